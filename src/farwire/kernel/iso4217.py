@@ -1,0 +1,30 @@
+"""ISO 4217: the active currencies and their minor digits (amendment 177, 2025). A table of facts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_NONE = """
+BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF
+"""
+_TWO = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE
+CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD
+HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK
+MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD
+RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH
+USD USN UYU UZS VED VES WST XCD XCG YER ZAR ZMW ZWG
+"""
+_THREE = """
+BHD IQD JOD KWD LYD OMR TND
+"""
+_FOUR = """
+CLF UYW
+"""
+
+MINOR_DIGITS: Final[dict[str, int]] = {
+    code: digits
+    for digits, codes in ((0, _NONE), (2, _TWO), (3, _THREE), (4, _FOUR))
+    for code in codes.split()
+}
+"""Currency code → number of minor digits."""
