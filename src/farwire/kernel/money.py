@@ -97,7 +97,9 @@ def _scaled(value: str | int | Decimal, scale: int, field: str, fix: str) -> int
     with localcontext(prec=120):
         product = number * scale
         if product != product.to_integral_value():
-            raise Invalid(f"{field} has too many decimals", code="money.precision", field=field, value=value, fix=fix)
+            raise Invalid(
+                f"{field} has too many decimals", code="money.precision", field=field, value=value, fix=fix
+            )
         return int64(int(product), field=field)
 
 
@@ -238,7 +240,8 @@ def convert(money: Money, rate: ExchangeRate, on: date) -> Money:
         )
     if money.currency not in (rate.base, rate.quote):
         raise Invalid(
-            f"a rate {rate.base}/{rate.quote} does not convert {money.currency}", code="money.currency_mismatch"
+            f"a rate {rate.base}/{rate.quote} does not convert {money.currency}",
+            code="money.currency_mismatch",
         )
     top, bottom = rate.rate.as_integer_ratio()
     target = rate.quote

@@ -22,10 +22,20 @@ class PageRequest:
 
     def __post_init__(self) -> None:
         if self.offset < 0:
-            raise Invalid("offset is negative", code="page.offset", field="offset", value=self.offset, fix="use 0 or more")
+            raise Invalid(
+                "offset is negative",
+                code="page.offset",
+                field="offset",
+                value=self.offset,
+                fix="use 0 or more",
+            )
         if not 1 <= self.limit <= MAX_LIMIT:
             raise Invalid(
-                "limit is out of range", code="page.limit", field="limit", value=self.limit, fix=f"use 1 to {MAX_LIMIT}"
+                "limit is out of range",
+                code="page.limit",
+                field="limit",
+                value=self.limit,
+                fix=f"use 1 to {MAX_LIMIT}",
             )
 
 

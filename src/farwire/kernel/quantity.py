@@ -68,13 +68,18 @@ class Quantity:
         amount = Decimal(match[1] or "1") * scale
         if amount != amount.to_integral_value():
             raise Invalid(
-                f"{field} is not a whole number of {unit.value}s", code="quantity.malformed", field=field, value=text
+                f"{field} is not a whole number of {unit.value}s",
+                code="quantity.malformed",
+                field=field,
+                value=text,
             )
         return cls(int(amount), unit)
 
     def _same_unit(self, other: Quantity) -> None:
         if self.unit is not other.unit:
-            raise Invalid(f"{self.unit.value} and {other.unit.value} do not add", code="quantity.unit_mismatch")
+            raise Invalid(
+                f"{self.unit.value} and {other.unit.value} do not add", code="quantity.unit_mismatch"
+            )
 
     def __add__(self, other: Quantity) -> Quantity:
         self._same_unit(other)

@@ -156,7 +156,9 @@ class BillCycle:
                 fix="use 1 to 31",
             )
         if not 1 <= self.months <= 120:
-            raise Invalid("a cycle has 1 to 120 months", code="time.cycle_months", field="months", value=self.months)
+            raise Invalid(
+                "a cycle has 1 to 120 months", code="time.cycle_months", field="months", value=self.months
+            )
 
     def boundary_after(self, day: date) -> date:
         """Return the first cycle boundary after the local ``day``."""

@@ -1,0 +1,61 @@
+# Farwire. `make` alone lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check test test-full bench crash lock format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Farwire needs Python 3.11 to 3.13: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,14))' || \
+		{ echo "Farwire needs Python 3.11 to 3.13; say make PYTHON=python3.11 …"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.dev ## Make the virtual environment from the lock files
+
+demo: $(VENV)/.run ## Play the main job: records to a bill, checked line by line
+	$(BIN)/farwire demo
+
+check: $(VENV)/.dev ## Lint, types, import contracts, architecture tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/arch
+
+test: $(VENV)/.dev ## Run the tests in parallel
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+test-full: $(VENV)/.dev ## Run the slow proofs
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m full
+
+bench: $(VENV)/.dev ## Measure speed and memory beside a limit or a peer
+	$(BIN)/python -m benchmarks
+
+crash: $(VENV)/.dev ## Kill imports, rate runs and bill runs many times
+	FARWIRE_KILLS=100 $(BIN)/pytest -n $(WORKERS) -m '' -k kill
+
+lock: $(VENV)/.dev ## Renew the lock files
+	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --strip-extras -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --strip-extras --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
