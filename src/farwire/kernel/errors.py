@@ -1,4 +1,4 @@
-"""The seven kinds of error. A context subclasses one of them; each protocol maps the kind and the code to its answer."""
+"""The seven kinds of error. A context subclasses one; each protocol maps kind and code to its answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar
 class FarwireError(Exception):
     """An error that a client can act on.
 
-    ``code`` is stable (``context.reason``). ``field``, ``value`` and ``fix`` say what was wrong, with what, and what to do.
+    ``code`` is stable (``context.reason``). ``field``, ``value`` and ``fix`` say what was wrong and what to do.
     """
 
     default_code: ClassVar[str] = "kernel.error"

@@ -63,7 +63,7 @@ def instant(text: str, *, field: str = "time") -> datetime:
 
 
 def local_midnight(day: date, tz: ZoneInfo) -> datetime:
-    """Return the UTC instant at which ``day`` starts in ``tz``. Where midnight is skipped, the first instant that exists."""
+    """Return the UTC instant at which ``day`` starts in ``tz`` (the first that exists, where midnight is skipped)."""
     return datetime(day.year, day.month, day.day, tzinfo=tz).astimezone(UTC)
 
 
@@ -132,7 +132,7 @@ class Period:
 
 
 def add_months(day: date, months: int, anchor_day: int) -> date:
-    """Return the ``anchor_day`` of the month ``months`` after ``day``'s, or that month's last day where it is shorter."""
+    """Return the ``anchor_day`` of the month ``months`` after that of ``day``, or its last day where it is shorter."""
     index = day.year * 12 + day.month - 1 + months
     year, month = divmod(index, 12)
     return date(year, month + 1, min(anchor_day, calendar.monthrange(year, month + 1)[1]))
