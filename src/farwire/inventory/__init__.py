@@ -1,0 +1,1 @@
+"""Products that customers have, and the subscribers behind their numbers."""

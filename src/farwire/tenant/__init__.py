@@ -1,0 +1,1 @@
+"""Operators, their legal entities and their API keys."""
