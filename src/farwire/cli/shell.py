@@ -1,0 +1,252 @@
+"""The shell that all commands share: a session, output for people or programs, errors as exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from farwire.base.clock import Clock, SystemClock
+from farwire.base.config import Settings, load_settings
+from farwire.base.storage import Database, open_database
+from farwire.kernel.errors import (
+    Conflict,
+    Defect,
+    Exhausted,
+    FarwireError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
+from farwire.kernel.ids import TenantId
+from farwire.kernel.money import Money
+from farwire.kernel.time import instant, local_midnight, zone
+from farwire.tenant import service as tenant_service
+
+
+class ExitCode(IntEnum):
+    """How a command ends. The numbers are stable."""
+
+    OK = 0
+    DIFFERENCE = 1
+    USAGE = 2
+    INVALID = 3
+    NOT_FOUND = 4
+    CONFLICT = 5
+    FORBIDDEN = 6
+    EXHAUSTED = 7
+    UNAVAILABLE = 8
+    DEFECT = 70
+    INTERRUPTED = 130
+
+
+_EXIT_BY_KIND: tuple[tuple[type[FarwireError], ExitCode], ...] = (
+    (NotFound, ExitCode.NOT_FOUND),
+    (Invalid, ExitCode.INVALID),
+    (Conflict, ExitCode.CONFLICT),
+    (Forbidden, ExitCode.FORBIDDEN),
+    (Exhausted, ExitCode.EXHAUSTED),
+    (Unavailable, ExitCode.UNAVAILABLE),
+    (Defect, ExitCode.DEFECT),
+)
+
+TenantOption = Annotated[
+    str,
+    typer.Option("--tenant", "-t", envvar="FARWIRE_TENANT", help="The operator, by its short name.", show_envvar=True),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
+
+def as_plain(value: object) -> object:
+    """Return ``value`` as JSON can hold it: money and decimals as text, times in ISO 8601, ids as text."""
+    if isinstance(value, Mapping):
+        return {str(key): as_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [as_plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (datetime, date)):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, (Decimal, UUID, Money, Path)):
+        return str(value)
+    return value
+
+
+class Output:
+    """Where a command puts its result: tables for people, or one JSON document for programs."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self.out = Console(highlight=False)
+        self.err = Console(stderr=True, highlight=False)
+
+    def _write_json(self, document: object) -> None:
+        sys.stdout.write(json.dumps(as_plain(document), ensure_ascii=False, indent=2) + "\n")
+
+    def note(self, message: str) -> None:
+        """Print a hint or a step for people, on standard error; nothing with ``--json``."""
+        if not self.as_json:
+            self.err.print(message, markup=False)
+
+    def facts(self, title: str, facts: Mapping[str, object]) -> None:
+        """Print one thing: its attributes as two columns, or as a JSON object."""
+        if self.as_json:
+            self._write_json(facts)
+            return
+        table = Table(title=title, show_header=False, title_justify="left", box=None, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for name, value in facts.items():
+            table.add_row(name.replace("_", " "), _shown(value))
+        self.out.print(table)
+
+    def rows(
+        self,
+        title: str,
+        columns: Sequence[str],
+        rows: Sequence[Mapping[str, object]],
+        *,
+        empty: str,
+        total: int | None = None,
+        right: Sequence[str] = (),
+    ) -> None:
+        """Print a list. ``empty`` says what to do when there is nothing; ``total`` shows that more pages follow."""
+        if self.as_json:
+            self._write_json({"items": rows, "total": len(rows) if total is None else total})
+            return
+        if not rows:
+            self.err.print(empty, markup=False)
+            return
+        table = Table(title=title, title_justify="left", header_style="bold")
+        for column in columns:
+            table.add_column(
+                column.replace("_", " "), justify="right" if column in right else "left", overflow="fold"
+            )
+        for row in rows:
+            table.add_row(*(_shown(row.get(column)) for column in columns))
+        self.out.print(table)
+        if total is not None and total > len(rows):
+            self.err.print(f"{len(rows)} of {total}. Use --offset and --limit for the others.")
+
+    def text(self, text: str) -> None:
+        """Print words as they are; with ``--json`` as a JSON string."""
+        if self.as_json:
+            self._write_json(text)
+        else:
+            self.out.print(text, markup=False)
+
+    @contextmanager
+    def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """Show a bar on a terminal while the block runs; yields ``report(done)``, to be called with the count so far."""
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        hidden = self.as_json or not self.err.is_terminal
+        with Progress(*columns, TimeElapsedColumn(), console=self.err, disable=hidden, transient=True) as bar:
+            task = bar.add_task(title, total=total)
+
+            def report(done: int) -> None:
+                bar.update(task, completed=done)
+
+            yield report
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, (Mapping, list, tuple)):
+        return json.dumps(as_plain(value), ensure_ascii=False)
+    return str(as_plain(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a command works with."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    out: Output
+
+    async def tenant(self, name: str) -> TenantId:
+        """Return the id of the tenant called ``name``. Raises ``NotFound`` with the way to make one."""
+        return (await tenant_service.tenant_by_name(db=self.db, name=name)).id
+
+
+async def _within_session(act: Callable[[Session], Awaitable[None]], out: Output) -> None:
+    settings = load_settings()
+    db = await open_database(settings)
+    try:
+        await act(Session(settings=settings, clock=SystemClock(), db=db, out=out))
+    finally:
+        await db.close()
+
+
+def run(act: Callable[[Session], Awaitable[None]], as_json: bool = False) -> None:
+    """Run ``act`` with an open session. Errors become a message and an exit code; see ``ExitCode``."""
+    out = Output(as_json=as_json)
+    with errors_as_exit_codes(out):
+        asyncio.run(_within_session(act, out))
+
+
+@contextmanager
+def errors_as_exit_codes(out: Output) -> Iterator[None]:
+    """Turn what the block raises into a message on standard error and the exit code of its kind."""
+    try:
+        yield
+    except FarwireError as error:
+        report_error(error, out)
+        raise typer.Exit(exit_code(error)) from None
+    except KeyboardInterrupt:
+        out.err.print("Interrupted. What was done before is kept; the same command goes on from there.")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def exit_code(error: FarwireError) -> ExitCode:
+    """Return the exit code of an error's kind."""
+    return next((code for kind, code in _EXIT_BY_KIND if isinstance(error, kind)), ExitCode.DEFECT)
+
+
+def report_error(error: FarwireError, out: Output) -> None:
+    """Print ``error`` on standard error: for people in lines, with ``--json`` as one object."""
+    body: dict[str, object] = {"code": error.code, "message": error.message}
+    for name in ("field", "value", "fix"):
+        if (value := getattr(error, name)) is not None:
+            body[name] = value
+    if out.as_json:
+        sys.stderr.write(json.dumps({"error": as_plain(body)}, ensure_ascii=False) + "\n")
+        return
+    out.err.print(f"[bold red]Error:[/] {_escaped(error.message)}  [dim]({error.code})[/]")
+    for name in ("field", "value", "fix"):
+        if name in body:
+            out.err.print(f"  {name}: {str(as_plain(body[name]))[:500]}", markup=False)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def parse_moment(text: str, *, field: str, zone_name: str = "UTC") -> datetime:
+    """Return the instant that ``text`` names: a day (its midnight in ``zone_name``) or a time with a zone."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return instant(text, field=field)
+    return local_midnight(day, zone(zone_name))
