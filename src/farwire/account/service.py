@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from farwire.account import store
 from farwire.account.model import BillingAccount, TaxClass
@@ -11,6 +12,8 @@ from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import AccountId, TenantId
 from farwire.kernel.page import Page, PageRequest
 from farwire.party.model import Party
+
+FIRST_PAGE: Final = PageRequest()
 
 
 def check_tax_class(account: BillingAccount, party: Party) -> None:
@@ -50,7 +53,7 @@ async def account_numbered(*, tx: Tx, number: str) -> BillingAccount:
 
 
 async def list_accounts(
-    *, db: Database, tenant_id: TenantId, page: PageRequest = PageRequest()
+    *, db: Database, tenant_id: TenantId, page: PageRequest = FIRST_PAGE
 ) -> Page[BillingAccount]:
     """Return a page of accounts by number."""
     async with db.transaction(tenant_id) as tx:
@@ -59,7 +62,7 @@ async def list_accounts(
 
 
 async def accounts_after(*, tx: Tx, after: AccountId | None, limit: int) -> tuple[BillingAccount, ...]:
-    """Return the next ``limit`` accounts in the order of their ids, whatever their state; for runs over all accounts."""
+    """Return the next ``limit`` accounts in the order of their ids, whatever their state."""
     return await store.accounts_after(tx, after=after, limit=limit)
 
 

@@ -19,7 +19,7 @@ class PlanChange:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """In ``[valid_from, valid_to)`` the subscriber's usage belongs to the product. ``kind`` says what it is: msisdn, imsi …"""
+    """In ``[valid_from, valid_to)`` the subscriber's usage belongs to the product. ``kind``: msisdn, imsi and so on."""
 
     subscriber_key: SubscriberKey
     kind: str

@@ -27,7 +27,7 @@ async def subscriber_keys(tx: Tx, identifiers: Sequence[str]) -> dict[str, Subsc
 
 
 async def add_subscribers(tx: Tx, keys: Mapping[str, SubscriberKey]) -> None:
-    """Insert keys for identifiers; those that exist by now keep theirs. Sorted, so that two importers cannot deadlock."""
+    """Insert keys for identifiers; those that exist keep theirs. Sorted against deadlocks."""
     identifiers = sorted(keys)
     await tx.execute(
         "INSERT INTO inventory.subscriber (tenant_id, identifier, subscriber_key) "
@@ -160,7 +160,8 @@ async def products_by_account(tx: Tx, account_ids: Sequence[AccountId]) -> dict[
 async def products_of_subscribers(tx: Tx, keys: Sequence[SubscriberKey]) -> dict[ProductId, Product]:
     """Return the products to which these subscribers are or were assigned."""
     rows = await tx.fetch(
-        "SELECT DISTINCT product_id FROM inventory.assignment WHERE tenant_id = $1 AND subscriber_key = ANY($2::uuid[])",
+        "SELECT DISTINCT product_id FROM inventory.assignment "
+        "WHERE tenant_id = $1 AND subscriber_key = ANY($2::uuid[])",
         tx.tenant_id,
         list(keys),
     )

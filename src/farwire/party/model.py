@@ -33,7 +33,7 @@ class ContactMedium:
     value: str
 
 
-NOWHERE: Final = Address((), "", "", "")
+NOWHERE: Final = Address("", {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,9 @@ def _from_row(row: Record) -> Party:
 async def add_parties(tx: Tx, parties: Sequence[Party]) -> None:
     """Insert many parties in one statement."""
     await tx.execute(
-        f"INSERT INTO party.party (tenant_id, {_COLUMNS}) SELECT $1, p.id, p.kind, p.name, p.vat_id, p.contacts::jsonb, "
-        "p.address::jsonb, p.language, p.created_at, p.erased_at FROM unnest($2::uuid[], $3::text[], $4::text[], "
+        f"INSERT INTO party.party (tenant_id, {_COLUMNS}) SELECT $1, p.id, p.kind, p.name, p.vat_id, "
+        "p.contacts::jsonb, p.address::jsonb, p.language, p.created_at, p.erased_at "
+        "FROM unnest($2::uuid[], $3::text[], $4::text[], "
         "$5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[]) "
         "AS p (id, kind, name, vat_id, contacts, address, language, created_at, erased_at)",
         tx.tenant_id,

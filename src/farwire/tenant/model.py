@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -43,12 +44,13 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A postal address: free ``lines`` (street first), then what every address form has. ``country`` is ISO 3166-1."""
+    """A postal address in the form of its country's pack: field name → text.
 
-    lines: tuple[str, ...]
-    postcode: str
-    city: str
+    ``country`` is ISO 3166-1, ``region`` ISO 3166-2 where taxes depend on it.
+    """
+
     country: str
+    fields: Mapping[str, str]
     region: str = ""
 
 
@@ -56,8 +58,8 @@ class Address:
 class LegalEntity:
     """A company of a tenant: the seller on an invoice (EN 16931 BG-4).
 
-    ``number_prefix`` starts its invoice numbers, ``fiscal_year_start`` is the month (1 to 12) in which its numbers start
-    again, ``zone`` the zone of its dates, ``payment_days`` the days from the bill's date to its due date.
+    ``number_prefix`` starts its invoice numbers, ``fiscal_year_start`` is the month (1 to 12) in which its numbers
+    start again, ``zone`` the zone of its dates, ``payment_days`` the days from the bill's date to its due date.
     """
 
     id: LegalEntityId

@@ -31,6 +31,7 @@ from farwire.tenant.model import (
     key_text,
 )
 
+FIRST_PAGE: Final = PageRequest()
 OPERATOR: Final = Actor(ActorKind.OPERATOR, "command-line")
 
 
@@ -52,7 +53,8 @@ async def create_tenant(
 ) -> Tenant:
     """Create the tenant ``name`` and return it; return the existing one where it has the same country and zone.
 
-    Raises ``Invalid`` (``tenant.name``, ``tenant.country``, ``time.zone_unknown``), ``Conflict`` (``tenant.name_taken``).
+    Raises ``Invalid`` (``tenant.name``, ``tenant.country``, ``time.zone_unknown``) and ``Conflict``
+    (``tenant.name_taken``).
     """
     zone(zone_name)
     if len(country) != 2 or not (country.isascii() and country.isupper()):
@@ -91,7 +93,7 @@ async def create_tenant(
     return found
 
 
-async def tenant_named(*, db: Database, name: str) -> Tenant:
+async def tenant_by_name(*, db: Database, name: str) -> Tenant:
     """Return the tenant ``name``. Raises ``NotFound`` (``tenant.unknown``)."""
     async with db.untenanted() as tx:
         found = await store.tenant_by_name(tx, name)
@@ -115,7 +117,7 @@ async def get_tenant(*, db: Database, tenant_id: TenantId) -> Tenant:
     return found
 
 
-async def list_tenants(*, db: Database, page: PageRequest = PageRequest()) -> Page[Tenant]:
+async def list_tenants(*, db: Database, page: PageRequest = FIRST_PAGE) -> Page[Tenant]:
     """Return a page of tenants by name."""
     async with db.untenanted() as tx:
         items, total = await store.list_tenants(tx, offset=page.offset, limit=page.limit)
@@ -223,7 +225,7 @@ async def create_key(
     return text, key
 
 
-async def list_keys(*, db: Database, tenant_id: TenantId, page: PageRequest = PageRequest()) -> Page[ApiKey]:
+async def list_keys(*, db: Database, tenant_id: TenantId, page: PageRequest = FIRST_PAGE) -> Page[ApiKey]:
     """Return a page of the tenant's keys, oldest first, without their secrets."""
     async with db.transaction(tenant_id) as tx:
         items, total = await store.list_keys(tx, offset=page.offset, limit=page.limit)
@@ -233,7 +235,7 @@ async def list_keys(*, db: Database, tenant_id: TenantId, page: PageRequest = Pa
 async def revoke_key(
     *, db: Database, clock: Clock, tenant_id: TenantId, key_id: KeyId, actor: Actor = OPERATOR
 ) -> ApiKey:
-    """Revoke a key, effective with the commit, and return it. Idempotent. Raises ``NotFound`` (``tenant.key_unknown``)."""
+    """Revoke a key and return it. Idempotent. Raises ``NotFound`` (``tenant.key_unknown``)."""
     now = clock.now()
     async with db.transaction(tenant_id) as tx:
         key = await store.revoke_key(tx, key_id, now)

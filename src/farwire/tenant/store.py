@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from farwire.base.authz import Role
-from farwire.base.storage import Tx
+from farwire.base.storage import Session, Tx
 from farwire.kernel.ids import KeyId, LegalEntityId, TenantId
 from farwire.kernel.money import currency
 from farwire.tenant.model import Address, ApiKey, LegalEntity, Tenant, TenantState
@@ -82,19 +82,19 @@ async def add_tenant(tx: Tx, tenant: Tenant) -> bool:
     return row is not None
 
 
-async def tenant_by_name(tx: Tx, name: str) -> Tenant | None:
+async def tenant_by_name(tx: Session, name: str) -> Tenant | None:
     """Return the tenant called ``name``."""
     row = await tx.fetchrow(f"SELECT {_TENANT} FROM tenant.tenant WHERE name = $1", name)
     return _tenant_from_row(row) if row else None
 
 
-async def tenant_by_id(tx: Tx, tenant_id: TenantId) -> Tenant | None:
+async def tenant_by_id(tx: Session, tenant_id: TenantId) -> Tenant | None:
     """Return the tenant ``tenant_id``."""
     row = await tx.fetchrow(f"SELECT {_TENANT} FROM tenant.tenant WHERE tenant_id = $1", tenant_id)
     return _tenant_from_row(row) if row else None
 
 
-async def list_tenants(tx: Tx, *, offset: int, limit: int) -> tuple[tuple[Tenant, ...], int]:
+async def list_tenants(tx: Session, *, offset: int, limit: int) -> tuple[tuple[Tenant, ...], int]:
     """Return one page of tenants by name, and how many there are."""
     total: int = await tx.fetchval("SELECT count(*) FROM tenant.tenant")
     rows = await tx.fetch(
@@ -175,7 +175,7 @@ async def revoke_key(tx: Tx, key_id: KeyId, at: datetime) -> ApiKey | None:
     return _key_from_row(row) if row else None
 
 
-async def key_by_hash(tx: Tx, key_hash: bytes) -> ApiKey | None:
+async def key_by_hash(tx: Session, key_hash: bytes) -> ApiKey | None:
     """Return the key with this hash if its tenant is active. Untenanted: this is how a request finds its tenant."""
     row = await tx.fetchrow(
         f"SELECT {', '.join('k.' + column for column in _KEY.split(', '))} FROM tenant.api_key k "
@@ -185,7 +185,7 @@ async def key_by_hash(tx: Tx, key_hash: bytes) -> ApiKey | None:
     return _key_from_row(row) if row else None
 
 
-async def touch_key(tx: Tx, key_id: KeyId, on: date) -> None:
+async def touch_key(tx: Session, key_id: KeyId, on: date) -> None:
     """Note that the key was used on the UTC day ``on``; writes once per day."""
     await tx.execute(
         "UPDATE tenant.api_key SET last_used_on = $2 WHERE key_id = $1 AND (last_used_on IS NULL OR last_used_on < $2)",
