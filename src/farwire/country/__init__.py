@@ -1,0 +1,1 @@
+"""Country packs: the rules of a country as dated, sourced data."""
