@@ -1,0 +1,153 @@
+"""Who may do what: roles, permissions and the matrix between them, as data.
+
+An API key has one role. A route or a command names one permission; ``require`` compares the two. The table in
+``docs/roles.md`` is this matrix; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from farwire.kernel.errors import Forbidden
+from farwire.kernel.ids import KeyId, TenantId
+
+
+class Role(StrEnum):
+    """What a key's holder is employed for. The names are those of ``docs/roles.md``."""
+
+    PLATFORM_OPERATOR = "platform_operator"
+    TENANT_ADMIN = "tenant_admin"
+    PRODUCT_MANAGER = "product_manager"
+    AGENT = "agent"
+    BILLING_OPERATOR = "billing_operator"
+    FINANCE = "finance"
+    NOC = "noc"
+    AUDITOR = "auditor"
+    INTEGRATOR = "integrator"
+
+
+class Permission(StrEnum):
+    """One thing that can be allowed: ``object.act``."""
+
+    TENANT_READ = "tenant.read"
+    TENANT_MANAGE = "tenant.manage"
+    KEY_MANAGE = "key.manage"
+    CATALOG_READ = "catalog.read"
+    CATALOG_PUBLISH = "catalog.publish"
+    DECK_READ = "deck.read"
+    DECK_IMPORT = "deck.import"
+    PARTY_READ = "party.read"
+    PARTY_WRITE = "party.write"
+    ACCOUNT_READ = "account.read"
+    ACCOUNT_WRITE = "account.write"
+    PRODUCT_READ = "product.read"
+    PRODUCT_WRITE = "product.write"
+    USAGE_READ = "usage.read"
+    USAGE_IMPORT = "usage.import"
+    USAGE_RATE = "usage.rate"
+    USAGE_RECYCLE = "usage.recycle"
+    BILL_READ = "bill.read"
+    BILL_RUN = "bill.run"
+    LEDGER_READ = "ledger.read"
+    EVENT_READ = "event.read"
+    EVENT_REPLAY = "event.replay"
+    JOB_READ = "job.read"
+    JOB_MANAGE = "job.manage"
+    AUDIT_READ = "audit.read"
+
+
+def _matching(*patterns: str) -> frozenset[Permission]:
+    """Return the permissions that ``patterns`` name: a whole name, or ``*.read`` for every reading one."""
+    named = {p for p in patterns if not p.startswith("*")}
+    acts = tuple(p[1:] for p in patterns if p.startswith("*"))
+    return frozenset(
+        [Permission(name) for name in named] + [p for p in Permission if acts and p.value.endswith(acts)]
+    )
+
+
+_CUSTOMER_READ: Final = ("party.read", "account.read", "product.read", "usage.read", "bill.read")
+
+ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
+    {
+        # The installation's own operator makes tenants and keeps them running; customers are not its business.
+        Role.PLATFORM_OPERATOR: _matching(
+            "tenant.read",
+            "tenant.manage",
+            "key.manage",
+            "event.read",
+            "event.replay",
+            "job.read",
+            "job.manage",
+        ),
+        # A tenant's administrator does everything inside the tenant, and never makes tenants.
+        Role.TENANT_ADMIN: frozenset(Permission) - {Permission.TENANT_MANAGE},
+        Role.PRODUCT_MANAGER: _matching(
+            "tenant.read", "catalog.read", "catalog.publish", "deck.read", "deck.import", "usage.read"
+        ),
+        Role.AGENT: _matching(
+            *_CUSTOMER_READ, "tenant.read", "catalog.read", "party.write", "account.write", "product.write"
+        ),
+        Role.BILLING_OPERATOR: _matching(
+            *_CUSTOMER_READ,
+            *("tenant.read", "catalog.read", "deck.read", "deck.import", "ledger.read", "job.read"),
+            *("usage.import", "usage.rate", "usage.recycle", "bill.run"),
+        ),
+        Role.FINANCE: _matching("tenant.read", "account.read", "bill.read", "ledger.read", "catalog.read"),
+        Role.NOC: _matching("tenant.read", "product.read", "usage.read", "event.read", "job.read"),
+        Role.AUDITOR: _matching("*.read"),
+        # A machine of the operator or of a partner: it feeds usage and customers in and follows the events.
+        Role.INTEGRATOR: _matching(
+            *_CUSTOMER_READ,
+            *("catalog.read", "event.read", "usage.import", "party.write", "account.write", "product.write"),
+        ),
+    }
+)
+"""Role → what it may do. No permission of its own is implied by another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The known caller: one key, its role, and the only tenant whose data it can see."""
+
+    tenant_id: TenantId
+    role: Role
+    key_id: KeyId
+
+    def may(self, permission: Permission) -> bool:
+        """Return whether the role has ``permission``."""
+        return permission in ROLE_PERMISSIONS[self.role]
+
+
+class PermissionMissing(Forbidden):
+    """The caller's role lacks the permission that the act needs; ``value`` names it."""
+
+    default_code = "authz.permission_missing"
+
+
+def require(principal: Principal, permission: Permission) -> None:
+    """Return if ``principal`` has ``permission``. Raises ``PermissionMissing`` naming it."""
+    if principal.may(permission):
+        return
+    able = ", ".join(role for role in Role if permission in ROLE_PERMISSIONS[role])
+    raise PermissionMissing(
+        f"role {principal.role} lacks the permission {permission}",
+        field="permission",
+        value=permission.value,
+        fix=f"use a key of a role that has it: {able}",
+    )
+
+
+def roles_table() -> str:
+    """Return the matrix as a Markdown table: one line per permission, one column per role."""
+    lines = [
+        "| permission | " + " | ".join(role.value.replace("_", " ") for role in Role) + " |",
+        "|---|" + ":-:|" * len(Role),
+    ]
+    for permission in Permission:
+        marks = ("✓" if permission in ROLE_PERMISSIONS[role] else "" for role in Role)
+        lines.append(f"| `{permission}` | " + " | ".join(marks) + " |")
+    return "\n".join(lines) + "\n"

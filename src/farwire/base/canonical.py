@@ -1,0 +1,59 @@
+"""JSON values, and the one text that a value has when it is hashed or compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, Union
+
+from farwire.kernel.errors import Invalid
+
+JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]  # noqa: UP007
+"""A value that JSON can carry. Amounts travel as integers with their unit in the name, or as decimal strings."""
+
+
+def canonical(value: JSON, *, field: str = "value") -> bytes:
+    """Return the canonical JSON of ``value``: keys sorted by code point, no white space, UTF-8, no floats.
+
+    Equal values have equal bytes on every machine and release. It is RFC 8785 without its floating-point
+    numbers, whose text is the hard part of that standard. Raises ``Invalid`` (``canonical.unsupported``).
+    """
+    _refuse_unstable(value, field)
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_as_dict)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Invalid(
+            f"{field} has no canonical JSON: {type(error).__name__}",
+            code="canonical.unsupported",
+            field=field,
+        ) from None
+
+
+def _as_dict(value: object) -> dict[object, object]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError
+
+
+def _refuse_unstable(value: object, field: str) -> None:
+    """Raise for a float, a key that is no string (JSON would rename it) and U+0000 (PostgreSQL refuses it)."""
+    pending: list[object] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, Mapping):
+            pending.extend(item)
+            pending.extend(item.values())
+            bad = any(not isinstance(key, str) for key in item)
+        else:
+            if isinstance(item, (list, tuple)):
+                pending.extend(item)
+            bad = isinstance(item, float) or (isinstance(item, str) and "\x00" in item)
+        if bad:
+            raise Invalid(
+                f"{field} holds a value without one canonical text",
+                code="canonical.unsupported",
+                field=field,
+                value=type(item).__name__,
+                fix="write numbers as whole units or as decimal strings, and keys as strings",
+            )

@@ -1,0 +1,51 @@
+"""Publish facts in the transaction of the change that they report, and read them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from farwire.base.eventbus import store
+from farwire.base.eventbus.model import Event
+from farwire.base.storage import Tx
+from farwire.kernel.errors import check
+from farwire.kernel.page import MAX_LIMIT, PageRequest
+
+PUBLISH_CHUNK: Final = 1000
+"""Events per statement of ``publish_many``."""
+
+
+async def publish(tx: Tx, event: Event) -> None:
+    """Write ``event`` to the outbox of ``tx``: it leaves if and only if the transaction commits.
+
+    Publish while holding the lock of the row that the subject names; then events of a subject have the order of its
+    changes. One statement.
+    """
+    await publish_many(tx, (event,))
+
+
+async def publish_many(tx: Tx, events: Iterable[Event]) -> int:
+    """Write ``events`` in their order, ``PUBLISH_CHUNK`` per statement. Return how many."""
+    remaining = iter(events)
+    count = 0
+    while chunk := list(islice(remaining, PUBLISH_CHUNK)):
+        foreign = any(event.tenant_id != tx.tenant_id for event in chunk)
+        check(not foreign, "eventbus.tenant_differs", "an event belongs to the tenant of its transaction")
+        await store.save_events(tx, chunk)
+        count += len(chunk)
+    return count
+
+
+async def list_events(
+    *, tx: Tx, after: int = 0, limit: int = MAX_LIMIT, type_prefix: str = "", subject: str | None = None
+) -> list[tuple[int, Event]]:
+    """Return up to ``limit`` (≤ 1000) events of the tenant after a position, oldest first, with their positions.
+
+    Pass the last position to get the next page. Events of transactions that still run may appear later *below* a
+    position that was already read; who must not miss any subscribes to the relay instead.
+    """
+    page = PageRequest(limit=limit)
+    return await store.load_events(
+        tx, after=after, limit=page.limit, type_prefix=type_prefix, subject=subject
+    )

@@ -1,0 +1,73 @@
+"""SQL of the outbox as the application sees it: append, and read one's own tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import asyncpg
+import msgspec
+
+from farwire.base.canonical import JSON
+from farwire.base.eventbus.model import Event, encoded_data
+from farwire.base.storage import Tx
+from farwire.kernel.ids import EventId, TenantId
+
+EVENT_COLUMNS = (
+    "tenant_id, position, event_id, type, subject, occurred_at, recorded_at, cause_id, data::text AS data"
+)
+
+_INSERT = """
+INSERT INTO base.outbox (tenant_id, event_id, type, subject, occurred_at, recorded_at, cause_id, data)
+SELECT $1, e.event_id, e.type, e.subject, e.occurred_at, e.recorded_at, e.cause_id, e.data::jsonb
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::uuid[], $8::text[])
+    WITH ORDINALITY AS e (event_id, type, subject, occurred_at, recorded_at, cause_id, data, n)
+ORDER BY e.n
+"""
+
+
+async def save_events(tx: Tx, events: Sequence[Event]) -> None:
+    """Append ``events`` to the outbox in their order, in one statement."""
+    await tx.execute(
+        _INSERT,
+        tx.tenant_id,
+        [event.id for event in events],
+        [event.type for event in events],
+        [event.subject for event in events],
+        [event.occurred_at for event in events],
+        [event.recorded_at for event in events],
+        [event.cause_id for event in events],
+        [encoded_data(event) for event in events],
+    )
+
+
+async def load_events(
+    tx: Tx, *, after: int, limit: int, type_prefix: str, subject: str | None
+) -> list[tuple[int, Event]]:
+    """Return the tenant's events after a position, oldest first, each with its position."""
+    rows = await tx.fetch(
+        f"""SELECT {EVENT_COLUMNS} FROM base.outbox
+        WHERE tenant_id = $1 AND position > $2 AND starts_with(type, $3) AND ($4::text IS NULL OR subject = $4)
+        ORDER BY position LIMIT $5""",
+        tx.tenant_id,
+        after,
+        type_prefix,
+        subject,
+        limit,
+    )
+    return [(row["position"], event_from_row(row)) for row in rows]
+
+
+def event_from_row(row: asyncpg.Record) -> Event:
+    """Return the event of a row with ``EVENT_COLUMNS``."""
+    data: Mapping[str, JSON] = msgspec.json.decode(row["data"])
+    return Event(
+        id=EventId(row["event_id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        type=row["type"],
+        subject=row["subject"],
+        occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
+        data=MappingProxyType(data),
+        cause_id=None if row["cause_id"] is None else EventId(row["cause_id"]),
+    )
