@@ -102,8 +102,35 @@ class TrueBill:
         return self.net + self.vat
 
 
-_FIRST = ("Anna", "Ben", "Clara", "David", "Elif", "Finn", "Greta", "Hakan", "Ida", "Jonas", "Katja", "Lukas", "Mia", "Noah")
-_LAST = ("Müller", "Schmidt", "Yılmaz", "Fischer", "Weber", "Nowak", "Wagner", "Becker", "Hoffmann", "Schäfer", "Koch")
+_FIRST = (
+    "Anna",
+    "Ben",
+    "Clara",
+    "David",
+    "Elif",
+    "Finn",
+    "Greta",
+    "Hakan",
+    "Ida",
+    "Jonas",
+    "Katja",
+    "Lukas",
+    "Mia",
+    "Noah",
+)
+_LAST = (
+    "Müller",
+    "Schmidt",
+    "Yılmaz",
+    "Fischer",
+    "Weber",
+    "Nowak",
+    "Wagner",
+    "Becker",
+    "Hoffmann",
+    "Schäfer",
+    "Koch",
+)
 GOLDEN: Final = "A-00000"
 """The account of golden bill A: activated on 11 June, 100 MB outside the EU, 7 minutes abroad."""
 
@@ -132,7 +159,9 @@ def generate(seed: int, subscribers: int = 200) -> Month:
 def _activation(rng: random.Random) -> datetime:
     if rng.random() < 0.8:
         return datetime(2026, 6, 1, tzinfo=BERLIN)
-    return MONTH_START + timedelta(days=rng.randrange(1, DAYS), hours=rng.randrange(8, 18), minutes=rng.randrange(60))
+    return MONTH_START + timedelta(
+        days=rng.randrange(1, DAYS), hours=rng.randrange(8, 18), minutes=rng.randrange(60)
+    )
 
 
 def _golden(month: Month) -> None:
@@ -142,9 +171,17 @@ def _golden(month: Month) -> None:
         month.calls.append(Call(f"g-{index}", msisdn, "447700900123", at + timedelta(hours=index), seconds))
     month.calls.append(Call("g-9", msisdn, "4930231250", at + timedelta(days=1), 600))
     month.sessions.append(
-        Session("G0000001", msisdn, "22801", at + timedelta(days=3), ((0, 0, 0), (1800, 10**7, 4 * 10**7), (3600, 2 * 10**7, 8 * 10**7)))
+        Session(
+            "G0000001",
+            msisdn,
+            "22801",
+            at + timedelta(days=3),
+            ((0, 0, 0), (1800, 10**7, 4 * 10**7), (3600, 2 * 10**7, 8 * 10**7)),
+        )
     )
-    month.sessions.append(Session("G0000002", msisdn, "20801", at + timedelta(days=5), ((0, 0, 0), (900, 5 * 10**6, 10**8))))
+    month.sessions.append(
+        Session("G0000002", msisdn, "20801", at + timedelta(days=5), ((0, 0, 0), (900, 5 * 10**6, 10**8)))
+    )
 
 
 def _moment(rng: random.Random, since: datetime) -> datetime:
@@ -158,12 +195,18 @@ def _calls(rng: random.Random, subscriber: Subscriber) -> Iterator[Call]:
         if roll < 0.8:
             called = f"4930231250{rng.randrange(10)}" if roll < 0.3 else f"4917139200{rng.randrange(100):02d}"
         else:
-            called = rng.choice((f"447700900{rng.randrange(1000):03d}", f"120255501{rng.randrange(100):02d}", "33639980042"))
+            called = rng.choice(
+                (f"447700900{rng.randrange(1000):03d}", f"120255501{rng.randrange(100):02d}", "33639980042")
+            )
         answered = rng.random() > 0.07
         seconds = rng.randrange(1, 1500) if answered else 0
         yield Call(
-            f"{subscriber.account[2:]}-{index}", subscriber.msisdn, called,
-            _moment(rng, subscriber.activated_at), seconds, answered,
+            f"{subscriber.account[2:]}-{index}",
+            subscriber.msisdn,
+            called,
+            _moment(rng, subscriber.activated_at),
+            seconds,
+            answered,
         )
 
 
