@@ -1,0 +1,1 @@
+"""Mediation: files in, deduplicated usage out, suspense, rating runs and control totals (TMF635)."""

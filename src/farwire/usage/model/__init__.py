@@ -1,0 +1,62 @@
+"""Rows, fragments, usages, profiles and control totals. Pure: no I/O, no clock."""
+
+from farwire.usage.model.assembly import (
+    Assembly,
+    AssemblyRule,
+    assemble,
+    assembly_rule,
+    single_usage,
+    usage_id,
+)
+from farwire.usage.model.facts import (
+    OUTCOME_OF_STATE,
+    Bad,
+    Filtered,
+    Fragment,
+    RatedTotal,
+    Role,
+    RowOutcome,
+    SuspendedRow,
+    SuspendedUsage,
+    Usage,
+    UsageOutcome,
+    UsageRecord,
+    UsageState,
+)
+from farwire.usage.model.mapping import Mapper, mapper, raw_identity
+from farwire.usage.model.profile import Format, Measure, Overlap, Profile, parse_profile, used_columns
+from farwire.usage.model.totals import Deltas, Totals, totals_of
+
+__all__ = [
+    "OUTCOME_OF_STATE",
+    "Assembly",
+    "AssemblyRule",
+    "Bad",
+    "Deltas",
+    "Filtered",
+    "Format",
+    "Fragment",
+    "Mapper",
+    "Measure",
+    "Overlap",
+    "Profile",
+    "RatedTotal",
+    "Role",
+    "RowOutcome",
+    "SuspendedRow",
+    "SuspendedUsage",
+    "Totals",
+    "Usage",
+    "UsageOutcome",
+    "UsageRecord",
+    "UsageState",
+    "assemble",
+    "assembly_rule",
+    "mapper",
+    "parse_profile",
+    "raw_identity",
+    "single_usage",
+    "totals_of",
+    "usage_id",
+    "used_columns",
+]

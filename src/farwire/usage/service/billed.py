@@ -1,0 +1,77 @@
+"""What billing takes from usage: sums per price, the mark of a bill, and the records behind a line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from farwire.base.storage import Tx
+from farwire.kernel.errors import NotFound
+from farwire.kernel.ids import BillId, ProductId, UsageId
+from farwire.kernel.page import Page, PageRequest
+from farwire.usage.model import RatedTotal, UsageRecord, UsageState
+from farwire.usage.store import records
+
+
+async def rated_totals(
+    tx: Tx, *, product_ids: Sequence[ProductId], before: datetime
+) -> tuple[RatedTotal, ...]:
+    """Return the sums of rated, unbilled usage of the products that started before ``before``: a preview.
+
+    Usage that was rated late for an earlier cycle is simply unbilled and is in the sums. A bill takes its sums from
+    ``mark_billed``, which cannot miss a record that is rated at the same moment.
+    """
+    return await records.sum_rated(tx, product_ids, before)
+
+
+async def mark_billed(
+    tx: Tx, *, bills: Mapping[ProductId, tuple[BillId, datetime]], at: datetime
+) -> tuple[RatedTotal, ...]:
+    """Put each product's unbilled usage that started before the given time on the given bill, at ``at``.
+
+    Return the sums of exactly the records that were marked, so that bill and records cannot differ. Many bills may share one
+    call. Calling it again for the same bills marks nothing more unless usage was rated since.
+    """
+    wanted = [(product_id, bill_id, before) for product_id, (bill_id, before) in sorted(bills.items())]
+    return await records.mark_billed(tx, wanted, at)
+
+
+async def unmark_billed(tx: Tx, *, bill_id: BillId, at: datetime) -> int:
+    """Take all usage off a bill that is given up before it is issued; return how many records went back to rated."""
+    return await records.unmark_billed(tx, bill_id, at)
+
+
+async def rated_records(
+    tx: Tx,
+    *,
+    bill_id: BillId,
+    page: PageRequest,
+    product_id: ProductId | None = None,
+    price_id: str | None = None,
+    label: str | None = None,
+) -> Page[UsageRecord]:
+    """Return the records behind a bill or one line of it, by start time. Each carries its explanation."""
+    return await records.page_records(
+        tx, page, product_id=product_id, bill_id=bill_id, price_id=price_id, label=label, state=None
+    )
+
+
+async def usage_record(tx: Tx, *, usage_id: UsageId) -> UsageRecord:
+    """Return one usage. Raises ``NotFound`` (``usage.unknown``)."""
+    record = await records.get_record(tx, usage_id)
+    if record is None:
+        raise NotFound("there is no such usage", code="usage.unknown", field="usage_id", value=usage_id)
+    return record
+
+
+async def usage_records(
+    tx: Tx,
+    *,
+    page: PageRequest,
+    product_id: ProductId | None = None,
+    state: UsageState | None = None,
+) -> Page[UsageRecord]:
+    """Return usages by start time (TMF635 listing)."""
+    return await records.page_records(
+        tx, page, product_id=product_id, bill_id=None, price_id=None, label=None, state=state
+    )

@@ -1,0 +1,149 @@
+"""Usage records: pages, sums for bills, and the mark that a bill leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from farwire.base.storage import Tx
+from farwire.kernel.ids import (
+    BillId,
+    ImportId,
+    PlanVersionId,
+    ProductId,
+    SubscriberKey,
+    UsageId,
+)
+from farwire.kernel.page import Page, PageRequest
+from farwire.rating.model import Direction, UsageKind
+from farwire.usage.model import RatedTotal, UsageRecord, UsageState
+
+_COLUMNS = """usage_id, import_id, subscriber_key, kind, state, reason, started_at, quantity, destination, direction,
+ visited_network, rating_group, external_charge_nano, external_currency, product_id, plan_version_id, charge_nano,
+ currency, price_id, label, billed_quantity, tariff_version, explanation, rated_at, bill_id"""
+
+
+def _from_row(row: asyncpg.Record) -> UsageRecord:
+    fields = dict(row)
+    fields |= {
+        "usage_id": UsageId(row["usage_id"]),
+        "import_id": ImportId(row["import_id"]),
+        "subscriber_key": SubscriberKey(row["subscriber_key"]),
+        "kind": UsageKind(row["kind"]),
+        "state": UsageState(row["state"]),
+        "direction": Direction(row["direction"]),
+    }
+    return UsageRecord(**fields)
+
+
+async def get_record(tx: Tx, usage_id: UsageId) -> UsageRecord | None:
+    """Return one usage, or None."""
+    row = await tx.fetchrow(
+        f"SELECT {_COLUMNS} FROM usage.record WHERE tenant_id = $1 AND usage_id = $2", tx.tenant_id, usage_id
+    )
+    return None if row is None else _from_row(row)
+
+
+async def page_records(
+    tx: Tx,
+    page: PageRequest,
+    *,
+    product_id: ProductId | None,
+    bill_id: BillId | None,
+    price_id: str | None,
+    label: str | None,
+    state: UsageState | None,
+) -> Page[UsageRecord]:
+    """Return usages by start time. Filters that are None do not filter."""
+    conditions, args = ["tenant_id = $1"], [tx.tenant_id]
+    filters: tuple[tuple[str, object | None], ...] = (
+        ("product_id", product_id),
+        ("bill_id", bill_id),
+        ("price_id", price_id),
+        ("label", label),
+        ("state", None if state is None else state.value),
+    )
+    values: list[object] = list(args)
+    for column, value in filters:
+        if value is not None:
+            values.append(value)
+            conditions.append(f"{column} = ${len(values)}")
+    where = " AND ".join(conditions)
+    total = await tx.fetchval(f"SELECT count(*) FROM usage.record WHERE {where}", *values)
+    rows = await tx.fetch(
+        f"""SELECT {_COLUMNS} FROM usage.record WHERE {where} ORDER BY started_at, usage_id
+        OFFSET {page.offset:d} LIMIT {page.limit:d}""",
+        *values,
+    )
+    return Page(tuple(_from_row(row) for row in rows), total, page.offset, page.limit)
+
+
+_SUMS = """product_id, price_id, label, kind, currency, plan_version_id, sum(charge_nano)::text AS nano,
+ sum(quantity)::text AS quantity, sum(billed_quantity)::text AS billed_quantity, count(*) AS count,
+ min(started_at) AS first_at, max(started_at) AS last_at"""
+_GROUP = "product_id, price_id, label, kind, currency, plan_version_id"
+
+
+def _total_from_row(row: asyncpg.Record) -> RatedTotal:
+    return RatedTotal(
+        product_id=ProductId(row["product_id"]),
+        price_id=row["price_id"],
+        label=row["label"],
+        kind=UsageKind(row["kind"]),
+        currency=row["currency"],
+        plan_version_id=PlanVersionId(row["plan_version_id"]),
+        nano=int(row["nano"]),
+        quantity=int(row["quantity"]),
+        billed_quantity=int(row["billed_quantity"]),
+        count=row["count"],
+        first_at=row["first_at"],
+        last_at=row["last_at"],
+    )
+
+
+async def sum_rated(tx: Tx, product_ids: Sequence[ProductId], before: datetime) -> tuple[RatedTotal, ...]:
+    """Return what the products owe for unbilled usage that started before ``before``."""
+    rows = await tx.fetch(
+        f"""SELECT {_SUMS} FROM usage.record
+        WHERE tenant_id = $1 AND product_id = ANY($2::uuid[]) AND state IN ('rated', 'rerated') AND started_at < $3
+        GROUP BY {_GROUP} ORDER BY {_GROUP}""",
+        tx.tenant_id,
+        product_ids,
+        before,
+    )
+    return tuple(_total_from_row(row) for row in rows)
+
+
+async def mark_billed(
+    tx: Tx, bills: Sequence[tuple[ProductId, BillId, datetime]], changed_at: datetime
+) -> tuple[RatedTotal, ...]:
+    """Put each product's unbilled usage before its time on its bill; return the sums of exactly what was marked."""
+    rows = await tx.fetch(
+        f"""WITH marked AS (
+            UPDATE usage.record AS r SET state = 'billed', bill_id = b.bill_id, changed_at = $5
+            FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) AS b (product_id, bill_id, before)
+            WHERE r.tenant_id = $1 AND r.product_id = b.product_id AND r.started_at < b.before
+              AND r.state IN ('rated', 'rerated')
+            RETURNING r.*)
+        SELECT {_SUMS} FROM marked GROUP BY {_GROUP} ORDER BY {_GROUP}""",
+        tx.tenant_id,
+        [product_id for product_id, _, _ in bills],
+        [bill_id for _, bill_id, _ in bills],
+        [before for _, _, before in bills],
+        changed_at,
+    )
+    return tuple(_total_from_row(row) for row in rows)
+
+
+async def unmark_billed(tx: Tx, bill_id: BillId, changed_at: datetime) -> int:
+    """Take a bill's usage off it again; return how many records."""
+    tag = await tx.execute(
+        """UPDATE usage.record SET state = 'rated', bill_id = NULL, changed_at = $3
+        WHERE tenant_id = $1 AND bill_id = $2""",
+        tx.tenant_id,
+        bill_id,
+        changed_at,
+    )
+    return int(tag.rpartition(" ")[2])
