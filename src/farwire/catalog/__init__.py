@@ -1,0 +1,1 @@
+"""Catalogue: product offerings and their price plans, effective-dated and immutable once published."""

@@ -1,0 +1,63 @@
+"""The pure core of the catalogue. Import its public names from here."""
+
+from farwire.catalog.model.document import digest, read_plan, to_document
+from farwire.catalog.model.offering import (
+    PlanVersion,
+    ProductOffering,
+    check_fits,
+    in_force,
+)
+from farwire.catalog.model.plan import (
+    Allowance,
+    Band,
+    BandPrice,
+    CounterPeriod,
+    Day,
+    Discount,
+    Every,
+    FirstPeriod,
+    Lifecycle,
+    OneOff,
+    Package,
+    PricePlan,
+    Prorate,
+    Recurring,
+    Source,
+    Tier,
+    TierMode,
+    Tiers,
+    Trigger,
+    UsagePrice,
+)
+from farwire.catalog.model.plan_check import check_plan
+
+__all__ = [
+    "Allowance",
+    "Band",
+    "BandPrice",
+    "CounterPeriod",
+    "Day",
+    "Discount",
+    "Every",
+    "FirstPeriod",
+    "Lifecycle",
+    "OneOff",
+    "Package",
+    "PlanVersion",
+    "PricePlan",
+    "ProductOffering",
+    "Prorate",
+    "Recurring",
+    "Source",
+    "Tier",
+    "TierMode",
+    "Tiers",
+    "Trigger",
+    "UsagePrice",
+    "check_fits",
+    "check_plan",
+    "digest",
+    "in_force",
+    "read_plan",
+    "to_document",
+]
