@@ -1,0 +1,1 @@
+"""Plumbing that knows no context: settings, clock, storage, events, jobs, audit, authorisation, telemetry."""

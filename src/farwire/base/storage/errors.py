@@ -1,0 +1,167 @@
+"""Errors of storage, and the one translation of what the driver raises into Farwire's kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import asyncpg
+
+from farwire.kernel.errors import Conflict, Defect, Exhausted, FarwireError, Forbidden, Invalid, NotFound, Unavailable
+
+RETRY_AFTER_S: Final = 2
+
+
+class StorageUnavailable(Unavailable):
+    """The database does not answer. Nothing of the transaction was kept."""
+
+    default_code = "storage.unavailable"
+
+
+class CommitUnknown(Unavailable):
+    """The connection broke while committing: the transaction may be kept or not. Repeat it idempotently."""
+
+    default_code = "storage.commit_unknown"
+
+
+class StorageBusy(Unavailable):
+    """No connection, or no lock, became free in time."""
+
+    default_code = "storage.busy"
+
+
+class StatementTimeout(Unavailable):
+    """A statement ran longer than it may."""
+
+    default_code = "storage.statement_timeout"
+
+
+class SerializationFailure(Conflict):
+    """Two transactions met. Nothing was kept; the caller may run its whole transaction again."""
+
+    default_code = "storage.serialization_failure"
+
+
+class DiskFull(Exhausted):
+    """The disk of the database is full. Nothing of the transaction was kept."""
+
+    default_code = "storage.disk_full"
+
+
+class TenantCrossed(Defect):
+    """A statement tried to write a row of another tenant, or to use a table it has no right to."""
+
+    default_code = "storage.tenant_crossed"
+
+
+class CommitLost(Defect):
+    """A failed statement was swallowed, so PostgreSQL rolled back where the code meant to commit."""
+
+    default_code = "storage.commit_lost"
+
+
+class RoleRefused(Forbidden):
+    """The role of the URL could bypass row-level security, or is not a member of farwire_app."""
+
+    default_code = "storage.role_refused"
+
+
+class EmbeddedServerFailed(Unavailable):
+    """The embedded server could not be started or stopped."""
+
+    default_code = "storage.embedded_failed"
+
+
+class EmbeddedMissing(NotFound):
+    """The PostgreSQL binaries are not installed for this platform."""
+
+    default_code = "storage.embedded_missing"
+
+
+class EmbeddedVersionMismatch(Conflict):
+    """The data folder was written by another major version of PostgreSQL."""
+
+    default_code = "storage.version_mismatch"
+
+
+class PlaceRefused(Invalid):
+    """The data folder cannot be used as it is."""
+
+    default_code = "storage.place_refused"
+
+
+_START: Final = "farwire db status, farwire db start"
+_LOST: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+def unavailable(reason: object = None) -> StorageUnavailable:
+    """Return the error for a database that does not answer; ``reason`` is for people."""
+    return StorageUnavailable(
+        f"the database does not answer{f' ({reason})' if reason else ''}", fix=_START, retry_after_s=RETRY_AFTER_S
+    )
+
+
+def _is_usage_error(error: BaseException) -> bool:
+    """Tell a misuse of the driver (our defect) from a lost connection: both are ``InterfaceError``."""
+    text = str(error)
+    return isinstance(error, asyncpg.InterfaceError) and "connection is closed" not in text and "closing" not in text
+
+
+def translate(error: BaseException) -> FarwireError | None:
+    """Return Farwire's error for what the driver raised, or ``None`` where it has no general meaning.
+
+    Constraint violations have none here: only the store that wrote the statement knows what they mean, see
+    ``on_violation``.
+    """
+    if isinstance(error, asyncpg.TooManyConnectionsError):
+        return StorageBusy("the database has no free connection", fix="lower database_pool_size or raise max_connections")
+    if isinstance(error, asyncpg.DiskFullError):
+        return DiskFull("the disk of the database is full", fix="free space, then try again; nothing was half-written")
+    if isinstance(error, asyncpg.OutOfMemoryError):
+        return StorageBusy("the database is out of memory", fix="lower work_mem or database_pool_size")
+    if isinstance(error, asyncpg.SerializationError | asyncpg.DeadlockDetectedError):
+        return SerializationFailure("two transactions met", fix="run the transaction again")
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return StorageBusy("a lock did not become free in time", fix="try again")
+    if isinstance(error, asyncpg.QueryCanceledError):
+        return StatementTimeout("a statement ran too long", fix="ask for less, or raise database_statement_timeout_s")
+    if isinstance(error, asyncpg.InvalidCachedStatementError):
+        return StorageBusy("the schema changed under this connection", fix="try again")
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return TenantCrossed(f"PostgreSQL refused a statement: {error.args[0] if error.args else ''}")
+    if isinstance(error, _LOST) and not _is_usage_error(error):
+        return unavailable(type(error).__name__)
+    return None
+
+
+def why_no_connection(error: BaseException) -> FarwireError:
+    """Return Farwire's error for a connection that was not made."""
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        return RoleRefused("the database refused the login", fix="check user and password of the database URL")
+    if isinstance(error, asyncpg.InvalidCatalogNameError):
+        return NotFound("the database does not exist", code="storage.database_missing", fix="farwire db migrate")
+    return translate(error) or unavailable(error)
+
+
+@contextmanager
+def on_violation(meanings: Mapping[str, FarwireError]) -> Iterator[None]:
+    """Give constraint violations their meaning: ``{constraint name: error to raise}``.
+
+    The transaction is lost afterwards, so the error is for the caller; a store that goes on uses ``ON CONFLICT``.
+    A constraint that is not named passes through unchanged.
+    """
+    try:
+        yield
+    except asyncpg.IntegrityConstraintViolationError as violation:
+        meaning = meanings.get(violation.constraint_name or "")
+        if meaning is None:
+            raise
+        raise meaning from violation

@@ -1,0 +1,207 @@
+"""Fixtures of the whole suite: a real PostgreSQL, two tenants, a movable clock, the shared third-party data.
+
+One throw-away server per run of pytest, one database per xdist worker, emptied before a test that follows one that
+used it. Nothing is mocked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from farwire.base.clock import MovableClock
+from farwire.base.config import Settings
+from farwire.base.storage import Database, open_database
+from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer
+from farwire.base.storage.endpoints import connect
+from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
+from farwire.kernel.ids import TenantId, uuid7
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+RUN_VARIABLE = "FARWIRE_TEST_RUN"
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+# A slow machine is no defect; a failing example prints the blob that repeats it.
+hypothesis_settings.register_profile(
+    "dev", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+hypothesis_settings.register_profile("ci", hypothesis_settings.get_profile("dev"), derandomize=True)
+hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the run once, in the process that started it; xdist's workers inherit the name."""
+    if not hasattr(config, "workerinput"):
+        os.environ[RUN_VARIABLE] = Run.of(os.getpid()).key
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the run's server, after the workers have ended."""
+    if not hasattr(config, "workerinput"):
+        remove(Run.parse(os.environ[RUN_VARIABLE]))
+
+
+class WorkerDatabase:
+    """The database of this worker, on the server of this run."""
+
+    def __init__(self, server: EmbeddedServer, name: str) -> None:
+        self.server = server
+        self.name = name
+        self.used = False
+
+    def url(self, role: DatabaseRole = DatabaseRole.APP) -> str:
+        """Return its URL for a role."""
+        return self.server.url(role, self.name)
+
+    async def empty(self) -> None:
+        """Remove the rows that the last test left. Rows that migrations wrote stay."""
+        async with connect(self.url(DatabaseRole.OWNER)) as owner:
+            await owner.execute(EMPTY_SQL)
+
+
+# Truncating a table costs a new file, so only tables that have rows are truncated: most tests touch a few.
+EMPTY_SQL = """
+DO $$
+DECLARE
+    candidate regclass;
+    filled    text[] := '{}';
+    found     boolean;
+BEGIN
+    FOR candidate IN
+        SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relowner = 'farwire_owner'::regrole
+           AND c.oid::regclass::text NOT IN ('base.migration', 'base.untenanted')
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s)', candidate) INTO found;
+        IF found THEN filled := filled || candidate::text; END IF;
+    END LOOP;
+    IF filled <> '{}' THEN EXECUTE 'TRUNCATE ' || array_to_string(filled, ', ') || ' RESTART IDENTITY CASCADE'; END IF;
+END $$
+"""
+
+
+@pytest.fixture(scope="session")
+def server() -> EmbeddedServer:
+    """The throw-away PostgreSQL of this run."""
+    return ephemeral_server(Run.parse(os.environ[RUN_VARIABLE]))
+
+
+@pytest.fixture(scope="session")
+def worker_database(server: EmbeddedServer, worker_id: str) -> WorkerDatabase:
+    """This worker's migrated database."""
+    name = f"farwire_{worker_id}"
+    clone_template(server, name)
+    return WorkerDatabase(server, name)
+
+
+@pytest.fixture
+async def clean_database(worker_database: WorkerDatabase) -> WorkerDatabase:
+    """This worker's database without rows of an earlier test."""
+    if worker_database.used:
+        await worker_database.empty()
+    worker_database.used = True
+    return worker_database
+
+
+@pytest.fixture
+def settings(clean_database: WorkerDatabase, tmp_path: Path) -> Settings:
+    """Settings that point at this worker's database, for code that opens it itself."""
+    return Settings(
+        data_dir=tmp_path,
+        database_url=clean_database.url(),
+        database_owner_url=clean_database.url(DatabaseRole.OWNER),
+        database_relay_url=clean_database.url(DatabaseRole.RELAY),
+    )
+
+
+@pytest.fixture
+def database_env(settings: Settings) -> dict[str, str]:
+    """The environment that makes a farwire command use this worker's database."""
+    urls = ("database_url", "database_owner_url", "database_relay_url", "data_dir")
+    return {f"FARWIRE_{name.upper()}": str(getattr(settings, name)) for name in urls}
+
+
+@pytest.fixture
+async def db(settings: Settings) -> AsyncIterator[Database]:
+    """A pool as farwire_app on an empty, migrated database."""
+    database = await open_database(settings)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    """A clock that stands at 2026-06-01T00:00Z until the test moves it."""
+    return MovableClock(START)
+
+
+async def _tenant(db: Database, name: str, country: str, zone: str) -> TenantId:
+    tenant_id = TenantId(uuid7())
+    async with db.untenanted() as tx:
+        await tx.execute(
+            "INSERT INTO tenant.tenant (tenant_id, name, display_name, country, zone, state, created_at) "
+            "VALUES ($1, $2, $2, $3, $4, 'active', $5)",
+            *(tenant_id, name, country, zone, START),
+        )
+    return tenant_id
+
+
+@pytest.fixture
+async def tenant_id(db: Database) -> TenantId:
+    """A German tenant that is present in the database."""
+    return await _tenant(db, "nordlicht", "DE", "Europe/Berlin")
+
+
+@pytest.fixture
+async def other_tenant_id(db: Database) -> TenantId:
+    """A Nigerian tenant that is present in the same database."""
+    return await _tenant(db, "sunrise", "NG", "Africa/Lagos")
+
+
+def required(name: str) -> bool:
+    """Tell whether FARWIRE_REQUIRE turns the absence of ``name`` from a skip into a failure."""
+    return name in os.environ.get("FARWIRE_REQUIRE", "").replace(" ", "").split(",")
+
+
+def absent(name: str, reason: str) -> None:
+    """Skip the test loudly, or fail it where FARWIRE_REQUIRE names ``name``."""
+    if required(name):
+        pytest.fail(f"{reason} (FARWIRE_REQUIRE={name})", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The third-party sample data beside the repository."""
+    folder = Path(os.environ.get("FARWIRE_SHARED") or REPOSITORY.parent / "shared" / "data")
+    if not folder.is_dir():
+        absent("shared", f"the shared test data is not in {folder}; set FARWIRE_SHARED to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def require_rig() -> Callable[[str], Path]:
+    """Return a function that gives the path of a third-party program, or skips with the package that has it."""
+    import shutil
+
+    def path_of(program: str) -> Path:
+        found = shutil.which(program)
+        if found is None:
+            absent("rigs", f"the program {program} is not installed")
+        return Path(str(found))
+
+    return path_of
+
+
+@pytest.fixture
+def scratch_database(server: EmbeddedServer, worker_id: str) -> Iterator[WorkerDatabase]:
+    """A migrated database of its own for one test that changes the schema or needs the server to itself."""
+    name = f"scratch_{worker_id}"
+    clone_template(server, name)
+    yield WorkerDatabase(server, name)
