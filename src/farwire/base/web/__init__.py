@@ -1,0 +1,29 @@
+"""HTTP: routes as data, one pipeline for them, and the OpenAPI document from the same declarations (see README.md)."""
+
+from farwire.base.web.api import Api, Limits, build_api
+from farwire.base.web.authentication import Authenticate
+from farwire.base.web.documents import Amount, MoneyDocument
+from farwire.base.web.openapi import openapi_document
+from farwire.base.web.parameters import Nothing, PageQuery
+from farwire.base.web.route import JSON, PDF, Access, AnyRoute, Call, Method, Reply, Route, page_reply
+
+__all__ = [
+    "JSON",
+    "PDF",
+    "Access",
+    "Amount",
+    "AnyRoute",
+    "Api",
+    "Authenticate",
+    "Call",
+    "Limits",
+    "Method",
+    "MoneyDocument",
+    "Nothing",
+    "PageQuery",
+    "Reply",
+    "Route",
+    "build_api",
+    "openapi_document",
+    "page_reply",
+]

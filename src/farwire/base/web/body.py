@@ -1,0 +1,86 @@
+"""Request bodies: JSON of a declared type and a bounded size, with errors that say where."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Generic, TypeVar
+
+import falcon.asgi
+import msgspec
+
+from farwire.kernel.errors import Exhausted, FarwireError, Invalid
+
+B = TypeVar("B")
+
+_POSITION: Final = re.compile(r"\(byte (\d+)\)")
+_PLACE: Final = re.compile(r" - at `(\$[^`]*)`")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL, which PostgreSQL cannot store in text."""
+
+
+class BodyReader(Generic[B]):
+    """Reads and decodes the body of one route."""
+
+    def __init__(self, kind: type[B], max_octets: int) -> None:
+        self._decoder = msgspec.json.Decoder(kind)
+        self._max_octets = max_octets
+
+    async def read(self, req: falcon.asgi.Request) -> bytes:
+        """Return the raw body. Raises for another content type, and for too large a body before all of it is read."""
+        kind = req.content_type or ""
+        if kind.split(";", 1)[0].strip().lower() != "application/json":
+            raise Invalid(
+                "the body is not declared as JSON",
+                code="web.media_type",
+                field="Content-Type",
+                value=kind or None,
+                fix="send the header Content-Type: application/json",
+            )
+        declared = req.content_length
+        if declared is not None and declared > self._max_octets:
+            raise self._too_large()
+        raw: bytes = await req.stream.read(self._max_octets + 1)
+        if len(raw) > self._max_octets:
+            raise self._too_large()
+        return raw
+
+    def decode(self, raw: bytes) -> B:
+        """Return the body. Raises ``Invalid`` with the byte (not JSON) or the path (wrong value) of the first error."""
+        if not raw:
+            raise Invalid("the body is empty", code="web.body_malformed", fix="send a JSON object")
+        if _NUL.search(raw):
+            raise Invalid(
+                "a text in the body contains a NUL character", code="web.body_malformed", fix="remove \\u0000"
+            )
+        try:
+            return self._decoder.decode(raw)
+        except msgspec.ValidationError as error:
+            raise _wrong_value(str(error)) from None
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise _not_json(str(error), len(raw)) from None
+        except RecursionError:
+            raise Invalid("the body is nested too deeply", code="web.body_malformed") from None
+
+    def _too_large(self) -> FarwireError:
+        return Exhausted(
+            "the body is too large",
+            code="web.body_too_large",
+            field="Content-Length",
+            fix=f"send at most {self._max_octets} octets; files go in by `farwire usage import`",
+        )
+
+
+def _wrong_value(detail: str) -> Invalid:
+    place = _PLACE.search(detail)
+    fix = "add Z or an offset such as +02:00" if "timezone component" in detail else None
+    return Invalid(_PLACE.sub("", detail), code="web.body_invalid", field=place[1] if place else "$", fix=fix)
+
+
+def _not_json(detail: str, length: int) -> Invalid:
+    position = _POSITION.search(detail)
+    return Invalid(
+        f"the body is not JSON: {detail}",
+        code="web.body_malformed",
+        field="body",
+        value=f"byte {position[1] if position else length}",
+    )

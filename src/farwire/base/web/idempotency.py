@@ -1,0 +1,130 @@
+"""Idempotency keys: the answer of a POST is stored in the transaction that did the work; a repeat gets that answer.
+
+The key belongs to the tenant. A repeat within 24 hours gets the stored answer with ``Idempotency-Replayed: true``;
+the same key with another request is refused (422); a repeat while the first still runs is refused (409). Failures
+are not stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from farwire.base.storage import Tx
+from farwire.kernel.errors import Conflict, Invalid
+
+WINDOW: Final = timedelta(hours=24)
+"""How long a key is remembered."""
+HEADER: Final = "Idempotency-Key"
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer that an earlier request with the same key got."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def checked_key(text: str | None) -> str | None:
+    """Return the header's key, or None without one. Raises ``Invalid`` (``web.idempotency_key_malformed``)."""
+    if text is None:
+        return None
+    key = text.strip().strip('"')  # the IETF draft writes it as a quoted string
+    if not _KEY.fullmatch(key):
+        raise Invalid(
+            "the idempotency key is malformed",
+            code="web.idempotency_key_malformed",
+            field=HEADER,
+            fix="use 1 to 128 visible ASCII characters, for instance a UUID",
+        )
+    return key
+
+
+def request_digest(method: str, path: str, query: str, body: bytes) -> bytes:
+    """Return the hash that tells one request from another under the same key."""
+    digest = hashlib.sha256()
+    for part in (method.encode(), path.encode(), query.encode(), body):
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
+
+
+async def earlier_answer(tx: Tx, *, key: str, digest: bytes, now: datetime) -> StoredAnswer | None:
+    """Return the stored answer of ``key``, or None for the first use, which locks the key until the transaction ends.
+
+    Raises ``Conflict``: ``web.idempotency_in_progress`` (409), ``web.idempotency_key_reused`` (422).
+    """
+    lock = int.from_bytes(
+        hashlib.blake2b(tx.tenant_id.bytes + key.encode(), digest_size=8).digest(), "big", signed=True
+    )
+    if not await tx.fetchval("SELECT pg_try_advisory_xact_lock($1)", lock):
+        raise _in_progress()
+    row = await tx.fetchrow(
+        "SELECT request_digest, status, headers, body FROM base.idempotency"
+        " WHERE tenant_id = $1 AND idempotency_key = $2 AND created_at > $3",
+        tx.tenant_id,
+        key,
+        now - WINDOW,
+    )
+    if row is None:
+        return None
+    if row["request_digest"] != digest:
+        raise Conflict(
+            "the idempotency key was used for another request",
+            code="web.idempotency_key_reused",
+            field=HEADER,
+            value=key,
+            fix="use a new key for a new request",
+        )
+    headers = msgspec.json.decode(row["headers"], type=dict[str, str])
+    return StoredAnswer(status=row["status"], headers=headers, body=row["body"])
+
+
+async def store_answer(tx: Tx, *, key: str, digest: bytes, now: datetime, answer: StoredAnswer) -> None:
+    """Store ``answer`` under ``key`` in the transaction that did the work. An entry past its window is replaced."""
+    stored = await tx.fetchval(
+        "INSERT INTO base.idempotency"
+        " (tenant_id, idempotency_key, request_digest, status, headers, body, created_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7)"
+        " ON CONFLICT (tenant_id, idempotency_key) DO UPDATE SET request_digest = EXCLUDED.request_digest,"
+        " status = EXCLUDED.status, headers = EXCLUDED.headers, body = EXCLUDED.body, created_at = EXCLUDED.created_at"
+        " WHERE idempotency.created_at <= $8 RETURNING true",
+        tx.tenant_id,
+        key,
+        digest,
+        answer.status,
+        msgspec.json.encode(answer.headers).decode(),
+        answer.body,
+        now,
+        now - WINDOW,
+    )
+    if not stored:  # another request with this key committed between our look and our write
+        raise _in_progress()
+
+
+async def purge_answers(tx: Tx, *, now: datetime) -> int:
+    """Delete the tenant's answers that are past their window, and return how many."""
+    return len(
+        await tx.fetch(
+            "DELETE FROM base.idempotency WHERE tenant_id = $1 AND created_at <= $2 RETURNING true",
+            tx.tenant_id,
+            now - WINDOW,
+        )
+    )
+
+
+def _in_progress() -> Conflict:
+    return Conflict(
+        "a request with this idempotency key is still running",
+        code="web.idempotency_in_progress",
+        field=HEADER,
+        fix="send the same request again a moment later",
+    )

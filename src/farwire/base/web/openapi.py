@@ -1,0 +1,203 @@
+"""The OpenAPI 3.1 document, made from the routes: what is declared is what is checked is what is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from farwire import __version__
+from farwire.base.authz import Permission
+from farwire.base.web.documents import attribute_names
+from farwire.base.web.errors import ErrorBody
+from farwire.base.web.idempotency import HEADER
+from farwire.base.web.parameters import Parameter, compile_parameters
+from farwire.base.web.route import JSON, AnyRoute, Method
+
+Object: TypeAlias = dict[str, Any]
+
+REFERENCES: Final = "#/components/schemas/{name}"
+ERRORS: Final[Mapping[str, str]] = {
+    "400": "The request has an unknown or malformed parameter or body.",
+    "401": "There is no API key, or it is unknown, expired or revoked.",
+    "403": "The key's role lacks the permission of this operation.",
+    "404": "There is nothing with this id in the caller's tenant.",
+    "406": "The representation that Accept asks for does not exist.",
+    "409": "The request contradicts the present state.",
+    "413": "The body is too large.",
+    "415": "The body is not declared as application/json.",
+    "422": "The idempotency key was used for another request.",
+    "429": "A limit is reached.",
+    "500": "Farwire failed. Report the requestId.",
+    "503": "The database does not answer, or the API is at its limit. Retry-After says when to try again.",
+    "507": "The disk of the installation is full.",
+}
+
+
+def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> Object:
+    """Return the document of ``routes`` as plain data."""
+    types = _types(routes)
+    schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCES)
+    by_type = dict(zip(map(_key, types), schemas, strict=True))
+    paths: Object = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.value.lower()] = _operation(route, by_type)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": title,
+            "version": __version__,
+            "summary": "Sell, deliver, assure, meter, charge, bill, collect, analyse.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"apiKey": []}],
+        "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in routes)],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key (fw_…) of one tenant and one role, made by `farwire key create`.",
+                }
+            },
+        },
+    }
+
+
+def _key(kind: Any) -> str:
+    return repr(kind)
+
+
+def _types(routes: Iterable[AnyRoute]) -> list[Any]:
+    kinds: list[Any] = [ErrorBody]
+    for route in routes:
+        kinds += [
+            kind for kind in (route.response, route.body_type) if kind is not None and kind is not bytes
+        ]
+        for struct in (route.path_type, route.query_type):
+            kinds += [parameter.type for parameter in compile_parameters(struct).by_name.values()]
+    return list({_key(kind): kind for kind in kinds}.values())
+
+
+def _operation(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
+    permission = route.permission.value if isinstance(route.permission, Permission) else None
+    rule = f"Needs the permission `{permission}`." if permission else "Any valid key may call it."
+    operation: Object = {
+        "operationId": operation_id(route),
+        "summary": route.summary,
+        "description": f"{route.description} {rule}".strip(),
+        "tags": [route.tag],
+        "x-permission": permission or route.permission.value,
+        "parameters": _parameters(route, schemas),
+        "responses": _responses(route, schemas),
+    }
+    if route.body_type is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": schemas[_key(route.body_type)]}},
+        }
+    return operation
+
+
+def operation_id(route: AnyRoute) -> str:
+    """Return a stable name of the operation: the handler's own, in camel case."""
+    first, *rest = route.handler.__name__.strip("_").split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _parameters(route: AnyRoute, schemas: Mapping[str, Object]) -> list[Object]:
+    found = [_parameter("path", p, schemas) for p in compile_parameters(route.path_type).by_name.values()]
+    found += [_parameter("query", p, schemas) for p in compile_parameters(route.query_type).by_name.values()]
+    names = attribute_names(route.item) if route.method is Method.GET else ()
+    if names:
+        one = "(?:" + "|".join(re.escape(name) for name in names) + ")"
+        found.append(
+            {
+                "name": "fields",
+                "in": "query",
+                "required": False,
+                "description": "Attributes to return, comma-separated; id, href and @type always come.",
+                "schema": {"type": "string", "pattern": f"^{one}(?:,{one})*$", "maxLength": 1000},
+            }
+        )
+    if route.method is Method.GET and not route.paged:
+        found.append(
+            _header("If-None-Match", "The entity tag of a known answer; 304 if it is still the same.")
+        )
+    if route.idempotent:
+        found.append(
+            {
+                **_header(
+                    HEADER,
+                    "A repeat of the same request with the same key within 24 hours gets the same answer.",
+                ),
+                "schema": {"type": "string", "pattern": "^[!#-~]{1,128}$"},
+            }
+        )
+    return found
+
+
+def _parameter(place: str, parameter: Parameter, schemas: Mapping[str, Object]) -> Object:
+    schema = dict(schemas[_key(parameter.type)])
+    description = schema.pop("description", None)
+    default = parameter.default
+    if default is not None:
+        schema["default"] = default.value if isinstance(default, Enum) else default
+    found: Object = {
+        "name": parameter.name,
+        "in": place,
+        "required": place == "path" or parameter.required,
+        "schema": schema,
+    }
+    if description:
+        found["description"] = description
+    return found
+
+
+def _header(name: str, description: str) -> Object:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+
+
+def _responses(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
+    success: Object = {"description": route.summary}
+    if route.response is bytes:
+        success["content"] = {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
+    elif route.response is not None:
+        success["content"] = {route.media_type: {"schema": schemas[_key(route.response)]}}
+    if route.paged:
+        success["headers"] = {
+            "X-Total-Count": {"description": "Size of the whole list.", "schema": {"type": "integer"}},
+            "X-Result-Count": {"description": "Rows in this answer.", "schema": {"type": "integer"}},
+            "Link": {"description": "first, prev, next, last (RFC 8288).", "schema": {"type": "string"}},
+        }
+    responses: Object = {str(route.status): success}
+    if route.method is Method.GET and not route.paged:
+        success["headers"] = {"ETag": {"description": "Tag of this answer.", "schema": {"type": "string"}}}
+        responses["304"] = {"description": "The known answer is still the same."}
+    body = {JSON: {"schema": schemas[_key(ErrorBody)]}}
+    for status in _error_statuses(route):
+        responses[status] = {"description": ERRORS[status], "content": body}
+    return responses
+
+
+def _error_statuses(route: AnyRoute) -> list[str]:
+    statuses = {"400", "401", "403", "500", "503", *route.errors}
+    if route.path_type.__struct_fields__:
+        statuses.add("404")
+    if route.body_type is not None:
+        statuses |= {"413", "415", "507"}
+    if route.idempotent:
+        statuses |= {"409", "422"}
+    return sorted(statuses)

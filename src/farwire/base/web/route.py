@@ -1,0 +1,139 @@
+"""Routes as data. A context declares them; from one list come the Falcon resources and the OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from farwire.base.authz import Permission, Principal
+from farwire.base.clock import Clock
+from farwire.base.storage import Database, Tx
+from farwire.base.web.parameters import Nothing
+from farwire.kernel.page import Page
+
+P = TypeVar("P", bound=msgspec.Struct)
+Q = TypeVar("Q", bound=msgspec.Struct)
+B = TypeVar("B")
+T = TypeVar("T")
+
+JSON: Final = "application/json"
+PDF: Final = "application/pdf"
+
+
+class Method(StrEnum):
+    """The HTTP methods that a route may have. HEAD comes with GET."""
+
+    GET = "GET"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
+class Access(StrEnum):
+    """Who may call a route that needs no permission."""
+
+    ANY_KEY = "any_key"
+    """Every valid API key, whatever its role."""
+
+
+class Call(Generic[P, Q, B]):
+    """One request, parsed: who asks, what for, and the means to answer."""
+
+    __slots__ = ("_tx", "body", "clock", "database", "path", "principal", "query", "request_id")
+
+    def __init__(
+        self,
+        *,
+        principal: Principal,
+        database: Database,
+        clock: Clock,
+        path: P,
+        query: Q,
+        body: B,
+        request_id: str,
+        tx: Tx | None = None,
+    ) -> None:
+        self.principal = principal
+        self.database = database
+        self.clock = clock
+        self.path = path
+        self.query = query
+        self.body = body
+        self.request_id = request_id
+        self._tx = tx
+
+    def now(self) -> datetime:
+        """Return the installation's time, aware UTC."""
+        return self.clock.now()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """Open a transaction of the caller's tenant; in an idempotent request, join the one that stores its answer."""
+        if self._tx is not None:
+            yield self._tx
+            return
+        async with self.database.transaction(self.principal.tenant_id) as tx:
+            yield tx
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers. ``body`` is encoded as JSON unless it is bytes; ``page`` adds the paging headers."""
+
+    body: object = None
+    status: int = 0
+    """0 means the route's own status."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+    page: Page[Any] | None = None
+
+
+def page_reply(page: Page[T], to_document: Callable[[T], object]) -> Reply:
+    """Return the reply that shows ``page``, each item turned by ``to_document``."""
+    return Reply(body=[to_document(item) for item in page.items], page=page)
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[P, Q, B]):
+    """One operation of the API.
+
+    ``response`` is the type of the body (``list[X]`` for a page); ``query`` and ``path`` are structs of parameters;
+    ``body_type`` is the type of a JSON request body. ``errors`` are statuses ("409") beyond those of every such route.
+    """
+
+    method: Method
+    path: str
+    handler: Callable[[Call[P, Q, B]], Awaitable[Reply]]
+    summary: str
+    tag: str
+    permission: Permission | Access
+    response: Any
+    path_type: type[P] = Nothing  # type: ignore[assignment]
+    query_type: type[Q] = Nothing  # type: ignore[assignment]
+    body_type: type[B] | None = None
+    description: str = ""
+    errors: Sequence[str] = ()
+    status: int = 200
+    idempotent: bool = False
+    media_type: str = JSON
+
+    @property
+    def paged(self) -> bool:
+        """Return whether the answer is a part of a list."""
+        return getattr(self.response, "__origin__", None) is list
+
+    @property
+    def item(self) -> Any:
+        """Return the type of one document of the answer."""
+        return self.response.__args__[0] if self.paged else self.response
+
+
+AnyRoute: TypeAlias = "Route[Any, Any, Any]"
+"""A route in a list of different ones."""
