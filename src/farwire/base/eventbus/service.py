@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from farwire.base.eventbus import store
 from farwire.base.eventbus.model import Event
+from farwire.base.eventbus.store import outbox
 from farwire.base.storage import Tx
 from farwire.kernel.errors import check
 from farwire.kernel.page import MAX_LIMIT, PageRequest
@@ -32,7 +32,7 @@ async def publish_many(tx: Tx, events: Iterable[Event]) -> int:
     while chunk := list(islice(remaining, PUBLISH_CHUNK)):
         foreign = any(event.tenant_id != tx.tenant_id for event in chunk)
         check(not foreign, "eventbus.tenant_differs", "an event belongs to the tenant of its transaction")
-        await store.save_events(tx, chunk)
+        await outbox.save_events(tx, chunk)
         count += len(chunk)
     return count
 
@@ -46,6 +46,6 @@ async def list_events(
     position that was already read; who must not miss any subscribes to the relay instead.
     """
     page = PageRequest(limit=limit)
-    return await store.load_events(
+    return await outbox.load_events(
         tx, after=after, limit=page.limit, type_prefix=type_prefix, subject=subject
     )

@@ -25,11 +25,11 @@ MAX_CHARACTERS: Final = 16_384
 MIN_DIGITS: Final = 8
 """The shortest digit string that is masked: E.164 numbers with their country code have 8 to 15 digits."""
 
-_SECRET_NAMES: Final = """
+_CREDENTIAL_WORDS: Final = """
     apikey apikeyhash authorization cookie credential credentials databaseurl dsn ki opc passphrase passwd password
     pin privatekey puk pwd secret setcookie token voucher vouchercode xapikey
 """
-_PERSONAL_NAMES: Final = """
+_PERSONAL_WORDS: Final = """
     address aparty anumber birthdate birthday bnumber bparty called callednumber callednumbers callee caller
     callerid calling callingnumber clientip contact customername dateofbirth destination destinationnumber dob email
     emailaddress familyname firstname fromnumber fullname givenname iban iccid identifier idnumber imei imsi
@@ -45,7 +45,7 @@ _COUNTED_ENDINGS: Final = (
     *("position", "sequence", "quantity"),
 )
 """Names whose whole numbers count something. House style puts the unit last, so that the name says so."""
-_SENSITIVE_NAMES: Final = frozenset(_SECRET_NAMES.split()) | frozenset(_PERSONAL_NAMES.split())
+_SENSITIVE_NAMES: Final = frozenset(_CREDENTIAL_WORDS.split()) | frozenset(_PERSONAL_WORDS.split())
 _OWN_IDS: Final = frozenset({"trace_id", "span_id"})
 _OWN_ID: Final = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 
