@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from farwire.base.config import Settings
 from farwire.country.model import CountryPack
 from farwire.country.model.checks import pack_problems
 from farwire.kernel.errors import Invalid, NotFound
@@ -120,6 +121,11 @@ def _find(code: str, folders: Sequence[Path]) -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+def pack_folders(settings: Settings) -> tuple[Path, ...]:
+    """Return where an installation keeps packs of its own: the folder ``country-packs`` of its data folder."""
+    return (settings.data_dir / "country-packs",)
 
 
 def load_pack(code: str, *, folders: Sequence[Path] = ()) -> CountryPack:

@@ -89,6 +89,10 @@ class TaxRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     on_top: bool = False
     code: TaxCode | None = None
 
+    def in_force(self, on: date) -> bool:
+        """Return whether the rate holds on the day ``on``; the day ``valid_to`` is the first without it."""
+        return self.valid_from <= on and (self.valid_to is None or on < self.valid_to)
+
 
 class TaxFacts(Sourced, frozen=True, kw_only=True):
     """The taxes of the country on what an operator sells."""
@@ -176,7 +180,7 @@ class OutageRule(Sourced, frozen=True, kw_only=True):
     """One duty to compensate an outage.
 
     ``counted``: ``daily_tiers`` (see ``tiers``), ``proportional`` (share of the monthly charge), or ``thirtieths``
-    (1/30 of the monthly charge per started day). ``threshold_h`` is where the duty begins; ``minimum`` is in major units.
+    (1/30 of the monthly charge per started day). ``threshold_h`` is where the duty begins; ``minimum`` in major units.
     """
 
     id: str
@@ -298,8 +302,7 @@ class CountryPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             self._component(rate, str(category), rule.code)
             for rate in self.tax.rates
             if category in rate.categories
-            and rate.valid_from <= on
-            and (rate.valid_to is None or on < rate.valid_to)
+            and rate.in_force(on)
             and covers(rate.regions, rate.except_regions, region or seller_region)
             and self._applies(rate, region, seller_region)
         )
