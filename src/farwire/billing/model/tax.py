@@ -1,0 +1,143 @@
+"""Taxes of a bill: per category, on the sum of its lines, from the country pack of the seller.
+
+The tax point of a line is the last local day of its period, so that a change of rates between two lines
+gives two groups.
+Where prices include tax, each component is taken out of the gross of its group and rounded half-up once; the net is the
+rest, so that net and taxes always make the gross. Exempt and reverse-charge customers pay the net.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from farwire.account.model import TaxClass
+from farwire.billing.model.bill import BillTax, Item
+from farwire.country.model import CountryPack, TaxCategory, TaxComponent, tax_amounts
+from farwire.kernel.money import round_half_up
+from farwire.kernel.time import local_date
+
+_BY_CLASS: Final = {
+    TaxClass.EXEMPT: TaxCategory.EXEMPT.value,
+    TaxClass.REVERSE_CHARGE: TaxCategory.REVERSE_CHARGE.value,
+}
+STANDARD: Final = "standard"
+"""The category that a plan means when it names none: what an operator sells, telecommunication."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaxContext:
+    """Who sells to whom where: the seller's pack, the customer's class, both regions (ISO 3166-2), the zone of days."""
+
+    pack: CountryPack
+    tax_class: TaxClass
+    region: str | None
+    seller_region: str | None
+    tz: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTax:
+    """What the lines of one group come to: the net of each line, in order, and the taxes on their sum."""
+
+    nets: tuple[int, ...]
+    taxes: tuple[BillTax, ...]
+
+
+def tax_point(item: Item, tz: ZoneInfo) -> date:
+    """Return the day whose rates apply: the last local day of the item's period."""
+    return local_date(item.period.end - timedelta(microseconds=1), tz)
+
+
+def category_of(item: Item) -> str:
+    """Return the country pack's category of an item."""
+    return TaxCategory.TELECOM.value if item.tax_category == STANDARD else item.tax_category
+
+
+def rates_of(item: Item, context: TaxContext) -> tuple[TaxComponent, ...]:
+    """Return the taxes that the price of ``item`` bears for a standard customer. Raises what the pack raises."""
+    return context.pack.tax_components(
+        category_of(item), tax_point(item, context.tz), context.region, context.seller_region
+    )
+
+
+def _shares(components: Sequence[TaxComponent]) -> tuple[Fraction, ...]:
+    """Return each component as an exact share of the net."""
+    shares: list[Fraction] = []
+    for component in components:
+        base = 1 + sum(shares) if component.on_top else Fraction(1)
+        rate = Fraction(component.rate_percent) * component.base_numerator / component.base_denominator / 100
+        shares.append(base * rate)
+    return tuple(shares)
+
+
+def _taken_out(gross: int, components: Sequence[TaxComponent]) -> tuple[int, ...]:
+    shares = _shares(components)
+    whole = 1 + sum(shares)
+    parts = (gross * share / whole for share in shares)
+    return tuple(round_half_up(part.numerator, part.denominator) for part in parts)
+
+
+def _apportioned(net: int, gross_lines: Sequence[int]) -> tuple[int, ...]:
+    """Return ``net`` shared over lines in proportion to their gross, of any sign, conserving the sum."""
+    gross = sum(gross_lines)
+    if gross == 0:
+        return tuple(gross_lines)
+    nets: list[int] = []
+    seen = given = 0
+    for line in gross_lines:
+        seen += line
+        upto = round_half_up(seen * net, gross)
+        nets.append(upto - given)
+        given = upto
+    return tuple(nets)
+
+
+def tax_group(
+    components: tuple[TaxComponent, ...],
+    category: str,
+    *,
+    includes_tax: bool,
+    amounts: Sequence[int],
+    context: TaxContext,
+) -> GroupTax:
+    """Return nets and taxes of lines that share a category and its rates; ``amounts`` in minor units, as priced."""
+    priced = sum(amounts)
+    if includes_tax:
+        taxes = _taken_out(priced, components)
+        net = priced - sum(taxes)
+        nets = _apportioned(net, amounts)
+    else:
+        nets, net = tuple(amounts), priced
+        taxes = tax_amounts(components, net)
+    untaxed = _BY_CLASS.get(context.tax_class)
+    if untaxed is not None or not components:
+        return GroupTax(nets, (_no_tax(untaxed or category, net, context.pack),))
+    running = 0
+    rows: list[BillTax] = []
+    for component, tax in zip(components, taxes, strict=True):
+        base = net + running if component.on_top else net
+        rows.append(
+            BillTax(
+                category,
+                component.code.value,
+                component.name,
+                component.label,
+                component.effective_percent,
+                base,
+                tax,
+            )
+        )
+        running += tax
+    return GroupTax(nets, tuple(rows))
+
+
+def _no_tax(category: str, net: int, pack: CountryPack) -> BillTax:
+    rule = pack.tax_category(category)
+    note = rule.invoice_text or category.replace("_", " ").capitalize()
+    return BillTax(category, rule.code.value, "", "", Decimal(0), net, 0, note)
