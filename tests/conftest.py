@@ -7,7 +7,7 @@ used it. Nothing is mocked.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -200,8 +200,8 @@ def require_rig() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def scratch_database(server: EmbeddedServer, worker_id: str) -> Iterator[WorkerDatabase]:
+def scratch_database(server: EmbeddedServer, worker_id: str) -> WorkerDatabase:
     """A migrated database of its own for one test that changes the schema or needs the server to itself."""
     name = f"scratch_{worker_id}"
     clone_template(server, name)
-    yield WorkerDatabase(server, name)
+    return WorkerDatabase(server, name)

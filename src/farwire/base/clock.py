@@ -43,7 +43,10 @@ class MovableClock:
         return self.set(self._now + by)
 
     def set(self, to: datetime) -> datetime:
-        """Move the clock to ``to`` and return it. Raises ``Conflict`` (``clock.backward``), ``Invalid`` (``clock.naive``)."""
+        """Move the clock to ``to`` and return it.
+
+        Raises ``Conflict`` (``clock.backward``) and ``Invalid`` (``clock.naive``).
+        """
         target = _utc(to)
         if target < self._now:
             raise Conflict(

@@ -138,7 +138,10 @@ def _from_file(file: Path) -> dict[str, object]:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Invalid(
-            f"the settings file is not TOML: {error}", code="config.file_malformed", field="file", value=str(file)
+            f"the settings file is not TOML: {error}",
+            code="config.file_malformed",
+            field="file",
+            value=str(file),
         ) from error
     for key in values:
         _known(key, where=str(file))
@@ -166,8 +169,12 @@ def _known(key: str, *, where: str, shown: str | None = None) -> None:
     near = difflib.get_close_matches(key, names, n=1)
     prefix = PREFIX if shown else ""
     named = [name.upper() if shown else name for name in (near or names)]
-    hint = f"did you mean {prefix}{named[0]}?" if near else f"use one of: {', '.join(prefix + n for n in named)}"
-    raise Invalid(f"{where} has a setting that does not exist", code="config.unknown", field=shown or key, fix=hint)
+    hint = (
+        f"did you mean {prefix}{named[0]}?" if near else f"use one of: {', '.join(prefix + n for n in named)}"
+    )
+    raise Invalid(
+        f"{where} has a setting that does not exist", code="config.unknown", field=shown or key, fix=hint
+    )
 
 
 def _convert(values: Mapping[str, object]) -> Settings:

@@ -85,7 +85,7 @@ def _runs(binaries: Binaries, uid: int, gid: int) -> bool:
     """Try it as that user: the only answer that also knows ACLs, mount options and parent folders."""
     same = uid == os.geteuid()
     try:
-        result = subprocess.run(
+        result = subprocess.run(  # noqa: S603 - our own programs
             [binaries.program("postgres"), "--version"],
             capture_output=True,
             timeout=30,

@@ -13,11 +13,11 @@ import asyncpg
 
 from farwire.base.storage import errors
 from farwire.base.storage.bulk import insert_records
+from farwire.base.storage.roles import check_work_role
 from farwire.kernel.ids import TenantId
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-    from asyncpg.pool import PoolConnectionProxy
+    from asyncpg import Connection, Pool, Record
 
 CONNECT_TIMEOUT_S: Final = 5.0
 CLIENT_GRACE_S: Final = 5.0
@@ -38,14 +38,15 @@ class Session:
 
     __slots__ = ("_savepoints", "_timeout", "conn")
 
-    def __init__(self, conn: PoolConnectionProxy[Record], timeout_s: float) -> None:
+    def __init__(self, conn: Connection, timeout_s: float) -> None:
         self.conn = conn
         self._timeout = timeout_s
         self._savepoints = 0
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
         """Return all rows. Bound the result in the statement: it is held in memory."""
-        return await self.conn.fetch(sql, *args, timeout=self._timeout)
+        rows: list[Record] = await self.conn.fetch(sql, *args, timeout=self._timeout)
+        return rows
 
     async def fetchrow(self, sql: str, *args: object) -> Record | None:
         """Return the first row, or ``None``."""
@@ -57,7 +58,8 @@ class Session:
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run a statement and return its command tag, e.g. ``UPDATE 1``."""
-        return await self.conn.execute(sql, *args, timeout=self._timeout)
+        tag: str = await self.conn.execute(sql, *args, timeout=self._timeout)
+        return tag
 
     async def executemany(self, sql: str, args: Iterable[Sequence[object]]) -> None:
         """Run one statement for each row of ``args``, pipelined."""
@@ -68,9 +70,23 @@ class Session:
         async for row in self.conn.cursor(sql, *args, prefetch=batch, timeout=self._timeout):
             yield row
 
-    async def copy_records(self, table: str, *, columns: Sequence[str], records: Iterable[Sequence[object]]) -> int:
-        """Insert many rows into ``schema.table`` and return how many; see ``storage.bulk``."""
-        return await insert_records(self.conn, table, columns=columns, records=records, timeout_s=self._timeout)
+    async def copy_records(
+        self,
+        table: str,
+        *,
+        columns: Sequence[str],
+        records: Iterable[Sequence[object]],
+        skip_duplicates: bool = False,
+    ) -> int:
+        """Insert many rows, streamed, into ``schema.table`` and return how many went in; see ``storage.bulk``."""
+        return await insert_records(
+            self.conn,
+            table,
+            columns=columns,
+            records=records,
+            skip_duplicates=skip_duplicates,
+            timeout_s=self._timeout,
+        )
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -91,7 +107,7 @@ class Tx(Session):
 
     __slots__ = ("tenant_id",)
 
-    def __init__(self, conn: PoolConnectionProxy[Record], tenant_id: TenantId, timeout_s: float) -> None:
+    def __init__(self, conn: Connection, tenant_id: TenantId, timeout_s: float) -> None:
         super().__init__(conn, timeout_s)
         self.tenant_id = tenant_id
 
@@ -105,7 +121,7 @@ class UntenantedTx(Session):
 class Database:
     """A bounded pool of connections as a role that can neither own tables nor bypass row-level security."""
 
-    def __init__(self, pool: asyncpg.Pool[Record], *, acquire_timeout_s: float, statement_timeout_s: float) -> None:
+    def __init__(self, pool: Pool, *, acquire_timeout_s: float, statement_timeout_s: float) -> None:
         self._pool = pool
         self._acquire_timeout_s = acquire_timeout_s
         self._statement_timeout_s = statement_timeout_s
@@ -155,7 +171,7 @@ class Database:
         return (statement_timeout_s or self._statement_timeout_s) + CLIENT_GRACE_S
 
     @asynccontextmanager
-    async def _transaction(self, begin: str) -> AsyncIterator[PoolConnectionProxy[Record]]:
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
         conn = await self._acquire(begin)
         try:
             try:
@@ -168,7 +184,7 @@ class Database:
         finally:
             await self._pool.release(conn, timeout=CONNECT_TIMEOUT_S)
 
-    async def _acquire(self, begin: str) -> PoolConnectionProxy[Record]:
+    async def _acquire(self, begin: str) -> Connection:
         """Return a connection inside the begun transaction. One stale connection of the pool is replaced silently."""
         for attempt in (1, 2):
             conn = await self._connection()
@@ -186,7 +202,7 @@ class Database:
             return conn
         raise errors.unavailable()
 
-    async def _connection(self) -> PoolConnectionProxy[Record]:
+    async def _connection(self) -> Connection:
         try:
             return await self._pool.acquire(timeout=self._acquire_timeout_s)
         except TimeoutError as error:
@@ -207,7 +223,7 @@ def _begin(tenant: str, isolation: Isolation, *, read_only: bool, timeout_s: flo
     return f"BEGIN{level}{mode}; SET LOCAL farwire.tenant_id TO '{tenant}'{limit}"
 
 
-async def _commit(conn: PoolConnectionProxy[Record]) -> None:
+async def _commit(conn: Connection) -> None:
     try:
         tag = await conn.execute("COMMIT")
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
@@ -223,7 +239,7 @@ async def _commit(conn: PoolConnectionProxy[Record]) -> None:
         raise errors.CommitLost("a failed statement was swallowed inside a transaction")
 
 
-async def _roll_back(conn: PoolConnectionProxy[Record]) -> None:
+async def _roll_back(conn: Connection) -> None:
     try:
         if not conn.is_closed() and conn.is_in_transaction():
             await conn.execute("ROLLBACK", timeout=CONNECT_TIMEOUT_S)
@@ -231,7 +247,7 @@ async def _roll_back(conn: PoolConnectionProxy[Record]) -> None:
         conn.terminate()  # The server rolls back what it cannot hear about any more.
 
 
-def _raise_translated(error: BaseException, conn: PoolConnectionProxy[Record]) -> None:
+def _raise_translated(error: BaseException, conn: Connection) -> None:
     translated = errors.translate(error)
     if translated is None and isinstance(error, OSError) and conn.is_closed():
         translated = errors.unavailable(error)
@@ -239,7 +255,7 @@ def _raise_translated(error: BaseException, conn: PoolConnectionProxy[Record]) -
         raise translated from error
 
 
-async def _discard(pool: asyncpg.Pool[Record], conn: PoolConnectionProxy[Record]) -> None:
+async def _discard(pool: Pool, conn: Connection) -> None:
     if not conn.is_closed():
         conn.terminate()
     await pool.release(conn)
@@ -261,7 +277,7 @@ async def open_pool(
 
     Raises ``Unavailable`` (``storage.unavailable``) and ``Forbidden`` (``storage.role_refused``).
     """
-    pool: asyncpg.Pool[Record] = asyncpg.create_pool(
+    pool: Pool = asyncpg.create_pool(
         url,
         min_size=1,
         max_size=size,
@@ -278,7 +294,7 @@ async def open_pool(
     try:
         await pool
         async with pool.acquire() as conn:
-            await _check_role(conn)
+            await check_work_role(conn)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         pool.terminate()
         raise errors.why_no_connection(error) from error
@@ -286,24 +302,3 @@ async def open_pool(
         pool.terminate()
         raise
     return Database(pool, acquire_timeout_s=acquire_timeout_s, statement_timeout_s=statement_timeout_s)
-
-
-_ROLE_SQL: Final = """
-SELECT rolsuper OR rolbypassrls AS mighty,
-       EXISTS (SELECT FROM pg_roles o WHERE o.rolname = 'farwire_owner' AND pg_has_role(current_user, o.oid, 'MEMBER')) AS owner,
-       EXISTS (SELECT FROM pg_roles o WHERE o.rolname IN ('farwire_app', 'farwire_relay')
-                                        AND pg_has_role(current_user, o.oid, 'USAGE')) AS member
-  FROM pg_roles WHERE rolname = current_user
-"""
-
-
-async def _check_role(conn: PoolConnectionProxy[Record]) -> None:
-    """Refuse a role for which row-level security would be no lock."""
-    role = await conn.fetchrow(_ROLE_SQL)
-    if role is None or role["mighty"] or role["owner"] or not role["member"]:
-        why = "is a superuser or bypasses row-level security" if role and role["mighty"] else "is not a plain member of farwire_app"
-        raise errors.RoleRefused(
-            f"the role of the database URL {why}",
-            field="database_url",
-            fix="connect as farwire_app, or as a role that is a member of farwire_app only (docs/operations.md)",
-        )

@@ -26,6 +26,7 @@ from farwire.base.storage import errors
 from farwire.base.storage.binaries import MAJOR, Binaries, find_binaries, reachable_binaries
 from farwire.base.storage.lock import file_lock
 from farwire.base.storage.os_user import OsUser, current_user, server_user, user_of
+from farwire.kernel.errors import FarwireError
 
 DATABASE: Final = "farwire"
 PORT: Final = 5432
@@ -79,7 +80,9 @@ class EmbeddedServer:
 
     def url(self, role: DatabaseRole = DatabaseRole.APP, database: str = DATABASE) -> str:
         """Return the URL for ``role``. It holds no secret: the kernel says who connects."""
-        return f"postgresql://{role.value}@/{database}?host={quote(str(self.socket_dir), safe='')}&port={PORT}"
+        return (
+            f"postgresql://{role.value}@/{database}?host={quote(str(self.socket_dir), safe='')}&port={PORT}"
+        )
 
     def running(self) -> bool:
         """Tell whether the server accepts connections now."""
@@ -131,7 +134,17 @@ class EmbeddedServer:
             user = self._owner()
             binaries = reachable_binaries(find_binaries(), uid=user.uid, gid=user.gid, keep_in=self._copies())
             mode = "immediate" if immediate else "fast"
-            command = [binaries.program("pg_ctl"), "stop", "-D", str(self.data), "-m", mode, "-w", "-t", str(_STOP_S)]
+            command = [
+                binaries.program("pg_ctl"),
+                "stop",
+                "-D",
+                str(self.data),
+                "-m",
+                mode,
+                "-w",
+                "-t",
+                str(_STOP_S),
+            ]
             result = user.run(command, env=_ENV, timeout_s=_STOP_S + 10)
         if result.returncode != 0 and self._answers():
             raise errors.EmbeddedServerFailed(
@@ -185,14 +198,24 @@ class EmbeddedServer:
             )
         partial = self.home / "data.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        command = [binaries.program("initdb"), "-D", str(partial), "-U", DatabaseRole.ADMIN.value, "-E", "UTF8"]
+        command = [
+            binaries.program("initdb"),
+            "-D",
+            str(partial),
+            "-U",
+            DatabaseRole.ADMIN.value,
+            "-E",
+            "UTF8",
+        ]
         command += ["--auth=peer", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         result = user.run(command if self._durable else [*command, "--no-sync"], env=_ENV, timeout_s=_INIT_S)
         if result.returncode != 0:
             shutil.rmtree(partial, ignore_errors=True)
             raise self._failure("could not make its data folder", _text(result))
         with (partial / "postgresql.conf").open("a") as conf:
-            conf.write("\ninclude 'farwire.conf'  # written at each start; put your own settings below this line\n")
+            conf.write(
+                "\ninclude 'farwire.conf'  # written at each start; put your own settings below this line\n"
+            )
         partial.rename(self.data)
 
     def _check_version(self) -> None:
@@ -251,7 +274,7 @@ class EmbeddedServer:
         if result.returncode != 0:
             raise self._failure("could not start", f"{_text(result)}\n{self._log_tail()}")
 
-    def _failure(self, what: str, detail: str) -> errors.FarwireError:
+    def _failure(self, what: str, detail: str) -> FarwireError:
         if "No space left on device" in detail or "Disk quota exceeded" in detail:
             return errors.DiskFull(
                 f"the embedded database {what}: the disk is full", field="data_dir", value=str(self.data_dir),

@@ -14,7 +14,7 @@ from farwire.base.config import Settings
 from farwire.base.storage import errors
 from farwire.base.storage.database import CONNECT_TIMEOUT_S, Database, open_pool
 from farwire.base.storage.embedded import DATABASE, DatabaseRole, EmbeddedServer
-from farwire.base.storage.migrate import Migration, discover, migrate
+from farwire.base.storage.migrate import Migration, MigrationState, discover, migrate, migration_state
 from farwire.base.storage.roles import ensure_database, ensure_roles
 from farwire.kernel.errors import Invalid
 
@@ -38,7 +38,9 @@ class Endpoints:
 def endpoints(settings: Settings) -> Endpoints:
     """Return the URLs for these settings, without starting or connecting to anything."""
     if settings.database_url is not None:
-        return Endpoints(settings.database_url, settings.database_owner_url, settings.database_relay_url, None)
+        return Endpoints(
+            settings.database_url, settings.database_owner_url, settings.database_relay_url, None
+        )
     server = EmbeddedServer(settings.data_dir)
     return Endpoints(
         app_url=server.url(DatabaseRole.APP),
@@ -106,12 +108,31 @@ async def migrate_database(settings: Settings) -> tuple[Migration, ...]:
 async def open_database(settings: Settings) -> Database:
     """Return the pool for work. The embedded server is started, and its schema made, when that is needed.
 
-    Raises ``Unavailable`` (``storage.unavailable``), ``Forbidden`` (``storage.role_refused``).
+    Raises ``Unavailable`` (``storage.unavailable``), ``Forbidden`` (``storage.role_refused``), ``Conflict``
+    (``storage.migrations_pending``).
     """
     found = endpoints(settings)
     if found.server is not None:
         await start_embedded(found.server)
-    return await _pool(settings, found.app_url, "farwire")
+    db = await _pool(settings, found.app_url, "farwire")
+    try:
+        await check_schema(db)
+    except BaseException:
+        await db.close()
+        raise
+    return db
+
+
+async def check_schema(db: Database) -> MigrationState:
+    """Return the state of the schema; a newer one is fine. Raises ``Conflict`` (``storage.migrations_pending``)."""
+    async with db.untenanted(read_only=True) as tx:
+        state = await migration_state(tx.conn, discover())
+    if state.pending:
+        raise errors.MigrationsPending(
+            f"the database lacks {len(state.pending)} migrations, the first is {state.pending[0].label}",
+            fix="farwire db backup FILE, then farwire db migrate",
+        )
+    return state
 
 
 async def open_relay(settings: Settings) -> Database:

@@ -121,7 +121,7 @@ def _watch(run: Run) -> None:
     """Start the watchdog through a shell that ends at once, so that it is nobody's child."""
     background = '"$@" </dev/null >/dev/null 2>&1 &'
     command = ["/bin/sh", "-c", background, "sh", sys.executable, "-m", __name__, run.key]
-    subprocess.run(command, check=True, start_new_session=True, cwd="/")
+    subprocess.run(command, check=True, start_new_session=True, cwd="/")  # noqa: S603 - constant words
 
 
 def _start_time(pid: int) -> str | None:
@@ -133,7 +133,8 @@ def _start_time(pid: int) -> str | None:
             return None
     else:
         return None if fields[0] == "Z" else fields[19]
-    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
+    command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - constant words
     return "".join(character for character in found.stdout if character.isalnum()) or None
 
 

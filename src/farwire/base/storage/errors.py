@@ -8,7 +8,16 @@ from typing import Final
 
 import asyncpg
 
-from farwire.kernel.errors import Conflict, Defect, Exhausted, FarwireError, Forbidden, Invalid, NotFound, Unavailable
+from farwire.kernel.errors import (
+    Conflict,
+    Defect,
+    Exhausted,
+    FarwireError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unavailable,
+)
 
 RETRY_AFTER_S: Final = 2
 
@@ -67,6 +76,12 @@ class RoleRefused(Forbidden):
     default_code = "storage.role_refused"
 
 
+class MigrationsPending(Conflict):
+    """The schema is older than this version of Farwire needs."""
+
+    default_code = "storage.migrations_pending"
+
+
 class EmbeddedServerFailed(Unavailable):
     """The embedded server could not be started or stopped."""
 
@@ -105,14 +120,20 @@ _LOST: Final = (
 def unavailable(reason: object = None) -> StorageUnavailable:
     """Return the error for a database that does not answer; ``reason`` is for people."""
     return StorageUnavailable(
-        f"the database does not answer{f' ({reason})' if reason else ''}", fix=_START, retry_after_s=RETRY_AFTER_S
+        f"the database does not answer{f' ({reason})' if reason else ''}",
+        fix=_START,
+        retry_after_s=RETRY_AFTER_S,
     )
 
 
 def _is_usage_error(error: BaseException) -> bool:
     """Tell a misuse of the driver (our defect) from a lost connection: both are ``InterfaceError``."""
     text = str(error)
-    return isinstance(error, asyncpg.InterfaceError) and "connection is closed" not in text and "closing" not in text
+    return (
+        isinstance(error, asyncpg.InterfaceError)
+        and "connection is closed" not in text
+        and "closing" not in text
+    )
 
 
 def translate(error: BaseException) -> FarwireError | None:
@@ -122,9 +143,13 @@ def translate(error: BaseException) -> FarwireError | None:
     ``on_violation``.
     """
     if isinstance(error, asyncpg.TooManyConnectionsError):
-        return StorageBusy("the database has no free connection", fix="lower database_pool_size or raise max_connections")
+        return StorageBusy(
+            "the database has no free connection", fix="lower database_pool_size or raise max_connections"
+        )
     if isinstance(error, asyncpg.DiskFullError):
-        return DiskFull("the disk of the database is full", fix="free space, then try again; nothing was half-written")
+        return DiskFull(
+            "the disk of the database is full", fix="free space, then try again; nothing was half-written"
+        )
     if isinstance(error, asyncpg.OutOfMemoryError):
         return StorageBusy("the database is out of memory", fix="lower work_mem or database_pool_size")
     if isinstance(error, asyncpg.SerializationError | asyncpg.DeadlockDetectedError):
@@ -132,7 +157,9 @@ def translate(error: BaseException) -> FarwireError | None:
     if isinstance(error, asyncpg.LockNotAvailableError):
         return StorageBusy("a lock did not become free in time", fix="try again")
     if isinstance(error, asyncpg.QueryCanceledError):
-        return StatementTimeout("a statement ran too long", fix="ask for less, or raise database_statement_timeout_s")
+        return StatementTimeout(
+            "a statement ran too long", fix="ask for less, or raise database_statement_timeout_s"
+        )
     if isinstance(error, asyncpg.InvalidCachedStatementError):
         return StorageBusy("the schema changed under this connection", fix="try again")
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
@@ -145,9 +172,13 @@ def translate(error: BaseException) -> FarwireError | None:
 def why_no_connection(error: BaseException) -> FarwireError:
     """Return Farwire's error for a connection that was not made."""
     if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
-        return RoleRefused("the database refused the login", fix="check user and password of the database URL")
+        return RoleRefused(
+            "the database refused the login", fix="check user and password of the database URL"
+        )
     if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return NotFound("the database does not exist", code="storage.database_missing", fix="farwire db migrate")
+        return NotFound(
+            "the database does not exist", code="storage.database_missing", fix="farwire db migrate"
+        )
     return translate(error) or unavailable(error)
 
 

@@ -25,7 +25,8 @@ def file_lock(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
         while not _try(handle):
             if time.monotonic() > deadline:
                 raise StorageBusy(
-                    f"another process has held {path} for {wait_s:g} s", fix="see whether a farwire command hangs, and stop it"
+                    f"another process has held {path} for {wait_s:g} s",
+                    fix="see whether a farwire command hangs, and stop it",
                 )
             time.sleep(_POLL_S)
         yield

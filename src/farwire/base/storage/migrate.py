@@ -133,7 +133,10 @@ def fingerprint(migrations: Iterable[Migration]) -> str:
 
 
 def compare(known: Sequence[Migration], applied: Sequence[Applied]) -> MigrationState:
-    """Return what is pending. Raises ``Conflict`` (``storage.migration_changed``), ``Defect`` (``storage.migration_gap``)."""
+    """Return what is pending.
+
+    Raises ``Conflict`` (``storage.migration_changed``) and ``Defect`` (``storage.migration_gap``).
+    """
     by_key: Mapping[tuple[str, int], Migration] = {(item.context, item.number): item for item in known}
     done = {(item.context, item.number) for item in applied}
     for item in applied:
@@ -149,9 +152,11 @@ def compare(known: Sequence[Migration], applied: Sequence[Applied]) -> Migration
     for context, number in done:
         highest[context] = max(number, highest.get(context, 0))
     pending = tuple(item for item in known if (item.context, item.number) not in done)
-    for item in pending:
-        if item.number < highest.get(item.context, 0):
-            raise MigrationGap(f"the database ran a later migration of {item.context}, but not {item.label}")
+    for missed in pending:
+        if missed.number < highest.get(missed.context, 0):
+            raise MigrationGap(
+                f"the database ran a later migration of {missed.context}, but not {missed.label}"
+            )
     ahead = tuple(item for item in applied if (item.context, item.number) not in by_key)
     return MigrationState(tuple(applied), pending, ahead)
 
@@ -160,7 +165,9 @@ async def migration_state(conn: Connection, known: Sequence[Migration]) -> Migra
     """Return what the database has run and what it lacks. Changes nothing."""
     if await conn.fetchval("SELECT to_regclass('base.migration')") is None:
         return MigrationState((), tuple(known), ())
-    rows = await conn.fetch("SELECT context, number, name, checksum, applied_at FROM base.migration ORDER BY 5, 1, 2")
+    rows = await conn.fetch(
+        "SELECT context, number, name, checksum, applied_at FROM base.migration ORDER BY 5, 1, 2"
+    )
     return compare(known, [Applied(*row) for row in rows])
 
 
@@ -174,7 +181,9 @@ async def migrate(conn: Connection, known: Sequence[Migration]) -> tuple[Migrati
     try:
         await conn.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
     except asyncpg.LockNotAvailableError as error:
-        raise MigrationBlocked("another migration has run for a minute", fix="wait for it, then try again") from error
+        raise MigrationBlocked(
+            "another migration has run for a minute", fix="wait for it, then try again"
+        ) from error
     try:
         await _become_owner(conn)
         await conn.execute(f"SET lock_timeout TO '{_TABLE_LOCK_WAIT}'; SET statement_timeout TO 0")
@@ -242,7 +251,8 @@ async def _apply(conn: Connection, migration: Migration) -> None:
             )
     except asyncpg.LockNotAvailableError as error:
         raise MigrationBlocked(
-            f"{migration.label} waited {_TABLE_LOCK_WAIT} for a table that is in use", fix="try again when there is less traffic"
+            f"{migration.label} waited {_TABLE_LOCK_WAIT} for a table that is in use",
+            fix="try again when there is less traffic",
         ) from error
     except asyncpg.PostgresError as error:
         translated = errors.translate(error)

@@ -44,7 +44,7 @@ class OsUser:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run ``command`` as this user, in ``/``, with just ``env``. Output goes to a pipe only until it ends."""
         other = not self.is_me
-        return subprocess.run(
+        return subprocess.run(  # noqa: S603 - the programs of PostgreSQL
             list(command),
             env=env,
             cwd="/",
@@ -95,6 +95,7 @@ def _named(name: str) -> OsUser | None:
 def _create(name: str) -> None:
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     try:
-        subprocess.run([*command, "--shell", "/usr/sbin/nologin", name], capture_output=True, timeout=30, check=False)
+        command += ["--shell", "/usr/sbin/nologin", name]
+        subprocess.run(command, capture_output=True, timeout=30, check=False)  # noqa: S603 - constant words
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return  # A system without useradd, or a read-only one: the fallback user serves.
