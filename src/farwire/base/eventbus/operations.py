@@ -35,9 +35,9 @@ async def parked(*, relay_db: Database, subscriber: str | None = None, limit: in
 async def replay(*, relay_db: Database, clock: Clock, subscriber: str, from_position: int) -> int:
     """Let the subscriber see every kept event from ``from_position`` (inclusive) on again.
 
-    Returns the position of the first event that is still there to be seen. What was set aside from there on comes again with the rest.
-    Raises ``Invalid`` (``eventbus.position``), ``NotFound`` (``eventbus.subscriber_unknown``), ``Conflict`` (``eventbus.replay_forward``) for a position
-    that it has not reached yet: going forward would skip events.
+    Returns the position of the first event that is still there to be seen. What was set aside from there on comes
+    again with the rest. Raises ``Invalid`` (``eventbus.position``), ``NotFound`` (``eventbus.subscriber_unknown``),
+    ``Conflict`` (``eventbus.replay_forward``) for a position that it has not reached: going forward skips events.
     """
     async with relay_db.untenanted() as tx:
         state = next((s for s in await store.subscriber_states(tx) if s.name == subscriber), None)

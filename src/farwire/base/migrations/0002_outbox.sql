@@ -30,6 +30,7 @@ CREATE TABLE base.outbox (
     PRIMARY KEY (tenant_id, position),
     UNIQUE (tenant_id, event_id)
 );
+ALTER SEQUENCE base.outbox_position OWNED BY base.outbox.position;
 -- The one index that does not start with the tenant: the relay reads all tenants in order of position.
 CREATE UNIQUE INDEX outbox_relay_order ON base.outbox (position);
 SELECT base.tenant_table('base', 'outbox', append_only => true);
