@@ -19,9 +19,9 @@ async def _made(db: Database, tenant_id: TenantId) -> int:
 
 
 async def _post(
-    client: httpx.AsyncClient, key: str, colour: str = "red", token: str = "fw_admin"
+    client: httpx.AsyncClient, key: str, colour: str = "red", holder: str = "admin"
 ) -> httpx.Response:
-    headers = {"idempotency-key": key, "authorization": f"Bearer {token}"}
+    headers = {"idempotency-key": key, "authorization": f"Bearer fw_{holder}"}
     return await client.post("/things", json={"colour": colour}, headers=headers)
 
 
@@ -69,7 +69,7 @@ async def test_two_tenants_may_use_the_same_key(
     client: httpx.AsyncClient, db: Database, tenant_id: TenantId, other_tenant_id: TenantId
 ) -> None:
     mine = await _post(client, "k4")
-    theirs = await _post(client, "k4", token="fw_other")
+    theirs = await _post(client, "k4", holder="other")
     assert mine.json()["id"] != theirs.json()["id"]
     assert (await _made(db, tenant_id), await _made(db, other_tenant_id)) == (1, 1)
 

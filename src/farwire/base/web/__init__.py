@@ -2,7 +2,7 @@
 
 from farwire.base.web.api import Api, Limits, build_api
 from farwire.base.web.authentication import Authenticate
-from farwire.base.web.documents import Amount, MoneyDocument
+from farwire.base.web.documents import Amount, MoneyDocument, timestamp
 from farwire.base.web.openapi import openapi_document
 from farwire.base.web.parameters import Nothing, PageQuery
 from farwire.base.web.route import JSON, PDF, Access, AnyRoute, Call, Method, Reply, Route, page_reply
@@ -26,4 +26,5 @@ __all__ = [
     "build_api",
     "openapi_document",
     "page_reply",
+    "timestamp",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlencode
@@ -26,6 +27,11 @@ class MoneyDocument(msgspec.Struct, frozen=True):
 
     unit: str
     value: Amount
+
+
+def timestamp(at: datetime) -> str:
+    """Return ``at`` as RFC 3339 with Z."""
+    return at.isoformat().replace("+00:00", "Z")
 
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
