@@ -107,15 +107,23 @@ class span(ContextDecorator):  # noqa: N801  # reads as a word at its use: with 
         if tracer is None:
             return None
         clean = {key: _attribute(redact(value, name=key)) for key, value in self._attributes.items()}
-        block = tracer.start_as_current_span(self._name, attributes=clean, record_exception=False)
+        block = tracer.start_as_current_span(
+            self._name, attributes=clean, record_exception=False, set_status_on_exception=False
+        )
         self._open.append(block)
         return block.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._open:
-            self._open.pop().__exit__(kind, error, trace)
+        if not self._open:
+            return
+        if kind is not None:
+            # The library would write the exception's text, which may be personal; its type finds the log record.
+            from opentelemetry.trace import StatusCode, get_current_span
+
+            get_current_span().set_status(StatusCode.ERROR, kind.__name__)
+        self._open.pop().__exit__(kind, error, trace)
 
 
 def _attribute(value: object) -> str | bool | int | float:
