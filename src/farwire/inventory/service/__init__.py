@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from farwire.inventory.service.products import (
+    Overlap,
     add_products,
     change_plan,
     end_product,
@@ -19,6 +20,7 @@ from farwire.inventory.service.subscribers import (
 )
 
 __all__ = [
+    "Overlap",
     "add_products",
     "change_plan",
     "end_product",
