@@ -42,13 +42,12 @@ def pages() -> list[Path]:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda p: p.name)
-def test_the_examples_of_a_page_run_and_print_what_it_says(page: Path, database_url: str, tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run_and_print_what_it_says(page: Path, database_env: dict[str, str], tmp_path: Path) -> None:
     text = page.read_text()
     for name, content in FILE_BLOCK.findall(text):
         (tmp_path / name).write_text(content)
-    env = os.environ | {
+    env = os.environ | database_env | {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "FARWIRE_DATABASE_URL": database_url,
         "COLUMNS": "160",
         "NO_COLOR": "1",
     }
