@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module, metadata
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from farwire.base.authz import Principal
+    from farwire.base.web import AnyRoute, Api
 
 HELP: Final = """Farwire, an open operator platform: records in, exact bills out, each line explained.
 
@@ -42,6 +47,16 @@ _COMMANDS: Final = (
 """Commands of their own: name, module, function."""
 
 
+_APIS: Final = (
+    "farwire.tenant.api.whoami",
+    "farwire.catalog.api.tmf620",
+    "farwire.account.api.tmf666",
+    "farwire.usage.api.tmf635",
+    "farwire.billing.api.tmf678",
+)
+"""Modules with ``ROUTES``, in the order of the API's documentation."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"farwire {metadata.version('farwire')}")
@@ -72,6 +87,40 @@ def build_cli() -> typer.Typer:
     for topic in _TOPICS:
         cli.add_typer(import_module(f"farwire.cli.{topic}").app, name=topic)
     return cli
+
+
+def api_routes() -> tuple[AnyRoute, ...]:
+    """Return every route of the API."""
+    return tuple(route for module in _APIS for route in import_module(module).ROUTES)
+
+
+def create_api() -> Api:
+    """Return the API of one worker process; the target of ``farwire serve``. Opens nothing until the worker starts."""
+    from farwire.base.clock import SystemClock
+    from farwire.base.config import load_settings
+    from farwire.base.storage import Database, open_database
+    from farwire.base.telemetry import configure_logging, configure_tracing
+    from farwire.base.web import AccessLog, build_api
+    from farwire.tenant.service import KeyRefused, authenticate
+
+    settings = load_settings()
+    configure_logging(level=settings.log_level, as_json=settings.log_format == "json")
+    configure_tracing()
+    clock = SystemClock()
+
+    async def principal(database: Database, text: str) -> Principal | None:
+        try:
+            return await authenticate(db=database, clock=clock, text=text)
+        except KeyRefused:
+            return None
+
+    return build_api(
+        api_routes(),
+        database=partial(open_database, settings),
+        clock=clock,
+        authenticate=principal,
+        access_log=AccessLog() if settings.log_level in {"debug", "info"} else None,
+    )
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """HTTP: routes as data, one pipeline for them, and the OpenAPI document from the same declarations (see README.md)."""
 
+from farwire.base.web.access import AccessLog
 from farwire.base.web.api import Api, Limits, build_api
 from farwire.base.web.authentication import Authenticate
 from farwire.base.web.documents import Amount, MoneyDocument, timestamp
@@ -11,6 +12,7 @@ __all__ = [
     "JSON",
     "PDF",
     "Access",
+    "AccessLog",
     "Amount",
     "AnyRoute",
     "Api",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
-from asyncio import get_running_loop
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -30,6 +31,10 @@ DRAIN_SIGNAL: Final = signal.SIGUSR1
 """The server's parent process sends it to its workers before it stops them."""
 
 
+PARENT_CHECK_S: Final = 1.0
+"""Seconds between two looks whether the parent process lives."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The written bounds of one worker."""
 
@@ -49,6 +54,7 @@ class Api:
     ) -> None:
         self._guard = guard
         self._source = source
+        self._watch: asyncio.Task[None] | None = None
         self.draining = draining
         self.document = document
 
@@ -68,17 +74,27 @@ class Api:
                 await self._start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                if self._watch is not None:
+                    self._watch.cancel()
                 await self._source.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
     async def _start(self) -> None:
         """Open the database. If it does not answer, the worker starts all the same and answers 503 until it does."""
-        get_running_loop().add_signal_handler(DRAIN_SIGNAL, self.draining.begin)
+        asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, self.draining.begin)
+        self._watch = asyncio.create_task(_stop_with_parent(os.getppid()))
         try:
             await self._source.get()
         except FarwireError as error:
             Monitor.unready(error)
+
+
+async def _stop_with_parent(parent: int) -> None:
+    """Stop this worker when the server's parent process is gone: killed, it could not tell us."""
+    while os.getppid() == parent:  # noqa: ASYNC110 - nobody could set an event for us
+        await asyncio.sleep(PARENT_CHECK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def build_api(

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from farwire.base.storage import Database
-from farwire.kernel.errors import Unavailable
+from farwire.kernel.errors import FarwireError, Unavailable
 
 OpenDatabase: TypeAlias = Callable[[], Awaitable[Database]]
 
@@ -36,7 +36,14 @@ class DatabaseSource:
             if self._open is None or time.monotonic() < self._next_try:
                 raise Unavailable("the database does not answer", code="storage.unavailable", retry_after_s=2)
             self._next_try = time.monotonic() + RETRY_S
-            self.opened = await self._open()
+            try:
+                self.opened = await self._open()
+            except Unavailable:
+                raise
+            except (
+                FarwireError
+            ) as error:  # a wrong role, a schema too old: for the operator, not for the client
+                raise Unavailable("the API is not ready", code=error.code, retry_after_s=5) from error
             return self.opened
 
     async def close(self) -> None:
