@@ -76,7 +76,7 @@ BEGIN
     FOR candidate IN
         SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
          WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relowner = 'farwire_owner'::regrole
-           AND c.oid::regclass::text NOT IN ('base.migration', 'base.untenanted')
+           AND c.oid::regclass::text NOT IN ('base.migration', 'base.untenanted', 'base.control_total')
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', candidate) INTO found;
         IF found THEN filled := filled || candidate::text; END IF;

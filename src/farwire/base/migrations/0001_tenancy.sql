@@ -68,11 +68,32 @@ BEGIN
     EXECUTE format('GRANT %s ON %s TO farwire_relay', p_privileges, target);
 END $$;
 
-REVOKE ALL ON FUNCTION base.tenant_table, base.untenanted_table, base.relay_table FROM PUBLIC;
+-- Figures that a backup writes down and a restore must find again, e.g. the sum of all postings per currency. The
+-- query gives (key, value) as text over all tenants, with the same result on the same rows whenever it runs.
+CREATE TABLE base.control_total (
+    name  text PRIMARY KEY CHECK (name ~ '^[a-z]+\.[a-z_]+$'),
+    query text NOT NULL
+);
 
--- The two tables of the storage itself are read by the application (readiness) and written by migrations only.
+CREATE FUNCTION base.control_total(p_name text, p_query text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    ignored_key   text;
+    ignored_value text;
+BEGIN
+    EXECUTE 'SELECT key::text, value::text FROM (' || p_query || ') AS total (key, value)'
+       INTO ignored_key, ignored_value;  -- a query that does not run fails here, not at the first backup
+    INSERT INTO base.control_total VALUES (p_name, p_query)
+        ON CONFLICT (name) DO UPDATE SET query = excluded.query;
+END $$;
+
+REVOKE ALL ON FUNCTION base.tenant_table, base.untenanted_table, base.relay_table, base.control_total FROM PUBLIC;
+
+-- The tables of the storage itself are read by the application (readiness) and written by migrations only.
 GRANT USAGE ON SCHEMA base TO farwire_app, farwire_relay;
-GRANT SELECT ON base.migration, base.untenanted TO farwire_app, farwire_relay;
+GRANT SELECT ON base.migration, base.untenanted, base.control_total TO farwire_app, farwire_relay;
 INSERT INTO base.untenanted VALUES
     ('base', 'migration', 'the state of the schema belongs to the installation, not to a tenant'),
-    ('base', 'untenanted', 'the list of untenanted tables belongs to the installation, not to a tenant');
+    ('base', 'untenanted', 'the list of untenanted tables belongs to the installation, not to a tenant'),
+    ('base', 'control_total', 'the queries that prove a restore run over all tenants at once');
