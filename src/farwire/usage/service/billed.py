@@ -9,6 +9,7 @@ from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import BillId, ProductId, UsageId
 from farwire.kernel.page import Page, PageRequest
+from farwire.rating.model import UsageKind
 from farwire.usage.model import RatedTotal, UsageRecord, UsageState
 from farwire.usage.store import records
 
@@ -70,8 +71,20 @@ async def usage_records(
     page: PageRequest,
     product_id: ProductId | None = None,
     state: UsageState | None = None,
+    kind: UsageKind | None = None,
+    started_from: datetime | None = None,
+    started_before: datetime | None = None,
 ) -> Page[UsageRecord]:
-    """Return usages by start time (TMF635 listing)."""
+    """Return usages by start time, those that started in ``[started_from, started_before)`` (TMF635 listing)."""
     return await records.page_records(
-        tx, page, product_id=product_id, bill_id=None, price_id=None, label=None, state=state
+        tx,
+        page,
+        product_id=product_id,
+        bill_id=None,
+        price_id=None,
+        label=None,
+        state=state,
+        kind=kind,
+        started_from=started_from,
+        started_before=started_before,
     )

@@ -55,21 +55,27 @@ async def page_records(
     price_id: str | None,
     label: str | None,
     state: UsageState | None,
+    kind: UsageKind | None = None,
+    started_from: datetime | None = None,
+    started_before: datetime | None = None,
 ) -> Page[UsageRecord]:
-    """Return usages by start time. Filters that are None do not filter."""
+    """Return usages by start time, those in ``[started_from, started_before)``. Filters that are None do not filter."""
     conditions, args = ["tenant_id = $1"], [tx.tenant_id]
     filters: tuple[tuple[str, object | None], ...] = (
-        ("product_id", product_id),
-        ("bill_id", bill_id),
-        ("price_id", price_id),
-        ("label", label),
-        ("state", None if state is None else state.value),
+        ("product_id =", product_id),
+        ("bill_id =", bill_id),
+        ("price_id =", price_id),
+        ("label =", label),
+        ("state =", None if state is None else state.value),
+        ("kind =", None if kind is None else kind.value),
+        ("started_at >=", started_from),
+        ("started_at <", started_before),
     )
     values: list[object] = list(args)
-    for column, value in filters:
+    for comparison, value in filters:
         if value is not None:
             values.append(value)
-            conditions.append(f"{column} = ${len(values)}")
+            conditions.append(f"{comparison} ${len(values)}")
     where = " AND ".join(conditions)
     total = await tx.fetchval(f"SELECT count(*) FROM usage.record WHERE {where}", *values)
     rows = await tx.fetch(
