@@ -75,7 +75,7 @@ class Prorate(StrEnum):
     DAY = "day"
     """By local calendar days. The day a product starts counts, the day it ends does not."""
     NONE = "none"
-    """A period begun is paid in full, and nothing is given back."""
+    """A period begun is paid in full."""
 
 
 class Recurring(Part, frozen=True):
@@ -186,7 +186,7 @@ class UsagePrice(Part, frozen=True):
     tax: str = "standard"
     direction: str = "originating"
     networks: tuple[str, ...] = ()
-    """Names of ``PricePlan.networks``, "home", or "*" for every network."""
+    """Names of ``PricePlan.networks``, "home", "other" (in no zone of the plan), or "*" for every network."""
     destinations: tuple[str, ...] = ()
     """Names of ``PricePlan.destinations``, or prefixes."""
     rating_groups: tuple[int, ...] = ()

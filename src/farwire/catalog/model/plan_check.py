@@ -95,8 +95,8 @@ def _check_members(field: str, zones: Mapping[str, tuple[str, ...]]) -> None:
     """Refuse a prefix or network that is in two zones: each number and each network has one."""
     owner: dict[str, str] = {}
     for name, members in zones.items():
-        if not name or name == "*":
-            raise refuse(field, name, "a zone has a name other than *")
+        if name in ("", "*", "other"):
+            raise refuse(field, name, "a zone has a name of its own", "other is whatever no zone lists; * is all")
         if not members:
             raise refuse(f"{field}.{name}", "", "a zone has at least one member")
         for member in members:

@@ -51,7 +51,7 @@ def _check_selectors(plan: PricePlan, price: UsagePrice, path: str) -> None:
             f"{path}.direction", price.direction, "an unknown direction", "originating or terminating"
         )
     for name in price.networks:
-        if name not in plan.networks and name not in ("home", "*"):
+        if name not in plan.networks and name not in ("home", "other", "*"):
             raise _refuse(f"{path}.networks", name, "an unknown network zone", "add it to [networks]")
     for name in price.destinations:
         if name not in plan.destinations and not name.isdigit():

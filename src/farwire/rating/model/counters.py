@@ -1,0 +1,157 @@
+"""Counters of products over periods: how far allowances are used and tiers are filled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from farwire.catalog.model import CounterPeriod
+from farwire.kernel.ids import ProductId
+from farwire.kernel.time import BillCycle, Period, local_date, local_midnight, zone
+from farwire.rating.model.chargeable import NO_COUNTERS, Charge, CounterKey
+from farwire.rating.model.tariff import CounterSpec, Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class CounterRow:
+    """A counter of one product in the period that starts at ``period_start``."""
+
+    product_id: ProductId
+    key: CounterKey
+    period_start: datetime
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class CounterView:
+    """What ``rate`` needs for one product at one moment: the values, and the period that each belongs to."""
+
+    product_id: ProductId
+    values: Mapping[str, int]
+    starts: Mapping[str, datetime]
+
+
+_EMPTY_STARTS: Mapping[str, datetime] = {}
+
+
+def counter_period(
+    spec: CounterSpec, at: datetime, *, cycle: BillCycle, product_start: datetime, zone_name: str
+) -> Period | None:
+    """Return the period of ``spec`` that holds ``at``, or None where a once-given allowance is over.
+
+    The first period of a cycle starts with the cycle, not with the product: its start is only a name.
+    """
+    if spec.period is CounterPeriod.CYCLE:
+        return cycle.containing(at)
+    tz = zone(zone_name)
+    if spec.period is CounterPeriod.DAY:
+        day = local_date(at, tz)
+        return Period.of_days(day, day + timedelta(days=1), tz)
+    if at < product_start:
+        return None
+    start = product_start.astimezone(tz)
+    # Wall clock arithmetic: seven days later is the same local time, on 23- and 25-hour days too.
+    number = max(0, (at.astimezone(tz).replace(tzinfo=None) - start.replace(tzinfo=None)).days // spec.days)
+    if number and not spec.renews:
+        return None
+    period = Period(
+        start + timedelta(days=number * spec.days), start + timedelta(days=(number + 1) * spec.days)
+    )
+    return period if at in period else None
+
+
+def granted(
+    spec: CounterSpec,
+    used: Mapping[datetime, int],
+    period: Period,
+    *,
+    cycle: BillCycle,
+    product_start: datetime,
+) -> int:
+    """Return what the allowance ``spec`` gives in ``period``: its amount, and what was carried over.
+
+    ``used`` is the use of each earlier period by its start. What is carried is what the period before had left,
+    carried units included, up to the cap.
+    """
+    first_share = spec.amount
+    if spec.prorate_first and product_start > period.start:
+        first_share = _share(spec.amount, period, product_start, cycle)
+    if not spec.rollover_cap:
+        return first_share
+    carried = 0
+    current = cycle.containing(product_start) if spec.period is CounterPeriod.CYCLE else None
+    while current is not None and current.start < period.start:
+        amount = spec.amount
+        if spec.prorate_first and product_start > current.start:
+            amount = _share(spec.amount, current, product_start, cycle)
+        carried = min(spec.rollover_cap, max(0, amount + carried - used.get(current.start, 0)))
+        current = cycle.next(current)
+    return first_share + carried
+
+
+def _share(amount: int, period: Period, product_start: datetime, cycle: BillCycle) -> int:
+    """Return the part of ``amount`` for the local days from the product's start, rounded down."""
+    if product_start >= period.end:
+        return 0
+    start = local_midnight(local_date(product_start, cycle.tz), cycle.tz)
+    return amount * Period(start, period.end).days(cycle.tz) // period.days(cycle.tz)
+
+
+@dataclass(slots=True)
+class CounterBook:
+    """The counters of a batch in memory: loaded once, moved by each charge, saved once.
+
+    Not thread-safe; one batch owns it. ``changed`` is what ``save_counters`` writes.
+    """
+
+    rows: dict[tuple[ProductId, str], dict[datetime, int]] = field(default_factory=dict)
+    touched: set[tuple[ProductId, str, datetime]] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, rows: Iterable[CounterRow]) -> CounterBook:
+        """Return the book of ``rows``."""
+        book = cls()
+        for row in rows:
+            book.rows.setdefault((row.product_id, row.key), {})[row.period_start] = row.value
+        return book
+
+    def view(
+        self,
+        tariff: Tariff,
+        product_id: ProductId,
+        at: datetime,
+        *,
+        cycle: BillCycle,
+        product_start: datetime,
+    ) -> CounterView:
+        """Return the counters that a record of ``product_id`` at ``at`` reads, with what its allowances give."""
+        if not tariff.counters:
+            return CounterView(product_id, NO_COUNTERS, _EMPTY_STARTS)
+        values: dict[str, int] = {}
+        starts: dict[str, datetime] = {}
+        for spec in tariff.counters:
+            period = counter_period(spec, at, cycle=cycle, product_start=product_start, zone_name=tariff.zone)
+            if period is None:
+                values[spec.granted_key] = 0
+                continue
+            used = self.rows.get((product_id, spec.key), {})
+            starts[spec.key] = period.start
+            values[spec.key] = used.get(period.start, 0)
+            if spec.rollover_cap or spec.prorate_first:
+                values[spec.granted_key] = granted(
+                    spec, used, period, cycle=cycle, product_start=product_start
+                )
+        return CounterView(product_id, values, starts)
+
+    def apply(self, view: CounterView, charge: Charge) -> None:
+        """Move the counters as ``charge``, which was made from ``view``, says."""
+        for key, value in charge.counters.items():
+            start = view.starts[key]
+            self.rows.setdefault((view.product_id, key), {})[start] = value
+            self.touched.add((view.product_id, key, start))
+
+    def changed(self) -> Iterator[CounterRow]:
+        """Yield the counters that charges have moved, with their values now."""
+        for product_id, key, start in sorted(self.touched):
+            yield CounterRow(product_id, CounterKey(key), start, self.rows[product_id, key][start])
