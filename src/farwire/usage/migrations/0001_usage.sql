@@ -14,6 +14,8 @@ CREATE TABLE usage.import (
     batch_rows integer NOT NULL CHECK (batch_rows > 0),
     started_at timestamptz NOT NULL,
     finished_at timestamptz,
+    -- Why the file could not be read to its end; empty: it could.
+    damage text NOT NULL DEFAULT '',
     -- Rows applied so far; a restart goes on after them.
     rows_in bigint NOT NULL DEFAULT 0,
     rows_assembled bigint NOT NULL DEFAULT 0 CHECK (rows_assembled >= 0),

@@ -16,6 +16,7 @@ from farwire.usage.model.values import INT64
 
 AWAITING_END = "awaiting_end"
 AWAITING_START = "awaiting_start"
+CALLER_MISSING = "caller_missing"
 SESSION_CONFLICT = "session_conflict"
 
 
@@ -87,7 +88,8 @@ def assemble(fragments: Iterable[Fragment], rule: AssemblyRule, *, closing: bool
     if contradictory or quantity > INT64 or (charge is not None and charge > INT64):
         return Assembly(None, SESSION_CONFLICT, frozenset(part.identity for part in parts))
     first = starts[0] if starts and starts[0].at <= latest else inside[0]
-    return Assembly(_usage(first, rule.kind, started_at, quantity, inside, charge), "", late)
+    usage = _usage(first, rule.kind, started_at, quantity, inside, charge)
+    return Assembly(usage, "", late) if usage.caller else Assembly(None, CALLER_MISSING, frozenset())
 
 
 def _started_at(

@@ -209,3 +209,24 @@ class SuspendedUsage(msgspec.Struct, frozen=True):
     quantity: int
     attempts: int
     suspended_at: datetime
+
+
+class ImportRecord(msgspec.Struct, frozen=True):
+    """One reading of one file by one profile. ``rows_in`` rows are applied; it is done when ``finished_at`` is set."""
+
+    import_id: ImportId
+    file_name: str
+    file_digest: bytes
+    file_octets: int
+    profile_name: str
+    profile_version: int
+    profile_digest: bytes
+    generation: int
+    """1, and one more for each time the same file is read anew by the same profile."""
+    header: str
+    batch_rows: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    damage: str = ""
+    """Why the file could not be read to its end; empty: it could."""
+    rows_in: int = 0

@@ -113,7 +113,7 @@ class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Phone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How telephone numbers become E.164 digits without "+"."""
 
-    international: list[str] = ["+", "00"]
+    international: list[str] = msgspec.field(default_factory=lambda: ["+", "00"])
     national: str = ""
     country_code: Annotated[str, Meta(pattern=r"^[0-9]{0,3}$")] = ""
     """Put before a number whose ``national`` prefix was taken off."""

@@ -8,12 +8,40 @@ from farwire.usage.service.billed import (
     usage_record,
     usage_records,
 )
+from farwire.usage.service.importing import ImportReport, import_usage
+from farwire.usage.service.privacy import RETENTION_DAYS, erase_subscriber_rows, expire_suspended_rows
+from farwire.usage.service.profiles import built_in_profiles, load_profile, profile_text
+from farwire.usage.service.recycling import (
+    RecycleReport,
+    close_stale_sessions,
+    recycle,
+    suspended_rows,
+    suspended_usages,
+)
+from farwire.usage.service.totals import Verification, imports, totals, verify_totals
 
 __all__ = [
+    "RETENTION_DAYS",
+    "ImportReport",
+    "RecycleReport",
+    "Verification",
+    "built_in_profiles",
+    "close_stale_sessions",
+    "erase_subscriber_rows",
+    "expire_suspended_rows",
+    "import_usage",
+    "imports",
+    "load_profile",
     "mark_billed",
+    "profile_text",
     "rated_records",
     "rated_totals",
+    "recycle",
+    "suspended_rows",
+    "suspended_usages",
+    "totals",
     "unmark_billed",
     "usage_record",
     "usage_records",
+    "verify_totals",
 ]
