@@ -96,7 +96,9 @@ def _check_members(field: str, zones: Mapping[str, tuple[str, ...]]) -> None:
     owner: dict[str, str] = {}
     for name, members in zones.items():
         if name in ("", "*", "other"):
-            raise refuse(field, name, "a zone has a name of its own", "other is whatever no zone lists; * is all")
+            raise refuse(
+                field, name, "a zone has a name of its own", "other is whatever no zone lists; * is all"
+            )
         if not members:
             raise refuse(f"{field}.{name}", "", "a zone has at least one member")
         for member in members:
