@@ -49,7 +49,12 @@ async def _check_repeated(tx: Tx, entries: Sequence[Entry]) -> None:
 
 async def trial_balance(*, tx: Tx) -> tuple[Balance, ...]:
     """Return the sum of every book account by currency. Per legal entity and currency they sum to 0."""
-    return await store.trial_balance(tx)
+    return await store.trial_balance(tx, None)
+
+
+async def source_balance(*, tx: Tx, source: str) -> tuple[Balance, ...]:
+    """Return the same sums over the entries of one source only, e.g. all bills; for its control."""
+    return await store.trial_balance(tx, source)
 
 
 async def account_balance(*, tx: Tx, account_id: AccountId) -> tuple[Money, ...]:

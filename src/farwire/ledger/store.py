@@ -87,15 +87,17 @@ async def postings_by_key(tx: Tx, source: str, keys: Sequence[str]) -> dict[str,
     return {key: tuple(postings) for key, postings in found.items()}
 
 
-async def trial_balance(tx: Tx) -> tuple[Balance, ...]:
-    """Return the sum of every book account by currency."""
+async def trial_balance(tx: Tx, source: str | None) -> tuple[Balance, ...]:
+    """Return the sum of every book account by currency; of the entries of one ``source``, where it is given."""
     rows = await tx.fetch(
         "SELECT p.legal_entity_id, p.code, b.name, p.currency, sum(p.amount_minor)::numeric AS minor, "
         "sum(p.remainder_nano)::numeric AS nano FROM ledger.posting p JOIN ledger.book_account b "
         "ON b.tenant_id = p.tenant_id AND b.legal_entity_id = p.legal_entity_id AND b.code = p.code "
-        "WHERE p.tenant_id = $1 GROUP BY p.legal_entity_id, p.code, b.name, p.currency "
-        "ORDER BY p.legal_entity_id, p.currency, p.code",
+        "WHERE p.tenant_id = $1 AND ($2::text IS NULL OR EXISTS (SELECT FROM ledger.entry e "
+        "WHERE e.tenant_id = p.tenant_id AND e.entry_id = p.entry_id AND e.source = $2)) "
+        "GROUP BY p.legal_entity_id, p.code, b.name, p.currency ORDER BY p.legal_entity_id, p.currency, p.code",
         tx.tenant_id,
+        source,
     )
     return tuple(
         Balance(

@@ -80,8 +80,6 @@ CREATE TABLE billing.line (
     PRIMARY KEY (tenant_id, bill_id, number),
     FOREIGN KEY (tenant_id, bill_id) REFERENCES billing.bill (tenant_id, bill_id)
 );
--- What a product was already charged for a period: price so far less already charged is what the next bill asks.
-CREATE INDEX line_charged ON billing.line (tenant_id, product_id, period_end) WHERE kind <> 'usage';
 SELECT base.tenant_table('billing', 'line', append_only => true);
 
 CREATE TABLE billing.tax (
@@ -116,6 +114,18 @@ CREATE TABLE billing.journal (
 );
 CREATE INDEX journal_by_run ON billing.journal (tenant_id, run_id, outcome);
 SELECT base.tenant_table('billing', 'journal');
+
+-- Up to when each price of each product is charged: what is due now less what was due then goes on the next bill.
+-- plan_from tells the parts of a product's life on different plans apart. A one-off price has a row once it is charged.
+CREATE TABLE billing.charged (
+    tenant_id  uuid NOT NULL,
+    product_id uuid NOT NULL,
+    plan_from  timestamptz NOT NULL,
+    price_id   text NOT NULL,
+    charged_to timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, product_id, plan_from, price_id)
+);
+SELECT base.tenant_table('billing', 'charged');
 
 CREATE TABLE billing.number_series (
     tenant_id       uuid NOT NULL,

@@ -290,14 +290,40 @@ async def list_bills(
 
 
 async def drafts(tx: Tx, limit: int) -> tuple[Bill, ...]:
-    """Return the next drafts with their lines in the order in which they get numbers, and lock them."""
+    """Return the next drafts without their lines, in the order in which they get numbers, and lock them."""
     rows = await tx.fetch(
         f"SELECT {_BILL} FROM billing.bill WHERE tenant_id = $1 AND state = 'draft' "
         "ORDER BY cycle_end, account_number LIMIT $2 FOR UPDATE",
         tx.tenant_id,
         limit,
     )
-    return await _complete(tx, rows)
+    return tuple(_bill_from_row(row) for row in rows)
+
+
+async def sums_by_kind(
+    tx: Tx, bill_ids: Sequence[BillId]
+) -> Mapping[BillId, Mapping[LineKind, tuple[int, int]]]:
+    """Return for each bill and kind of line the net in minor units and the remainder in nano-units."""
+    rows = await tx.fetch(
+        "SELECT bill_id, kind, sum(net_minor)::numeric AS net, sum(remainder_nano)::numeric AS remainder "
+        "FROM billing.line WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[]) GROUP BY bill_id, kind",
+        tx.tenant_id,
+        list(bill_ids),
+    )
+    found: dict[BillId, dict[LineKind, tuple[int, int]]] = defaultdict(dict)
+    for row in rows:
+        found[BillId(row["bill_id"])][LineKind(row["kind"])] = (int(row["net"]), int(row["remainder"]))
+    return found
+
+
+async def count_issued(tx: Tx, run_id: BillRunId) -> int:
+    """Return how many bills of a run are issued."""
+    count: int = await tx.fetchval(
+        "SELECT count(*) FROM billing.bill WHERE tenant_id = $1 AND run_id = $2 AND state = 'issued'",
+        tx.tenant_id,
+        run_id,
+    )
+    return count
 
 
 async def issue(tx: Tx, bills: Sequence[Bill], at: datetime) -> None:
@@ -312,21 +338,3 @@ async def issue(tx: Tx, bills: Sequence[Bill], at: datetime) -> None:
         [bill.sequence for bill in bills],
         [bill.number for bill in bills],
     )
-
-
-async def charged_lines(
-    tx: Tx, product_ids: Sequence[ProductId], since: datetime
-) -> Mapping[ProductId, tuple[BillLine, ...]]:
-    """Return the recurring and one-off lines of these products whose period ends after ``since``."""
-    rows = await tx.fetch(
-        f"SELECT {', '.join('l.' + column for column in _LINE_COLUMNS)}, b.currency FROM billing.line l "
-        "JOIN billing.bill b ON b.tenant_id = l.tenant_id AND b.bill_id = l.bill_id "
-        "WHERE l.tenant_id = $1 AND l.product_id = ANY($2::uuid[]) AND l.kind <> 'usage' AND l.period_end > $3",
-        tx.tenant_id,
-        list(product_ids),
-        since,
-    )
-    found: dict[ProductId, list[BillLine]] = defaultdict(list)
-    for row in rows:
-        found[ProductId(row["product_id"])].append(_line_from_row(row, currency(row["currency"])))
-    return {product_id: tuple(lines) for product_id, lines in found.items()}

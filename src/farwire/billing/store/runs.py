@@ -1,14 +1,15 @@
-"""Runs, their journal and the number series."""
+"""Runs, their journal, what is charged already, and the number series."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from farwire.base.storage import Tx
-from farwire.billing.model import JournalEntry, Outcome, Run, RunState
-from farwire.kernel.ids import AccountId, BillRunId, LegalEntityId
+from farwire.billing.model import Charged, JournalEntry, Outcome, Run, RunState
+from farwire.kernel.ids import AccountId, BillRunId, LegalEntityId, ProductId
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -164,6 +165,35 @@ async def failures(
         )
         for row in rows
     ), total
+
+
+async def charged(tx: Tx, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Charged]:
+    """Return up to when each price of these products is charged, by the start of the plan and the price."""
+    rows = await tx.fetch(
+        "SELECT product_id, plan_from, price_id, charged_to FROM billing.charged "
+        "WHERE tenant_id = $1 AND product_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        list(product_ids),
+    )
+    found: dict[ProductId, dict[tuple[datetime, str], datetime]] = defaultdict(dict)
+    for row in rows:
+        found[ProductId(row["product_id"])][row["plan_from"], row["price_id"]] = row["charged_to"]
+    return found
+
+
+async def save_charged(tx: Tx, charged_to: Mapping[ProductId, Charged]) -> None:
+    """Write up to when prices are charged now, in one statement."""
+    rows = [(product_id, *key, to) for product_id, prices in charged_to.items() for key, to in prices.items()]
+    await tx.execute(
+        "INSERT INTO billing.charged (tenant_id, product_id, plan_from, price_id, charged_to) "
+        "SELECT $1, c.* FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::timestamptz[]) AS c "
+        "ON CONFLICT (tenant_id, product_id, plan_from, price_id) DO UPDATE SET charged_to = excluded.charged_to",
+        tx.tenant_id,
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        [row[2] for row in rows],
+        [row[3] for row in rows],
+    )
 
 
 async def take_numbers(tx: Tx, legal_entity_id: LegalEntityId, fiscal_year: int, count: int) -> int:

@@ -1,0 +1,160 @@
+"""The exact charges of a product for one bill: recurring and one-off prices of its plans, and sums of its usage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+
+import msgspec
+
+from farwire.base.canonical import JSON
+from farwire.billing.model.bill import Item, LineKind
+from farwire.catalog.model import PlanVersion, PricePlan, Trigger
+from farwire.inventory.model import Product
+from farwire.kernel.errors import NotFound
+from farwire.kernel.ids import PlanVersionId
+from farwire.kernel.money import currency
+from farwire.kernel.quantity import Unit
+from farwire.kernel.time import BillCycle, Period
+from farwire.rating.model import UsageKind
+from farwire.rating.model.recurring import (
+    PlannedCharge,
+    ProductSpan,
+    one_off_charges,
+    recurring_charged_to,
+    recurring_charges,
+)
+from farwire.usage.model import RatedTotal
+
+Charged = Mapping[tuple[datetime, str], datetime]
+"""(Start of the plan, price id) → up to when it is charged."""
+
+UNIT_OF_KIND: Final = {
+    UsageKind.VOICE: Unit.SECOND,
+    UsageKind.DATA: Unit.OCTET,
+    UsageKind.MESSAGE: Unit.MESSAGE,
+    UsageKind.EVENT: Unit.EVENT,
+}
+DAY: Final = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class ProductCharges:
+    """What a product owes on one bill besides usage, and up to when its prices are charged after it."""
+
+    items: tuple[Item, ...]
+    charged: Charged
+
+
+def charges_of(
+    product: Product,
+    plans: Mapping[PlanVersionId, PricePlan],
+    *,
+    cycle: BillCycle,
+    bill_period: Period,
+    charged: Charged,
+) -> ProductCharges:
+    """Return what ``product`` owes on the bill for ``bill_period`` besides usage.
+
+    A plan change cuts its life into spans; each is charged by itself, so that days paid in advance on the old plan come
+    back and the days on the new one are asked. A one-off price is charged once, whenever it becomes known.
+    """
+    items: list[Item] = []
+    after: dict[tuple[datetime, str], datetime] = {}
+    for number, change in enumerate(product.plans):
+        start = max(change.valid_from, product.started_at)
+        last = number + 1 == len(product.plans)
+        end = product.ended_at if last else product.plans[number + 1].valid_from
+        replaced = not last and end is not None and end <= start
+        if replaced or start >= bill_period.end:
+            continue
+        plan = plans[change.plan_version_id]
+        span = ProductSpan(start, end)
+        done = {price_id: to for (plan_from, price_id), to in charged.items() if plan_from == start}
+        found = recurring_charges(plan, span, cycle=cycle, bill_period=bill_period, charged_to=done)
+        items.extend(
+            _item(LineKind.RECURRING, charge, plan, product, change.plan_version_id) for charge in found
+        )
+        to = recurring_charged_to(plan, span, cycle=cycle, bill_period=bill_period)
+        after.update({(start, price_id): at for price_id, at in to.items()})
+        for trigger, at in _triggers(
+            product, first=start == product.started_at, last=last, bill_period=bill_period
+        ):
+            for charge in one_off_charges(plan, span, trigger=trigger, at=at, cycle=cycle):
+                after[start, charge.price_id] = at
+                if charge.price_id not in done:
+                    items.append(_item(LineKind.ONE_OFF, charge, plan, product, change.plan_version_id))
+    return ProductCharges(tuple(items), after)
+
+
+def _triggers(
+    product: Product, *, first: bool, last: bool, bill_period: Period
+) -> tuple[tuple[Trigger, datetime], ...]:
+    found: list[tuple[Trigger, datetime]] = []
+    if first:
+        found.append((Trigger.ACTIVATION, product.started_at))
+    if last and product.ended_at is not None and product.ended_at < bill_period.end:
+        found.append((Trigger.CEASE, product.ended_at))
+    return tuple(found)
+
+
+def _item(
+    kind: LineKind, charge: PlannedCharge, plan: PricePlan, product: Product, version_id: PlanVersionId
+) -> Item:
+    explanation = charge.explanation
+    recurring = kind is LineKind.RECURRING
+    return Item(
+        kind=kind,
+        product_id=product.id,
+        plan_version_id=version_id,
+        price_id=charge.price_id,
+        label=charge.label,
+        tax_category=charge.tax,
+        includes_tax=plan.prices_include_tax,
+        currency=currency(charge.currency),
+        period=charge.period,
+        exact_nano=charge.nano,
+        quantity=explanation.sign * explanation.days if recurring else 1,
+        unit=DAY if recurring else Unit.PIECE.value,
+        records=0,
+        detail=cast("Mapping[str, JSON]", msgspec.to_builtins(explanation)),
+    )
+
+
+def usage_item(total: RatedTotal, period: Period, versions: Mapping[PlanVersionId, PlanVersion]) -> Item:
+    """Return the item of a sum of usage. Raises ``NotFound`` (``billing.price_unknown``)."""
+    version = versions.get(total.plan_version_id)
+    price = None if version is None else version.plan.price(total.price_id)
+    if version is None or price is None:
+        raise NotFound(
+            f"the plan has no price {total.price_id}",
+            code="billing.price_unknown",
+            field="price",
+            value=total.price_id,
+        )
+    return Item(
+        kind=LineKind.USAGE,
+        product_id=total.product_id,
+        plan_version_id=total.plan_version_id,
+        price_id=total.price_id,
+        label=total.label or price.label or price.id,
+        tax_category=price.tax,
+        includes_tax=version.plan.prices_include_tax,
+        currency=currency(total.currency),
+        period=period,
+        exact_nano=total.nano,
+        quantity=total.billed_quantity,
+        unit=UNIT_OF_KIND[total.kind].value,
+        records=total.count,
+        detail={
+            "offering": version.plan.offering,
+            "plan_version": version.number,
+            "kind": total.kind.value,
+            "used": total.quantity,
+            "label": total.label,
+            "first_at": total.first_at.isoformat(),
+            "last_at": total.last_at.isoformat(),
+        },
+    )

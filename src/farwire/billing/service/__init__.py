@@ -1,0 +1,25 @@
+"""Use cases of billing: run, read, explain, check."""
+
+from farwire.billing.service.check import Reconciliation, reconcile
+from farwire.billing.service.read import ExplainedLine, explain_line, get_bill, list_bills
+from farwire.billing.service.run import (
+    cancel_runs,
+    list_runs,
+    run_bills,
+    run_failures,
+    run_report,
+)
+
+__all__ = [
+    "ExplainedLine",
+    "Reconciliation",
+    "cancel_runs",
+    "explain_line",
+    "get_bill",
+    "list_bills",
+    "list_runs",
+    "reconcile",
+    "run_bills",
+    "run_failures",
+    "run_report",
+]
