@@ -1,7 +1,7 @@
 """What a row means."""
 
 import pytest
-from cases import CALLS, edited, fragment, mapped, profile
+from usage_cases import CALLS, edited, fragment, mapped, profile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +69,7 @@ def test_quotes_hold_delimiters_together():
 
 def test_identity_ignores_what_the_profile_leaves_out():
     text = CALLS.replace('row_identity = ["id", "from", "to", "at", "seconds"]', 'row_identity = ["id"]')
-    own = edited("version = 1", "version = 1", text)
+    own = profile(text)
     assert fragment(LINE, own).identity == fragment("7,x,y,2026-06-02T00:00:00Z,2", own).identity
     assert fragment(LINE, profile()).identity != fragment(LINE.replace("61", "62"), profile()).identity
     assert fragment(LINE, profile()).usage == fragment(LINE.replace("61", "62"), profile()).usage

@@ -1,7 +1,7 @@
 """Profiles are data: what is wrong in one is said before a row is read."""
 
 import pytest
-from cases import CALLS, edited, profile
+from usage_cases import CALLS, edited, profile
 
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.usage import service

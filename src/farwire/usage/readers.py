@@ -230,7 +230,8 @@ def _last(row: bytes, limit: int, *, cut_off: bool) -> RawRow:
     return RawRow(row, ROW_TRUNCATED if cut_off else "")
 
 
-_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\Z)|[{}]', re.DOTALL)
+# Possessive, so that a long text takes no memory; a text that the buffer cuts, even after a backslash, is one token.
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[{}]', re.DOTALL)
 _BETWEEN: Final = b" \t\r\n,[]"
 
 

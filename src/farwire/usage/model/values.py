@@ -285,6 +285,8 @@ def phone_reader(spec: Phone) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         plain = text.translate(drop)
+        if not plain.lstrip("+").isdigit():
+            return text
         for prefix in international:
             if plain.startswith(prefix) and plain[len(prefix) :].isdigit():
                 return plain[len(prefix) :]

@@ -179,15 +179,15 @@ class _Settled:
         """Settle rows that come after their session closed: they may confirm its usage, never change it."""
         inside = [part.fragment for part in old if part.outcome is RowOutcome.ASSEMBLED]
         closed_by_age = not any(fragment.role is Role.STOP for fragment in inside)
-        before = assemble(inside, session.rule, closing=closed_by_age)
-        after = assemble(
-            inside + [part.fragment for part in new], session.rule, closing=closed_by_age
-        )
-        same = after.usage == before.usage
-        for part in new:
-            confirmed = same and part.fragment.identity not in after.conflicting
-            outcome = RowOutcome.ASSEMBLED if confirmed else RowOutcome.SUSPENDED
-            self.placed.append((part, outcome, "" if confirmed else SESSION_CONFLICT))
+        usage = assemble(inside, session.rule, closing=closed_by_age).usage
+        # One by one, so that it does not matter which of them came in one batch.
+        for part in sorted(new, key=lambda found: (found.fragment.at, found.fragment.identity)):
+            with_it = assemble([*inside, part.fragment], session.rule, closing=closed_by_age)
+            if with_it.usage == usage and part.fragment.identity not in with_it.conflicting:
+                inside.append(part.fragment)
+                self.placed.append((part, RowOutcome.ASSEMBLED, ""))
+            else:
+                self.placed.append((part, RowOutcome.SUSPENDED, SESSION_CONFLICT))
 
     async def write_known(self, tx: Tx, deltas: Deltas) -> None:
         """Move the rows that were there before, and save the sessions."""

@@ -129,12 +129,12 @@ async def apply_deltas(tx: Tx, deltas: Deltas) -> None:
     )
     await tx.execute(
         """UPDATE usage.import AS i SET
-            rows_in = rows_in + d.rows_in, rows_assembled = rows_assembled + d.rows_assembled,
-            rows_filtered = rows_filtered + d.rows_filtered, rows_duplicate = rows_duplicate + d.rows_duplicate,
-            rows_suspended = rows_suspended + d.rows_suspended, usages = usages + d.usages,
-            usages_received = usages_received + d.usages_received, usages_rated = usages_rated + d.usages_rated,
-            usages_unrated = usages_unrated + d.usages_unrated, usages_duplicate = usages_duplicate + d.usages_duplicate,
-            usages_suspended = usages_suspended + d.usages_suspended
+            rows_in = i.rows_in + d.rows_in, rows_assembled = i.rows_assembled + d.rows_assembled,
+            rows_filtered = i.rows_filtered + d.rows_filtered, rows_duplicate = i.rows_duplicate + d.rows_duplicate,
+            rows_suspended = i.rows_suspended + d.rows_suspended, usages = i.usages + d.usages,
+            usages_received = i.usages_received + d.usages_received, usages_rated = i.usages_rated + d.usages_rated,
+            usages_unrated = i.usages_unrated + d.usages_unrated, usages_duplicate = i.usages_duplicate + d.usages_duplicate,
+            usages_suspended = i.usages_suspended + d.usages_suspended
         FROM (SELECT import_id,
             coalesce(sum(count) FILTER (WHERE stage = 'row'), 0) AS rows_in,
             coalesce(sum(count) FILTER (WHERE stage = 'row' AND outcome = 'assembled'), 0) AS rows_assembled,
