@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -45,30 +45,43 @@ class Session:
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
         """Return all rows. Bound the result in the statement: it is held in memory."""
-        rows: list[Record] = await self.conn.fetch(sql, *args, timeout=self._timeout)
+        with self._answers():
+            rows: list[Record] = await self.conn.fetch(sql, *args, timeout=self._timeout)
         return rows
 
     async def fetchrow(self, sql: str, *args: object) -> Record | None:
         """Return the first row, or ``None``."""
-        return await self.conn.fetchrow(sql, *args, timeout=self._timeout)
+        with self._answers():
+            return await self.conn.fetchrow(sql, *args, timeout=self._timeout)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Return the first column of the first row, or ``None``."""
-        return await self.conn.fetchval(sql, *args, timeout=self._timeout)
+        with self._answers():
+            return await self.conn.fetchval(sql, *args, timeout=self._timeout)
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run a statement and return its command tag, e.g. ``UPDATE 1``."""
-        tag: str = await self.conn.execute(sql, *args, timeout=self._timeout)
+        with self._answers():
+            tag: str = await self.conn.execute(sql, *args, timeout=self._timeout)
         return tag
 
     async def executemany(self, sql: str, args: Iterable[Sequence[object]]) -> None:
         """Run one statement for each row of ``args``, pipelined."""
-        await self.conn.executemany(sql, args, timeout=self._timeout)
+        with self._answers():
+            await self.conn.executemany(sql, args, timeout=self._timeout)
 
     async def rows(self, sql: str, *args: object, batch: int = 1000) -> AsyncIterator[Record]:
         """Yield rows from a server-side cursor, ``batch`` at a time: bounded memory for any result."""
         async for row in self.conn.cursor(sql, *args, prefetch=batch, timeout=self._timeout):
             yield row
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        """Tell a server that has gone silent: it would have stopped the statement itself before we lose patience."""
+        try:
+            yield
+        except TimeoutError as error:
+            raise errors.unavailable(f"no answer in {self._timeout:g} s") from error
 
     async def copy_records(
         self,
@@ -79,14 +92,15 @@ class Session:
         skip_duplicates: bool = False,
     ) -> int:
         """Insert many rows, streamed, into ``schema.table`` and return how many went in; see ``storage.bulk``."""
-        return await insert_records(
-            self.conn,
-            table,
-            columns=columns,
-            records=records,
-            skip_duplicates=skip_duplicates,
-            timeout_s=self._timeout,
-        )
+        with self._answers():
+            return await insert_records(
+                self.conn,
+                table,
+                columns=columns,
+                records=records,
+                skip_duplicates=skip_duplicates,
+                timeout_s=self._timeout,
+            )
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -180,7 +194,7 @@ class Database:
                 await _roll_back(conn)
                 _raise_translated(error, conn)
                 raise
-            await _commit(conn)
+            await _commit(conn, self._client_timeout(None))
         finally:
             await self._pool.release(conn, timeout=CONNECT_TIMEOUT_S)
 
@@ -191,11 +205,12 @@ class Database:
             try:
                 await conn.execute(begin, timeout=CONNECT_TIMEOUT_S)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                lost = conn.is_closed()
+                lost = _lost(conn)
                 await _discard(self._pool, conn)
                 if lost and attempt == 1:
+                    await self._pool.expire_connections()  # The others are as old: the server was restarted.
                     continue
-                raise errors.translate(error) or errors.unavailable(error) from error
+                raise errors.translate(error) or errors.unavailable(type(error).__name__) from error
             except BaseException:
                 await _discard(self._pool, conn)
                 raise
@@ -212,7 +227,7 @@ class Database:
                 retry_after_s=errors.RETRY_AFTER_S,
             ) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise errors.translate(error) or errors.unavailable(error) from error
+            raise errors.translate(error) or errors.unavailable(type(error).__name__) from error
 
 
 def _begin(tenant: str, isolation: Isolation, *, read_only: bool, timeout_s: float | None) -> str:
@@ -223,9 +238,9 @@ def _begin(tenant: str, isolation: Isolation, *, read_only: bool, timeout_s: flo
     return f"BEGIN{level}{mode}; SET LOCAL farwire.tenant_id TO '{tenant}'{limit}"
 
 
-async def _commit(conn: Connection) -> None:
+async def _commit(conn: Connection, timeout_s: float) -> None:
     try:
-        tag = await conn.execute("COMMIT")
+        tag = await conn.execute("COMMIT", timeout=timeout_s)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
         raise errors.CommitUnknown(
             "the connection broke while committing", fix="run the same command again: it is idempotent"
@@ -239,25 +254,39 @@ async def _commit(conn: Connection) -> None:
         raise errors.CommitLost("a failed statement was swallowed inside a transaction")
 
 
-async def _roll_back(conn: Connection) -> None:
+def _lost(conn: Connection) -> bool:
+    """Tell whether the connection is gone; the driver also takes a broken one away from its holder."""
     try:
-        if not conn.is_closed() and conn.is_in_transaction():
+        return bool(conn.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+async def _roll_back(conn: Connection) -> None:
+    if _lost(conn):
+        return
+    try:
+        if conn.is_in_transaction():
             await conn.execute("ROLLBACK", timeout=CONNECT_TIMEOUT_S)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        conn.terminate()  # The server rolls back what it cannot hear about any more.
+        _cut(conn)  # The server rolls back what it cannot hear about any more.
+
+
+def _cut(conn: Connection) -> None:
+    if not _lost(conn):
+        conn.terminate()
 
 
 def _raise_translated(error: BaseException, conn: Connection) -> None:
     translated = errors.translate(error)
-    if translated is None and isinstance(error, OSError) and conn.is_closed():
-        translated = errors.unavailable(error)
+    if translated is None and isinstance(error, asyncpg.InterfaceError | OSError) and _lost(conn):
+        translated = errors.unavailable(type(error).__name__)
     if translated is not None:
         raise translated from error
 
 
 async def _discard(pool: Pool, conn: Connection) -> None:
-    if not conn.is_closed():
-        conn.terminate()
+    _cut(conn)
     await pool.release(conn)
 
 

@@ -109,7 +109,6 @@ class PlaceRefused(Invalid):
 _START: Final = "farwire db status, farwire db start"
 _LOST: Final = (
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -123,16 +122,6 @@ def unavailable(reason: object = None) -> StorageUnavailable:
         f"the database does not answer{f' ({reason})' if reason else ''}",
         fix=_START,
         retry_after_s=RETRY_AFTER_S,
-    )
-
-
-def _is_usage_error(error: BaseException) -> bool:
-    """Tell a misuse of the driver (our defect) from a lost connection: both are ``InterfaceError``."""
-    text = str(error)
-    return (
-        isinstance(error, asyncpg.InterfaceError)
-        and "connection is closed" not in text
-        and "closing" not in text
     )
 
 
@@ -164,7 +153,7 @@ def translate(error: BaseException) -> FarwireError | None:
         return StorageBusy("the schema changed under this connection", fix="try again")
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return TenantCrossed(f"PostgreSQL refused a statement: {error.args[0] if error.args else ''}")
-    if isinstance(error, _LOST) and not _is_usage_error(error):
+    if isinstance(error, _LOST):
         return unavailable(type(error).__name__)
     return None
 
@@ -179,7 +168,7 @@ def why_no_connection(error: BaseException) -> FarwireError:
         return NotFound(
             "the database does not exist", code="storage.database_missing", fix="farwire db migrate"
         )
-    return translate(error) or unavailable(error)
+    return translate(error) or unavailable(type(error).__name__)
 
 
 @contextmanager
