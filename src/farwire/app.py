@@ -49,10 +49,8 @@ _COMMANDS: Final = (
 
 _APIS: Final = (
     "farwire.tenant.api.whoami",
-    "farwire.catalog.api.tmf620",
     "farwire.account.api.tmf666",
     "farwire.usage.api.tmf635",
-    "farwire.billing.api.tmf678",
 )
 """Modules with ``ROUTES``, in the order of the API's documentation."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -83,18 +84,20 @@ class Api:
     async def _start(self) -> None:
         """Open the database. If it does not answer, the worker starts all the same and answers 503 until it does."""
         asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, self.draining.begin)
-        self._watch = asyncio.create_task(_stop_with_parent(os.getppid()))
+        self._watch = asyncio.create_task(_stop_with_parent())
         try:
             await self._source.get()
         except FarwireError as error:
             Monitor.unready(error)
 
 
-async def _stop_with_parent(parent: int) -> None:
+async def _stop_with_parent() -> None:
     """Stop this worker when the server's parent process is gone: killed, it could not tell us."""
-    while os.getppid() == parent:  # noqa: ASYNC110 - nobody could set an event for us
+    parent = multiprocessing.parent_process()
+    while parent is not None and parent.is_alive():  # noqa: ASYNC110 - nobody could set an event for us
         await asyncio.sleep(PARENT_CHECK_S)
-    os.kill(os.getpid(), signal.SIGTERM)
+    if parent is not None:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def build_api(

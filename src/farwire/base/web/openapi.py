@@ -182,7 +182,7 @@ def _responses(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
             "X-Result-Count": {"description": "Rows in this answer.", "schema": {"type": "integer"}},
             "Link": {"description": "first, prev, next, last (RFC 8288).", "schema": {"type": "string"}},
         }
-    responses: Object = {str(route.status): success}
+    responses: Object = {str(status): success for status in (route.status, *route.other_statuses)}
     if route.method is Method.GET and not route.paged:
         success["headers"] = {"ETag": {"description": "Tag of this answer.", "schema": {"type": "string"}}}
         responses["304"] = {"description": "The known answer is still the same."}

@@ -121,6 +121,8 @@ class Route(Generic[P, Q, B]):
     description: str = ""
     errors: Sequence[str] = ()
     status: int = 200
+    other_statuses: Sequence[int] = ()
+    """Further successes with the same kind of body."""
     idempotent: bool = False
     media_type: str = JSON
 
