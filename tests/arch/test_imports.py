@@ -23,6 +23,7 @@ PURE_ROOMS_IMPORT = (
     "msgspec",
     "numpy",
     "numba",
+    "holidays",  # computes days; no I/O
 )
 
 
@@ -48,11 +49,17 @@ def test_the_layers_are_those_of_the_decision(root: Path):
     assert order[0] == {"app"}
     assert order[-2:] == [{"base"}, {"kernel"}]
     position = {name: i for i, line in enumerate(order) for name in line}
-    assert position["billing"] < position["usage"] < position["rating"] < position["catalog"] < position["tenant"]
+    assert (
+        position["billing"]
+        < position["usage"]
+        < position["rating"]
+        < position["catalog"]
+        < position["tenant"]
+    )
 
 
 def _room_owner(module: str) -> tuple[str, str] | None:
-    """Return (owner, room) where ``module`` lies in a private room: ``farwire.usage.store.rows`` → (farwire.usage, store)."""
+    """Return (owner, room) of a module in a private room: ``farwire.usage.store.rows`` → (farwire.usage, store)."""
     parts = module.split(".")
     for index in range(2, len(parts)):
         if parts[index] in PRIVATE_ROOMS and not (parts[1] == "base" and parts[index] == "api"):
@@ -135,7 +142,9 @@ def impurities(path: str, source: str) -> list[str]:
         if isinstance(node, (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith))
     ]
     models = r"farwire\.[a-z]+\.(model|events)(\.|$)"
-    bad += [f"{path} imports {name}" for name in foreign(source, PURE_ROOMS_IMPORT) if not re.match(models, name)]
+    bad += [
+        f"{path} imports {name}" for name in foreign(source, PURE_ROOMS_IMPORT) if not re.match(models, name)
+    ]
     return bad
 
 
@@ -154,7 +163,9 @@ def test_an_impure_model_is_noticed():
     assert impurities("m.py", "async def load(): ...")
     assert impurities("m.py", "def f():\n    from farwire.usage.store import rows")
     assert impurities("m.py", "from farwire.base.clock import Clock")
-    assert not impurities("m.py", "import re\nfrom farwire.kernel.money import Money\nfrom farwire.country.model import x")
+    assert not impurities(
+        "m.py", "import re\nfrom farwire.kernel.money import Money\nfrom farwire.country.model import x"
+    )
 
 
 def test_a_wrong_import_is_refused_by_the_contract(root: Path, tmp_path: Path, monkeypatch, capsys):

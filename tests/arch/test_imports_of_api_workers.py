@@ -1,0 +1,41 @@
+"""A process that serves the API starts light: what computes in bulk stays out of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numba", "polars", "pyarrow", "reportlab", "pandas", "holidays", "ijson", "hypothesis", "grimp")
+"""Slow to import or large in memory. The first four are the promise; the others have no work in a worker's start."""
+PROBE = """
+import sys
+import farwire.app
+heavy = {heavy!r}
+build = getattr(farwire.app, "create_api", None)
+if build is None:
+    sys.exit(77)
+build()
+print(",".join(name for name in heavy if name in sys.modules))
+"""
+
+
+def _imported(program: str) -> str:
+    env = os.environ | {"FARWIRE_DATABASE_URL": "postgresql://farwire_app@localhost:1/none"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode == 77:
+        pytest.skip("farwire.app has no create_api yet")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_an_api_worker_imports_nothing_heavy():
+    assert _imported(PROBE.format(heavy=HEAVY)) == ""
+
+
+def test_a_heavy_import_is_noticed():
+    assert _imported("import reportlab\n" + PROBE.format(heavy=HEAVY)) == "reportlab"
