@@ -1,0 +1,27 @@
+"""Use cases of rating: import decks, compile tariffs, load and save counters and ported numbers."""
+
+from farwire.rating.service.decks import (
+    DeckReport,
+    import_deck,
+    list_decks,
+    rows_for_number,
+)
+from farwire.rating.service.tariffs import (
+    add_ported_numbers,
+    load_counters,
+    load_portability,
+    save_counters,
+    tariff_for,
+)
+
+__all__ = [
+    "DeckReport",
+    "add_ported_numbers",
+    "import_deck",
+    "list_decks",
+    "load_counters",
+    "load_portability",
+    "rows_for_number",
+    "save_counters",
+    "tariff_for",
+]

@@ -1,0 +1,116 @@
+"""Tariffs from published plans and stored decks, kept compiled; counters and ported numbers of a batch."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from typing import Final, Generic, TypeVar
+from uuid import UUID
+
+from farwire.base.storage import Tx
+from farwire.catalog import service as catalog
+from farwire.kernel.ids import DeckId, PlanVersionId, ProductId, TenantId
+from farwire.rating import store
+from farwire.rating.model import (
+    CounterBook,
+    Deck,
+    DeckVersion,
+    Portability,
+    PortedNumber,
+    Tariff,
+    compile_tariff,
+)
+
+MAX_TARIFFS: Final = 512
+MAX_DECKS: Final = 64
+"""Compiled deck versions kept in memory; one of 36,000 prefixes takes about 20 MB."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class _Kept(Generic[K, V]):
+    """A bounded memo of immutable things; the least recently used goes first."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        found = self._items.get(key)
+        if found is not None:
+            self._items.move_to_end(key)
+        return found
+
+    def put(self, key: K, value: V) -> V:
+        self._items[key] = value
+        if len(self._items) > self._size:
+            self._items.popitem(last=False)
+        return value
+
+
+# Everything kept is immutable and keyed by tenant and version, so a memo can never be stale.
+_TARIFFS: Final[_Kept[tuple[UUID, UUID, tuple[UUID, ...]], Tariff]] = _Kept(MAX_TARIFFS)
+_DECKS: Final[_Kept[tuple[TenantId, DeckId], DeckVersion]] = _Kept(MAX_DECKS)
+
+
+async def tariff_for(*, tx: Tx, plan_version_id: PlanVersionId) -> Tariff:
+    """Return the tariff of a plan version with the decks as they are now. Compiled once per plan and deck versions.
+
+    Raises ``NotFound`` (``catalog.plan_unknown``, ``rating.deck_missing``) and what ``compile_tariff`` raises.
+    """
+    version = (await catalog.plan_versions(tx, [plan_version_id]))[plan_version_id]
+    names = sorted({price.deck for price in version.plan.usage if price.deck})
+    records = await store.decks(tx, names) if names else []
+    key = (tx.tenant_id, plan_version_id, tuple(record.id for record in records))
+    kept = _TARIFFS.get(key)
+    if kept is not None:
+        return kept
+    versions: dict[str, list[DeckVersion]] = {}
+    for record in records:
+        versions.setdefault(record.name, []).append(await _deck_version(tx, record))
+    decks = {name: Deck.of(name, found) for name, found in versions.items()}
+    return _TARIFFS.put(key, compile_tariff(version.plan, decks=decks, version=str(version.number)))
+
+
+async def _deck_version(tx: Tx, record: store.DeckRecord) -> DeckVersion:
+    key = (tx.tenant_id, record.id)
+    kept = _DECKS.get(key)
+    if kept is not None:
+        return kept
+    rows = await store.deck_rows(tx, record)
+    compiled = DeckVersion(
+        name=record.name,
+        version=record.version,
+        currency=record.currency,
+        valid_from=record.valid_from,
+        rows=rows,
+        digest=record.digest,
+    )
+    return _DECKS.put(key, compiled)
+
+
+async def load_counters(tx: Tx, product_ids: Collection[ProductId]) -> CounterBook:
+    """Return the counters of ``product_ids``. Other batches of the tenant wait until this transaction ends."""
+    await store.lock_counters(tx)
+    return CounterBook.of(await store.counters(tx, sorted(product_ids)) if product_ids else ())
+
+
+async def save_counters(tx: Tx, book: CounterBook) -> None:
+    """Write what charges have moved in ``book``, in the transaction that loaded it."""
+    rows = list(book.changed())
+    if rows:
+        await store.save_counters(tx, rows)
+
+
+async def load_portability(tx: Tx, numbers: Iterable[str]) -> Portability:
+    """Return who the ported ones of ``numbers`` belonged to, and when."""
+    wanted = sorted({number for number in numbers if number})
+    return Portability.of(await store.ported(tx, wanted) if wanted else ())
+
+
+async def add_ported_numbers(tx: Tx, numbers: Iterable[PortedNumber]) -> None:
+    """Add ported numbers. A row with the same number and time replaces the one that is there."""
+    rows = list(numbers)
+    if rows:
+        await store.add_ported(tx, rows)
