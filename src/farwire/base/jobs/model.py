@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from farwire.base.canonical import JSON
@@ -86,7 +85,7 @@ class Schedule:
     every: timedelta | None = None
     daily_at: time | None = None
     zone: str = "UTC"
-    payload: Mapping[str, JSON] = MappingProxyType({})
+    payload: Mapping[str, JSON] = field(default_factory=dict)
     max_attempts: int = 10
 
     def __post_init__(self) -> None:
