@@ -89,12 +89,20 @@ def test_a_quantity_beyond_int64_is_a_contradiction_and_no_crash():
 
 
 def test_a_session_without_any_caller_waits():
-    assert assemble([part(Role.STOP, 5, quantity=1, caller="", elapsed=5)], CUMULATIVE).reason == "caller_missing"
+    assert (
+        assemble([part(Role.STOP, 5, quantity=1, caller="", elapsed=5)], CUMULATIVE).reason
+        == "caller_missing"
+    )
 
 
 parts = st.builds(
     lambda role, second, quantity, caller: part(
-        role, second, quantity=quantity, caller=caller, elapsed=second, name=f"{role}{second}{quantity}{caller}"
+        role,
+        second,
+        quantity=quantity,
+        caller=caller,
+        elapsed=second,
+        name=f"{role}{second}{quantity}{caller}",
     ),
     st.sampled_from([Role.START, Role.INTERIM, Role.STOP]),
     st.integers(0, 200),
@@ -103,7 +111,11 @@ parts = st.builds(
 )
 
 
-@given(st.lists(parts, min_size=1, max_size=7, unique_by=lambda found: found.identity), st.randoms(), st.sampled_from([SPAN, CUMULATIVE, SUM]))
+@given(
+    st.lists(parts, min_size=1, max_size=7, unique_by=lambda found: found.identity),
+    st.randoms(),
+    st.sampled_from([SPAN, CUMULATIVE, SUM]),
+)
 def test_neither_order_nor_repetition_changes_the_usage(rows, random, rule):
     expected = assemble(rows, rule)
     shuffled = list(rows)
@@ -112,7 +124,10 @@ def test_neither_order_nor_repetition_changes_the_usage(rows, random, rule):
     assert expected.usage is None or expected.usage.quantity >= 0
 
 
-@given(st.lists(parts, min_size=1, max_size=7, unique_by=lambda found: found.identity), st.sampled_from([CUMULATIVE, SUM]))
+@given(
+    st.lists(parts, min_size=1, max_size=7, unique_by=lambda found: found.identity),
+    st.sampled_from([CUMULATIVE, SUM]),
+)
 def test_every_row_of_a_closed_session_is_inside_or_in_conflict(rows, rule):
     found = assemble(rows, rule, closing=True)
     inside = [row for row in rows if row.identity not in found.conflicting]

@@ -61,7 +61,14 @@ async def verified(db, tenant_id):
 
 
 async def test_each_row_is_counted_once_by_what_became_of_it(db, tenant_id, load, file):
-    text = call(1) + call(2) + call(1) + "rubbish\n" + call(3, seconds=-4) + "1,491,33140,2026-06-01T00:00:01Z,62\n"
+    text = (
+        call(1)
+        + call(2)
+        + call(1)
+        + "rubbish\n"
+        + call(3, seconds=-4)
+        + "1,491,33140,2026-06-01T00:00:01Z,62\n"
+    )
     report = await load(file(text))
     assert report.totals == Totals(
         rows_in=6,
@@ -132,7 +139,11 @@ async def test_rows_after_a_closed_session_confirm_it_or_are_suspended(db, tenan
     own = profile(SESSIONS)
     await load(file("x,491,331,2026-06-01T00:00:00Z,,b\nx,,,2026-06-01T00:01:30Z,,e\n"), own)
     late = await load(
-        file("x,,,2026-06-01T00:01:31Z,,e\nx,,,2026-06-01T00:00:30Z,,e\nx,491,331,2026-06-01T09:00:00Z,,b\n", "l.csv"), own
+        file(
+            "x,,,2026-06-01T00:01:31Z,,e\nx,,,2026-06-01T00:00:30Z,,e\nx,491,331,2026-06-01T09:00:00Z,,b\n",
+            "l.csv",
+        ),
+        own,
     )
     # One second later confirms the end; an earlier end and a start hours later contradict it.
     assert (late.totals.rows_assembled, late.totals.row_reasons) == (1, {"suspended:session_conflict": 2})
@@ -141,7 +152,9 @@ async def test_rows_after_a_closed_session_confirm_it_or_are_suspended(db, tenan
     assert (await verified(db, tenant_id)).usages == 1
 
 
-async def test_the_order_of_rows_files_and_batches_never_changes_the_usage(db, tenant_id, other_tenant_id, clock, file):
+async def test_the_order_of_rows_files_and_batches_never_changes_the_usage(
+    db, tenant_id, other_tenant_id, clock, file
+):
     own = profile(SESSIONS)
     lines = [f"s{n},491,331,2026-06-01T00:00:{n:02d}Z,,b\n" for n in range(20)]
     lines += [f"s{n},,,2026-06-01T01:00:{n * 2:02d}Z,,e\n" for n in range(20)]
@@ -210,7 +223,9 @@ async def test_a_file_that_cannot_be_read_leaves_no_trace(db, tenant_id, load, f
     assert page.total == 0
 
 
-async def test_another_tenant_sees_nothing_and_has_its_own_duplicates(db, tenant_id, other_tenant_id, clock, load, file):
+async def test_another_tenant_sees_nothing_and_has_its_own_duplicates(
+    db, tenant_id, other_tenant_id, clock, load, file
+):
     path = file(call(1) + "rubbish\n")
     mine = await load(path)
     nothing = await service.totals(db=db, tenant_id=other_tenant_id, import_id=mine.import_id)
@@ -235,9 +250,7 @@ async def test_the_database_itself_refuses_totals_that_do_not_balance(db: Databa
 async def test_a_lost_row_is_found_by_verification(db: Database, tenant_id, load, file):
     await load(file(call(1) + call(2)))
     async with db.transaction(tenant_id) as tx:
-        await tx.execute(
-            "DELETE FROM usage.row WHERE tenant_id = $1 AND row_number = 2", tenant_id
-        )
+        await tx.execute("DELETE FROM usage.row WHERE tenant_id = $1 AND row_number = 2", tenant_id)
     found = await service.verify_totals(db=db, tenant_id=tenant_id)
     assert (found.ok, found.kept.rows_in, found.counted.rows_in) == (False, 2, 1)
 

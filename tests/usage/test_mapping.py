@@ -1,9 +1,9 @@
 """What a row means."""
 
 import pytest
-from usage_cases import CALLS, edited, fragment, mapped, profile
 from hypothesis import given
 from hypothesis import strategies as st
+from usage_cases import CALLS, edited, fragment, mapped, profile
 
 from farwire.usage.model import Bad, Filtered, Fragment, Role
 
@@ -112,8 +112,14 @@ def test_a_message_counts_as_one():
 
 
 def test_json_numbers_with_a_fraction_never_pass_through_a_float():
-    own = edited('format = "csv"', 'format = "ndjson"', CALLS.replace('columns = ["id", "from", "to", "at", "seconds"]', ""))
-    row = '{"id": 1, "from": "a", "to": "b", "at": "2026-06-01T00:00:00Z", "seconds": 60.00000000000000000001}'
+    own = edited(
+        'format = "csv"',
+        'format = "ndjson"',
+        CALLS.replace('columns = ["id", "from", "to", "at", "seconds"]', ""),
+    )
+    row = (
+        '{"id": 1, "from": "a", "to": "b", "at": "2026-06-01T00:00:00Z", "seconds": 60.00000000000000000001}'
+    )
     assert fragment(row, own).quantity == 61
     assert bad(row.replace('"a"', '{"x": 1}'), own) == ("column_nested", "from")
     assert bad('{"id": 1', own) == ("row_malformed", "row")

@@ -23,7 +23,7 @@ def test_every_built_in_profile_is_sound():
 def test_the_digest_changes_with_a_rule_and_not_with_the_description():
     assert profile().digest() == profile(description="other words").digest()
     assert profile().digest() != profile(version=2).digest()
-    assert profile().digest() != edited('[phone]', '[phone]\nnational = "0"').digest()
+    assert profile().digest() != edited("[phone]", '[phone]\nnational = "0"').digest()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,11 @@ def test_a_field_that_the_schema_refuses_is_named(old, new, said):
         ("[quantity]", '[time]\nformat = "%Y-%j"\nzone = "UTC"\n[quantity]', "codes other than"),
         ("[quantity]", '[time]\nzone = "Mars/Olympus"\n[quantity]', "unknown"),
         ("[quantity]", '[charge]\ncolumn = "seconds"\n[quantity]', "charge.currency"),
-        ("[quantity]", '[charge]\ncolumn = "seconds"\ncurrency = "XYZ"\n[quantity]', "charge.currency is unknown"),
+        (
+            "[quantity]",
+            '[charge]\ncolumn = "seconds"\ncurrency = "XYZ"\n[quantity]',
+            "charge.currency is unknown",
+        ),
         ('columns = ["seconds"]', 'columns = ["minutes"]', "does not name minutes"),
         ('columns = ["seconds"]', 'columns = ["seconds"]\nended = "at"', "say one of quantity"),
         ("[phone]", '[session]\nkey = ["id"]\nmeasure = "sum"', "go together"),
@@ -68,7 +72,9 @@ def test_a_contradiction_is_told_in_words(old, new, said):
 
 
 def test_a_session_that_could_never_end_is_refused():
-    text = CALLS + '[roles]\ncolumn = "id"\nstart = ["a"]\n[session]\nkey = ["from"]\nmeasure = "cumulative"\n'
+    text = (
+        CALLS + '[roles]\ncolumn = "id"\nstart = ["a"]\n[session]\nkey = ["from"]\nmeasure = "cumulative"\n'
+    )
     with pytest.raises(Invalid, match="no value is a stop"):
         parse_profile(text, origin="test.toml")
     assert parse_profile(text + "close_after_h = 2\n", origin="test.toml").session
@@ -81,8 +87,8 @@ def test_an_unknown_profile_says_how_to_find_the_known_ones(tmp_path):
         service.load_profile("../../secret")
     with pytest.raises(NotFound):
         service.load_profile(str(tmp_path / "none.toml"))
+    (tmp_path / "folder.toml").mkdir()
     with pytest.raises(Invalid, match="cannot be read"):
-        (tmp_path / "folder.toml").mkdir()
         service.load_profile(str(tmp_path / "folder.toml"))
 
 

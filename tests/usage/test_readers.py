@@ -6,9 +6,9 @@ import os
 import tracemalloc
 
 import pytest
-from usage_cases import TENANT, edited, pieces, profile, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from usage_cases import TENANT, edited, pieces, profile, rows
 
 from farwire.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from farwire.usage import service
@@ -21,7 +21,12 @@ JSON = service.load_profile("freeswitch-json")
 DETAIL = service.load_profile("radius-detail")
 
 
-@given(st.lists(st.binary(min_size=1, max_size=30).filter(lambda line: not set(line) & {10, 13} and line.strip())), st.integers(1, 50))
+@given(
+    st.lists(
+        st.binary(min_size=1, max_size=30).filter(lambda line: not set(line) & {10, 13} and line.strip())
+    ),
+    st.integers(1, 50),
+)
 def test_lines_come_out_as_they_went_in_however_they_arrive(lines, chunk):
     assert [row.raw for row in rows(b"\n".join(lines), CSV, chunk)] == lines
     assert [row.raw for row in rows(b"\r\n".join(lines) + b"\r\n", CSV, chunk)] == lines
@@ -45,7 +50,12 @@ def test_a_last_line_without_its_end_is_cut_off_where_the_profile_says_so():
     assert [row.error for row in rows(b"a\nb\n", STRICT)] == ["", ""]
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers() | st.none(), max_size=4)), st.integers(1, 40))
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=5), st.text(max_size=9) | st.integers() | st.none(), max_size=4)
+    ),
+    st.integers(1, 40),
+)
 def test_json_objects_are_found_in_arrays_lines_and_heaps(objects, chunk):
     expected = objects
     heap = " \n".join(json.dumps(item, indent=1) for item in objects)

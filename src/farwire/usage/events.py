@@ -28,7 +28,9 @@ def suspended(tenant_id: TenantId, import_id: ImportId, totals: Totals, at: date
         for place, count in totals.row_reasons.items()
         if place.startswith("suspended:")
     }
-    return _event(SUSPENDED, tenant_id, str(import_id), at, {"rows": totals.rows_suspended, "reasons": reasons})
+    return _event(
+        SUSPENDED, tenant_id, str(import_id), at, {"rows": totals.rows_suspended, "reasons": reasons}
+    )
 
 
 def recycled(tenant_id: TenantId, counts: dict[str, int], at: datetime) -> Event:

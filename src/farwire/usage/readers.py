@@ -5,6 +5,7 @@ A reader only cuts; what a row means is ``model``. Plain or gzip, told by the fi
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, NamedTuple
+from typing import IO, Final, NamedTuple, cast
 
 from farwire.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from farwire.usage.model.profile import Format, Profile
@@ -35,7 +36,7 @@ class RawRow(NamedTuple):
     error: str = ""
 
 
-class FileDamaged(Exception):  # noqa: N818 - a word of the reader, never shown to a client
+class FileDamaged(Exception):
     """The compressed stream ends early or is corrupt. All rows before were given."""
 
 
@@ -53,16 +54,21 @@ def open_source(path: Path) -> SourceFile:
     """Return the file at ``path`` with the digest of its bytes: reads it once, in chunks.
 
     Raises ``NotFound`` (``usage.file_missing``), ``Forbidden`` (``usage.file_forbidden``), ``Invalid``
-    (``usage.file_not_regular``, ``usage.file_empty``, ``usage.file_binary``), ``Unavailable`` (``usage.file_unreadable``).
+    (``usage.file_not_regular``, ``usage.file_empty``, ``usage.file_binary``), ``Unavailable``
+    (``usage.file_unreadable``).
     """
     with _clear_answers(path):
         if not path.exists():
             raise FileNotFoundError
         if not path.is_file():
-            raise _invalid("file_not_regular", "the path is a folder or a device, not a file", path, "name one file")
+            raise _invalid(
+                "file_not_regular", "the path is a folder or a device, not a file", path, "name one file"
+            )
         status = path.stat()
         if status.st_size == 0:
-            raise _invalid("file_empty", "the file is empty", path, "fetch it again; remove it if nothing happened")
+            raise _invalid(
+                "file_empty", "the file is empty", path, "fetch it again; remove it if nothing happened"
+            )
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=32)).digest()
     return SourceFile(path, status.st_size, status.st_mtime_ns, digest)
@@ -115,13 +121,13 @@ def _invalid(reason: str, message: str, path: Path, fix: str) -> Invalid:
 def open_rows(path: Path, profile: Profile) -> Iterator[tuple[list[str], Iterator[RawRow]]]:
     """Open ``path`` and give the columns of its header (CSV that has one, else none) and its rows.
 
-    The iterator raises ``FileDamaged`` after the last row of a broken gzip stream. Raises as ``open_source`` does, and
-    ``Invalid`` ``usage.header_unreadable``.
+    The iterator raises ``FileDamaged`` after the last row of a broken gzip stream. Raises as ``open_source`` does,
+    and ``Invalid`` ``usage.header_unreadable``.
     """
     with _clear_answers(path), path.open("rb") as plain:
         packed = plain.read(2) == _GZIP
         plain.seek(0)
-        stream: IO[bytes] = gzip.open(plain) if packed else plain  # type: ignore[assignment]
+        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=plain)) if packed else plain
         chunks = _chunks(stream)
         first = _first_chunk(chunks, path)
         rows = cut(_chain(first, chunks), profile)
@@ -151,7 +157,9 @@ def _first_chunk(chunks: Iterator[bytes], path: Path) -> bytes:
     try:
         first = next(chunks, b"")
     except FileDamaged:
-        raise _invalid("file_binary", "the gzip stream is damaged from its start", path, "fetch it again") from None
+        raise _invalid(
+            "file_binary", "the gzip stream is damaged from its start", path, "fetch it again"
+        ) from None
     if b"\x00" in first[:512] or first[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise _invalid(
             "file_binary",
@@ -165,16 +173,22 @@ def _first_chunk(chunks: Iterator[bytes], path: Path) -> bytes:
 def _header(rows: Iterator[RawRow], profile: Profile, path: Path) -> list[str]:
     first = next(rows, RawRow(b""))
     try:
-        if first.error:
-            raise ValueError(first.error)
-        names = split_line(first.raw.decode(profile.encoding), profile.csv.delimiter, profile.csv.quote)
-    except Exception as error:  # noqa: BLE001 - decoding and csv raise several; each means: no header
-        raise _invalid("header_unreadable", f"the first line is not a header: {error}", path, "check encoding and profile") from None
+        # A first line that is too long is cut: it is no header either.
+        text = first.raw.decode(profile.encoding) if not first.error else '"'
+        names = split_line(text, profile.csv.delimiter, profile.csv.quote)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _invalid(
+            "header_unreadable",
+            f"the first line is not a header: {error}",
+            path,
+            "check encoding and profile",
+        ) from None
     return [name.strip() for name in names]
 
 
 def cut(chunks: Iterator[bytes], profile: Profile) -> Iterator[RawRow]:
-    """Yield the rows of a stream of bytes by the profile's format. Memory is bounded by the longest row of the format.
+    """Yield the rows of a stream of bytes by the profile's format. Memory is bounded by the longest row of the
+    format.
 
     A ``FileDamaged`` of ``chunks`` goes on to the caller after the last row.
     """
@@ -189,14 +203,8 @@ def cut(chunks: Iterator[bytes], profile: Profile) -> Iterator[RawRow]:
 def _separated(chunks: Iterator[bytes], separator: bytes, limit: int, *, strict: bool) -> Iterator[RawRow]:
     pending = b""
     skipping = False
-    damage: FileDamaged | None = None
-    while True:
-        try:
-            chunk = next(chunks, b"")
-        except FileDamaged as error:
-            chunk, damage = b"", error
-        if not chunk:
-            break
+    source = _Stream(chunks)
+    while chunk := source.next():
         data = pending + chunk
         if len(separator) > 1:
             data = data.replace(b"\r\n", b"\n")
@@ -207,21 +215,39 @@ def _separated(chunks: Iterator[bytes], separator: bytes, limit: int, *, strict:
                 skipping = False
                 continue
             row = piece.strip(b"\r\n")
-            if len(row) > limit:
-                yield RawRow(row[:KEPT_OCTETS], ROW_TOO_LONG)
-            elif row and not row.isspace():
-                yield RawRow(row)
+            if row and not row.isspace():
+                yield RawRow(row) if len(row) <= limit else RawRow(row[:KEPT_OCTETS], ROW_TOO_LONG)
+        if not skipping and len(pending) > limit + len(separator):
+            yield RawRow(pending[:KEPT_OCTETS], ROW_TOO_LONG)
+            skipping = True
         if skipping:
             # Only what may be the first part of a separator is kept.
             pending = pending[-len(separator) :]
-        elif len(pending) > limit + len(separator):
-            yield RawRow(pending[:KEPT_OCTETS], ROW_TOO_LONG)
-            pending, skipping = pending[-len(separator) :], True
     row = pending.strip(b"\r\n")
     if row and not row.isspace() and not skipping:
-        yield _last(row, limit, cut_off=damage is not None or strict)
-    if damage is not None:
-        raise damage
+        yield _last(row, limit, cut_off=source.damage is not None or strict)
+    source.raise_damage()
+
+
+class _Stream:
+    """Chunks until the end or the damage, which is kept until all rows before it are given."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.damage: FileDamaged | None = None
+
+    def next(self) -> bytes:
+        """Return the next chunk, empty at the end."""
+        try:
+            return next(self._chunks, b"")
+        except FileDamaged as error:
+            self.damage = error
+            return b""
+
+    def raise_damage(self) -> None:
+        """Raise what ended the stream, if it was not its end."""
+        if self.damage is not None:
+            raise self.damage
 
 
 def _last(row: bytes, limit: int, *, cut_off: bool) -> RawRow:
@@ -239,13 +265,10 @@ def _objects(chunks: Iterator[bytes], limit: int) -> Iterator[RawRow]:
     """Yield JSON objects, wherever they stand: one after another, in lines, in one array."""
     buffer, at = b"", 0
     lost = False  # inside something that is no object: said once, then skipped to the next one
-    damage: FileDamaged | None = None
+    source = _Stream(chunks)
     ended = False
     while not ended:
-        try:
-            chunk = next(chunks, b"")
-        except FileDamaged as error:
-            chunk, damage = b"", error
+        chunk = source.next()
         ended = not chunk
         buffer, at = buffer[at:] + chunk, 0
         while True:
@@ -266,8 +289,7 @@ def _objects(chunks: Iterator[bytes], limit: int) -> Iterator[RawRow]:
             at, lost = (again, False) if again > 0 else (len(buffer), True)
     if at < len(buffer):
         yield RawRow(buffer[at : at + limit], ROW_TRUNCATED)
-    if damage is not None:
-        raise damage
+    source.raise_damage()
 
 
 def _object_end(buffer: bytes, start: int) -> int:

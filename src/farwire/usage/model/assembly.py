@@ -33,7 +33,8 @@ class AssemblyRule(msgspec.Struct, frozen=True):
 class Assembly(msgspec.Struct, frozen=True):
     """What the rows of a session say together.
 
-    ``usage`` is None while the session waits, for ``reason``. ``conflicting`` are identities of rows that contradict the others.
+    ``usage`` is None while the session waits, for ``reason``. ``conflicting`` are identities of rows that
+    contradict the others.
     """
 
     usage: Usage | None
@@ -51,7 +52,7 @@ def assembly_rule(profile: Profile) -> AssemblyRule | None:
 
 
 def usage_id(digest: bytes) -> UsageId:
-    """Return the id of the usage that ``digest`` names: a UUIDv8 (RFC 9562 §5.8), so that one usage has one id for ever."""
+    """Return the id of the usage that ``digest`` names: a UUIDv8 (RFC 9562 §5.8). One usage has one id for ever."""
     value = int.from_bytes(digest, "big")
     value = value & ~(0xF << 76) | 0x8 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
@@ -66,8 +67,8 @@ def single_usage(fragment: Fragment, kind: UsageKind) -> Usage:
 def assemble(fragments: Iterable[Fragment], rule: AssemblyRule, *, closing: bool = False) -> Assembly:
     """Return what ``fragments`` of one session say together; their order does not matter.
 
-    The earliest stop ends the session. Rows later than it by more than the tolerance conflict. ``closing`` takes the last row
-    as the end, for a session whose stop never came.
+    The earliest stop ends the session. Rows later than it by more than the tolerance conflict. ``closing`` takes
+    the last row as the end, for a session whose stop never came.
     """
     parts = sorted(fragments, key=lambda part: (part.at, part.identity))
     stops = [part for part in parts if part.role is Role.STOP]

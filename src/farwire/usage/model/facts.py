@@ -79,9 +79,9 @@ OUTCOME_OF_STATE: dict[UsageState, UsageOutcome] = {
 class Fragment(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One row, understood: all or a part of a usage.
 
-    ``at`` is the start for a single row, else the time of the event. ``quantity`` is in base units (seconds, octets, messages)
-    and None where the row does not tell. ``caller`` is the identifier of the subscriber; the store replaces it by its
-    pseudonymous key. ``charge_nano`` is the price that the record itself carries.
+    ``at`` is the start for a single row, else the time of the event. ``quantity`` is in base units (seconds,
+    octets, messages) and None where the row does not tell. ``caller`` is the identifier of the subscriber; the
+    store replaces it by its pseudonymous key. ``charge_nano`` is the price that the record itself carries.
     """
 
     identity: bytes
@@ -133,7 +133,10 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 
 
 class UsageRecord(msgspec.Struct, frozen=True):
-    """A stored usage. Charge fields are None until it is rated; ``explanation`` is the rating's own data as JSON text."""
+    """A stored usage.
+
+    Charge fields are None until it is rated; ``explanation`` is the rating's own data as JSON text.
+    """
 
     usage_id: UsageId
     import_id: ImportId
@@ -165,7 +168,8 @@ class UsageRecord(msgspec.Struct, frozen=True):
 class RatedTotal(msgspec.Struct, frozen=True):
     """The rated, unbilled usage of one product under one price: what becomes a bill line.
 
-    ``nano`` is an unbounded sum of int64 charges at 10⁻⁹ of the major unit; ``quantity`` and ``billed_quantity`` are base units.
+    ``nano`` is an unbounded sum of int64 charges at 10⁻⁹ of the major unit; ``quantity`` and ``billed_quantity``
+    are base units.
     """
 
     product_id: ProductId
@@ -183,8 +187,10 @@ class RatedTotal(msgspec.Struct, frozen=True):
 
 
 class SuspendedRow(msgspec.Struct, frozen=True):
-    """A row in suspense. ``raw`` is what the file held (personal data: erased after the retention time), empty while the row
-    is understood and waits for its other half."""
+    """A row in suspense. ``raw`` is what the file held (personal data: erased after the retention time), empty
+    while the row
+    is understood and waits for its other half.
+    """
 
     identity: bytes
     import_id: ImportId
@@ -212,7 +218,10 @@ class SuspendedUsage(msgspec.Struct, frozen=True):
 
 
 class ImportRecord(msgspec.Struct, frozen=True):
-    """One reading of one file by one profile. ``rows_in`` rows are applied; it is done when ``finished_at`` is set."""
+    """One reading of one file by one profile.
+
+    ``rows_in`` rows are applied; it is done when ``finished_at`` is set.
+    """
 
     import_id: ImportId
     file_name: str

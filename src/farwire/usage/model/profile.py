@@ -77,7 +77,7 @@ class Number(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Filter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rows that are left out, counted under ``reason``: those whose ``column`` is in ``values``, or not in ``except_values``."""
+    """Rows that are left out under ``reason``: ``column`` is in ``values``, or is not in ``except_values``."""
 
     reason: Reason
     column: Column
@@ -198,7 +198,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def parse_profile(text: str | bytes, *, origin: str) -> Profile:
     """Return the profile that the TOML ``text`` from ``origin`` spells.
 
-    Raises ``Invalid``: ``usage.profile_malformed`` (TOML or schema, with the path of the field) or ``usage.profile_contradictory``.
+    Raises ``Invalid``: ``usage.profile_malformed`` (TOML or schema, with the path of the field) or
+    ``usage.profile_contradictory``.
     """
     try:
         profile = msgspec.toml.decode(text, type=Profile)

@@ -1,4 +1,7 @@
-"""From the bytes of one row to the text of its columns, by format. Pure; the cutting of files into rows is in ``readers``."""
+"""From the bytes of one row to the text of its columns, by format.
+
+Pure; the cutting of files into rows is in ``readers``.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ def shown(text: str) -> str:
 
 
 def row_parser(profile: Profile, header: Sequence[str]) -> RowParser:
-    """Return the function from a row to its columns. ``header`` is the first line's columns for CSV files that have one."""
+    """Return the function from a row to its columns.
+
+    ``header`` is the first line's columns for CSV files that have one.
+    """
     if profile.format is Format.CSV:
         return _csv_parser(profile, profile.csv.columns or header)
     if profile.format is Format.RADIUS_DETAIL:

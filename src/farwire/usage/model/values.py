@@ -40,7 +40,7 @@ _EPOCH_UNITS: Final = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
 _CACHE_HOURS: Final = 10_000
 
 
-class Unreadable(Exception):  # noqa: N818 - a word of the mapping, never shown to a client
+class Unreadable(Exception):
     """A value that cannot be understood. ``reason`` is the stable code under which the row is suspended."""
 
     def __init__(self, reason: str) -> None:
@@ -51,8 +51,8 @@ class Unreadable(Exception):  # noqa: N818 - a word of the mapping, never shown 
 def time_reader(spec: Time) -> Callable[[str], datetime]:
     """Return the function from a written time to UTC. It raises ``Unreadable``.
 
-    Reasons: ``time_malformed``, ``time_impossible``, ``time_in_gap`` (skipped when clocks go forward), ``time_ambiguous``
-    (exists twice, unless the profile says which), ``time_zone_missing``, ``time_out_of_range``.
+    Reasons: ``time_malformed``, ``time_impossible``, ``time_in_gap`` (skipped when clocks go forward),
+    ``time_ambiguous`` (exists twice, unless the profile says which), ``time_zone_missing``, ``time_out_of_range``.
     """
     if spec.format in _EPOCH_UNITS:
         return _epoch_reader(_EPOCH_UNITS[spec.format])
@@ -102,7 +102,7 @@ def _pattern_reader(form: str, local: _LocalTime) -> Callable[[str], datetime]:
             raise Unreadable("time_malformed")
         month = _MONTHS.get(found["b"].lower(), 0) if month_named else int(found["m"])
         try:
-            at = datetime(
+            at = datetime(  # noqa: DTZ001 - a wall clock; its zone follows
                 int(found["Y"]),
                 month,
                 int(found["d"]),
@@ -168,7 +168,10 @@ class _LocalTime:
             raise Unreadable("time_out_of_range") from None
 
     def _shift(self, naive: datetime) -> timedelta | str:
-        """Return the offset from UTC, or the reason why there is none. Zones change at quarters of an hour since 1972."""
+        """Return the offset from UTC, or the reason why there is none.
+
+        Zones change at quarters of an hour since 1972.
+        """
         first = naive.replace(tzinfo=self._tz, fold=0).utcoffset() or timedelta(0)
         second = naive.replace(tzinfo=self._tz, fold=1).utcoffset() or timedelta(0)
         if first == second:
@@ -278,7 +281,8 @@ def charge_reader(number: Callable[[str], str]) -> Callable[[str], int]:
 def phone_reader(spec: Phone) -> Callable[[str], str]:
     """Return the function from a written telephone number to E.164 digits without "+".
 
-    A number with neither the international nor the national prefix stays as it is: a short number, an extension, a name.
+    A number with neither the international nor the national prefix stays as it is: a short number, an extension, a
+    name.
     """
     drop = str.maketrans("", "", spec.ignore)
     international = tuple(sorted(spec.international, key=len, reverse=True))

@@ -11,6 +11,7 @@ from farwire.usage.service.billed import (
 from farwire.usage.service.importing import ImportReport, import_usage
 from farwire.usage.service.privacy import RETENTION_DAYS, erase_subscriber_rows, expire_suspended_rows
 from farwire.usage.service.profiles import built_in_profiles, load_profile, profile_text
+from farwire.usage.service.rating_run import RateReport, queued_usages, rate_usage
 from farwire.usage.service.recycling import (
     RecycleReport,
     close_stale_sessions,
@@ -23,6 +24,7 @@ from farwire.usage.service.totals import Verification, imports, totals, verify_t
 __all__ = [
     "RETENTION_DAYS",
     "ImportReport",
+    "RateReport",
     "RecycleReport",
     "Verification",
     "built_in_profiles",
@@ -34,6 +36,8 @@ __all__ = [
     "load_profile",
     "mark_billed",
     "profile_text",
+    "queued_usages",
+    "rate_usage",
     "rated_records",
     "rated_totals",
     "recycle",

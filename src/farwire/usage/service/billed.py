@@ -30,8 +30,8 @@ async def mark_billed(
 ) -> tuple[RatedTotal, ...]:
     """Put each product's unbilled usage that started before the given time on the given bill, at ``at``.
 
-    Return the sums of exactly the records that were marked, so that bill and records cannot differ. Many bills may share one
-    call. Calling it again for the same bills marks nothing more unless usage was rated since.
+    Return the sums of exactly the records that were marked, so that bill and records cannot differ. Many bills may
+    share one call. Calling it again for the same bills marks nothing more unless usage was rated since.
     """
     wanted = [(product_id, bill_id, before) for product_id, (bill_id, before) in sorted(bills.items())]
     return await records.mark_billed(tx, wanted, at)

@@ -1,4 +1,4 @@
-"""Importing a file: streamed in batches, each one transaction with its progress, so that a restart goes on exactly."""
+"""Importing a file in batches. Each is one transaction with its progress, so that a restart goes on exactly."""
 
 from __future__ import annotations
 
@@ -63,15 +63,18 @@ async def import_usage(
 ) -> ImportReport:
     """Import the file at ``path`` by ``profile`` and return its control totals.
 
-    Idempotent by the file's content and the profile's: a finished import answers its totals anew (``repeated``) unless
-    ``again``; an interrupted one goes on where it stopped; two at once share the work. Memory is bounded by ``batch_rows``
-    rows. ``progress`` is told the rows applied so far. Raises what ``open_source``, ``open_rows`` and ``mapper`` raise.
+    Idempotent by the file's content and the profile's: a finished import answers its totals anew (``repeated``)
+    unless ``again``; an interrupted one goes on where it stopped; two at once share the work. Memory is bounded by
+    ``batch_rows`` rows. ``progress`` is told the rows applied so far. Raises what ``open_source``, ``open_rows``
+    and ``mapper`` raise.
     """
     check(0 < batch_rows <= MAX_BATCH_ROWS, "usage.batch_rows")
     source = await asyncio.to_thread(open_source, path)
     with open_rows(path, profile) as (header, rows):
         compiled = mapper(profile, tenant_id, header)
-        record = await _begin(db, tenant_id, clock, source, profile, header, again=again, batch_rows=batch_rows)
+        record = await _begin(
+            db, tenant_id, clock, source, profile, header, again=again, batch_rows=batch_rows
+        )
         if record.finished_at is not None:
             return await _report(db, tenant_id, record, repeated=True)
         run = _Run(db, clock, compiled, record, progress)
@@ -131,7 +134,10 @@ class _Run:
         self._damage = ""
 
     async def all_rows(self, rows: Iterator[RawRow]) -> str:
-        """Apply every row not yet applied; return the damage of the file, or "". One batch is mapped while one is written."""
+        """Apply every row not yet applied; return the damage of the file, or "".
+
+        One batch is mapped while one is written.
+        """
         done = self._record.rows_in
         whole = self._undamaged(rows)
         await asyncio.to_thread(_skip, whole, done)
@@ -179,7 +185,9 @@ class _Run:
             stands = await _current(tx, self._record.import_id)
             if stands.rows_in >= first + len(batch):
                 return
-            check(stands.rows_in == first, "usage.import_position", "the import does not stand at a batch's end")
+            check(
+                stands.rows_in == first, "usage.import_position", "the import does not stand at a batch's end"
+            )
             deltas = Deltas()
             await self._placing(tx, deltas).place(batch)
             await store.apply_deltas(tx, deltas)

@@ -11,7 +11,7 @@ import msgspec
 
 from farwire.base.storage import Tx
 from farwire.inventory import service as inventory
-from farwire.kernel.ids import ImportId, SubscriberKey
+from farwire.kernel.ids import ImportId, SubscriberKey, UsageId
 from farwire.rating.model import UsageKind
 from farwire.usage.model import (
     Assembly,
@@ -33,7 +33,10 @@ from farwire.usage.store.rows import NewRow, OpenSession, Part, Suspension
 
 
 class MappedRow(msgspec.Struct, frozen=True, gc=False):
-    """A row with what it means. ``raw`` is empty unless the row is bad; ``attempts`` counts how often it was tried."""
+    """A row with what it means.
+
+    ``raw`` is empty unless the row is bad; ``attempts`` counts how often it was tried.
+    """
 
     identity: bytes
     import_id: ImportId
@@ -46,7 +49,9 @@ class MappedRow(msgspec.Struct, frozen=True, gc=False):
 class Placing:
     """The writes of one transaction, collected in memory and made in one statement per table."""
 
-    def __init__(self, tx: Tx, *, kind: UsageKind, rule: AssemblyRule | None, deltas: Deltas, at: datetime) -> None:
+    def __init__(
+        self, tx: Tx, *, kind: UsageKind, rule: AssemblyRule | None, deltas: Deltas, at: datetime
+    ) -> None:
         self._tx = tx
         self._kind = kind
         self._rule = rule
@@ -150,7 +155,7 @@ class _Settled:
         self.placed: list[tuple[Part, RowOutcome, str]] = []
         self.moved: list[tuple[Part, RowOutcome, str]] = []
         self.usages: list[tuple[Usage, ImportId, int]] = []
-        self.sessions: list[tuple[bytes, UUID | None, datetime | None]] = []
+        self.sessions: list[tuple[bytes, UsageId | None, datetime | None]] = []
 
     def session(self, session: OpenSession, old: list[Part], new: list[Part], *, closing: bool) -> None:
         """Settle one session."""

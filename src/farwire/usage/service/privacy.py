@@ -22,7 +22,8 @@ BATCH = 5_000
 async def erase_subscriber_rows(
     tx: Tx, *, clock: Clock, identifiers: Sequence[str], actor: Actor = SYSTEM
 ) -> int:
-    """Destroy all suspended rows that hold one of ``identifiers``; return how many. They count as filtered (``erased``).
+    """Destroy all suspended rows that hold one of ``identifiers``; return how many. They count as filtered
+    (``erased``).
 
     Usage itself holds only the pseudonymous key: erasing the key's mapping is ``inventory``'s.
     """
@@ -47,7 +48,10 @@ async def erase_subscriber_rows(
 async def expire_suspended_rows(
     *, db: Database, tenant_id: TenantId, clock: Clock, retention_days: int = RETENTION_DAYS
 ) -> int:
-    """Destroy what suspended rows held for longer than ``retention_days``; return how many. They count as ``expired``."""
+    """Destroy what suspended rows held for longer than ``retention_days``; return how many.
+
+    They count as ``expired``.
+    """
     expired = 0
     while True:
         async with db.transaction(tenant_id) as tx:

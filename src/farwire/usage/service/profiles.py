@@ -14,12 +14,17 @@ MAX_PROFILE_OCTETS = 262_144
 def built_in_profiles() -> tuple[Profile, ...]:
     """Return the profiles in the package, by name."""
     folder = resources.files("farwire.usage") / "profiles"
-    files = sorted((item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name)
+    files = sorted(
+        (item for item in folder.iterdir() if item.name.endswith(".toml")), key=lambda item: item.name
+    )
     return tuple(parse_profile(item.read_text(encoding="utf-8"), origin=item.name) for item in files)
 
 
 def profile_text(name: str) -> str:
-    """Return the TOML of a built-in profile: the start for one's own. Raises ``NotFound`` (``usage.profile_unknown``)."""
+    """Return the TOML of a built-in profile: the start for one's own.
+
+    Raises ``NotFound`` (``usage.profile_unknown``).
+    """
     item = resources.files("farwire.usage") / "profiles" / f"{name}.toml"
     if not name.replace("-", "").isalnum() or not item.is_file():
         raise NotFound(
@@ -35,8 +40,8 @@ def profile_text(name: str) -> str:
 def load_profile(name_or_path: str) -> Profile:
     """Return a built-in profile by name, or the one in a file whose path ends in ``.toml``.
 
-    Raises ``NotFound`` (``usage.profile_unknown``) and ``Invalid`` (``usage.profile_malformed``, ``usage.profile_contradictory``,
-    ``usage.profile_unreadable``).
+    Raises ``NotFound`` (``usage.profile_unknown``) and ``Invalid`` (``usage.profile_malformed``,
+    ``usage.profile_contradictory``, ``usage.profile_unreadable``).
     """
     if not name_or_path.endswith(".toml"):
         return parse_profile(profile_text(name_or_path), origin=name_or_path)

@@ -1,4 +1,4 @@
-"""One usage at a time, as an API brings it: it takes the way of an imported row, so control totals hold for it too."""
+"""One usage at a time, as an API brings it. It takes the way of an imported row, so control totals hold for it too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recycling: suspended rows are mapped again, sessions without an end are closed, suspended usages are rated again."""
+"""Recycling: suspended rows are mapped again, endless sessions closed, suspended usages rated again."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ BATCH = 5_000
 
 
 class RecycleReport(msgspec.Struct, frozen=True):
-    """What recycling did: rows tried and where they went, sessions closed, usages back in the queue of the rate run."""
+    """What recycling did: rows, sessions closed, usages back in the queue of the rate run.
+
+    The row counts are the moves of the control totals: a mended end takes the waiting start along.
+    """
 
     rows_tried: int
     rows_assembled: int
     rows_filtered: int
     rows_duplicate: int
     rows_suspended: int
-    """Of those tried: still in suspense, or waiting for their other half."""
     sessions_closed: int
     usages_requeued: int
 
@@ -63,9 +65,9 @@ async def recycle(
 ) -> RecycleReport:
     """Try again what is in suspense, in batches; the control totals of the original imports move accordingly.
 
-    Rows are mapped by ``profile``, or by the built-in profile of their import. ``reason`` and ``import_id`` choose. Repeating it
-    is harmless: what still cannot be understood stays, with one attempt more. Usages go to ``recycled`` and are rated by the
-    next ``rate_usage``.
+    Rows are mapped by ``profile``, or by the built-in profile of their import. ``reason`` and ``import_id`` choose.
+    Repeating it is harmless: what still cannot be understood stays, with one attempt more. Usages go to
+    ``recycled`` and are rated by the next ``rate_usage``.
     """
     counts: Counter[str] = Counter()
     await _retry_rows(db, tenant_id, clock, _Profiles(tenant_id, profile), reason, import_id, counts)
@@ -88,7 +90,9 @@ class _Profiles:
     def __init__(self, tenant_id: TenantId, given: Profile | None) -> None:
         self._tenant_id = tenant_id
         self._given = given
-        self._by_name = {} if given is not None else {profile.name: profile for profile in built_in_profiles()}
+        self._by_name = (
+            {} if given is not None else {profile.name: profile for profile in built_in_profiles()}
+        )
         self._compiled: dict[tuple[str, str], Mapper | None] = {}
 
     def mapper_of(self, row: WaitingRow) -> Mapper | None:
@@ -120,7 +124,9 @@ async def _retry_rows(
     while True:
         async with db.transaction(tenant_id) as tx:
             await imports_store.lock_tenant(tx)
-            waiting = await store.rows_to_retry(tx, after=after, limit=BATCH, reason=reason, import_id=import_id)
+            waiting = await store.rows_to_retry(
+                tx, after=after, limit=BATCH, reason=reason, import_id=import_id
+            )
             if not waiting:
                 return
             deltas = await _retry_batch(tx, clock, profiles, waiting)
@@ -130,9 +136,7 @@ async def _retry_rows(
             counts[outcome] += count
 
 
-async def _retry_batch(
-    tx: Tx, clock: Clock, profiles: _Profiles, waiting: list[WaitingRow]
-) -> Counter[str]:
+async def _retry_batch(tx: Tx, clock: Clock, profiles: _Profiles, waiting: list[WaitingRow]) -> Counter[str]:
     by_profile: dict[str, tuple[Mapper, list[MappedRow]]] = {}
     deltas, tried = Deltas(), []
     for row in waiting:
@@ -161,7 +165,9 @@ async def _retry_batch(
 
 
 async def close_stale_sessions(*, db: Database, tenant_id: TenantId, clock: Clock) -> int:
-    """Close sessions whose profile says that they end by age, with the last quantity known; return how many usages that made."""
+    """Close sessions whose profile says that they end by age, with the last quantity known; return how many usages
+    that made.
+    """
     closed = 0
     while True:
         async with db.transaction(tenant_id) as tx:

@@ -12,15 +12,17 @@ from farwire.kernel.ids import ImportId
 from farwire.kernel.page import Page, PageRequest
 from farwire.usage.model import Deltas, ImportRecord, totals_of
 
-_COLUMNS = """import_id, file_name, file_digest, file_octets, profile_name, profile_version, profile_digest, generation,
+_COLUMNS = """import_id, file_name, file_digest, file_octets, profile_name, profile_version, profile_digest,
+generation,
  header, batch_rows, started_at, finished_at, damage, rows_in"""
 
 
 async def lock_tenant(tx: Tx) -> None:
     """Wait until no other transaction of this tenant changes usage. Released at the end of the transaction.
 
-    One writer at a time: rows of one session in two files, counters of one product in two rate runs, and control totals can
-    then neither race nor deadlock. Batches are short; the reading and the mapping of files go on beside it.
+    One writer at a time: rows of one session in two files, counters of one product in two rate runs, and control
+    totals can then neither race nor deadlock. Batches are short; the reading and the mapping of files go on beside
+    it.
     """
     await tx.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('farwire.usage/' || $1::text, 0))", str(tx.tenant_id)
@@ -67,7 +69,9 @@ async def add_import(tx: Tx, record: ImportRecord) -> None:
 async def get_import(tx: Tx, import_id: ImportId) -> ImportRecord | None:
     """Return one import, or None."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM usage.import WHERE tenant_id = $1 AND import_id = $2", tx.tenant_id, import_id
+        f"SELECT {_COLUMNS} FROM usage.import WHERE tenant_id = $1 AND import_id = $2",
+        tx.tenant_id,
+        import_id,
     )
     return None if row is None else _from_row(row)
 
@@ -112,8 +116,9 @@ async def apply_deltas(tx: Tx, deltas: Deltas) -> None:
     # A negative count can only be an update: the CHECK refuses it as a new row, so the two are separate statements.
     await tx.execute(
         """UPDATE usage.total AS t SET count = t.count + d.count
-        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS d (import_id, stage, outcome, reason, count)
-        WHERE t.tenant_id = $1 AND t.import_id = d.import_id AND t.stage = d.stage AND t.outcome = d.outcome
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[]) AS d (import_id, stage, outcome,
+        reason, count) WHERE t.tenant_id = $1 AND t.import_id = d.import_id AND t.stage = d.stage AND t.outcome =
+        d.outcome
           AND t.reason = d.reason""",
         tx.tenant_id,
         *arrays,
@@ -133,8 +138,8 @@ async def apply_deltas(tx: Tx, deltas: Deltas) -> None:
             rows_filtered = i.rows_filtered + d.rows_filtered, rows_duplicate = i.rows_duplicate + d.rows_duplicate,
             rows_suspended = i.rows_suspended + d.rows_suspended, usages = i.usages + d.usages,
             usages_received = i.usages_received + d.usages_received, usages_rated = i.usages_rated + d.usages_rated,
-            usages_unrated = i.usages_unrated + d.usages_unrated, usages_duplicate = i.usages_duplicate + d.usages_duplicate,
-            usages_suspended = i.usages_suspended + d.usages_suspended
+            usages_unrated = i.usages_unrated + d.usages_unrated, usages_duplicate = i.usages_duplicate +
+            d.usages_duplicate, usages_suspended = i.usages_suspended + d.usages_suspended
         FROM (SELECT import_id,
             coalesce(sum(count) FILTER (WHERE stage = 'row'), 0) AS rows_in,
             coalesce(sum(count) FILTER (WHERE stage = 'row' AND outcome = 'assembled'), 0) AS rows_assembled,
@@ -174,7 +179,8 @@ async def recount_totals(tx: Tx, import_id: ImportId | None) -> Mapping[tuple[st
         UNION ALL SELECT 'row', 'duplicate', '', count(*) FROM usage.duplicate_row
             WHERE tenant_id = $1 AND ($2::uuid IS NULL OR import_id = $2)
         UNION ALL SELECT 'usage', o.outcome, reason, count(*) FROM usage.record
-            JOIN (VALUES ('received', 'received'), ('guided', 'received'), ('recycled', 'received'), ('rated', 'rated'),
+            JOIN (VALUES ('received', 'received'), ('guided', 'received'), ('recycled', 'received'), ('rated',
+            'rated'),
                 ('rerated', 'rated'), ('billed', 'rated'), ('rejected', 'unrated'), ('suspended', 'suspended'))
                 AS o (state, outcome) USING (state)
             WHERE tenant_id = $1 AND ($2::uuid IS NULL OR import_id = $2) GROUP BY o.outcome, reason

@@ -59,7 +59,10 @@ async def page_records(
     started_from: datetime | None = None,
     started_before: datetime | None = None,
 ) -> Page[UsageRecord]:
-    """Return usages by start time, those in ``[started_from, started_before)``. Filters that are None do not filter."""
+    """Return usages by start time, those in ``[started_from, started_before)``.
+
+    Filters that are None do not filter.
+    """
     conditions, args = ["tenant_id = $1"], [tx.tenant_id]
     filters: tuple[tuple[str, object | None], ...] = (
         ("product_id =", product_id),

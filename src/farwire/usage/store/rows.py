@@ -121,9 +121,7 @@ async def add_suspensions(tx: Tx, rows: Sequence[Suspension], at: datetime) -> N
     )
 
 
-async def open_sessions(
-    tx: Tx, keys: Sequence[bytes], rule: AssemblyRule
-) -> dict[bytes, OpenSession]:
+async def open_sessions(tx: Tx, keys: Sequence[bytes], rule: AssemblyRule) -> dict[bytes, OpenSession]:
     """Return the sessions of ``keys``; those that are new are opened under ``rule``."""
     await tx.execute(
         """INSERT INTO usage.session (tenant_id, session_key, rule)
@@ -185,9 +183,7 @@ async def add_fragments(tx: Tx, fragments: Sequence[Fragment]) -> None:
     )
 
 
-async def save_sessions(
-    tx: Tx, sessions: Sequence[tuple[bytes, UsageId | None, datetime | None]]
-) -> None:
+async def save_sessions(tx: Tx, sessions: Sequence[tuple[bytes, UsageId | None, datetime | None]]) -> None:
     """Set the usage of closed sessions and the time at which waiting ones close by themselves."""
     await tx.execute(
         """UPDATE usage.session AS s SET usage_id = n.usage_id, close_at = n.close_at
@@ -215,18 +211,19 @@ async def sessions_to_close(tx: Tx, at: datetime, limit: int) -> list[bytes]:
 async def known_usages(tx: Tx, ids: Sequence[UsageId]) -> set[UUID]:
     """Return those of the usages that are known."""
     rows = await tx.fetch(
-        "SELECT usage_id FROM usage.record WHERE tenant_id = $1 AND usage_id = ANY($2::uuid[])", tx.tenant_id, ids
+        "SELECT usage_id FROM usage.record WHERE tenant_id = $1 AND usage_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        ids,
     )
     return {row["usage_id"] for row in rows}
 
 
-async def add_usages(
-    tx: Tx, usages: Sequence[tuple[Usage, ImportId, SubscriberKey]], at: datetime
-) -> None:
+async def add_usages(tx: Tx, usages: Sequence[tuple[Usage, ImportId, SubscriberKey]], at: datetime) -> None:
     """Add usages that are not known, as received."""
     found = [usage for usage, _, _ in usages]
     await tx.execute(
-        """INSERT INTO usage.record (tenant_id, state, changed_at, usage_id, import_id, subscriber_key, kind, started_at,
+        """INSERT INTO usage.record (tenant_id, state, changed_at, usage_id, import_id, subscriber_key, kind,
+        started_at,
             quantity, destination, direction, visited_network, rating_group, external_charge_nano, external_currency)
         SELECT $1, 'received', $2, * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[],
             $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])""",

@@ -152,8 +152,8 @@ async def recycle_usages(
             SELECT usage_id, reason FROM usage.record WHERE tenant_id = $1 AND state = 'suspended'
               AND ($2::text IS NULL OR reason = $2) AND ($3::uuid IS NULL OR import_id = $3)
             ORDER BY reason, started_at, usage_id LIMIT $4)
-        UPDATE usage.record AS r SET state = 'recycled', reason = '', detail = '', attempts = attempts + 1, changed_at = $5
-        FROM chosen WHERE r.tenant_id = $1 AND r.usage_id = chosen.usage_id
+        UPDATE usage.record AS r SET state = 'recycled', reason = '', detail = '', attempts = attempts + 1,
+        changed_at = $5 FROM chosen WHERE r.tenant_id = $1 AND r.usage_id = chosen.usage_id
         RETURNING r.import_id, chosen.reason""",
         tx.tenant_id,
         reason,

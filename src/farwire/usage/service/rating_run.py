@@ -1,0 +1,278 @@
+"""The rate run: usage → subscriber → product → plan version → tariff → charge, in batches of one transaction each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from farwire.account import service as accounts
+from farwire.account.model import BillingAccount
+from farwire.base import eventbus
+from farwire.base.clock import Clock
+from farwire.base.storage import Database, Tx
+from farwire.inventory import service as inventory
+from farwire.inventory.model import Product
+from farwire.kernel.errors import Invalid, NotFound
+from farwire.kernel.ids import AccountId, ImportId, PlanVersionId, ProductId, TenantId, UsageId
+from farwire.rating import service as rating
+from farwire.rating.model import Chargeable, CounterBook, Portability, Refusal, Tariff, rate, routed, to_json
+from farwire.usage import events
+from farwire.usage.model import Deltas, UsageOutcome, UsageState
+from farwire.usage.store import imports as imports_store
+from farwire.usage.store import queue as store
+from farwire.usage.store.queue import Guided, Priced, Refused, Waiting
+
+BATCH = 5_000
+ZERO_QUANTITY = "zero_quantity"
+SUBSCRIBER_UNKNOWN = "subscriber_unknown"
+PRODUCT_INACTIVE = "product_inactive"
+TARIFF_MISSING = "tariff_missing"
+CURRENCY_MISMATCH = "currency_mismatch"
+
+
+class RateReport(msgspec.Struct, frozen=True):
+    """What one rate run did. ``charged_nano`` is the sum of charges by currency, an unbounded integer at 10⁻⁹."""
+
+    rated: int
+    unrated: dict[str, int]
+    suspended: dict[str, int]
+    charged_nano: dict[str, int]
+    cancelled: bool
+
+
+class _Tally:
+    """Counts of a run, taken over from a batch only after its commit."""
+
+    def __init__(self) -> None:
+        self.rated = 0
+        self.unrated: Counter[str] = Counter()
+        self.suspended: Counter[str] = Counter()
+        self.charged: Counter[str] = Counter()
+
+    def add(self, other: _Tally) -> None:
+        self.rated += other.rated
+        self.unrated += other.unrated
+        self.suspended += other.suspended
+        self.charged.update(other.charged)
+
+    @property
+    def done(self) -> int:
+        return self.rated + self.unrated.total() + self.suspended.total()
+
+    def report(self, *, cancelled: bool) -> RateReport:
+        return RateReport(
+            self.rated,
+            dict(self.unrated),
+            dict(self.suspended),
+            dict(sorted(self.charged.items())),
+            cancelled,
+        )
+
+    def counts(self) -> dict[str, int]:
+        named = {f"unrated:{reason}": count for reason, count in self.unrated.items()}
+        named |= {f"suspended:{reason}": count for reason, count in self.suspended.items()}
+        return {"rated": self.rated, **named}
+
+
+async def rate_usage(
+    *,
+    db: Database,
+    tenant_id: TenantId,
+    clock: Clock,
+    progress: Callable[[int], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    batch: int = BATCH,
+) -> RateReport:
+    """Rate everything that waits, and return what this run did.
+
+    First every usage finds its product, by start; then all are priced in the order of product, start and usage id,
+    so that allowances are used in the order of time. Each batch is one transaction with the counters that it moves:
+    a run that is killed or ``cancelled`` goes on exactly, and two at once share the work. What cannot be rated goes
+    to suspense with a stable reason; a zero quantity is unrated for good.
+    """
+    total = _Tally()
+    for step in (_guide_batch, _price_batch):
+        while True:
+            if cancelled():
+                return total.report(cancelled=True)
+            async with db.transaction(tenant_id) as tx:
+                await imports_store.lock_tenant(tx)
+                part = _Tally()
+                more = await step(tx, clock, part, batch)
+                if part.done:
+                    await eventbus.publish(tx, events.rated(tenant_id, part.counts(), clock.now()))
+            if not more:
+                break
+            total.add(part)
+            if progress is not None:
+                progress(total.done)
+    return total.report(cancelled=False)
+
+
+async def queued_usages(*, db: Database, tenant_id: TenantId) -> int:
+    """Return how many usages wait for the rate run."""
+    async with db.transaction(tenant_id) as tx:
+        return await store.count_queued(tx)
+
+
+async def _guide_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
+    """Find the products of the next usages; return whether there were any."""
+    waiting = await store.load_waiting(tx, batch)
+    if not waiting:
+        return False
+    products = await inventory.products_by_subscriber(tx, sorted({item.subscriber_key for item in waiting}))
+    guided: list[tuple[UsageId, ProductId, PlanVersionId]] = []
+    refused: list[tuple[Refused, ImportId]] = []
+    for item in waiting:
+        if item.quantity == 0:
+            refusal = Refused(item.usage_id, UsageState.REJECTED, ZERO_QUANTITY, "")
+            refused.append((refusal, item.import_id))
+            continue
+        found = _product_of(item, products.get(item.subscriber_key, ()))
+        if isinstance(found, str):
+            refused.append((Refused(item.usage_id, UsageState.SUSPENDED, found, ""), item.import_id))
+        else:
+            guided.append((item.usage_id, *found))
+    if guided:
+        await store.save_guided(tx, guided, clock.now())
+    await _save_refused(tx, clock, refused, tally)
+    return True
+
+
+def _product_of(item: Waiting, products: Iterable[Product]) -> tuple[ProductId, PlanVersionId] | str:
+    """Return product and plan version of a usage, or the reason why there is none."""
+    known = False
+    for product in products:
+        known = True
+        if product.serves(item.subscriber_key, item.started_at):
+            plan_version_id = product.plan_at(item.started_at)
+            if plan_version_id is not None:
+                return product.id, plan_version_id
+    return PRODUCT_INACTIVE if known else SUBSCRIBER_UNKNOWN
+
+
+async def _save_refused(tx: Tx, clock: Clock, refused: list[tuple[Refused, ImportId]], tally: _Tally) -> None:
+    if not refused:
+        return
+    deltas = Deltas()
+    for item, import_id in refused:
+        gone = item.state is UsageState.REJECTED
+        outcome = UsageOutcome.UNRATED if gone else UsageOutcome.SUSPENDED
+        deltas.usage(import_id, UsageOutcome.RECEIVED, by=-1)
+        deltas.usage(import_id, outcome, item.reason)
+        (tally.unrated if gone else tally.suspended)[item.reason] += 1
+    await store.save_refused(tx, [item for item, _ in refused], clock.now())
+    await imports_store.apply_deltas(tx, deltas)
+
+
+async def _price_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
+    """Price the next usages; return whether there were any."""
+    guided = await store.load_guided(tx, batch)
+    if not guided:
+        return False
+    pricing = await _Pricing.load(tx, guided)
+    priced: list[Priced] = []
+    refused: list[tuple[Refused, ImportId]] = []
+    deltas = Deltas()
+    for item in guided:
+        answer = pricing.price(item)
+        if isinstance(answer, Priced):
+            priced.append(answer)
+            deltas.usage(item.import_id, UsageOutcome.RECEIVED, by=-1)
+            deltas.usage(item.import_id, UsageOutcome.RATED)
+            tally.rated += 1
+            tally.charged[answer.currency] += answer.charge_nano
+        else:
+            refused.append((answer, item.import_id))
+    await rating.save_counters(tx, pricing.book)
+    if priced:
+        await store.save_priced(tx, priced, clock.now())
+        await imports_store.apply_deltas(tx, deltas)
+    await _save_refused(tx, clock, refused, tally)
+    return True
+
+
+class _Pricing:
+    """Everything that pricing a batch needs, loaded once."""
+
+    def __init__(
+        self,
+        tariffs: Mapping[PlanVersionId, Tariff | str],
+        products: Mapping[ProductId, Product],
+        accounts_by_id: Mapping[AccountId, BillingAccount],
+        book: CounterBook,
+        portability: Portability,
+    ) -> None:
+        self._tariffs = tariffs
+        self._products = products
+        self._accounts = accounts_by_id
+        self.book = book
+        self._portability = portability
+
+    @classmethod
+    async def load(cls, tx: Tx, guided: list[Guided]) -> _Pricing:
+        product_ids = sorted({item.product_id for item in guided})
+        products = await inventory.get_products(tx, product_ids)
+        wanted = sorted({product.account_id for product in products.values()})
+        found = await accounts.accounts_by_id(tx=tx, account_ids=wanted)
+        tariffs = {key: await _tariff(tx, key) for key in sorted({item.plan_version_id for item in guided})}
+        book = await rating.load_counters(tx, product_ids)
+        return cls(
+            tariffs,
+            products,
+            found,
+            book,
+            await rating.load_portability(tx, {item.destination for item in guided}),
+        )
+
+    def price(self, item: Guided) -> Priced | Refused:
+        """Return the charge of one usage, moving the counters in memory; or why there is none."""
+        tariff = self._tariffs[item.plan_version_id]
+        if isinstance(tariff, str):
+            return Refused(item.usage_id, UsageState.SUSPENDED, TARIFF_MISSING, tariff)
+        product = self._products[item.product_id]
+        account = self._accounts[product.account_id]
+        if tariff.currency != account.currency:
+            detail = f"plan {tariff.currency}, account {account.currency}"
+            return Refused(item.usage_id, UsageState.SUSPENDED, CURRENCY_MISMATCH, detail)
+        view = self.book.view(
+            tariff, item.product_id, item.started_at, cycle=account.cycle, product_start=product.started_at
+        )
+        charge = rate(tariff, routed(_chargeable(item), self._portability), view.values)
+        if isinstance(charge, Refusal):
+            return Refused(item.usage_id, UsageState.SUSPENDED, charge.reason.value, charge.detail)
+        self.book.apply(view, charge)
+        return Priced(
+            usage_id=item.usage_id,
+            charge_nano=charge.nano,
+            currency=charge.currency,
+            price_id=charge.price_id,
+            label=charge.label,
+            billed_quantity=charge.billed_quantity,
+            tariff_version=charge.tariff_version,
+            explanation=to_json(charge.explanation).decode(),
+        )
+
+
+async def _tariff(tx: Tx, plan_version_id: PlanVersionId) -> Tariff | str:
+    """Return the compiled tariff, or in words why there is none."""
+    try:
+        return await rating.tariff_for(tx=tx, plan_version_id=plan_version_id)
+    except (NotFound, Invalid) as error:
+        return error.message
+
+
+def _chargeable(item: Guided) -> Chargeable:
+    return Chargeable(
+        kind=item.kind,
+        started_at=item.started_at,
+        quantity=item.quantity,
+        destination=item.destination,
+        direction=item.direction,
+        visited_network=item.visited_network,
+        rating_group=item.rating_group,
+        external_charge_nano=item.external_charge_nano,
+        external_currency=item.external_currency,
+    )
