@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,7 +32,7 @@ from farwire.billing.model import (
 from farwire.billing.store import bills as bill_store
 from farwire.billing.store import runs as run_store
 from farwire.catalog import service as catalog
-from farwire.catalog.model import PlanVersion
+from farwire.catalog.model import PlanVersion, PricePlan
 from farwire.country.service import load_pack
 from farwire.inventory import service as inventory
 from farwire.inventory.model import Product
@@ -104,14 +105,36 @@ async def draft_cycle(
     return batch.journal
 
 
+async def _versions(tx: Tx, ids: Sequence[PlanVersionId]) -> Mapping[PlanVersionId, PlanVersion]:
+    """Return the versions that exist; an account whose plan does not exist fails by itself."""
+    try:
+        return await catalog.plan_versions(tx, ids)
+    except NotFound:
+        found: dict[PlanVersionId, PlanVersion] = {}
+        for version_id in ids:
+            with suppress(NotFound):
+                found |= await catalog.plan_versions(tx, [version_id])
+        return found
+
+
+def _plans(product: Product, batch: _Batch) -> Mapping[PlanVersionId, PricePlan]:
+    ids = [change.plan_version_id for change in product.plans]
+    unknown = [version_id for version_id in ids if version_id not in batch.versions]
+    if unknown:
+        raise NotFound(
+            "the product has a price plan that does not exist",
+            code="billing.plan_unknown",
+            field="product",
+            value=product.id,
+        )
+    return {version_id: batch.versions[version_id].plan for version_id in ids}
+
+
 def _charge(account: BillingAccount, batch: _Batch) -> bool:
     """Put the recurring and one-off charges of an account into the batch; return False where it fails."""
     try:
         for product in batch.products.get(account.id, ()):
-            plans = {
-                change.plan_version_id: batch.versions[change.plan_version_id].plan
-                for change in product.plans
-            }
+            plans = _plans(product, batch)
             done = batch.charged.get(product.id, {})
             charges = charges_of(product, plans, cycle=account.cycle, bill_period=batch.cycle, charged=done)
             batch.items[account.id].extend(charges.items)
@@ -135,7 +158,7 @@ async def _load(tx: Tx, run: Run, cycle: Period, accounts: Sequence[BillingAccou
         await tenants.legal_entities(tx),
         await parties.get_parties(tx=tx, party_ids=[account.party_id for account in accounts]),
         products,
-        await catalog.plan_versions(tx, sorted(plan_ids)),
+        await _versions(tx, sorted(plan_ids)),
         await run_store.charged(tx, [product.id for held in products.values() for product in held]),
     )
 
