@@ -226,9 +226,10 @@ class World:
             )
             await tx.execute(
                 "INSERT INTO usage.record (tenant_id, usage_id, import_id, subscriber_key, kind, state, started_at, "
-                "quantity, destination, direction, visited_network, external_currency, product_id, plan_version_id, charge_nano, "
-                "currency, price_id, label, billed_quantity, rated_at, changed_at) "
-                "VALUES ($1, $2, $3, $2, $4, 'rated', $5, $6, $7, 'originating', '', '', $8, $9, $10, $11, $12, $13, $6, now(), now())",
+                "quantity, destination, direction, visited_network, external_currency, product_id, plan_version_id, "
+                "charge_nano, currency, price_id, label, billed_quantity, rated_at, changed_at) "
+                "VALUES ($1, $2, $3, $2, $4, 'rated', $5, $6, $7, 'originating', '', '', "
+                "$8, $9, $10, $11, $12, $13, $6, now(), now())",
                 self.tenant_id,
                 usage_id,
                 self.import_id,

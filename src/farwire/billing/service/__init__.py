@@ -1,6 +1,7 @@
 """Use cases of billing: run, read, explain, check."""
 
 from farwire.billing.service.check import Reconciliation, reconcile
+from farwire.billing.service.document import render_pdf
 from farwire.billing.service.read import ExplainedLine, explain_line, get_bill, list_bills
 from farwire.billing.service.run import (
     cancel_runs,
@@ -19,6 +20,7 @@ __all__ = [
     "list_bills",
     "list_runs",
     "reconcile",
+    "render_pdf",
     "run_bills",
     "run_failures",
     "run_report",

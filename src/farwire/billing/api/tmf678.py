@@ -1,0 +1,207 @@
+"""TMF678 Customer Bill Management v4: bills, their lines, why each line is what it is, and the invoice as PDF."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+
+from farwire.base.authz import Permission
+from farwire.base.web import PDF, AnyRoute, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
+from farwire.billing import service
+from farwire.billing.api.documents import (
+    BASE,
+    LINES,
+    BillingRateDocument,
+    CustomerBillDocument,
+    LineExplanationDocument,
+    exact,
+    money,
+    to_explained_usage,
+    to_tmf_billing_rate,
+    to_tmf_customer_bill,
+)
+from farwire.billing.model import Bill
+from farwire.billing.rendering.document import InvoiceDocument, invoice_document
+from farwire.country.service import load_pack, pack_folders
+from farwire.kernel.ids import AccountId
+from farwire.kernel.page import Page
+from farwire.rating.model.words import explain_in_words
+
+TAG: Final = "TMF678 Customer bill"
+DRAWING: Final = asyncio.Semaphore(1)
+"""One drawing at a time: it fills a core, and its library shares fonts between threads."""
+
+
+class Language(StrEnum):
+    """The languages that explanations are written in."""
+
+    EN = "en"
+    DE = "de"
+
+
+class BillById(msgspec.Struct, frozen=True):
+    """The path of one bill."""
+
+    id: UUID
+
+
+class LineByNumber(msgspec.Struct, frozen=True):
+    """The path of one line: its bill and its number there."""
+
+    id: UUID
+    line: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+
+
+class BillQuery(PageQuery, frozen=True, kw_only=True):
+    """Filters of the list."""
+
+    account: Annotated[UUID, msgspec.Meta(description="Bills of this account only.")] | None = msgspec.field(
+        name="billingAccount.id", default=None
+    )
+
+
+class ExplanationQuery(PageQuery, frozen=True, kw_only=True):
+    """How to explain, and which usages of a usage line."""
+
+    language: (
+        Annotated[Language, msgspec.Meta(description="Of the words; else the bill's own, else English.")]
+        | None
+    ) = None
+
+
+async def list_customer_bills(call: Call[Nothing, BillQuery, None]) -> Reply:
+    """Return a page of bills, the newest cycle first."""
+    account = call.query.account
+    page = await service.list_bills(
+        db=call.database,
+        tenant_id=call.principal.tenant_id,
+        page=call.query.page(),
+        account_id=None if account is None else AccountId(account),
+    )
+    return page_reply(page, to_tmf_customer_bill)
+
+
+async def _bill(call: Call[BillById, Nothing, None] | Call[BillById, PageQuery, None], bill_id: UUID) -> Bill:
+    return await service.get_bill(db=call.database, tenant_id=call.principal.tenant_id, key=str(bill_id))
+
+
+async def get_customer_bill(call: Call[BillById, Nothing, None]) -> Reply:
+    """Return one bill with its taxes."""
+    return Reply(to_tmf_customer_bill(await _bill(call, call.path.id), whole=True))
+
+
+async def list_billing_rates(call: Call[BillById, PageQuery, None]) -> Reply:
+    """Return a page of the lines of a bill."""
+    bill = await _bill(call, call.path.id)
+    offset, limit = call.query.offset, call.query.limit
+    page = Page(bill.lines[offset : offset + limit], len(bill.lines), offset, limit)
+    return page_reply(page, lambda line: to_tmf_billing_rate(bill, line))
+
+
+async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None]) -> Reply:
+    """Return why a line is what it is."""
+    tenant_id = call.principal.tenant_id
+    bill = await service.get_bill(db=call.database, tenant_id=tenant_id, key=str(call.path.id))
+    page = call.query.page()
+    explained = await service.explain_line(
+        db=call.database, tenant_id=tenant_id, bill=bill, number=call.path.line, page=page
+    )
+    line, records = explained.line, explained.records
+    own = bill.language.split("-", 1)[0]
+    language = call.query.language or (Language(own) if own in set(Language) else Language.EN)
+    words = [line.item.label]
+    if explained.charge is not None:
+        words += explain_in_words(explained.charge, language.value).splitlines()
+    document = LineExplanationDocument(
+        id=str(line.number),
+        words=words,
+        posted_amount=money(line.amount_minor, bill.currency),
+        exact_amount=exact(line.item.exact_nano, bill.currency),
+        remainder=exact(line.remainder_nano, bill.currency),
+        usage_count=line.item.records,
+        facts=dict(line.item.detail),
+        usage=None
+        if records is None
+        else [to_explained_usage(record, language.value) for record in records.items],
+    )
+    return Reply(document, page=records)
+
+
+async def get_bill_document(call: Call[BillById, Nothing, None]) -> Reply:
+    """Return the invoice as PDF, drawn in a thread."""
+    bill = await _bill(call, call.path.id)
+    folders = pack_folders(call.settings)
+    pack = await asyncio.to_thread(load_pack, bill.seller.address.country, folders=folders)
+    async with DRAWING:
+        content = await asyncio.to_thread(_draw, invoice_document(bill, pack))
+    name = (bill.number or str(bill.id)).replace('"', "")
+    return Reply(content, media_type=PDF, headers={"content-disposition": f'inline; filename="{name}.pdf"'})
+
+
+def _draw(document: InvoiceDocument) -> bytes:
+    from farwire.billing.rendering.pdf import render_invoice
+
+    return render_invoice(document).content
+
+
+ROUTES: Final[tuple[AnyRoute, ...]] = (
+    Route(
+        method=Method.GET,
+        path=BASE,
+        handler=list_customer_bills,
+        summary="List bills",
+        tag=TAG,
+        permission=Permission.BILL_READ,
+        response=list[CustomerBillDocument],
+        query_type=BillQuery,
+        description="The newest cycle first, then by account number.",
+    ),
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/{{id}}",
+        handler=get_customer_bill,
+        summary="Get a bill",
+        tag=TAG,
+        permission=Permission.BILL_READ,
+        response=CustomerBillDocument,
+        path_type=BillById,
+    ),
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/{{id}}/{LINES}",
+        handler=list_billing_rates,
+        summary="List the lines of a bill",
+        tag=TAG,
+        permission=Permission.BILL_READ,
+        response=list[BillingRateDocument],
+        path_type=BillById,
+        query_type=PageQuery,
+    ),
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/{{id}}/{LINES}/{{line}}/explanation",
+        handler=explain_billing_rate,
+        summary="Explain a line of a bill in words and data",
+        tag=TAG,
+        permission=Permission.BILL_READ,
+        response=LineExplanationDocument,
+        path_type=LineByNumber,
+        query_type=ExplanationQuery,
+        description="offset and limit page through the usages behind a usage line.",
+    ),
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/{{id}}/document",
+        handler=get_bill_document,
+        summary="Get the invoice as PDF",
+        tag=TAG,
+        permission=Permission.BILL_READ,
+        response=bytes,
+        media_type=PDF,
+        path_type=BillById,
+    ),
+)
