@@ -168,6 +168,16 @@ def test_every_statement_of_a_store_names_the_tenant(sources, allowed, free):
     assert not found, "\n".join(found)
 
 
+def test_only_stores_speak_sql(sources):
+    found = [
+        f"{path}:{line}: {sql[:160]}"
+        for path, text in sources.items()
+        if not STORE.match(path) and not path.startswith("farwire/base/")
+        for line, sql in statements(text)
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_the_list_of_untenanted_statements_is_short_needed_and_reasoned(sources, allowed, free):
     everything = [
         hit for path, text in sources.items() if STORE.match(path) for hit in untenanted(text, free)

@@ -1,6 +1,9 @@
 """Every shipped pack loads, is sound, and agrees with what others publish."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -47,7 +50,7 @@ TODAY = date(2026, 11, 23)
 
 
 def test_the_promised_countries_are_shipped():
-    assert list(pack_codes()) == SHIPPED
+    assert list(pack_codes(folders=())) == SHIPPED
 
 
 @pytest.mark.parametrize("code", SHIPPED)
@@ -147,7 +150,7 @@ def test_a_country_is_added_by_a_file_alone(tmp_path):
     pack = load_pack("ZZ", folders=(tmp_path,))
     assert pack.name == "Zedland"
     assert "ZZ" in pack_codes(folders=(tmp_path,))
-    assert "ZZ" not in pack_codes()
+    assert "ZZ" not in pack_codes(folders=())
     assert [str(c.rate_percent) for c in pack.tax_components("telecom", date(2026, 7, 1))] == ["13"]
     assert pack.tax_components("digital", date(2026, 7, 1)) == ()
     assert public_holidays(pack, [2026])[date(2026, 10, 3)] == "Tag der Deutschen Einheit"
@@ -160,12 +163,21 @@ def test_a_file_of_the_operator_replaces_the_shipped_pack_as_a_whole(tmp_path):
     assert load_pack("DE").name == "Germany"
 
 
+def test_the_packs_of_the_data_folder_are_found_without_being_named(tmp_path):
+    (tmp_path / "country-packs").mkdir()
+    _write(tmp_path / "country-packs", _example_pack())
+    program = "from farwire.country.service import load_pack; print(load_pack('zz').name)"
+    env = os.environ | {"FARWIRE_DATA_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "Zedland", done.stderr
+
+
 def test_a_changed_file_is_read_again(tmp_path):
     path = _write(tmp_path, _example_pack())
     assert load_pack("ZZ", folders=(tmp_path,)).name == "Zedland"
     path.write_text(_example_pack().replace("Zedland", "Zetland"), encoding="utf-8")
-    import os
-
     os.utime(path, ns=(1, 1))
     assert load_pack("ZZ", folders=(tmp_path,)).name == "Zetland"
 

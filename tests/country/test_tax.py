@@ -155,7 +155,7 @@ def test_an_unknown_category_names_those_that_exist():
     [("exempt", "E"), ("reverse_charge", "AE"), ("zero_rated", "Z"), ("out_of_scope", "O")],
 )
 def test_the_reasons_for_no_tax_exist_in_every_country(category, code):
-    for country in pack_codes():
+    for country in pack_codes(folders=()):
         pack = load_pack(country)
         assert pack.tax_components(category, date(2026, 6, 1)) == ()
         assert pack.tax_category(category).code.value == code
@@ -186,7 +186,7 @@ def test_the_golden_nigerian_tax_is_exact():
     assert vat.amount_minor(2_746_000) == 205_950
 
 
-@pytest.mark.parametrize("code", sorted(set(pack_codes()) - {"US"}))
+@pytest.mark.parametrize("code", sorted(set(pack_codes(folders=())) - {"US"}))
 def test_every_day_from_the_first_known_one_has_exactly_one_answer(code):
     pack = load_pack(code)
     for name, rule in pack.tax.categories.items():
@@ -205,7 +205,7 @@ def test_every_day_from_the_first_known_one_has_exactly_one_answer(code):
 def test_only_india_depends_on_two_regions():
     dependent = {
         code
-        for code in pack_codes()
+        for code in pack_codes(folders=())
         for rate in load_pack(code).tax.rates
         if rate.applies is not Applies.ALWAYS
     }

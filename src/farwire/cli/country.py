@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 import typer
 
-from farwire.base.config import load_settings
 from farwire.cli.shell import ExitCode, JsonOption, Output, errors_as_exit_codes
 from farwire.country import service
 from farwire.country.model import CountryPack, TaxRate
@@ -32,8 +31,8 @@ FolderOption = Annotated[
 ]
 
 
-def _folders(folder: Path | None) -> tuple[Path, ...]:
-    return (folder,) if folder is not None else service.pack_folders(load_settings())
+def _folders(folder: Path | None) -> tuple[Path, ...] | None:
+    return None if folder is None else (folder,)
 
 
 def _day(text: str) -> date:

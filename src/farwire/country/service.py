@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from farwire.base.config import Settings
+from farwire.base.config import Settings, load_settings
 from farwire.country.model import CountryPack
 from farwire.country.model.checks import pack_problems
 from farwire.kernel.errors import Invalid, NotFound
@@ -128,12 +128,22 @@ def pack_folders(settings: Settings) -> tuple[Path, ...]:
     return (settings.data_dir / "country-packs",)
 
 
-def load_pack(code: str, *, folders: Sequence[Path] = ()) -> CountryPack:
+@lru_cache(maxsize=1)
+def _own_folders() -> tuple[Path, ...]:
+    """Return the folders of this process's settings.
+
+    Read here and not handed in: a process that forgot to would bill with the wrong taxes in silence.
+    """
+    return pack_folders(load_settings())
+
+
+def load_pack(code: str, *, folders: Sequence[Path] | None = None) -> CountryPack:
     """Return the pack of the country ``code`` (ISO 3166-1 alpha-2, any case).
 
-    A pack in ``folders`` (the operator's own; the last wins) replaces the shipped one as a whole. Cheap after the first
-    call; a changed file is read again. Raises ``CountryUnknown``, ``PackInvalid``.
+    A pack in ``folders`` (default: the operator's own, ``pack_folders``; the last wins) replaces the shipped one as a
+    whole. Cheap after the first call; a changed file is read again. Raises ``CountryUnknown``, ``PackInvalid``.
     """
+    folders = _own_folders() if folders is None else folders
     plain = code.strip()
     path = _find(plain, folders) if plain.isascii() and plain.isalpha() else None
     if path is None:
@@ -146,8 +156,9 @@ def load_pack(code: str, *, folders: Sequence[Path] = ()) -> CountryPack:
     return _read_once(path, path.stat().st_mtime_ns)
 
 
-def pack_codes(*, folders: Sequence[Path] = ()) -> tuple[str, ...]:
-    """Return the codes of all packs, sorted, without reading them."""
+def pack_codes(*, folders: Sequence[Path] | None = None) -> tuple[str, ...]:
+    """Return the codes of all packs, sorted, without reading them. ``folders`` as in ``load_pack``."""
+    folders = _own_folders() if folders is None else folders
     return tuple(
         sorted({path.stem.upper() for folder in (_PACKS, *folders) for path in folder.glob("*.toml")})
     )
