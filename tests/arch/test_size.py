@@ -20,14 +20,16 @@ def ratchet() -> Mapping[str, Mapping[str, object]]:
     return tomllib.loads(RATCHET.read_text(encoding="utf-8"))
 
 
-def functions(source: str) -> Iterator[tuple[str, int]]:
-    """Yield each function's qualified name and its lines, docstring and decorators apart."""
+def functions(source: str, *, signatures: bool = True) -> Iterator[tuple[str, int]]:
+    """Yield each function's qualified name and its lines, docstring, decorators and perhaps the signature apart."""
 
     def walk(node: ast.AST, prefix: str) -> Iterator[tuple[str, int]]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 lines = (child.end_lineno or child.lineno) - child.lineno + 1
                 first = child.body[0]
+                if not signatures:
+                    lines -= first.lineno - child.lineno
                 if ast.get_docstring(child, clean=False) is not None:
                     lines -= (first.end_lineno or first.lineno) - first.lineno + 1
                 yield prefix + child.name, lines
@@ -71,7 +73,8 @@ def test_no_function_is_too_long(sources, ratchet):
     sizes: dict[str, int] = {}
     for path, text in sources.items():
         if not exempt(path, ratchet["exempt"]):
-            for name, lines in functions(text):
+            # The signature of a command is its table of options.
+            for name, lines in functions(text, signatures=not path.startswith("farwire/cli/")):
                 key = f"{path}:{name}"
                 sizes[key] = max(lines, sizes.get(key, 0))
     found = over(sizes, ratchet["functions"], FUNCTION_LIMIT, FUNCTION_HARD)
@@ -89,6 +92,7 @@ def test_a_function_is_measured_without_its_docstring():
     source = 'class A:\n    def f(self):\n        """One.\n\n        Two.\n        """\n        return 1\n'
     source += "\n\ndef g():\n    def h():\n        pass\n"
     assert dict(functions(source)) == {"A.f": 2, "g": 3, "g.h": 2}
+    assert dict(functions("def f(\n    a,\n    b,\n):\n    pass\n", signatures=False)) == {"f": 1}
 
 
 @pytest.mark.parametrize(
