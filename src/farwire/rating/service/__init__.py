@@ -8,6 +8,7 @@ from farwire.rating.service.decks import (
 )
 from farwire.rating.service.tariffs import (
     add_ported_numbers,
+    check_compiles,
     load_counters,
     load_portability,
     save_counters,
@@ -17,6 +18,7 @@ from farwire.rating.service.tariffs import (
 __all__ = [
     "DeckReport",
     "add_ported_numbers",
+    "check_compiles",
     "import_deck",
     "list_decks",
     "load_counters",

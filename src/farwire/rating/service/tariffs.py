@@ -9,6 +9,7 @@ from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
+from farwire.catalog.model import PricePlan
 from farwire.kernel.ids import DeckId, PlanVersionId, ProductId, TenantId
 from farwire.rating import store
 from farwire.rating.model import (
@@ -52,6 +53,12 @@ class _Kept(Generic[K, V]):
 # Everything kept is immutable and keyed by tenant and version, so a memo can never be stale.
 _TARIFFS: Final[_Kept[tuple[UUID, UUID, tuple[UUID, ...]], Tariff]] = _Kept(MAX_TARIFFS)
 _DECKS: Final[_Kept[tuple[TenantId, DeckId], DeckVersion]] = _Kept(MAX_DECKS)
+
+
+def check_compiles(plan: PricePlan) -> None:
+    """Refuse a plan that could not become a tariff, whatever its decks say. Raises as ``compile_tariff`` does."""
+    names = {price.deck for price in plan.usage if price.deck}
+    compile_tariff(plan, decks={name: Deck.of(name, ()) for name in names})
 
 
 async def tariff_for(*, tx: Tx, plan_version_id: PlanVersionId) -> Tariff:
