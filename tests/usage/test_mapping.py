@@ -18,13 +18,13 @@ def bad(line, its_profile=None):
 
 def test_a_whole_call_is_one_fragment():
     found = fragment(LINE, profile())
-    assert (found.role, found.caller, found.called, found.quantity) == (Role.SINGLE, "+4930111", "33140", 61)
+    assert (found.role, found.caller, found.called, found.quantity) == (Role.SINGLE, "4930111", "33140", 61)
     assert found.at.isoformat() == "2026-06-01T00:00:00+00:00"
     assert len(found.identity) == len(found.usage) == 16
 
 
-def test_the_caller_is_normalised_only_where_the_profile_says_so():
-    assert fragment(LINE, profile(normalise_caller=True)).caller == "4930111"
+def test_the_caller_stays_as_written_only_where_the_profile_says_so():
+    assert fragment(LINE, profile(normalise_caller=False)).caller == "+4930111"
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     called: str = ""
     called_value: str = ""
     """A fixed destination, such as a service name, where no column has one."""
-    normalise_caller: bool = False
+    normalise_caller: bool = True
     elapsed: str = ""
     """Seconds from the session's start to this row."""
     visited_network: str = ""
