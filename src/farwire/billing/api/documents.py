@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from farwire.base.canonical import JSON
-from farwire.base.web import MoneyDocument, timestamp
+from farwire.base.web import Amount, MoneyDocument, timestamp
 from farwire.billing.model import Bill, BillLine, BillState, BillTax
 from farwire.kernel.money import Currency, Money, Nano, nano_to_decimal
 from farwire.rating.model.explanation import Explanation, from_json
+from farwire.rating.model.recurring import RecurringExplanation
 from farwire.rating.model.words import explain_in_words
 from farwire.usage.model import UsageRecord
 
@@ -41,7 +41,7 @@ class TaxItemDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@t
 
     tax_category: str
     name: str
-    tax_rate: float
+    tax_rate: Amount
     taxable_amount: MoneyDocument
     tax_amount: MoneyDocument
     note: str
@@ -123,8 +123,8 @@ class LineExplanationDocument(
 ):
     """Why a line is what it is.
 
-    ``exactAmount`` is the sum before posting, ``remainder`` what posting left to the ledger's own account: exact = posted +
-    remainder. A usage line has one page of its usages, ``usageCount`` of them in all.
+    ``exactAmount`` is the sum before posting, ``remainder`` what posting left to the ledger's own account: exact is
+    posted and remainder together. A usage line has one page of its usages, ``usageCount`` of them in all.
     """
 
     id: str
@@ -133,7 +133,7 @@ class LineExplanationDocument(
     exact_amount: MoneyDocument
     remainder: MoneyDocument
     usage_count: int
-    facts: dict[str, JSON] | None = None
+    facts: RecurringExplanation | None = None
     usage: list[ExplainedUsageDocument] | None = None
 
 
@@ -174,7 +174,7 @@ def _tax_item(tax: BillTax, unit: Currency) -> TaxItemDocument:
     return TaxItemDocument(
         tax_category=tax.code,
         name=tax.label or tax.name,
-        tax_rate=float(tax.rate_percent),
+        tax_rate=tax.rate_percent,
         taxable_amount=money(tax.base_minor, unit),
         tax_amount=money(tax.tax_minor, unit),
         note=tax.note,

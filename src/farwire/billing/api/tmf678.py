@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
@@ -32,7 +33,7 @@ from farwire.kernel.page import Page
 from farwire.rating.model.words import explain_in_words
 
 TAG: Final = "TMF678 Customer bill"
-DRAWING: Final = asyncio.Semaphore(1)
+DRAWING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoice")
 """One drawing at a time: it fills a core, and its library shares fonts between threads."""
 
 
@@ -123,7 +124,7 @@ async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None])
         exact_amount=exact(line.item.exact_nano, bill.currency),
         remainder=exact(line.remainder_nano, bill.currency),
         usage_count=line.item.records,
-        facts=dict(line.item.detail),
+        facts=explained.charge,
         usage=None
         if records is None
         else [to_explained_usage(record, language.value) for record in records.items],
@@ -136,8 +137,8 @@ async def get_bill_document(call: Call[BillById, Nothing, None]) -> Reply:
     bill = await _bill(call, call.path.id)
     folders = pack_folders(call.settings)
     pack = await asyncio.to_thread(load_pack, bill.seller.address.country, folders=folders)
-    async with DRAWING:
-        content = await asyncio.to_thread(_draw, invoice_document(bill, pack))
+    document = invoice_document(bill, pack)
+    content = await asyncio.get_running_loop().run_in_executor(DRAWING, _draw, document)
     name = (bill.number or str(bill.id)).replace('"', "")
     return Reply(content, media_type=PDF, headers={"content-disposition": f'inline; filename="{name}.pdf"'})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from farwire.billing.model import Bill, BillLine, BillTax, LineKind
@@ -161,10 +162,12 @@ def masked(destination: str, hidden_digits: int | None) -> str:
 def _usage_row(record: UsageRecord, bill: Bill, locale: Locale) -> UsageRow:
     started = record.started_at.astimezone(zone(bill.zone))
     unit = UNIT_BY_KIND[record.kind.value]
-    cost = locale.number(nano_to_decimal(record.charge_nano or 0).normalize())
+    exact = nano_to_decimal(record.charge_nano or 0).normalize()
+    decimals = max(bill.currency.exponent, -int(exact.as_tuple().exponent))
+    cost = locale.number(exact.quantize(Decimal(1).scaleb(-decimals)))
     where = masked(record.destination, locale.pack.invoice.itemised_hidden_digits)
     return UsageRow(
-        f"{started:%Y-%m-%d %H:%M:%S}",
+        f"{locale.date(started.date())} {started:%H:%M:%S}",
         where or record.visited_network or "–",
         format_amount(record.quantity, unit),
         f"{cost} {bill.currency.code}",

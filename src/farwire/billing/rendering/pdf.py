@@ -176,7 +176,8 @@ def _head(sheet: _Sheet) -> None:
     sheet.text(LEFT, HEIGHT - 24 * MM, document.seller, size=17, font=BOLD, colour=ACCENT)
     sheet.text(LEFT, HEIGHT - 47 * MM, " · ".join(document.seller_lines), size=6.5, colour=MUTED)
     y = HEIGHT - 53 * MM
-    for line in document.customer_lines[:7]:
+    window = [part for line in document.customer_lines for part in sheet.wrapped(line, 85 * MM, 10)]
+    for line in window[:8]:
         sheet.text(LEFT, y, line, size=10)
         y -= 4.8 * MM
     x, y = 122 * MM, HEIGHT - 49 * MM

@@ -12,6 +12,7 @@ from farwire.inventory.service.products import (
     products_by_subscriber,
     reassign,
 )
+from farwire.inventory.service.subscriber_import import SubscriberReport, import_subscribers
 from farwire.inventory.service.subscribers import (
     ensure_subscriber_keys,
     erase_subscribers,
@@ -21,6 +22,7 @@ from farwire.inventory.service.subscribers import (
 
 __all__ = [
     "Overlap",
+    "SubscriberReport",
     "add_products",
     "change_plan",
     "end_product",
@@ -28,6 +30,7 @@ __all__ = [
     "erase_subscribers",
     "get_products",
     "identifiers_of",
+    "import_subscribers",
     "products_by_account",
     "products_by_subscriber",
     "reassign",

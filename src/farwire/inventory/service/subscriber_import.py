@@ -1,8 +1,7 @@
 """Import of subscribers from CSV: parties, accounts, products and identifiers, in bulk, with an error per bad row.
 
-Idempotent: a row whose account, offering, activation time and identifiers are there already changes nothing, so a file can
-be sent again after a mistake in some of its rows is mended. Bounded memory: ``BATCH`` rows at a time, each batch in one
-transaction.
+Idempotent: a row whose account, offering, activation time and identifiers are there already changes nothing, so a file
+can be sent again after some of its rows are mended. Bounded memory: ``BATCH`` rows at a time, one transaction each.
 """
 
 from __future__ import annotations
@@ -197,7 +196,7 @@ async def _load(tx: Tx, rows: Sequence[SubscriberRow], now: datetime) -> _Batch:
 
 
 def _decide(row: SubscriberRow, batch: _Batch) -> bool:
-    """Put what the row adds into the batch; return False where it is there already. Raises what is wrong with the row."""
+    """Put what the row adds into the batch; return False where it is there already."""
     version = in_force(batch.plans.get(row.offering, ()), row.activated_at)
     if version is None:
         raise NotFound(

@@ -1,0 +1,323 @@
+"""``farwire bill``: run, check, show and explain bills."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from farwire.account import service as accounts
+from farwire.billing import service
+from farwire.billing.model import Bill, BillLine, LineKind
+from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, parse_moment, run
+from farwire.kernel.errors import Invalid
+from farwire.kernel.money import Money, nano_to_decimal
+from farwire.kernel.page import PageRequest
+from farwire.rating.model import explain_in_words
+from farwire.rating.model.explanation import from_json
+from farwire.tenant import service as tenants
+
+app = typer.Typer(
+    name="bill",
+    no_args_is_help=True,
+    help="Bills: run a month, check it, show and explain each line.\n\n"
+    "  farwire bill run --tenant acme --until 2026-07-01\n\n"
+    "A run can be stopped or killed at any moment; the same command goes on and ends with the same bills.",
+)
+BillArgument = Annotated[str, typer.Argument(help="The bill's number or id.")]
+OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Skip so many.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show so many.")]
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise Invalid(
+            "not a day", code="billing.day", field="issue_on", value=text, fix="write YYYY-MM-DD"
+        ) from None
+
+
+def _money(minor: int, bill: Bill) -> Money:
+    return Money(minor, bill.currency)
+
+
+@app.command("run")
+def run_bills(
+    tenant: TenantOption,
+    until: Annotated[
+        str,
+        typer.Option(
+            "--until", help="Bill the cycles that end by then: a day in the operator's zone, or a time."
+        ),
+    ],
+    issue_on: Annotated[
+        str, typer.Option("--issue-on", help="The date on the bills; today by default.")
+    ] = "",
+    batch: Annotated[int, typer.Option("--batch", min=1, max=5000, help="Accounts per transaction.")] = 500,
+    as_json: JsonOption = False,
+) -> None:
+    """Bill every cycle that is over and not billed yet.
+
+    Exit code 1 if an account failed or the run was cancelled: the others are billed, and the next run tries again.
+    """
+
+    async def act(session: Session) -> None:
+        operator = await tenants.tenant_by_name(db=session.db, name=tenant)
+        with session.out.progress("Drafting and issuing bills") as report_progress:
+            report = await service.run_bills(
+                db=session.db,
+                tenant_id=operator.id,
+                clock=session.clock,
+                until=parse_moment(until, field="until", zone_name=operator.zone),
+                issue_on=_day(issue_on),
+                batch=batch,
+                progress=lambda _phase, done, _total: report_progress(done),
+            )
+        failures = await service.run_failures(
+            db=session.db, tenant_id=operator.id, run_id=report.run.id, page=PageRequest(0, 100)
+        )
+        facts = {
+            "run": report.run.id,
+            "state": report.run.state,
+            "billed": report.billed,
+            "empty": report.empty,
+            "failed": report.failed,
+            "issued": report.issued,
+        }
+        errors = [
+            {
+                "account": entry.account_id,
+                "cycle_end": entry.cycle_end,
+                "code": entry.code,
+                "message": entry.message,
+            }
+            for entry in failures.items
+        ]
+        session.out.facts("Bill run", {**facts, "failures": errors} if session.out.as_json else facts)
+        if errors and not session.out.as_json:
+            columns = ("account", "cycle_end", "code", "message")
+            session.out.rows("Failed accounts", columns, errors, empty="", total=failures.total)
+        if not report.ok:
+            raise typer.Exit(ExitCode.DIFFERENCE)
+
+    run(act, as_json)
+
+
+@app.command("cancel")
+def cancel(tenant: TenantOption, as_json: JsonOption = False) -> None:
+    """Stop the operator's running bill runs after their present batch. Drafts get their numbers in the next run."""
+
+    async def act(session: Session) -> None:
+        count = await service.cancel_runs(db=session.db, tenant_id=await session.tenant(tenant))
+        session.out.facts("Cancel", {"runs_asked_to_stop": count})
+
+    run(act, as_json)
+
+
+@app.command("list")
+def list_bills(
+    tenant: TenantOption,
+    account: Annotated[str, typer.Option("--account", help="Only of this account number.")] = "",
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List bills, newest cycle first."""
+
+    async def act(session: Session) -> None:
+        tenant_id = await session.tenant(tenant)
+        account_id = None
+        if account:
+            async with session.db.transaction(tenant_id) as tx:
+                account_id = (await accounts.account_numbered(tx=tx, number=account)).id
+        page = await service.list_bills(
+            db=session.db, tenant_id=tenant_id, page=PageRequest(offset, limit), account_id=account_id
+        )
+        rows = [
+            {
+                "number": bill.number or bill.id,
+                "account": bill.account_number,
+                "cycle_end": bill.cycle.end,
+                "state": bill.state,
+                "net": _money(bill.net_minor, bill),
+                "tax": _money(bill.tax_minor, bill),
+                "total": _money(bill.total_minor, bill),
+                "due_on": bill.due_on,
+            }
+            for bill in page.items
+        ]
+        columns = ("number", "account", "cycle_end", "state", "net", "tax", "total", "due_on")
+        empty = f"No bill yet: farwire bill run --tenant {tenant} --until DAY"
+        session.out.rows("Bills", columns, rows, empty=empty, total=page.total, right=("net", "tax", "total"))
+
+    run(act, as_json)
+
+
+def _line(line: BillLine, bill: Bill) -> dict[str, object]:
+    return {
+        "line": line.number,
+        "label": line.item.label,
+        "from": line.item.period.start,
+        "to": line.item.period.end,
+        "quantity": f"{line.item.quantity} {line.item.unit}",
+        "exact": nano_to_decimal(line.item.exact_nano),
+        "amount": _money(line.amount_minor, bill),
+    }
+
+
+def _facts(bill: Bill) -> dict[str, object]:
+    return {
+        "number": bill.number,
+        "id": bill.id,
+        "account": bill.account_number,
+        "state": bill.state,
+        "cycle_start": bill.cycle.start,
+        "cycle_end": bill.cycle.end,
+        "issue_on": bill.issue_on,
+        "due_on": bill.due_on,
+        "net": _money(bill.net_minor, bill),
+        "tax": _money(bill.tax_minor, bill),
+        "total": _money(bill.total_minor, bill),
+    }
+
+
+@app.command("show")
+def show(
+    tenant: TenantOption,
+    bill: BillArgument,
+    pdf: Annotated[
+        Path | None, typer.Option("--pdf", help="Write the invoice to this file.", dir_okay=False)
+    ] = None,
+    fonts: Annotated[
+        Path | None,
+        typer.Option("--fonts", help="A folder of .ttf fonts for other scripts.", file_okay=False),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a bill, or write it as PDF."""
+
+    async def act(session: Session) -> None:
+        tenant_id = await session.tenant(tenant)
+        found = await service.get_bill(db=session.db, tenant_id=tenant_id, key=bill)
+        facts = _facts(found)
+        lines = [_line(line, found) for line in found.lines]
+        taxes = [
+            {
+                "tax": tax.label or tax.note or tax.category,
+                "rate_percent": tax.rate_percent,
+                "on": _money(tax.base_minor, found),
+                "amount": _money(tax.tax_minor, found),
+            }
+            for tax in found.taxes
+        ]
+        if pdf is not None:
+            rendered = await service.render_pdf(
+                db=session.db, tenant_id=tenant_id, bill=found, font_folder=fonts
+            )
+            pdf.write_bytes(rendered.content)
+            facts |= {"pdf": pdf, "pages": rendered.pages}
+            if rendered.missing:
+                shown = " ".join(rendered.missing)
+                session.out.note(f"No font has these characters: {shown}. Give a folder with --fonts.")
+        if session.out.as_json:
+            session.out.facts("Bill", {**facts, "lines": lines, "taxes": taxes})
+            return
+        session.out.facts(f"Bill {found.number or found.id}", facts)
+        columns = ("line", "label", "from", "to", "quantity", "exact", "amount")
+        session.out.rows("Lines", columns, lines, empty="", right=("exact", "amount"))
+        session.out.rows(
+            "Taxes", ("tax", "rate_percent", "on", "amount"), taxes, empty="", right=("on", "amount")
+        )
+
+    run(act, as_json)
+
+
+@app.command("explain")
+def explain(
+    tenant: TenantOption,
+    bill: BillArgument,
+    line: Annotated[int, typer.Option("--line", min=0, help="Only this line, down to single records.")] = 0,
+    language: Annotated[str, typer.Option("--language", help="en or de.")] = "en",
+    offset: OffsetOption = 0,
+    limit: LimitOption = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Say in words why each line is what it is; with --line, record by record."""
+
+    async def act(session: Session) -> None:
+        tenant_id = await session.tenant(tenant)
+        found = await service.get_bill(db=session.db, tenant_id=tenant_id, key=bill)
+        page = PageRequest(offset, limit if line else 1)
+        said: dict[str, str] = {}
+        for number in [line] if line else [one.number for one in found.lines]:
+            explained = await service.explain_line(
+                db=session.db, tenant_id=tenant_id, bill=found, number=number, page=page
+            )
+            said[str(number)] = _words(found, explained, language, single=bool(line))
+        if session.out.as_json:
+            session.out.facts("Explanation", {"bill": found.number or found.id, "lines": said})
+        else:
+            session.out.text("\n".join(said.values()))
+
+    run(act, as_json)
+
+
+def _words(bill: Bill, explained: service.ExplainedLine, language: str, *, single: bool) -> str:
+    line = explained.line
+    exact = nano_to_decimal(line.item.exact_nano).normalize()
+    said = [
+        f"Line {line.number}, {line.item.label}: {exact:f} exactly, {_money(line.amount_minor, bill)} on the bill."
+    ]
+    if explained.charge is not None:
+        said.append(explain_in_words(explained.charge, language))
+    if explained.records is not None and line.item.kind is LineKind.USAGE:
+        said.append(f"The sum of {line.item.records} records.")
+        if single:
+            for record in explained.records.items:
+                said.append(f"\n{record.started_at.isoformat()}  {record.usage_id}")
+                if record.explanation:
+                    said.append(explain_in_words(from_json(record.explanation), language))
+            shown = explained.records.offset + len(explained.records.items)
+            if shown < line.item.records:
+                said.append(f"\nMore: --offset {shown}")
+        else:
+            said.append(
+                f"Record by record: farwire bill explain {bill.number or bill.id} --line {line.number}"
+            )
+    return "\n".join(said) + "\n"
+
+
+@app.command("check")
+def check(tenant: TenantOption, as_json: JsonOption = False) -> None:
+    """Compare Σ lines, Σ bills and Σ ledger, and look for gaps in the numbers. Exit code 1 on a difference."""
+
+    async def act(session: Session) -> None:
+        found = await service.reconcile(db=session.db, tenant_id=await session.tenant(tenant))
+        rows = [
+            {
+                "currency": sums.currency.code,
+                "bills": sums.bills,
+                "lines": Money(sums.line_net_minor, sums.currency),
+                "net": Money(sums.net_minor, sums.currency),
+                "tax": Money(sums.tax_minor, sums.currency),
+                "total": Money(sums.total_minor, sums.currency),
+                "remainder": nano_to_decimal(sums.remainder_nano),
+            }
+            for sums in found.currencies
+        ]
+        if session.out.as_json:
+            session.out.facts("Check", {"ok": found.ok, "differences": found.differences, "currencies": rows})
+        else:
+            columns = ("currency", "bills", "lines", "net", "tax", "total", "remainder")
+            session.out.rows(
+                "Lines = bills = ledger", columns, rows, empty="No bill is issued.", right=columns[1:]
+            )
+            for difference in found.differences:
+                session.out.text(difference)
+        if not found.ok:
+            raise typer.Exit(ExitCode.DIFFERENCE)
+
+    run(act, as_json)
