@@ -11,7 +11,7 @@ from farwire.base.clock import Clock
 from farwire.base.storage import Database
 from farwire.catalog import service as catalog
 from farwire.catalog.model import read_plan
-from farwire.inventory import service as inventory
+from farwire.inventory.service.subscriber_import import import_subscribers
 from farwire.kernel.ids import TenantId
 from farwire.kernel.time import instant
 from farwire.rating import service as rating
@@ -78,7 +78,7 @@ async def subscribers(
     ]
     path = folder / "subscribers.csv"
     path.write_text("\n".join([header, *lines]) + "\n")
-    report = await inventory.import_subscribers(db=db, tenant_id=tenant_id, clock=clock, path=path)
+    report = await import_subscribers(db=db, tenant_id=tenant_id, clock=clock, path=path)
     if report.refused:
         pytest.fail(str(report.errors))
 

@@ -27,6 +27,7 @@ from farwire.usage.model import (
     assembly_rule,
     mapper,
 )
+from farwire.usage.model.assembly import AWAITING_END
 from farwire.usage.readers import ROW_TOO_LONG, ROW_TRUNCATED
 from farwire.usage.service.placing import MappedRow, Placing, close_sessions
 from farwire.usage.service.profiles import built_in_profiles
@@ -71,7 +72,8 @@ async def recycle(
     """
     counts: Counter[str] = Counter()
     await _retry_rows(db, tenant_id, clock, _Profiles(tenant_id, profile), reason, import_id, counts)
-    counts["sessions_closed"] = await close_stale_sessions(db=db, tenant_id=tenant_id, clock=clock)
+    if reason in (None, AWAITING_END) and import_id is None:
+        counts["sessions_closed"] = await close_stale_sessions(db=db, tenant_id=tenant_id, clock=clock)
     counts["usages_requeued"] = await _requeue_usages(db, tenant_id, clock, reason, import_id)
     report = RecycleReport(**{name: counts[name] for name in RecycleReport.__struct_fields__})
     if any(counts.values()):
