@@ -26,7 +26,7 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 setup: $(VENV)/.dev ## Make the virtual environment from the lock files
 
 demo: $(VENV)/.run ## Play the main job: records to a bill, checked line by line
-	$(BIN)/farwire demo
+	$(BIN)/farwire demo --out out
 
 check: $(VENV)/.dev ## Lint, types, import contracts, architecture tests
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module, metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -40,7 +41,7 @@ _TOPICS: Final = (
 """Modules of ``farwire.cli``, in the order of ``farwire --help``; each has a Typer called ``app``."""
 
 _COMMANDS: Final = (
-    ("demo", "farwire.demo.command", "demo"),
+    ("demo", "farwire.app", "demo"),
     ("rate", "farwire.cli.usage", "rate"),
     ("serve", "farwire.cli.serve", "serve"),
 )
@@ -49,8 +50,10 @@ _COMMANDS: Final = (
 
 _APIS: Final = (
     "farwire.tenant.api.whoami",
+    "farwire.catalog.api.tmf620",
     "farwire.account.api.tmf666",
     "farwire.usage.api.tmf635",
+    "farwire.billing.api.tmf678",
 )
 """Modules with ``ROUTES``, in the order of the API's documentation."""
 
@@ -59,6 +62,56 @@ def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"farwire {metadata.version('farwire')}")
         raise typer.Exit
+
+
+def demo(
+    tenant: Annotated[
+        str, typer.Option("--tenant", "-t", help="The operator that the demo makes and plays on.")
+    ] = "nordlicht",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for its files and the invoice. Default: demo/ in the data folder."),
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Also write the checklist as a picture.", hidden=True)
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of tables.")
+    ] = False,
+) -> None:
+    """Play June 2026 of a German mobile operator: import, rate, bill, and check everything against the truth.
+
+    A seeded generator writes the records of 203 customers with duplicates, broken rows and a deck that lacks a
+    destination, and knows every bill to the cent. Ends with 1 if a line of the checklist is not ok. Playing it again
+    is harmless: what is done is found and checked again.
+
+    [bold]Then look around[/bold]
+
+      farwire bill list --tenant nordlicht
+
+      farwire bill explain NM-2026-0000001 --tenant nordlicht
+    """
+    from farwire.cli.shell import ExitCode, Session, run
+    from farwire.demo.play import MISSING_DAYS, play
+
+    async def act(session: Session) -> None:
+        folder = out or session.settings.data_dir / "demo"
+        played = await play(db=session.db, folder=folder, say=session.out.note, tenant_name=tenant)
+        checks, invoice = played.checks, str(played.invoice)
+        if as_json:
+            session.out.document(
+                {"ok": checks.ok, "checks": checks.as_rows(), "invoice": invoice, "missing": MISSING_DAYS}
+            )
+        else:
+            session.out.show(checks.as_table("June 2026 of Nordlicht Mobil"), svg=svg)
+            session.out.note(
+                f"\nInvoice: {invoice}\nWhy each line: farwire bill explain {played.number} --tenant {tenant}"
+            )
+            session.out.note("\nNot played yet:\n" + "\n".join(f"  {day}" for day in MISSING_DAYS))
+        if not checks.ok:
+            raise typer.Exit(ExitCode.DIFFERENCE)
+
+    run(act, as_json)
 
 
 def build_cli() -> typer.Typer:
@@ -116,6 +169,7 @@ def create_api() -> Api:
         api_routes(),
         database=partial(open_database, settings),
         clock=clock,
+        settings=settings,
         authenticate=principal,
         access_log=AccessLog() if settings.log_level in {"debug", "info"} else None,
     )

@@ -11,13 +11,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum
+from io import StringIO
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from farwire.base.clock import Clock, SystemClock
@@ -67,7 +75,9 @@ _EXIT_BY_KIND: tuple[tuple[type[FarwireError], ExitCode], ...] = (
 
 TenantOption = Annotated[
     str,
-    typer.Option("--tenant", "-t", envvar="FARWIRE_TENANT", help="The operator, by its short name.", show_envvar=True),
+    typer.Option(
+        "--tenant", "-t", envvar="FARWIRE_TENANT", help="The operator, by its short name.", show_envvar=True
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -94,6 +104,18 @@ class Output:
         self.as_json = as_json
         self.out = Console(highlight=False)
         self.err = Console(stderr=True, highlight=False)
+
+    def document(self, document: object) -> None:
+        """Print one JSON document, for a result that has its own shape."""
+        self._write_json(document)
+
+    def show(self, shown: RenderableType, *, svg: Path | None = None) -> None:
+        """Print something that rich can draw; with ``svg`` also as a picture."""
+        self.out.print(shown)
+        if svg is not None:
+            canvas = Console(record=True, width=110, file=StringIO())
+            canvas.print(shown)
+            canvas.save_svg(str(svg), title="make demo")
 
     def _write_json(self, document: object) -> None:
         sys.stdout.write(json.dumps(as_plain(document), ensure_ascii=False, indent=2) + "\n")
@@ -152,7 +174,7 @@ class Output:
 
     @contextmanager
     def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-        """Show a bar on a terminal while the block runs; yields ``report(done)``, to be called with the count so far."""
+        """Show a bar on a terminal while the block runs; yields ``report``, to be called with the count so far."""
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         hidden = self.as_json or not self.err.is_terminal
         with Progress(*columns, TimeElapsedColumn(), console=self.err, disable=hidden, transient=True) as bar:
