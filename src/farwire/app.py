@@ -35,6 +35,7 @@ _TOPICS: Final = (
     "usage",
     "bill",
     "events",
+    "jobs",
     "audit",
     "db",
 )

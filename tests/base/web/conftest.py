@@ -15,6 +15,7 @@ import pytest
 
 from farwire.base.authz import Permission, Principal, Role
 from farwire.base.clock import MovableClock
+from farwire.base.config import Settings
 from farwire.base.eventbus import new_event, publish
 from farwire.base.storage import Database
 from farwire.base.web import (
@@ -161,9 +162,11 @@ def keys(tenant_id: TenantId, other_tenant_id: TenantId) -> Keys:
 
 
 @pytest.fixture
-def api(db: Database, clock: MovableClock, keys: Keys) -> Api:
+def api(db: Database, settings: Settings, clock: MovableClock, keys: Keys) -> Api:
     limits = Limits(max_running=4, time_limit_s=0.5, max_body_octets=1000)
-    return build_api(ROUTES, database=db, clock=clock, authenticate=keys.authenticate, limits=limits)
+    return build_api(
+        ROUTES, database=db, clock=clock, settings=settings, authenticate=keys.authenticate, limits=limits
+    )
 
 
 @pytest.fixture

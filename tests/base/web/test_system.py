@@ -12,6 +12,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from farwire.base.clock import MovableClock
+from farwire.base.config import Settings
 from farwire.base.storage import Database, StorageUnavailable
 from farwire.base.web import Access, AnyRoute, Api, Call, Method, Nothing, Reply, Route, build_api
 from farwire.base.web.access import AccessLog
@@ -43,12 +44,19 @@ async def test_readiness_turns_503_before_the_stop(api: Api, client: httpx.Async
     assert (await client.get("/things")).status_code == 200
 
 
-async def test_readiness_names_pending_migrations(db: Database, clock: MovableClock, keys: Any) -> None:
+async def test_readiness_names_pending_migrations(
+    db: Database, settings: Settings, clock: MovableClock, keys: Any
+) -> None:
     async def pending(_database: Database) -> str | None:
         return "1 migrations are pending"
 
     api = build_api(
-        (), database=db, clock=clock, authenticate=keys.authenticate, checks={"migrations": pending}
+        (),
+        database=db,
+        clock=clock,
+        settings=settings,
+        authenticate=keys.authenticate,
+        checks={"migrations": pending},
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=api), base_url="http://farwire") as client:
         answer = await client.get("/health/ready")
@@ -56,7 +64,7 @@ async def test_readiness_names_pending_migrations(db: Database, clock: MovableCl
 
 
 async def test_a_worker_without_database_answers_503_and_recovers(
-    db: Database, clock: MovableClock, keys: Any, monkeypatch: pytest.MonkeyPatch
+    db: Database, settings: Settings, clock: MovableClock, keys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("farwire.base.web.source.RETRY_S", 0.0)
     away = [True]
@@ -66,7 +74,7 @@ async def test_a_worker_without_database_answers_503_and_recovers(
             raise StorageUnavailable("the database does not answer")
         return db
 
-    api = build_api((), database=open_later, clock=clock, authenticate=keys.authenticate)
+    api = build_api((), database=open_later, clock=clock, settings=settings, authenticate=keys.authenticate)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=api), base_url="http://farwire") as client:
         assert (await client.get("/health/ready")).status_code == 503
         assert (await client.get("/health/live")).status_code == 200
@@ -85,11 +93,16 @@ async def test_metrics_count_by_template_and_never_by_id(client: httpx.AsyncClie
 
 
 async def test_the_access_log_has_ids_of_ours_and_nothing_of_the_query(
-    db: Database, clock: MovableClock, keys: Any
+    db: Database, settings: Settings, clock: MovableClock, keys: Any
 ) -> None:
     stream = io.BytesIO()
     logged = build_api(
-        (), database=db, clock=clock, authenticate=keys.authenticate, access_log=AccessLog(stream)
+        (),
+        database=db,
+        clock=clock,
+        settings=settings,
+        authenticate=keys.authenticate,
+        access_log=AccessLog(stream),
     )
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app=logged), base_url="http://farwire"
@@ -130,8 +143,8 @@ async def test_the_page_shows_every_operation_and_loads_nothing_from_elsewhere(
 
 
 async def test_two_routes_of_one_method_and_path_are_refused(
-    db: Database, clock: MovableClock, keys: Any
+    db: Database, settings: Settings, clock: MovableClock, keys: Any
 ) -> None:
     twice = (route(), route())
     with pytest.raises(Defect, match="declared twice"):
-        build_api(twice, database=db, clock=clock, authenticate=keys.authenticate)
+        build_api(twice, database=db, clock=clock, settings=settings, authenticate=keys.authenticate)

@@ -14,6 +14,7 @@ import falcon.asgi
 import msgspec
 
 from farwire.base.clock import Clock
+from farwire.base.config import Settings
 from farwire.base.storage import Database
 from farwire.base.web.access import AccessLog
 from farwire.base.web.authentication import Authenticate, KeyCache
@@ -105,6 +106,7 @@ def build_api(
     *,
     database: Database | OpenDatabase,
     clock: Clock,
+    settings: Settings,
     authenticate: Authenticate,
     checks: Mapping[str, Check] | None = None,
     limits: Limits = Limits(),  # noqa: B008 - frozen
@@ -118,7 +120,11 @@ def build_api(
     """
     source = DatabaseSource(database)
     services = Services(
-        source=source, clock=clock, keys=KeyCache(authenticate), max_body_octets=limits.max_body_octets
+        source=source,
+        clock=clock,
+        settings=settings,
+        keys=KeyCache(authenticate),
+        max_body_octets=limits.max_body_octets,
     )
     monitor = Monitor(access_log)
     document = openapi_document(routes)

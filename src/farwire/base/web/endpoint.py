@@ -11,6 +11,7 @@ import msgspec
 
 from farwire.base.authz import Permission, Principal, require
 from farwire.base.clock import Clock
+from farwire.base.config import Settings
 from farwire.base.storage import Database, Tx
 from farwire.base.web.authentication import KeyCache, bearer_token
 from farwire.base.web.body import BodyReader
@@ -49,6 +50,7 @@ class Services:
 
     source: DatabaseSource
     clock: Clock
+    settings: Settings
     keys: KeyCache
     max_body_octets: int
 
@@ -91,6 +93,7 @@ class Endpoint:
             principal=principal,
             database=database,
             clock=self._services.clock,
+            settings=self._services.settings,
             path=path,
             query=query,
             body=body,
@@ -188,6 +191,7 @@ def _joined(call: Call[Any, Any, Any], tx: Tx) -> Call[Any, Any, Any]:
         principal=call.principal,
         database=call.database,
         clock=call.clock,
+        settings=call.settings,
         path=call.path,
         query=call.query,
         body=call.body,

@@ -154,7 +154,8 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(option) for option in schema["anyOf"])
     if schema.get("type") == "array":
-        return "list of " + _type(schema.get("items", {}))
+        items = schema.get("items", {})
+        return "list of " + (_type(items) if isinstance(items, Mapping) else "values")
     if "enum" in schema:
         return " | ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
     kind = str(schema.get("format") or schema.get("type") or "any")

@@ -13,6 +13,7 @@ import msgspec
 
 from farwire.base.authz import Permission, Principal
 from farwire.base.clock import Clock
+from farwire.base.config import Settings
 from farwire.base.storage import Database, Tx
 from farwire.base.web.parameters import Nothing
 from farwire.kernel.page import Page
@@ -46,7 +47,7 @@ class Access(StrEnum):
 class Call(Generic[P, Q, B]):
     """One request, parsed: who asks, what for, and the means to answer."""
 
-    __slots__ = ("_tx", "body", "clock", "database", "path", "principal", "query", "request_id")
+    __slots__ = ("_tx", "body", "clock", "database", "path", "principal", "query", "request_id", "settings")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Call(Generic[P, Q, B]):
         principal: Principal,
         database: Database,
         clock: Clock,
+        settings: Settings,
         path: P,
         query: Q,
         body: B,
@@ -63,6 +65,7 @@ class Call(Generic[P, Q, B]):
         self.principal = principal
         self.database = database
         self.clock = clock
+        self.settings = settings
         self.path = path
         self.query = query
         self.body = body

@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 from farwire.base.web import Amount, MoneyDocument, timestamp
+from farwire.billing.api.facts import RecurringFactsDocument, UsageFactsDocument, to_usage_facts
 from farwire.billing.model import Bill, BillLine, BillState, BillTax
 from farwire.kernel.money import Currency, Money, Nano, nano_to_decimal
-from farwire.rating.model.explanation import Explanation, from_json
-from farwire.rating.model.recurring import RecurringExplanation
+from farwire.rating.model.explanation import from_json
 from farwire.rating.model.words import explain_in_words
 from farwire.usage.model import UsageRecord
 
@@ -115,7 +115,7 @@ class ExplainedUsageDocument(
     usage_date: str
     amount: MoneyDocument
     words: list[str]
-    facts: Explanation | None
+    facts: UsageFactsDocument | None
 
 
 class LineExplanationDocument(
@@ -133,7 +133,7 @@ class LineExplanationDocument(
     exact_amount: MoneyDocument
     remainder: MoneyDocument
     usage_count: int
-    facts: RecurringExplanation | None = None
+    facts: RecurringFactsDocument | None = None
     usage: list[ExplainedUsageDocument] | None = None
 
 
@@ -211,7 +211,7 @@ def to_explained_usage(record: UsageRecord, language: str) -> ExplainedUsageDocu
         usage_date=timestamp(record.started_at),
         amount=MoneyDocument(unit=record.currency, value=_charge(record)),
         words=explain_in_words(facts, language).splitlines() if facts else [],
-        facts=facts,
+        facts=to_usage_facts(facts) if facts else None,
     )
 
 

@@ -25,6 +25,7 @@ from farwire.billing.api.documents import (
     to_tmf_billing_rate,
     to_tmf_customer_bill,
 )
+from farwire.billing.api.facts import to_recurring_facts
 from farwire.billing.model import Bill
 from farwire.billing.rendering.document import InvoiceDocument, invoice_document
 from farwire.country.service import load_pack, pack_folders
@@ -124,7 +125,7 @@ async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None])
         exact_amount=exact(line.item.exact_nano, bill.currency),
         remainder=exact(line.remainder_nano, bill.currency),
         usage_count=line.item.records,
-        facts=explained.charge,
+        facts=to_recurring_facts(explained.charge) if explained.charge else None,
         usage=None
         if records is None
         else [to_explained_usage(record, language.value) for record in records.items],
