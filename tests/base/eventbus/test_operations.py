@@ -12,6 +12,7 @@ from farwire.base.eventbus.delivery import Fence, Horizon, RetryPolicy, Subscrib
 from farwire.base.storage import Database
 from farwire.kernel.errors import Conflict, Invalid, NotFound
 from farwire.kernel.ids import TenantId
+from farwire.kernel.tenancy import SYSTEM
 
 from .conftest import AT, Publish
 from .test_relay import Receiver, relay_of
@@ -68,11 +69,13 @@ async def test_a_replay_is_refused_where_it_would_skip_or_make_no_sense(
         await operations.replay(relay_db=relay_db, clock=clock, subscriber="x", from_position=1)
 
 
-async def test_nothing_parked_is_an_answer(relay_db: Database, clock: MovableClock) -> None:
+async def test_nothing_parked_is_an_answer(db: Database, relay_db: Database, clock: MovableClock) -> None:
     with pytest.raises(NotFound):
         await operations.retry(relay_db=relay_db, clock=clock, subscriber="s")
     with pytest.raises(NotFound):
-        await operations.discard(relay_db=relay_db, subscriber="s", position=1)
+        await operations.discard(
+            relay_db=relay_db, db=db, clock=clock, actor=SYSTEM, subscriber="s", position=1
+        )
     with pytest.raises(NotFound):
         await operations.forget(relay_db=relay_db, subscriber="s")
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from farwire.base.audit import service as audit_service
 from farwire.base.clock import MovableClock
 from farwire.base.eventbus import Event, operations, publish
 from farwire.base.eventbus.delivery import DeliveryState, RetryPolicy, Subscriber
@@ -16,6 +17,7 @@ from farwire.base.eventbus.store import relay as store
 from farwire.base.storage import Database
 from farwire.kernel.errors import Defect, Exhausted, Unavailable, check
 from farwire.kernel.ids import TenantId
+from farwire.kernel.tenancy import SYSTEM
 
 from .conftest import Publish, event_of
 
@@ -244,7 +246,7 @@ async def test_a_parked_event_and_those_behind_it_go_on_after_a_retry(
 
 
 async def test_the_events_behind_a_parked_one_go_on_when_it_is_discarded(
-    relay_db: Database, clock: MovableClock, published: Publish
+    db: Database, relay_db: Database, clock: MovableClock, published: Publish, tenant_id: TenantId
 ) -> None:
     await published("a", "a")
     receiver = Receiver(failing={"a#0"})
@@ -252,7 +254,12 @@ async def test_the_events_behind_a_parked_one_go_on_when_it_is_discarded(
     relay = relay_of(relay_db, clock, subscriber)
     await relay.drain()
     (parked,) = await operations.parked(relay_db=relay_db)
-    await operations.discard(relay_db=relay_db, subscriber="s", position=parked.position)
+    await operations.discard(
+        relay_db=relay_db, db=db, clock=clock, actor=SYSTEM, subscriber="s", position=parked.position
+    )
+    async with db.transaction(tenant_id) as tx:
+        (entry,) = await audit_service.latest(tx=tx)
+    assert (entry.act.action, entry.act.subject) == ("event.discard", str(parked.event_id))
     await relay.serve_once(subscriber)
     assert receiver.numbers == [1]
 

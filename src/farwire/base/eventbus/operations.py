@@ -1,6 +1,6 @@
 """What a person does with subscribers: look, replay, retry or discard what is parked, forget, purge old events.
 
-All functions take a ``Database`` opened with ``storage.open_relay``: they see every tenant.
+``relay_db`` is a ``Database`` opened with ``storage.open_relay``: it sees every tenant.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.eventbus.delivery import Parked, SubscriberState
 from farwire.base.eventbus.store import relay as store
 from farwire.base.storage import Database
 from farwire.kernel.errors import Conflict, FarwireError, Invalid, NotFound
 from farwire.kernel.page import PageRequest
+from farwire.kernel.tenancy import Actor
 
 PURGE_BATCH: Final = 5000
 """Events deleted per transaction: short locks, whatever the backlog."""
@@ -70,14 +72,31 @@ async def retry(*, relay_db: Database, clock: Clock, subscriber: str, position: 
     return count
 
 
-async def discard(*, relay_db: Database, subscriber: str, position: int) -> None:
-    """Give one parked event up for this subscriber, so that those behind it go on.
+async def discard(
+    *, relay_db: Database, db: Database, clock: Clock, actor: Actor, subscriber: str, position: int
+) -> Parked:
+    """Give one parked event up for this subscriber, so that those behind it go on; return it.
 
-    Raises ``NotFound`` (``eventbus.nothing_parked``).
+    The audit log of the event's tenant says who did it. Raises ``NotFound`` (``eventbus.nothing_parked``).
     """
     async with relay_db.untenanted() as tx:
-        if not await store.discard_parked(tx, name=subscriber, position=position):
-            raise _nothing_parked(subscriber, position)
+        found = await store.parked_event(tx, name=subscriber, position=position)
+    if found is None:
+        raise _nothing_parked(subscriber, position)
+    async with db.transaction(found.tenant_id) as tenant_tx:
+        await audit.record(
+            tenant_tx,
+            actor=actor,
+            action="event.discard",
+            subject=str(found.event_id),
+            at=clock.now(),
+            detail={"subscriber": subscriber, "position": position, "type": found.type},
+        )
+        # Two roles, so two transactions: the entry is kept only if the event could be discarded.
+        async with relay_db.untenanted() as tx:
+            if not await store.discard_parked(tx, name=subscriber, position=position):
+                raise _nothing_parked(subscriber, position)
+    return found
 
 
 async def forget(*, relay_db: Database, subscriber: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from farwire.base.eventbus.delivery import (
     DeliveryState,
     Parked,
@@ -241,33 +243,42 @@ async def subscriber_states(tx: UntenantedTx) -> list[SubscriberState]:
     ]
 
 
+_PARKED = """SELECT d.subscriber, d.position, d.tenant_id, o.event_id, o.type, d.subject, d.attempts, d.error,
+    d.set_aside_at, (SELECT count(*) FROM base.delivery b WHERE b.subscriber = d.subscriber
+        AND b.tenant_id = d.tenant_id AND b.subject = d.subject AND b.position > d.position) AS behind
+FROM base.delivery d JOIN base.outbox o ON o.tenant_id = d.tenant_id AND o.position = d.position
+WHERE d.state = 'parked'"""
+
+
 async def parked_events(tx: UntenantedTx, *, name: str | None, limit: int) -> list[Parked]:
     """Return parked events, oldest first."""
     rows = await tx.fetch(
-        """SELECT d.subscriber, d.position, d.tenant_id, o.event_id, o.type, d.subject, d.attempts, d.error,
-            d.set_aside_at, (SELECT count(*) FROM base.delivery b WHERE b.subscriber = d.subscriber
-                AND b.tenant_id = d.tenant_id AND b.subject = d.subject AND b.position > d.position) AS behind
-        FROM base.delivery d JOIN base.outbox o ON o.tenant_id = d.tenant_id AND o.position = d.position
-        WHERE d.state = 'parked' AND ($1::text IS NULL OR d.subscriber = $1)
-        ORDER BY d.subscriber, d.position LIMIT $2""",
+        f"{_PARKED} AND ($1::text IS NULL OR d.subscriber = $1) ORDER BY d.subscriber, d.position LIMIT $2",
         name,
         limit,
     )
-    return [
-        Parked(
-            row["subscriber"],
-            row["position"],
-            TenantId(row["tenant_id"]),
-            EventId(row["event_id"]),
-            row["type"],
-            row["subject"],
-            row["attempts"],
-            row["error"],
-            row["set_aside_at"],
-            row["behind"],
-        )
-        for row in rows
-    ]
+    return [_parked(row) for row in rows]
+
+
+async def parked_event(tx: UntenantedTx, *, name: str, position: int) -> Parked | None:
+    """Return one parked event."""
+    row = await tx.fetchrow(f"{_PARKED} AND d.subscriber = $1 AND d.position = $2", name, position)
+    return None if row is None else _parked(row)
+
+
+def _parked(row: asyncpg.Record) -> Parked:
+    return Parked(
+        row["subscriber"],
+        row["position"],
+        TenantId(row["tenant_id"]),
+        EventId(row["event_id"]),
+        row["type"],
+        row["subject"],
+        row["attempts"],
+        row["error"],
+        row["set_aside_at"],
+        row["behind"],
+    )
 
 
 async def retry_parked(tx: UntenantedTx, *, name: str, position: int | None, now: datetime) -> int:
