@@ -84,9 +84,9 @@ def mask_url(url: str | None) -> str | None:
     return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
 
 
-def default_data_dir(env: Mapping[str, str]) -> Path:
+def default_data_dir(env: Mapping[str, str], *, uid: int | None = None) -> Path:
     """Return the data folder that is used when none is set: the system's for root, else the user's own."""
-    if os.geteuid() == 0:
+    if (os.geteuid() if uid is None else uid) == 0:
         return SYSTEM_DATA_DIR
     home = env.get("XDG_DATA_HOME") or str(Path(env.get("HOME", "~")).expanduser() / ".local" / "share")
     return Path(home) / "farwire"

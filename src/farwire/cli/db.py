@@ -226,7 +226,7 @@ def _facts(server: EmbeddedServer) -> dict[str, object]:
         "socket_folder": found.socket_dir,
         "user": found.user,
         "pid": found.pid,
-        "log": found.log,
+        "logs": found.logs,
     }
 
 

@@ -23,8 +23,9 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relrowsecurity AND c.rel
                   AND pg_get_expr(p.polwithcheck, c.oid) = '(tenant_id = base.current_tenant())') AS scoped,
        (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid
            AND p.polname NOT IN ('tenant_scope', 'owner_scope', 'relay_scope')) AS other_policies,
-       array(SELECT privilege FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'])
-              AS privilege WHERE has_table_privilege('farwire_app', c.oid, privilege)) AS app_privileges,
+       array(SELECT privilege
+               FROM unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) AS privilege
+              WHERE has_table_privilege('farwire_app', c.oid, privilege)) AS app_privileges,
        c.relispartition AS partition, n.nspname AS schema
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN base.untenanted u ON u.schema_name = n.nspname AND u.table_name = c.relname

@@ -53,15 +53,14 @@ def endpoints(settings: Settings) -> Endpoints:
 async def start_embedded(server: EmbeddedServer) -> bool:
     """Start the embedded server and return whether it was stopped; on first use make roles, database and tables."""
     started = await asyncio.to_thread(server.start)
-    ready = server.home / "ready"
-    if not ready.exists():
+    if not server.ready_mark.exists():
         async with connect(server.url(DatabaseRole.ADMIN, "postgres")) as conn:
             await conn.execute("SELECT pg_advisory_lock($1)", _SETUP_LOCK)
             await ensure_roles(conn)
             await ensure_database(conn, DATABASE)
             async with connect(server.url(DatabaseRole.OWNER)) as owner:
                 await migrate(owner, discover())
-        ready.touch()
+        server.ready_mark.touch()
     return started
 
 

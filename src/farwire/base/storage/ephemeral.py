@@ -24,6 +24,7 @@ from farwire.base.storage.migrate import discover, migrate
 from farwire.base.storage.roles import ensure_database, ensure_roles
 
 TEMPLATE: Final = "farwire_template"
+MORE: Final = "more"
 _POLL_S: Final = 0.5
 
 
@@ -83,12 +84,21 @@ def clone_template(server: EmbeddedServer, name: str) -> None:
         runner.run(_clone(server, name, TEMPLATE))
 
 
+def more_room(run: Run) -> Path:
+    """Return a folder of the run for further servers: they end with the run, too."""
+    folder = scratch_root() / run.key / MORE
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return folder
+
+
 def remove(run: Run) -> None:
-    """Stop the run's server and remove its folder. Doing it twice is fine."""
+    """Stop the run's servers and remove its folder. Doing it twice is fine."""
     folder = scratch_root() / run.key
-    if folder.exists():
-        EmbeddedServer(folder, durable=False).stop(immediate=True)
-        shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        return
+    for place in (*folder.glob(f"{MORE}/*/postgresql"), folder / "postgresql"):
+        EmbeddedServer(place.parent, durable=False).stop(immediate=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _make_template(server: EmbeddedServer) -> None:
@@ -107,7 +117,7 @@ async def _make_template(server: EmbeddedServer) -> None:
 async def _clone(server: EmbeddedServer, name: str, template: str) -> None:
     async with connect(server.url(DatabaseRole.ADMIN, "postgres")) as admin:
         await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await ensure_database(admin, name, template=template)
+        await ensure_database(admin, name, template=template, strategy="FILE_COPY")
 
 
 def _sweep(root: Path) -> None:
