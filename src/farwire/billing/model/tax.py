@@ -139,5 +139,4 @@ def tax_group(
 
 def _no_tax(category: str, net: int, pack: CountryPack) -> BillTax:
     rule = pack.tax_category(category)
-    note = rule.invoice_text or category.replace("_", " ").capitalize()
-    return BillTax(category, rule.code.value, "", "", Decimal(0), net, 0, note)
+    return BillTax(category, rule.code.value, "", "", Decimal(0), net, 0, rule.invoice_text)

@@ -148,7 +148,11 @@ def _notes(bill: Bill, locale: Locale, number: str) -> tuple[str, ...]:
     notes = [_payment(bill, locale, number)]
     if any(line.item.includes_tax for line in bill.lines):
         notes.append(locale.words["included"])
-    notes.extend(tax.note or locale.words["no_tax"] for tax in bill.taxes if not tax.name)
+    notes.extend(
+        tax.note or locale.words.get(tax.category, locale.words["no_tax"])
+        for tax in bill.taxes
+        if not tax.name
+    )
     return tuple(dict.fromkeys(notes))
 
 
