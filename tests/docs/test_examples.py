@@ -38,24 +38,40 @@ def as_pattern(line: str) -> str:
 
 
 def pages() -> list[Path]:
-    return [p for p in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if "```console" in p.read_text()]
+    return [
+        p
+        for p in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        if "```console" in p.read_text()
+    ]
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda p: p.name)
-def test_the_examples_of_a_page_run_and_print_what_it_says(page: Path, database_env: dict[str, str], tmp_path: Path) -> None:
+def test_the_examples_of_a_page_run_and_print_what_it_says(
+    page: Path, database_env: dict[str, str], tmp_path: Path
+) -> None:
     text = page.read_text()
     for name, content in FILE_BLOCK.findall(text):
         (tmp_path / name).write_text(content)
-    env = os.environ | database_env | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "COLUMNS": "160",
-        "NO_COLOR": "1",
-    }
+    env = (
+        os.environ
+        | database_env
+        | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COLUMNS": "160",
+            "NO_COLOR": "1",
+        }
+    )
     for command, shown in steps(text):
         if not command.startswith("farwire"):
             continue
         done = subprocess.run(
-            ["bash", "-c", command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+            ["bash", "-c", command],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         output = done.stdout + done.stderr
         assert done.returncode == 0, f"{page.name}: {command}\n{output}"
