@@ -174,7 +174,9 @@ class Oracle:
         bands: list[str] = []
         offset, increment = included, first
         while left > 0:
-            at = record.started_at + timedelta(seconds=offset) if record.kind == "voice" else record.started_at
+            at = (
+                record.started_at + timedelta(seconds=offset) if record.kind == "voice" else record.started_at
+            )
             bands += [band_at(self.plan, at, self.holidays)] * increment
             left -= increment
             offset += increment
@@ -182,7 +184,12 @@ class Oracle:
         return bands
 
     def take(
-        self, price: UsagePrice, record: Chargeable, counters: Mapping[str, int], takes: dict[str, int], band: str
+        self,
+        price: UsagePrice,
+        record: Chargeable,
+        counters: Mapping[str, int],
+        takes: dict[str, int],
+        band: str,
     ) -> bool:
         for allowance in sorted(self.plan.allowances, key=lambda a: (a.order, a.id)):
             if price.id not in allowance.prices or (allowance.bands and band not in allowance.bands):
@@ -213,7 +220,8 @@ class Oracle:
         assert price.tiers is not None
         per = size(price.per) if price.per else 1
         steps = [
-            (size(step.up_to) if step.up_to else math.inf, Fraction(step.price) * 10**9 / per) for step in price.tiers.steps
+            (size(step.up_to) if step.up_to else math.inf, Fraction(step.price) * 10**9 / per)
+            for step in price.tiers.steps
         ]
         if price.tiers.mode == "volume":
             return units * next(cost for end, cost in steps if units <= end)

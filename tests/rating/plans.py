@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -22,7 +21,10 @@ BANDS = [
         {"name": "peak", "days": ["mon", "tue", "wed", "thu", "fri"], "hours": ["08:00-18:00"]},
         {"name": "rest", "days": ["holiday", "sun"], "hours": ["00:00-24:00"]},
     ],
-    [{"name": "night", "hours": ["00:00-02:30", "22:15-24:00"]}, {"name": "noon", "hours": ["12:00-13:00"]}],
+    [
+        {"name": "night", "hours": ["00:00-02:30", "22:15-24:00"]},
+        {"name": "noon", "hours": ["02:30-03:15", "12:00-13:00"]},
+    ],
 ]
 DESTINATIONS = {"national": ["49"], "mobile": ["4915", "4917"], "america": ["1"], "canada": ["1416", "1514"]}
 NETWORKS = {"eu": ["FR", "208"], "far": ["US", "310260"]}
@@ -32,18 +34,20 @@ DAYS = st.sampled_from(
 )
 UNITS = {"voice": ("1 min", "s"), "data": ("1 kB", "B"), "message": ("1 message", "message")}
 
-digits = st.text("149567", min_size=1, max_size=7)
+digits = st.text("1459", min_size=0, max_size=7)
 
 
 def some(values: list[Any]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(st.sampled_from(values), max_size=2, unique=True)
+    """Mostly nothing: a selector that is set makes most records miss."""
+    nothing: st.SearchStrategy[list[Any]] = st.just([])
+    return nothing | nothing | nothing | st.lists(st.sampled_from(values), max_size=2, unique=True)
 
 
 @st.composite
 def usage_prices(draw: st.DrawFn, number: int, bands: list[str]) -> dict[str, Any]:
     kind = draw(st.sampled_from(["voice", "voice", "data", "message"]))
     per, base = UNITS[kind]
-    way = draw(st.sampled_from(["price", "price", "tiers", "package", "deck", "source"]))
+    way = draw(st.sampled_from(["price", "price", "price", "tiers", "package", "deck", "deck", "source"]))
     price: dict[str, Any] = {
         "id": f"p{number}",
         "kind": kind,
@@ -64,13 +68,20 @@ def usage_prices(draw: st.DrawFn, number: int, bands: list[str]) -> dict[str, An
     if way == "price":
         price |= {"price": draw(AMOUNTS), "per": per}
         price["by_band"] = {
-            band: draw(st.builds(lambda p: {"price": p}, AMOUNTS) | st.builds(lambda p: {"percent": p * 50}, AMOUNTS))
+            band: draw(
+                st.builds(lambda p: {"price": p}, AMOUNTS) | st.builds(lambda p: {"percent": p * 50}, AMOUNTS)
+            )
             for band in draw(st.sets(st.sampled_from(bands)) if bands else st.just(set()))
         }
     elif way == "tiers":
         ends = sorted(draw(st.sets(st.integers(1, 900), max_size=3)))
-        steps = [{"price": draw(AMOUNTS), "up_to": f"{end} {base}"} for end in ends] + [{"price": draw(AMOUNTS)}]
-        price |= {"tiers": {"mode": draw(st.sampled_from(["graduated", "volume"])), "steps": steps}, "per": per}
+        steps = [{"price": draw(AMOUNTS), "up_to": f"{end} {base}"} for end in ends] + [
+            {"price": draw(AMOUNTS)}
+        ]
+        price |= {
+            "tiers": {"mode": draw(st.sampled_from(["graduated", "volume"])), "steps": steps},
+            "per": per,
+        }
     elif way == "package":
         included = draw(st.sampled_from(["", f"100 {base}"]))
         block = f"{draw(st.integers(1, 300))} {base}"
@@ -92,7 +103,9 @@ def plans(draw: st.DrawFn) -> PricePlan:
         "name": "Any",
         "valid_from": datetime(2026, 1, 1, tzinfo=UTC),
         "currency": "EUR",
-        "zone": draw(st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"])),
+        "zone": draw(
+            st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"])
+        ),
         "prices_include_tax": False,
         "extra_holidays": sorted(HOLIDAYS),
         "bands": bands,
@@ -100,11 +113,11 @@ def plans(draw: st.DrawFn) -> PricePlan:
         "networks": NETWORKS,
         "usage": [],
     }
-    plan = from_document(document)
+    from_document(document)
     for number in range(draw(st.integers(1, 5))):
         longer = [*document["usage"], draw(usage_prices(number, names))]
         try:
-            plan = from_document({**document, "usage": longer})
+            from_document({**document, "usage": longer})
         except Invalid as error:
             assert error.code == "catalog.price_overlap", error
             continue
@@ -114,16 +127,14 @@ def plans(draw: st.DrawFn) -> PricePlan:
 
 @st.composite
 def with_extras(draw: st.DrawFn, document: dict[str, Any], bands: list[str]) -> dict[str, Any]:
-    free = [
-        price for price in document["usage"] if "source" not in price
-    ]
+    free = [price for price in document["usage"] if "source" not in price]
     allowances, discounts = [], []
-    for number in range(draw(st.integers(0, 3)) if free else 0):
+    for number in range(draw(st.integers(0, 4)) if free else 0):
         kind = draw(st.sampled_from(free))["kind"]
         allowances.append(
             {
                 "id": f"a{number}",
-                "amount": f"{draw(st.integers(1, 500))} {UNITS[kind][1]}",
+                "amount": f"{draw(st.integers(1, 900))} {UNITS[kind][1]}",
                 "prices": [price["id"] for price in free if price["kind"] == kind],
                 "order": draw(st.integers(0, 2)),
                 "bands": draw(some(bands)) if bands else [],
@@ -145,11 +156,13 @@ def with_extras(draw: st.DrawFn, document: dict[str, Any], bands: list[str]) -> 
 @st.composite
 def deck_rows(draw: st.DrawFn) -> list[DeckRow]:
     rows = []
-    for prefix in draw(st.sets(st.text("149567", min_size=1, max_size=5), max_size=12)):
+    for prefix in draw(st.sets(st.text("14", min_size=1, max_size=4), min_size=3, max_size=12)):
         cut = draw(st.none() | DAYS)
         moment = None if cut is None else cut.replace(tzinfo=UTC)
-        ends = [(None, None)] if moment is None else draw(
-            st.sampled_from([[(None, moment), (moment, None)], [(moment, None)], [(None, moment)]])
+        ends = (
+            [(None, None)]
+            if moment is None
+            else draw(st.sampled_from([[(None, moment), (moment, None)], [(moment, None)], [(None, moment)]]))
         )
         for start, end in ends:
             rows.append(
@@ -161,25 +174,54 @@ def deck_rows(draw: st.DrawFn) -> list[DeckRow]:
     return rows
 
 
+VISITED = {
+    "home": [""],
+    "eu": ["FR", "20801"],
+    "far": ["US", "310260"],
+    "other": ["XX", "99999"],
+    "*": ["", "FR", "XX"],
+}
+NUMBERS = {
+    "national": "49301",
+    "mobile": "4915123",
+    "america": "12125550100",
+    "canada": "14165550100",
+    "33": "33123",
+}
+
+
 @st.composite
-def records(draw: st.DrawFn, largest: int = 1500) -> Chargeable:
+def records(draw: st.DrawFn, plan: PricePlan, rows: list[DeckRow], largest: int = 1500) -> Chargeable:
+    """A record that one of the plan's prices, drawn at random, mostly serves."""
+    price = draw(st.sampled_from(plan.usage))
+    network = draw(st.sampled_from(price.networks or ("home",)))
+    numbers = [NUMBERS[name] for name in price.destinations] or [row.prefix + "1" for row in rows] or ["4930"]
     moment = draw(DAYS).replace(tzinfo=UTC) + timedelta(seconds=draw(st.integers(0, 6 * 3600)))
+    stray = draw(st.integers(0, 7)) == 0
     return Chargeable(
-        kind=draw(st.sampled_from(["voice", "voice", "data", "message"])),
+        kind=price.kind,
         started_at=moment + timedelta(microseconds=draw(st.sampled_from([0, 999_999]))),
         quantity=draw(st.integers(0, largest)),
-        destination=draw(st.just("") | digits | st.sampled_from(["4915123", "14165550100", "33123"])),
-        visited_network=draw(st.sampled_from(["", "", "FR", "20801", "US", "310260", "XX", "99999"])),
-        rating_group=draw(st.sampled_from([None, 1, 3])),
-        region=draw(st.sampled_from(["", "north"])),
-        segment=draw(st.sampled_from(["", "business"])),
-        external_charge_nano=draw(st.none() | st.integers(0, 10**12)),
+        destination=draw(digits) if stray else draw(st.sampled_from(numbers)),
+        visited_network=draw(st.sampled_from(VISITED[network])),
+        rating_group=draw(st.sampled_from(price.rating_groups or (None, 1, 3))),
+        region=draw(st.sampled_from(price.regions or ("", "north"))),
+        segment=draw(st.sampled_from(price.segments or ("", "business"))),
+        external_charge_nano=None if stray else draw(st.integers(0, 10**12)),
     )
 
 
+class Case(NamedTuple):
+    """A tariff, its oracle, counters that are somewhere on their way, and records for it."""
+
+    tariff: Tariff
+    oracle: Oracle
+    counters: dict[str, int]
+    records: list[Chargeable]
+
+
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Tariff, Oracle, dict[str, int]]:
-    """A tariff, its oracle, and counters that are somewhere on their way."""
+def cases(draw: st.DrawFn) -> Case:
     plan = draw(plans())
     starts = [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC)][: draw(st.integers(1, 2))]
     versions = [(start, draw(deck_rows())) for start in starts]
@@ -192,7 +234,6 @@ def cases(draw: st.DrawFn) -> tuple[Tariff, Oracle, dict[str, int]]:
     )
     tariff = compile_tariff(plan, decks={"d": deck})
     counters = {spec.key: draw(st.integers(0, 600)) for spec in tariff.counters if draw(st.booleans())}
-    return tariff, Oracle(plan, {"d": versions}, HOLIDAYS), counters
-
-
-
+    rows = [row for _, deck_version in versions for row in deck_version]
+    drawn = draw(st.lists(records(plan, rows), min_size=4, max_size=8))
+    return Case(tariff, Oracle(plan, {"d": versions}, HOLIDAYS), counters, drawn)
