@@ -143,6 +143,20 @@ async def published(db: Database, tenant_id: TenantId) -> Event:
     return event
 
 
+async def test_following_prints_each_event_once_and_goes_on_where_it_stopped(
+    db: Database, tenant_id: TenantId, other_tenant_id: TenantId, call: Call
+) -> None:
+    follow = ("follow", "-s", "warehouse", "--type", "farwire.bill.*", "--tenant", "nordlicht", "--once")
+    first = await published(db, tenant_id)
+    await published(db, other_tenant_id)
+    answer = await call(events.app, *follow)
+    assert [json.loads(line)["id"] for line in answer.out.splitlines()] == [str(first.id)]
+    second = await published(db, tenant_id)
+    answer = await call(events.app, *follow)
+    assert [json.loads(line)["id"] for line in answer.out.splitlines()] == [str(second.id)]
+    assert (await call(events.app, *follow)).out == ""
+
+
 async def test_a_parked_event_is_shown_retried_and_discarded(
     db: Database, tenant_id: TenantId, settings: Settings, call: Call
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,7 +12,9 @@ from typing import Annotated
 
 import typer
 
-from farwire.base.eventbus import list_events, operations, to_cloudevent
+from farwire.base.eventbus import Event, list_events, operations, to_cloudevent
+from farwire.base.eventbus.delivery import Subscriber
+from farwire.base.eventbus.relay import Relay, RelaySettings
 from farwire.base.storage import Database, open_relay
 from farwire.cli.shell import JsonOption, Session, TenantOption, run
 from farwire.kernel.page import MAX_LIMIT
@@ -107,6 +112,49 @@ def subscribers(as_json: JsonOption = False) -> None:
         )
 
     run(act, as_json)
+
+
+@app.command()
+def follow(
+    subscriber: SubscriberOption,
+    event_type: Annotated[
+        list[str] | None, typer.Option("--type", help="A type, or its start and a star; may be repeated.")
+    ] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", "-t", help="Only this operator's.")] = None,
+    from_now: Annotated[
+        bool, typer.Option("--from-now", help="A new subscriber skips what was published before.")
+    ] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop when everything published so far is printed.")
+    ] = False,
+) -> None:
+    """Print events as CloudEvents, one JSON document a line, going on where this subscriber stopped last time.
+
+    The position is kept after the lines are written: an interruption may repeat lines, and never loses one.
+    Example: farwire events follow -s warehouse --type 'farwire.usage.*' >> usage-events.jsonl
+    """
+
+    async def act(session: Session) -> None:
+        only = None if tenant is None else await session.tenant(tenant)
+
+        async def write(event: Event) -> None:
+            if only in (None, event.tenant_id):
+                sys.stdout.write(json.dumps(to_cloudevent(event), ensure_ascii=False) + "\n")
+                sys.stdout.flush()
+
+        types = tuple(event_type or ("*",))
+        receiver = Subscriber(subscriber, write, types=types, from_start=not from_now)
+        async with _relay(session) as relay_db:
+            # One subject at a time: lines come in the order of their positions.
+            bounds = RelaySettings(concurrency=1)
+            relay = Relay(db=relay_db, clock=session.clock, subscribers=(receiver,), settings=bounds)
+            if once:
+                await relay.drain()
+                await relay.release()
+            else:
+                await relay.run(asyncio.Event())
+
+    run(act)
 
 
 @app.command()

@@ -170,6 +170,21 @@ async def test_bulk_publishing_keeps_the_order_beyond_one_statement(
     assert positions == sorted(set(positions))
 
 
+async def test_a_transaction_has_its_id_before_its_first_position(db: Database, tenant_id: TenantId) -> None:
+    """The relay's fence is sound only because of this order (decision 0004)."""
+    async with db.transaction(tenant_id) as tx:
+        assert await tx.fetchval("SELECT pg_current_xact_id_if_assigned()::text") is None
+        await tx.fetchval("SELECT base.next_outbox_position()")
+        assert await tx.fetchval("SELECT pg_current_xact_id_if_assigned()::text") is not None
+        definition = await tx.fetchval("SELECT pg_get_functiondef('base.next_outbox_position'::regproc)")
+        default = await tx.fetchval(
+            """SELECT column_default FROM information_schema.columns
+            WHERE table_schema = 'base' AND table_name = 'outbox' AND column_name = 'position'"""
+        )
+    assert definition.index("pg_current_xact_id") < definition.index("nextval")
+    assert default == "base.next_outbox_position()"
+
+
 async def test_a_list_is_filtered_by_type_and_subject(db: Database, tenant_id: TenantId) -> None:
     async with db.transaction(tenant_id) as tx:
         await publish_many(
