@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from farwire.account import service as accounts
 from farwire.account.model import BillingAccount, TaxClass
@@ -200,6 +200,42 @@ class World:
             )
             await inventory.add_products(tx, [product])
         return product
+
+    async def many(
+        self, count: int, version: PlanVersion, *, start: str = "2026-06-11T14:03+02:00"
+    ) -> list[BillingAccount]:
+        """Add accounts with one product each, in bulk. Ids rise with the numbers."""
+        entity = self.entity or await self.company()
+        people, opened, products = [], [], []
+        for n in range(count):
+            self.clock.advance(timedelta(milliseconds=1))
+            now = self.clock.now()
+            person = Party(
+                PartyId(uuid7(now)), PartyKind.INDIVIDUAL, f"P {n}", Address(self.country, HOME), "de-DE", now
+            )
+            one = BillingAccount(
+                AccountId(uuid7(now)),
+                f"{200_000 + n}",
+                person.id,
+                entity.id,
+                entity.currency,
+                1,
+                self.zone,
+                "de-DE",
+                TaxClass.STANDARD,
+                instant(start),
+            )
+            change = PlanChange(instant(start), version.id)
+            people.append(person)
+            opened.append(one)
+            products.append(
+                Product(ProductId(uuid7(now)), one.id, version.offering_id, instant(start), (change,))
+            )
+        async with self.db.transaction(self.tenant_id) as tx:
+            await parties.add_parties(tx=tx, parties=people)
+            await accounts.add_accounts(tx=tx, accounts=opened)
+            await inventory.add_products(tx, products)
+        return opened
 
     async def rated(
         self,

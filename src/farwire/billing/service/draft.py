@@ -44,6 +44,7 @@ from farwire.party.model import Party
 from farwire.tenant import service as tenants
 from farwire.tenant.model import LegalEntity, fiscal_year
 from farwire.usage import service as usage
+from farwire.usage.model import RatedTotal
 
 log = get_logger(__name__)
 
@@ -65,6 +66,7 @@ class _Batch:
     charged: Mapping[ProductId, Charged]
     charges: dict[ProductId, Charged] = field(default_factory=dict)
     items: dict[AccountId, list[Item]] = field(default_factory=lambda: defaultdict(list))
+    usage: dict[AccountId, list[tuple[RatedTotal, Period]]] = field(default_factory=lambda: defaultdict(list))
     journal: list[JournalEntry] = field(default_factory=list)
 
     def fail(self, account: BillingAccount, error: BaseException) -> None:
@@ -166,7 +168,7 @@ async def _load(tx: Tx, run: Run, cycle: Period, accounts: Sequence[BillingAccou
 async def _take_usage(
     tx: Tx, batch: _Batch, accounts: Sequence[BillingAccount], bill_ids: Mapping[AccountId, BillId]
 ) -> None:
-    """Mark the usage of the cycle, first what came late for earlier ones, and add its sums to the items."""
+    """Mark the usage of the cycle, first what came late for earlier ones, and keep its sums by account."""
     owner: dict[ProductId, tuple[AccountId, Product]] = {
         product.id: (account.id, product)
         for account in accounts
@@ -181,7 +183,7 @@ async def _take_usage(
                 period = Period(
                     max(batch.cycle.start, min(product.started_at, total.first_at)), batch.cycle.end
                 )
-            batch.items[account_id].append(usage_item(total, period, batch.versions))
+            batch.usage[account_id].append((total, period))
 
 
 def _context(account: BillingAccount, entity: LegalEntity, party: Party) -> TaxContext:
@@ -196,7 +198,10 @@ def _context(account: BillingAccount, entity: LegalEntity, party: Party) -> TaxC
 
 
 def _draft(account: BillingAccount, batch: _Batch, bill_id: BillId) -> Bill | None:
-    items = batch.items.get(account.id, [])
+    items = [
+        *batch.items.get(account.id, ()),
+        *(usage_item(total, period, batch.versions) for total, period in batch.usage.get(account.id, ())),
+    ]
     if not items:
         return None
     entity = batch.entities.get(account.legal_entity_id)
