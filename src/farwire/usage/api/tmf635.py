@@ -46,10 +46,11 @@ UNIT_OF_KIND: Final = {
 }
 
 Since = Annotated[
-    datetime, msgspec.Meta(description="Started at or after; with Z or an offset (+ written as %2B).")
+    datetime,
+    msgspec.Meta(tz=True, description="Started at or after; with Z or an offset (+ written as %2B)."),
 ]
 Before = Annotated[
-    datetime, msgspec.Meta(description="Started before; with Z or an offset (+ written as %2B).")
+    datetime, msgspec.Meta(tz=True, description="Started before; with Z or an offset (+ written as %2B).")
 ]
 
 
