@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from farwire.app import api_routes
@@ -22,6 +28,8 @@ from farwire.kernel.ids import TenantId
 from farwire.tenant import service as tenants
 from farwire.tenant.service import KeyRefused
 
+START_S = 40
+SERVE = "import typer; from farwire.cli.serve import serve; typer.run(serve)"
 MakeKey = Callable[[TenantId, Role], Awaitable[str]]
 Client = Callable[[str], httpx.AsyncClient]
 
@@ -89,3 +97,72 @@ async def other_client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(await make_key(other_tenant_id, Role.TENANT_ADMIN)) as found:
         yield found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Served:
+    """One ``farwire serve``."""
+
+    def __init__(self, env: dict[str, str], folder: Path, *options: str) -> None:
+        self.port = free_port()
+        self.base = f"http://127.0.0.1:{self.port}"
+        self.output = folder / "serve.log"
+        command = [sys.executable, "-c", SERVE, "--port", str(self.port)]
+        with self.output.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *options],
+                env={**os.environ, **env},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def until(self, path: str, status: int, seconds: float = START_S) -> httpx.Response:
+        """Ask until ``path`` answers ``status``."""
+        end = time.monotonic() + seconds
+        last: object = None
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                break
+            try:
+                answer = httpx.get(self.base + path, timeout=10)
+                if answer.status_code == status:
+                    return answer
+                last = answer.status_code
+            except httpx.HTTPError as error:
+                last = error
+            time.sleep(0.05)
+        raise AssertionError(f"{path} did not answer {status}: {last}\n{self.output.read_text()}")
+
+    def workers(self) -> list[psutil.Process]:
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait(10)
+
+
+@pytest.fixture
+def served(database_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    running: list[Served] = []
+
+    def start(*options: str) -> Served:
+        served = Served(database_env, tmp_path, *options)
+        running.append(served)
+        served.until("/health/ready", 200)
+        return served
+
+    yield start
+    for served in running:
+        served.stop()

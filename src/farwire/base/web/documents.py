@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
@@ -16,9 +16,7 @@ from farwire.kernel.page import Page
 ALWAYS: Final = frozenset({"id", "href", "@type"})
 """Attributes that ``fields`` never removes (TMF630 part 1, attribute selection)."""
 
-Amount: TypeAlias = Annotated[
-    Decimal, msgspec.Meta(extra_json_schema={"type": "number", "format": "decimal"})
-]
+Amount: TypeAlias = Decimal
 """An exact decimal, written as a JSON number with all its digits (TMF types are numbers)."""
 
 

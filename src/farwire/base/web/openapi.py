@@ -11,7 +11,7 @@ import msgspec
 
 from farwire import __version__
 from farwire.base.authz import Permission
-from farwire.base.web.documents import attribute_names
+from farwire.base.web.documents import ALWAYS, attribute_names
 from farwire.base.web.errors import ErrorBody
 from farwire.base.web.idempotency import HEADER
 from farwire.base.web.parameters import Parameter, compile_parameters
@@ -41,7 +41,13 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
     """Return the document of ``routes`` as plain data."""
     types = _types(routes)
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCES)
+    _decimals_as_numbers(schemas)
+    _decimals_as_numbers(components)
     by_type = dict(zip(map(_key, types), schemas, strict=True))
+    for name in {route.item.__name__ for route in routes if _selectable(route)}:
+        # fields= may leave any other attribute out
+        required = components[name]["required"]
+        components[name]["required"] = [attribute for attribute in required if attribute in ALWAYS]
     paths: Object = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.value.lower()] = _operation(route, by_type)
@@ -68,6 +74,22 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
             },
         },
     }
+
+
+def _decimals_as_numbers(schema: Any) -> None:
+    """Say what the encoder does: a Decimal is a JSON number with all its digits, where msgspec's schema says text."""
+    if isinstance(schema, Mapping):
+        if schema.get("format") == "decimal" and isinstance(schema, dict):
+            schema["type"] = "number"
+        for part in schema.values():
+            _decimals_as_numbers(part)
+    elif isinstance(schema, (list, tuple)):
+        for part in schema:
+            _decimals_as_numbers(part)
+
+
+def _selectable(route: AnyRoute) -> bool:
+    return route.method is Method.GET and bool(attribute_names(route.item))
 
 
 def _key(kind: Any) -> str:
@@ -114,8 +136,8 @@ def operation_id(route: AnyRoute) -> str:
 def _parameters(route: AnyRoute, schemas: Mapping[str, Object]) -> list[Object]:
     found = [_parameter("path", p, schemas) for p in compile_parameters(route.path_type).by_name.values()]
     found += [_parameter("query", p, schemas) for p in compile_parameters(route.query_type).by_name.values()]
-    names = attribute_names(route.item) if route.method is Method.GET else ()
-    if names:
+    if _selectable(route):
+        names = attribute_names(route.item)
         one = "(?:" + "|".join(re.escape(name) for name in names) + ")"
         found.append(
             {
