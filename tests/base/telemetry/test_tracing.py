@@ -79,6 +79,15 @@ def test_an_exporter_that_is_not_there_is_refused_with_the_way_out(name: str) ->
     assert raised.value.fix
 
 
+def test_the_setting_for_a_collector_asks_for_the_package_that_sends_to_it() -> None:
+    with pytest.raises(Invalid) as raised:
+        configure_tracing(env={}, endpoint="http://localhost:4318/v1/traces")
+    assert raised.value.fix == "install opentelemetry-exporter-otlp-proto-http"
+    assert not configure_tracing(
+        env={"OTEL_TRACES_EXPORTER": "none"}, endpoint="http://localhost:4318/v1/traces"
+    )
+
+
 def test_tracing_that_is_off_does_not_load_opentelemetry() -> None:
     script = (
         "import sys; from farwire.base.telemetry import span, configure_tracing, configure_logging, get_logger\n"

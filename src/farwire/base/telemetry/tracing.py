@@ -31,19 +31,25 @@ class _State:
     provider: TracerProvider | None = None
 
 
-def configure_tracing(*, env: Mapping[str, str] | None = None, exporter: SpanExporter | None = None) -> bool:
+def configure_tracing(
+    *,
+    env: Mapping[str, str] | None = None,
+    endpoint: str | None = None,
+    exporter: SpanExporter | None = None,
+) -> bool:
     """Turn tracing on as the ``OTEL_*`` variables say; return whether it is on.
 
+    ``endpoint`` (the setting ``trace_endpoint``) sends to an OTLP collector where the variables name no exporter.
     ``exporter`` replaces the one of the environment. Raises ``Invalid`` (``telemetry.exporter``) for an exporter that
     is unknown or whose package is missing. Loads the OpenTelemetry SDK only when it is needed.
     """
     env = os.environ if env is None else env
-    name = env.get(_EXPORTER, "none").strip().lower()
+    name = env.get(_EXPORTER, "otlp" if endpoint else "none").strip().lower()
     stop_tracing()
     if exporter is None:
         if name in ("", "none") or env.get("OTEL_SDK_DISABLED", "").lower() == "true":
             return False
-        exporter = _exporter(name)
+        exporter = _exporter(name, endpoint)
     from opentelemetry.sdk.resources import SERVICE_NAME, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
@@ -57,7 +63,7 @@ def configure_tracing(*, env: Mapping[str, str] | None = None, exporter: SpanExp
     return True
 
 
-def _exporter(name: str) -> SpanExporter:
+def _exporter(name: str, endpoint: str | None) -> SpanExporter:
     if name == "console":
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
@@ -71,7 +77,7 @@ def _exporter(name: str) -> SpanExporter:
         except ImportError:
             fix = "install opentelemetry-exporter-otlp-proto-http"
         else:
-            otlp: SpanExporter = OTLPSpanExporter()
+            otlp: SpanExporter = OTLPSpanExporter(endpoint=endpoint)
             return otlp
     raise Invalid(
         f"no trace exporter {name}", code="telemetry.exporter", field=_EXPORTER, value=name, fix=fix
