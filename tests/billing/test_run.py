@@ -225,7 +225,7 @@ async def test_kill_9_in_the_middle_neither_loses_nor_doubles_anything(
     clock.set(instant(UNTIL))
     await worlds[0].run(UNTIL, batch=5)
     killed = 0
-    for _ in range(4):
+    for _ in range(int(os.environ.get("FARWIRE_KILLS", "4"))):
         code = await asyncio.to_thread(kill_after, chance.uniform(0.05, 0.35), other_tenant_id, database_env)
         killed += code == -signal.SIGKILL
     assert killed >= 2

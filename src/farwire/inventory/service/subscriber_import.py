@@ -125,6 +125,7 @@ async def import_subscribers(
         raise Invalid(
             f"the file is no CSV: {error}", code="inventory.import_malformed", field="file"
         ) from None
+    report.errors.sort(key=lambda error: error.row)
     async with db.transaction(tenant_id) as tx:
         detail = {"rows": report.rows, "added": report.added, "refused": report.refused}
         await audit.record(
