@@ -17,7 +17,8 @@ from hypothesis import settings as hypothesis_settings
 
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
-from farwire.base.storage import Database, open_database
+from farwire.base.storage import Database
+from farwire.base.storage.database import open_pool
 from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer
 from farwire.base.storage.endpoints import connect
 from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
@@ -130,7 +131,7 @@ def database_env(settings: Settings) -> dict[str, str]:
 @pytest.fixture
 async def db(settings: Settings) -> AsyncIterator[Database]:
     """A pool as farwire_app on an empty, migrated database."""
-    database = await open_database(settings)
+    database = await open_pool(str(settings.database_url))
     yield database
     await database.close()
 

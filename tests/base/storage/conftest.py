@@ -1,13 +1,18 @@
 """A table of its own, so that the storage is tested without any context."""
 
-from collections.abc import AsyncIterator
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from farwire.base.storage import Database
 from farwire.base.storage.database import open_pool
-from farwire.base.storage.embedded import DatabaseRole
+from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer
 from farwire.base.storage.endpoints import connect
+from farwire.base.storage.ephemeral import Run, more_room
 from farwire.kernel.ids import TenantId, uuid7
 
 PROBE_SQL = """
@@ -57,3 +62,14 @@ def mine() -> TenantId:
 def theirs() -> TenantId:
     """Another tenant."""
     return TenantId(uuid7())
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A fresh data folder that the server's user can reach and that ends with the run."""
+    run = Run.parse(os.environ["FARWIRE_TEST_RUN"])
+    folder = Path(tempfile.mkdtemp(prefix="s", dir=more_room(run)))
+    folder.chmod(0o755)
+    yield folder
+    EmbeddedServer(folder).stop(immediate=True)
+    shutil.rmtree(folder)

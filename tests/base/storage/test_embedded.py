@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from farwire.base.storage import Database, open_database
 from farwire.base.storage.binaries import find_binaries, reachable_binaries
 from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer, kill_server
 from farwire.base.storage.endpoints import connect, start_embedded
-from farwire.base.storage.ephemeral import Run, more_room, scratch_root
+from farwire.base.storage.ephemeral import scratch_root
 from farwire.base.storage.errors import (
     EmbeddedMissing,
     EmbeddedServerFailed,
@@ -34,17 +33,6 @@ from farwire.kernel.ids import TenantId, uuid7
 
 NOBODY = OsUser("nobody", 65534, 65534)
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server under another user")
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A fresh data folder that the server's user can reach and that ends with the run."""
-    run = Run.parse(os.environ["FARWIRE_TEST_RUN"])
-    folder = Path(tempfile.mkdtemp(prefix="s", dir=more_room(run)))
-    folder.chmod(0o755)
-    yield folder
-    EmbeddedServer(folder).stop(immediate=True)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -165,8 +153,6 @@ async def test_what_was_committed_survives_kill_9_and_a_stale_pid_file(place: Pa
         await owner.execute("CREATE TABLE base.kept AS SELECT 42 AS answer")
     kill_server(server)
     assert (server.folder.data / "postmaster.pid").exists()
-    while server.running():
-        await asyncio.sleep(0.05)
     assert await start_embedded(server) is True
     async with connect(server.url(DatabaseRole.OWNER)) as owner:
         assert await owner.fetchval("SELECT answer FROM base.kept") == 42

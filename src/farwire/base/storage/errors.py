@@ -135,7 +135,8 @@ def translate(error: BaseException) -> FarwireError | None:
         return StorageBusy(
             "the database has no free connection", fix="lower database_pool_size or raise max_connections"
         )
-    if isinstance(error, asyncpg.DiskFullError):
+    # A full disk under the write-ahead log ends the server: the connection breaks, and that is its cause.
+    if isinstance(error, asyncpg.DiskFullError) or isinstance(error.__cause__, asyncpg.DiskFullError):
         return DiskFull(
             "the disk of the database is full", fix="free space, then try again; nothing was half-written"
         )
