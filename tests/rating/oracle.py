@@ -52,9 +52,7 @@ def band_at(plan: PricePlan, at: datetime, holidays: frozenset[date]) -> str:
 def zone_of(plan: PricePlan, number: str) -> str:
     zones = {prefix: name for name, prefixes in plan.destinations.items() for prefix in prefixes}
     for price in plan.usage:
-        for name in price.destinations:
-            if name not in plan.destinations:
-                zones[name] = name
+        zones |= {name: name for name in price.destinations if name not in plan.destinations}
     best = ""
     for prefix in zones:
         if number.startswith(prefix) and len(prefix) > len(best):

@@ -59,7 +59,7 @@ def usage_prices(draw: st.DrawFn, number: int, bands: list[str]) -> dict[str, An
     }
     if way in ("price", "tiers", "package"):
         price["increments"] = [f"{n} {base}" for n in draw(st.lists(st.integers(1, 90), max_size=2))]
-        price["included"] = draw(st.sampled_from(["", f"10 {base}"]))
+        price["included"] = draw(st.sampled_from(["", f"300 {base}"]))
         price["connect_fee"] = draw(AMOUNTS)
     if way in ("price", "deck", "source"):
         low = draw(st.none() | AMOUNTS)
@@ -119,7 +119,8 @@ def plans(draw: st.DrawFn) -> PricePlan:
         try:
             from_document({**document, "usage": longer})
         except Invalid as error:
-            assert error.code == "catalog.price_overlap", error
+            if error.code != "catalog.price_overlap":
+                raise
             continue
         document["usage"] = longer
     return from_document(draw(with_extras(document, names)))
@@ -128,7 +129,7 @@ def plans(draw: st.DrawFn) -> PricePlan:
 @st.composite
 def with_extras(draw: st.DrawFn, document: dict[str, Any], bands: list[str]) -> dict[str, Any]:
     free = [price for price in document["usage"] if "source" not in price]
-    allowances, discounts = [], []
+    allowances = []
     for number in range(draw(st.integers(0, 4)) if free else 0):
         kind = draw(st.sampled_from(free))["kind"]
         allowances.append(
@@ -140,16 +141,16 @@ def with_extras(draw: st.DrawFn, document: dict[str, Any], bands: list[str]) -> 
                 "bands": draw(some(bands)) if bands else [],
             }
         )
-    for number in range(draw(st.integers(0, 2)) if document["usage"] else 0):
-        discounts.append(
-            {
-                "id": f"c{number}",
-                "percent": draw(st.decimals(0, 100, places=2)),
-                "prices": [draw(st.sampled_from(document["usage"]))["id"]],
-                "segments": draw(some(["business"])),
-                "valid_from": draw(st.sampled_from([None, datetime(2026, 5, 1, tzinfo=UTC)])),
-            }
-        )
+    discounts = [
+        {
+            "id": f"c{number}",
+            "percent": draw(st.decimals(0, 100, places=2)),
+            "prices": [draw(st.sampled_from(document["usage"]))["id"]],
+            "segments": draw(some(["business"])),
+            "valid_from": draw(st.sampled_from([None, datetime(2026, 5, 1, tzinfo=UTC)])),
+        }
+        for number in range(draw(st.integers(0, 2)))
+    ]
     return {**document, "allowances": allowances, "discounts": discounts}
 
 
