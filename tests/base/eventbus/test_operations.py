@@ -88,7 +88,8 @@ async def test_old_events_are_purged_after_every_subscriber_has_passed_them(
     await relay_of(relay_db, clock, Subscriber("quick", quick)).drain()
     later = AT + timedelta(days=30)
     relay = relay_of(relay_db, clock, Subscriber("slow", slow), batch=1)
-    await relay.serve_once(Subscriber("slow", slow))
+    while not slow.seen:  # The server's other databases may hold the horizon back for a moment.
+        await relay.serve_once(Subscriber("slow", slow))
     assert await operations.purge(relay_db=relay_db, before=AT) == 0, "nothing is that old"
     assert await operations.purge(relay_db=relay_db, before=later) == 1, "slow has passed one event"
     await relay.drain()
