@@ -197,7 +197,7 @@ async def test_recycling_is_a_fact_and_is_audited(db, tenant_id, load, recycle):
         facts = await eventbus.list_events(tx=tx, type_prefix="farwire.usage.recycled")
         entries = await latest(tx=tx, action_prefix="usage.")
     assert facts[0][1].data["counts"]["rows_assembled"] == 2
-    assert entries[0].action == "usage.recycle"
+    assert entries[0].act.action == "usage.recycle"
 
 
 async def test_another_tenant_cannot_recycle_or_erase(db, tenant_id, other_tenant_id, clock, load):
