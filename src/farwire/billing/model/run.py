@@ -69,9 +69,7 @@ class RunReport:
         return self.run.state is RunState.COMPLETED and self.failed == 0
 
 
-def due_cycle(
-    cycle: BillCycle, opened_at: datetime, done_until: datetime | None, until: datetime
-) -> Period | None:
-    """Return the account's next cycle that is not billed yet and ends at or before ``until``, or None."""
-    period = cycle.containing(opened_at if done_until is None else done_until)
+def due_cycle(cycle: BillCycle, since: datetime, until: datetime) -> Period | None:
+    """Return the cycle that holds ``since``, the end of the last one billed or the opening, if it ends by ``until``."""
+    period = cycle.containing(since)
     return period if period.end <= until else None

@@ -9,7 +9,7 @@ rest, so that net and taxes always make the gross. Exempt and reverse-charge cus
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -39,6 +39,8 @@ class TaxContext:
     region: str | None
     seller_region: str | None
     tz: ZoneInfo
+    known: dict[tuple[str, date], tuple[TaxComponent, ...]] = field(default_factory=dict, compare=False)
+    """What the pack answered before, by category and day: a batch of bills asks the same again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,12 @@ def category_of(item: Item) -> str:
 
 def rates_of(item: Item, context: TaxContext) -> tuple[TaxComponent, ...]:
     """Return the taxes that the price of ``item`` bears for a standard customer. Raises what the pack raises."""
-    return context.pack.tax_components(
-        category_of(item), tax_point(item, context.tz), context.region, context.seller_region
-    )
+    asked = (category_of(item), tax_point(item, context.tz))
+    found = context.known.get(asked)
+    if found is None:
+        found = context.pack.tax_components(*asked, context.region, context.seller_region)
+        context.known[asked] = found
+    return found
 
 
 def _shares(components: Sequence[TaxComponent]) -> tuple[Fraction, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from farwire.account.model import BillingAccount
+from farwire.account.model import BillingAccount, TaxClass
 from farwire.base.storage import Tx
 from farwire.base.telemetry import get_logger
 from farwire.billing.model import (
@@ -67,6 +67,7 @@ class _Batch:
     charges: dict[ProductId, Charged] = field(default_factory=dict)
     items: dict[AccountId, list[Item]] = field(default_factory=lambda: defaultdict(list))
     usage: dict[AccountId, list[tuple[RatedTotal, Period]]] = field(default_factory=lambda: defaultdict(list))
+    contexts: dict[tuple[LegalEntityId, TaxClass, str | None, str], TaxContext] = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
 
     def fail(self, account: BillingAccount, error: BaseException) -> None:
@@ -186,15 +187,17 @@ async def _take_usage(
             batch.usage[account_id].append((total, period))
 
 
-def _context(account: BillingAccount, entity: LegalEntity, party: Party) -> TaxContext:
+def _context(account: BillingAccount, entity: LegalEntity, party: Party, batch: _Batch) -> TaxContext:
     domestic = party.address.country in ("", entity.country)
-    return TaxContext(
-        pack=load_pack(entity.country),
-        tax_class=account.tax_class,
-        region=(party.address.region or None) if domestic else None,
-        seller_region=entity.address.region or None,
-        tz=zone(account.zone),
-    )
+    region = (party.address.region or None) if domestic else None
+    key = (entity.id, account.tax_class, region, account.zone)
+    context = batch.contexts.get(key)
+    if context is None:
+        seller_region = entity.address.region or None
+        pack = load_pack(entity.country)
+        context = TaxContext(pack, account.tax_class, region, seller_region, zone(account.zone))
+        batch.contexts[key] = context
+    return context
 
 
 def _draft(account: BillingAccount, batch: _Batch, bill_id: BillId) -> Bill | None:
@@ -210,7 +213,7 @@ def _draft(account: BillingAccount, batch: _Batch, bill_id: BillId) -> Bill | No
         raise NotFound(
             "the account's company or customer does not exist", code="billing.party_missing", field="account"
         )
-    calculated = calculate(items, account.currency, _context(account, entity, party))
+    calculated = calculate(items, account.currency, _context(account, entity, party, batch))
     bill = _bill(account, entity, party, calculated, batch, bill_id)
     check_sums(bill)
     return bill

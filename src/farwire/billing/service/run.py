@@ -124,8 +124,13 @@ async def _draft_chunk(
 async def _due(tx: Tx, run: Run, chunk: Sequence[BillingAccount]) -> dict[Period, list[BillingAccount]]:
     done = await run_store.done_until(tx, [account.id for account in chunk])
     due: dict[Period, list[BillingAccount]] = defaultdict(list)
+    known: dict[tuple[int, str, datetime], Period | None] = {}
     for account in chunk:
-        cycle = due_cycle(account.cycle, account.opened_at, done.get(account.id), run.until)
+        since = done.get(account.id, account.opened_at)
+        key = (account.cycle_day, account.zone, since)
+        if key not in known:
+            known[key] = due_cycle(account.cycle, since, run.until)
+        cycle = known[key]
         if cycle is not None:
             due[cycle].append(account)
     return due
