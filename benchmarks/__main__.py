@@ -1,4 +1,4 @@
-"""Run every benchmark: `python -m benchmarks [NAME …]`. Each prints its figures beside a limit or a peer of the same run."""
+"""Run every benchmark: `python -m benchmarks [NAME …]`. Each prints its figures beside a limit or a peer."""
 
 from __future__ import annotations
 
