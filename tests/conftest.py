@@ -19,9 +19,16 @@ from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
 from farwire.base.storage import Database
 from farwire.base.storage.database import open_pool
-from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer
+from farwire.base.storage.embedded import DatabaseRole
 from farwire.base.storage.endpoints import connect
-from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
+from farwire.base.storage.ephemeral import (
+    Run,
+    Server,
+    clone_template,
+    ephemeral_server,
+    make_template,
+    remove,
+)
 from farwire.kernel.ids import TenantId, uuid7
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -51,7 +58,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 class WorkerDatabase:
     """The database of this worker, on the server of this run."""
 
-    def __init__(self, server: EmbeddedServer, name: str) -> None:
+    def __init__(self, server: Server, name: str) -> None:
         self.server = server
         self.name = name
         self.used = False
@@ -87,14 +94,29 @@ END $$
 """
 
 
+class ForeignServer:
+    """A server that somebody else runs, e.g. of another version, made by `initdb -U farwire_admin --auth=trust`."""
+
+    def __init__(self, socket_dir: str) -> None:
+        self.socket_dir = socket_dir
+
+    def url(self, role: DatabaseRole = DatabaseRole.APP, database: str = "postgres") -> str:
+        """Return the URL for a role and a database."""
+        return f"postgresql://{role.value}@/{database}?host={self.socket_dir}"
+
+
 @pytest.fixture(scope="session")
-def server() -> EmbeddedServer:
-    """The throw-away PostgreSQL of this run."""
+def server() -> Server:
+    """The throw-away PostgreSQL of this run, or the one whose socket folder FARWIRE_TEST_SERVER names."""
+    if socket_dir := os.environ.get("FARWIRE_TEST_SERVER"):
+        foreign = ForeignServer(socket_dir)
+        make_template(foreign)
+        return foreign
     return ephemeral_server(Run.parse(os.environ[RUN_VARIABLE]))
 
 
 @pytest.fixture(scope="session")
-def worker_database(server: EmbeddedServer, worker_id: str) -> WorkerDatabase:
+def worker_database(server: Server, worker_id: str) -> WorkerDatabase:
     """This worker's migrated database."""
     name = f"farwire_{worker_id}"
     clone_template(server, name)
@@ -201,7 +223,7 @@ def require_rig() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def scratch_database(server: EmbeddedServer, worker_id: str) -> WorkerDatabase:
+def scratch_database(server: Server, worker_id: str) -> WorkerDatabase:
     """A migrated database of its own for one test that changes the schema or needs the server to itself."""
     name = f"scratch_{worker_id}"
     clone_template(server, name)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from farwire.base.config import default_data_dir
 from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer
@@ -26,6 +27,7 @@ from farwire.base.storage.roles import ensure_database, ensure_roles
 TEMPLATE: Final = "farwire_template"
 MORE: Final = "more"
 _POLL_S: Final = 0.5
+_KEY: Final = re.compile(r"\d+-\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,25 @@ def ephemeral_server(run: Run) -> EmbeddedServer:
         if not server.running():
             server.start()
             _watch(run)
-        with asyncio.Runner() as runner:
-            runner.run(_make_template(server))
+        make_template(server)
     return server
 
 
-def clone_template(server: EmbeddedServer, name: str) -> None:
+class Server(Protocol):
+    """A server on which an administrator can make databases."""
+
+    def url(self, role: DatabaseRole = ..., database: str = ...) -> str:
+        """Return the URL for a role and a database."""
+        ...
+
+
+def make_template(server: Server) -> None:
+    """Make the roles and the migrated template database where they are missing."""
+    with asyncio.Runner() as runner:
+        runner.run(_make_template(server))
+
+
+def clone_template(server: Server, name: str) -> None:
     """Make the database ``name`` afresh as a copy of the migrated template."""
     with asyncio.Runner() as runner:
         runner.run(_clone(server, name, TEMPLATE))
@@ -101,7 +116,7 @@ def remove(run: Run) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _make_template(server: EmbeddedServer) -> None:
+async def _make_template(server: Server) -> None:
     async with connect(server.url(DatabaseRole.ADMIN, "postgres")) as admin:
         if await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", TEMPLATE):
             return
@@ -114,7 +129,7 @@ async def _make_template(server: EmbeddedServer) -> None:
         await admin.execute(f"ALTER DATABASE {building} RENAME TO {TEMPLATE}")
 
 
-async def _clone(server: EmbeddedServer, name: str, template: str) -> None:
+async def _clone(server: Server, name: str, template: str) -> None:
     async with connect(server.url(DatabaseRole.ADMIN, "postgres")) as admin:
         await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         await ensure_database(admin, name, template=template, strategy="FILE_COPY")
@@ -123,7 +138,7 @@ async def _clone(server: EmbeddedServer, name: str, template: str) -> None:
 def _sweep(root: Path) -> None:
     """Remove the servers of runs that are gone."""
     for folder in root.iterdir():
-        if folder.is_dir() and not Run.parse(folder.name).alive:
+        if _KEY.fullmatch(folder.name) and folder.is_dir() and not Run.parse(folder.name).alive:
             remove(Run.parse(folder.name))
 
 
