@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from io import StringIO
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
@@ -45,6 +46,8 @@ from farwire.kernel.ids import TenantId
 from farwire.kernel.money import Money
 from farwire.kernel.time import instant, local_midnight, zone
 from farwire.tenant import service as tenant_service
+
+_WEB_FONT: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 class ExitCode(IntEnum):
@@ -115,7 +118,8 @@ class Output:
         if svg is not None:
             canvas = Console(record=True, width=110, file=StringIO())
             canvas.print(shown)
-            canvas.save_svg(str(svg), title="make demo")
+            # A picture in a README loads no font from anywhere.
+            svg.write_text(_WEB_FONT.sub("", canvas.export_svg(title="make demo")), encoding="utf-8")
 
     def _write_json(self, document: object) -> None:
         sys.stdout.write(json.dumps(as_plain(document), ensure_ascii=False, indent=2) + "\n")
