@@ -130,7 +130,8 @@ async def rated_usage(db: Database, tenant_id: TenantId) -> None:
             "SELECT $1, gen_random_uuid(), $1, p.product_id, 'voice', 'rated', p.started_at + n * interval '1 hour', "
             "60, '4319999999', 'originating', '', '', p.product_id, v.plan_version_id, 90000000, 'EUR', 'voice', "
             "'Voice', 60, now(), now() FROM inventory.product p "
-            "JOIN inventory.product_plan v USING (tenant_id, product_id), generate_series(1, $2) AS n WHERE p.tenant_id = $1",
+            "JOIN inventory.product_plan v USING (tenant_id, product_id), generate_series(1, $2) AS n "
+            "WHERE p.tenant_id = $1",
             tenant_id,
             RECORDS,
         )
