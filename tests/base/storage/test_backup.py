@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,27 @@ async def test_a_restore_that_fails_half_way_leaves_the_database_as_it_was(
         await backups.restore(source, done.dump, replace=True)
     assert caught.value.code == "storage.program_failed"
     assert await count_items(probe_urls) == 1001
+
+
+async def test_what_a_failing_program_wrote_before_it_failed_is_not_kept(
+    probe_urls: dict[DatabaseRole, str],
+) -> None:
+    url, psql = probe_urls[DatabaseRole.OWNER], find_binaries().program("psql")
+    for end, kept in (("exit 1", None), ("exit 0", "probe.half")):
+        source = ["/bin/sh", "-c", f"echo 'CREATE TABLE probe.half (id int);'; {end}"]
+        with suppress(FarwireError):
+            await backups._pour(source, [psql], url, b"", 18)
+        async with connect(url) as owner:
+            assert await owner.fetchval("SELECT to_regclass('probe.half')::text") == kept
+
+
+async def test_a_statement_that_fails_is_told_and_ends_the_restore(
+    probe_urls: dict[DatabaseRole, str],
+) -> None:
+    url, psql = probe_urls[DatabaseRole.OWNER], find_binaries().program("psql")
+    source = ["/bin/sh", "-c", "echo 'SELECT nonsense;'; yes 'SELECT 1;' | head -n 100000"]
+    with pytest.raises(FarwireError, match="nonsense"):
+        await backups._pour(source, [psql], url, b"", 18)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"format": 99}', "[]"])

@@ -60,7 +60,9 @@ class Run:
 
 
 def scratch_root() -> Path:
-    """Return the folder that holds the throw-away servers of this user."""
+    """Return the folder of the throw-away servers: FARWIRE_TEST_SCRATCH, or one in this user's data folder."""
+    if named := os.environ.get("FARWIRE_TEST_SCRATCH"):
+        return Path(named)
     return default_data_dir(os.environ) / "scratch"
 
 
