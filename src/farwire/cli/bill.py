@@ -10,9 +10,10 @@ import typer
 
 from farwire.account import service as accounts
 from farwire.billing import service
-from farwire.billing.model import Bill, BillLine, LineKind
+from farwire.billing.model import Bill, BillLine, LineKind, RunReport
 from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, parse_moment, run
 from farwire.kernel.errors import Invalid
+from farwire.kernel.ids import TenantId
 from farwire.kernel.money import Money, nano_to_decimal
 from farwire.kernel.page import PageRequest
 from farwire.rating.model import explain_in_words
@@ -76,34 +77,38 @@ def run_bills(
                 batch=batch,
                 progress=lambda _phase, done, _total: report_progress(done),
             )
-        failures = await service.run_failures(
-            db=session.db, tenant_id=operator.id, run_id=report.run.id, page=PageRequest(0, 100)
-        )
-        facts = {
-            "run": report.run.id,
-            "state": report.run.state,
-            "billed": report.billed,
-            "empty": report.empty,
-            "failed": report.failed,
-            "issued": report.issued,
-        }
-        errors = [
-            {
-                "account": entry.account_id,
-                "cycle_end": entry.cycle_end,
-                "code": entry.code,
-                "message": entry.message,
-            }
-            for entry in failures.items
-        ]
-        session.out.facts("Bill run", {**facts, "failures": errors} if session.out.as_json else facts)
-        if errors and not session.out.as_json:
-            columns = ("account", "cycle_end", "code", "message")
-            session.out.rows("Failed accounts", columns, errors, empty="", total=failures.total)
+        await _show_run(session, operator.id, report)
         if not report.ok:
             raise typer.Exit(ExitCode.DIFFERENCE)
 
     run(act, as_json)
+
+
+async def _show_run(session: Session, tenant_id: TenantId, report: RunReport) -> None:
+    failures = await service.run_failures(
+        db=session.db, tenant_id=tenant_id, run_id=report.run.id, page=PageRequest(0, 100)
+    )
+    facts = {
+        "run": report.run.id,
+        "state": report.run.state,
+        "billed": report.billed,
+        "empty": report.empty,
+        "failed": report.failed,
+        "issued": report.issued,
+    }
+    errors = [
+        {
+            "account": entry.account_id,
+            "cycle_end": entry.cycle_end,
+            "code": entry.code,
+            "message": entry.message,
+        }
+        for entry in failures.items
+    ]
+    session.out.facts("Bill run", {**facts, "failures": errors} if session.out.as_json else facts)
+    if errors and not session.out.as_json:
+        columns = ("account", "cycle_end", "code", "message")
+        session.out.rows("Failed accounts", columns, errors, empty="", total=failures.total)
 
 
 @app.command("cancel")

@@ -126,17 +126,18 @@ async def import_subscribers(
             f"the file is no CSV: {error}", code="inventory.import_malformed", field="file"
         ) from None
     report.errors.sort(key=lambda error: error.row)
-    async with db.transaction(tenant_id) as tx:
-        detail = {"rows": report.rows, "added": report.added, "refused": report.refused}
-        await audit.record(
-            tx,
-            actor=actor,
-            action="inventory.imported",
-            subject=str(tenant_id),
-            at=clock.now(),
-            detail=detail,
-        )
+    await _note(db, tenant_id, clock.now(), actor, report)
     return report
+
+
+async def _note(
+    db: Database, tenant_id: TenantId, at: datetime, actor: Actor, report: SubscriberReport
+) -> None:
+    detail = {"rows": report.rows, "added": report.added, "refused": report.refused}
+    async with db.transaction(tenant_id) as tx:
+        await audit.record(
+            tx, actor=actor, action="inventory.imported", subject=str(tenant_id), at=at, detail=detail
+        )
 
 
 def _parsed(
