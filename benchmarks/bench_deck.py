@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.decks import FORMAT, deck_file
 from farwire.base.clock import SystemClock
-from farwire.base.config import load_settings
-from farwire.base.storage import Database, migrate_database, open_database
+from farwire.base.config import Settings
+from farwire.base.storage import Database, open_database
+from farwire.base.storage.embedded import DatabaseRole
+from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
 from farwire.catalog.model import read_plan
 from farwire.catalog.service import publish_plan
-from farwire.kernel.ids import TenantId, uuid7
+from farwire.kernel.ids import TenantId
 from farwire.rating.service import import_deck, tariff_for
 from farwire.tenant.service import create_tenant
 
+DATABASE = "farwire_bench_deck"
 PLAN = """
 offering = "{name}"
 name = "Bench"
@@ -65,16 +69,16 @@ async def import_seconds(db: Database, tenant_id: TenantId, path: Path, name: st
         return imported, time.perf_counter() - started
 
 
-async def measure() -> None:
-    """Import into a tenant of its own in the configured database and print the table."""
+async def measure(run: Run) -> None:
+    """Import into a throw-away database and print the table."""
     path, source = deck_file()
-    settings = load_settings()
-    await migrate_database(settings)
-    db = await open_database(settings)
+    server = await asyncio.to_thread(ephemeral_server, run)
+    await asyncio.to_thread(clone_template, server, DATABASE)
+    url = server.url(DatabaseRole.APP, DATABASE)
+    db = await open_database(Settings(data_dir=path.parent, database_url=url))
     try:
-        name = f"bench-{uuid7().hex[-12:]}"
-        tenant = await create_tenant(db=db, clock=SystemClock(), name=name)
-        imported, compiled = await import_seconds(db, tenant.id, path, name)
+        tenant = await create_tenant(db=db, clock=SystemClock(), name="bench")
+        imported, compiled = await import_seconds(db, tenant.id, path, "bench")
     finally:
         await db.close()
     rows, bare = read_bare(path)
@@ -86,7 +90,11 @@ async def measure() -> None:
 
 def main() -> None:
     """Run the measurement."""
-    asyncio.run(measure())
+    run = Run.of(os.getpid())
+    try:
+        asyncio.run(measure(run))
+    finally:
+        remove(run)
 
 
 if __name__ == "__main__":

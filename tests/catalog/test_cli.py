@@ -1,0 +1,74 @@
+"""``farwire catalog`` and ``farwire deck`` as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farwire.base.storage import Database
+from farwire.kernel.ids import TenantId
+
+PLAN = """
+offering = "calls"
+name = "Calls"
+valid_from = 2026-01-01T00:00:00Z
+currency = "USD"
+zone = "UTC"
+prices_include_tax = false
+[[usage]]
+id = "voice"
+kind = "voice"
+deck = "wholesale"
+"""
+
+Farwire = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+async def farwire(db: Database, tenant_id: TenantId, database_env: dict[str, str], tmp_path: Path) -> Farwire:
+    async with db.untenanted() as tx:
+        name = await tx.fetchval("SELECT name FROM tenant.tenant WHERE tenant_id = $1", tenant_id)
+    env = {**os.environ, **database_env, "FARWIRE_TENANT": str(name)}
+
+    def run(*arguments: str) -> tuple[int, Any]:
+        command = [sys.executable, "-c", "from farwire.app import main; main()", *arguments, "--json"]
+        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+        text = done.stdout or done.stderr
+        return done.returncode, json.loads(text) if text else None
+
+    (tmp_path / "calls.toml").write_text(PLAN)
+    return run
+
+
+async def test_a_plan_is_checked_published_and_shown(farwire: Farwire, tmp_path: Path) -> None:
+    assert farwire("catalog", "check", "calls.toml")[0] == 0
+    code, first = farwire("catalog", "publish", "calls.toml")
+    assert (code, first["new"]) == (0, True)
+    assert farwire("catalog", "publish", "calls.toml")[1]["new"] is False
+    assert farwire("catalog", "list")[1]["items"][0]["code"] == "calls"
+    assert farwire("catalog", "show", "calls")[1]["items"][0]["plan_version_id"] == first["plan_version_id"]
+    assert farwire("catalog", "show", "calls", "--at", "2026-07-01")[1]["offering"] == "calls"
+    (tmp_path / "calls.toml").write_text(PLAN.replace("USD", "XXQ"))
+    code, error = farwire("catalog", "check", "calls.toml")
+    assert (code, error["error"]["code"]) == (3, "money.currency_unknown")
+    assert farwire("catalog", "show", "none")[0] == 4
+
+
+async def test_a_deck_is_imported_listed_and_looked_up(farwire: Farwire, tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text("Code,Rate\n49,0.10\nx,1\n4930,0.05\n")
+    options = ["--name", "wholesale", "--currency", "USD", "--valid-from", "2026-06-01"]
+    options += ["--column", "prefix=Code", "--column", "price=Rate"]
+    code, report = farwire("deck", "import", "rates.csv", *options)
+    assert (code, report["imported"], report["rows"][0]["row"]) == (3, 0, 2)
+    code, report = farwire("deck", "import", "rates.csv", *options, "--skip-bad-rows")
+    assert (code, report["imported"], report["bad"]) == (0, 2, 1)
+    assert farwire("deck", "list")[1]["items"][0]["rows"] == 2
+    found = farwire("deck", "lookup", "wholesale", "4930123", "--at", "2026-06-02")[1]["items"]
+    assert [(row["prefix"], row["price"]) for row in found] == [("4930", "0.05"), ("49", "0.1")]
