@@ -18,7 +18,7 @@ UNROUTED: Final = "(unrouted)"
 class Exchange:
     """The mutable note that the layers of one request write on."""
 
-    __slots__ = ("code", "key_id", "request_id", "route", "status", "tenant_id", "trace_id")
+    __slots__ = ("code", "is_page", "key_id", "request_id", "route", "status", "tenant_id", "trace_id")
 
     def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
         request_id = trace_id = ""
@@ -36,3 +36,4 @@ class Exchange:
         self.code = ""
         self.tenant_id = ""
         self.key_id = ""
+        self.is_page = False

@@ -18,13 +18,17 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-SECURITY_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
+PAGE_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-API_POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-"""Answers are data: a browser must run and load nothing from them. Pages bring their own policy."""
+"""On every answer. Pages bring their own content security policy."""
+API_HEADERS: Final = (
+    *PAGE_HEADERS,
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+"""Answers are data: a browser must run and load nothing from them."""
 
 
 class Guard:
@@ -89,12 +93,11 @@ class _Sender:
         if message["type"] == "http.response.start":
             self._started = True
             self._exchange.status = message["status"]
-            headers = list(message["headers"])
-            if not any(name == API_POLICY[0] for name, _ in headers):
-                headers.append(API_POLICY)
-            headers += SECURITY_HEADERS
-            headers.append((b"x-request-id", self._exchange.request_id.encode("ascii")))
-            message["headers"] = headers
+            message["headers"] = [
+                *message["headers"],
+                *(PAGE_HEADERS if self._exchange.is_page else API_HEADERS),
+                (b"x-request-id", self._exchange.request_id.encode("ascii")),
+            ]
         await self._send(message)
 
     async def error(self, error: FarwireError) -> None:

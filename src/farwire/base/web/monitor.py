@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
-from farwire.base.telemetry import counter, gauge, get_logger, histogram
+from prometheus_client import Counter, Histogram
+
+from farwire.base.telemetry import gauge, get_logger
+from farwire.base.telemetry.metrics import REGISTRY, SECONDS
 from farwire.base.web.access import AccessLog
 from farwire.base.web.exchange import Exchange
 from farwire.kernel.errors import FarwireError
@@ -14,9 +19,28 @@ log = get_logger(__name__)
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-REQUESTS: Final = counter("farwire_http_requests_total", "Requests answered.", ("method", "route", "status"))
-LATENCY: Final = histogram("farwire_http_request_seconds", "Seconds until the answer left.", ("route",))
+REQUESTS: Final = Counter(
+    "farwire_http_requests_total", "Requests answered.", ("method", "route", "status"), registry=REGISTRY
+)
+LATENCY: Final = Histogram(
+    "farwire_http_request_seconds",
+    "Seconds until the answer left.",
+    ("route",),
+    registry=REGISTRY,
+    buckets=SECONDS,
+)
 RUNNING: Final = gauge("farwire_http_requests_running", "Requests that run now, in the busiest worker.")
+
+
+# Looking a series up by its labels costs several µs. The labels come from closed lists: methods, templates, statuses.
+@lru_cache(maxsize=4096)
+def _requests(method: str, route: str, status: int) -> Counter:
+    return REQUESTS.labels(method, route, str(status))
+
+
+@lru_cache(maxsize=1024)
+def _latency(route: str) -> Histogram:
+    return LATENCY.labels(route)
 
 
 class Monitor:
@@ -24,10 +48,17 @@ class Monitor:
 
     def __init__(self, access_log: AccessLog | None) -> None:
         self._access_log = access_log
+        self._shown = 0
+        self._shown_at = 0.0
 
     def running(self, count: int) -> None:
-        """Note how many requests run."""
-        RUNNING.set(count)
+        """Note how many requests run: at once when the last one ends, else at most once a second."""
+        if count == self._shown:
+            return
+        now = time.monotonic()
+        if count == 0 or now - self._shown_at >= 1:
+            RUNNING.set(count)
+            self._shown, self._shown_at = count, now
 
     @staticmethod
     def failed(exchange: Exchange, error: BaseException) -> None:
@@ -48,8 +79,8 @@ class Monitor:
     def done(self, exchange: Exchange, method: str, seconds: float) -> None:
         """Count and log one answered request. Methods that HTTP does not know share a label: labels are bounded."""
         known = method if method in METHODS else "OTHER"
-        REQUESTS.inc(method=known, route=exchange.route, status=str(exchange.status))
-        LATENCY.observe(seconds, route=exchange.route)
+        _requests(known, exchange.route, exchange.status).inc()
+        _latency(exchange.route).observe(seconds)
         if self._access_log is not None:
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._access_log.write(exchange, method=known, duration_us=round(seconds * 1e6), timestamp=now)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -76,14 +76,11 @@ class Call(Generic[P, Q, B]):
         """Return the installation's time, aware UTC."""
         return self.clock.now()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
+    def transaction(self) -> AbstractAsyncContextManager[Tx]:
         """Open a transaction of the caller's tenant; in an idempotent request, join the one that stores its answer."""
         if self._tx is not None:
-            yield self._tx
-            return
-        async with self.database.transaction(self.principal.tenant_id) as tx:
-            yield tx
+            return nullcontext(self._tx)
+        return self.database.transaction(self.principal.tenant_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class _Static:
         resp.data = self._body
         resp.content_type = self._media_type
         if self._policy is not None:
+            exchange: Exchange = req.scope[KEY]
+            exchange.is_page = True
             resp.set_header("content-security-policy", self._policy)
 
     on_head = on_get
