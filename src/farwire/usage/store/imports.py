@@ -21,8 +21,7 @@ async def lock_tenant(tx: Tx) -> None:
     """Wait until no other transaction of this tenant changes usage. Released at the end of the transaction.
 
     One writer at a time: rows of one session in two files, counters of one product in two rate runs, and control
-    totals can then neither race nor deadlock. Batches are short; the reading and the mapping of files go on beside
-    it.
+    totals can then neither race nor deadlock. Batches are short; reading and mapping of files go on beside it.
     """
     await tx.execute(
         "SELECT pg_advisory_xact_lock(hashtextextended('farwire.usage/' || $1::text, 0))", str(tx.tenant_id)

@@ -59,7 +59,8 @@ _FRAGMENT = msgspec.json.Decoder(Fragment)
 async def known_rows(tx: Tx, identities: Sequence[bytes]) -> set[bytes]:
     """Return those of the identities that came in before."""
     rows = await tx.fetch(
-        "SELECT identity FROM usage.row WHERE tenant_id = $1 AND identity = ANY($2::bytea[])",
+        """SELECT r.identity FROM unnest($2::bytea[]) AS k (identity) CROSS JOIN LATERAL
+            (SELECT identity FROM usage.row WHERE tenant_id = $1 AND identity = k.identity LIMIT 1) AS r""",
         tx.tenant_id,
         identities,
     )
@@ -211,7 +212,8 @@ async def sessions_to_close(tx: Tx, at: datetime, limit: int) -> list[bytes]:
 async def known_usages(tx: Tx, ids: Sequence[UsageId]) -> set[UUID]:
     """Return those of the usages that are known."""
     rows = await tx.fetch(
-        "SELECT usage_id FROM usage.record WHERE tenant_id = $1 AND usage_id = ANY($2::uuid[])",
+        """SELECT r.usage_id FROM unnest($2::uuid[]) AS k (usage_id) CROSS JOIN LATERAL
+            (SELECT usage_id FROM usage.record WHERE tenant_id = $1 AND usage_id = k.usage_id LIMIT 1) AS r""",
         tx.tenant_id,
         ids,
     )
