@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
+from farwire.account.model import TaxClass
 from farwire.billing import service as billing
 from farwire.billing.model import Bill
 from farwire.billing.rendering.fonts import BOLD, REGULAR, Fonts
@@ -35,7 +36,7 @@ async def bill_with_usage(world: World, records: int = 4, **options: object) -> 
 
 async def text_of(world: World, bill: Bill) -> tuple[str, PdfReader, bytes]:
     pdf = await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=bill)
-    if folder := os.environ.get("FARWIRE_KEEP_PDF"):
+    if folder := os.environ.get("KEEP_PDF"):
         (Path(folder) / f"{bill.account_number}-{bill.language}.pdf").write_bytes(pdf.content)
     reader = PdfReader(io.BytesIO(pdf.content))
     assert len(reader.pages) == pdf.pages
@@ -104,6 +105,24 @@ async def test_a_long_name_and_a_foreign_script_neither_break_nor_vanish(world: 
     address = Address("CN", {"street": "长安街 1", "city": "北京"})
     text, _, _ = await text_of(world, await bill_with_usage(world, name=name, address=address))
     assert "Ştefan Dvorák-Ory ???" in text.replace("\n", " ")
+
+
+async def test_a_customer_abroad_gets_the_address_of_home_and_the_words_of_both_laws(world: World) -> None:
+    address = Address("FR", {"street": "12 rue de la République", "postcode": "69002", "city": "Lyon"})
+    vat = {"tax_class": TaxClass.REVERSE_CHARGE, "vat_id": "FR12345678901", "language": "en-GB"}
+    text, _, _ = await text_of(
+        world, await bill_with_usage(world, 1, address=address, name="Söhne SA", **vat)
+    )
+    flat = text.replace("\n", " ")
+    assert "Söhne SA 12 rue de la République 69002 " in flat
+    for part in (
+        "FRANCE",
+        "Reverse charge: the customer",
+        "Steuerschuldnerschaft",
+        "FR12345678901",
+        "0,00 €",
+    ):
+        assert part in flat, part
 
 
 def test_what_no_font_has_is_reported() -> None:

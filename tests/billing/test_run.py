@@ -213,7 +213,7 @@ async def test_kill_9_in_the_middle_neither_loses_nor_doubles_anything(
     other_tenant_id: TenantId,
     database_env: dict[str, str],
 ) -> None:
-    seed = int(os.environ.get("FARWIRE_SEED", "20260701"))
+    seed = int(os.environ.get("FARWIRE_TEST_SEED", "20260701"))
     chance = random.Random(seed)
     worlds = [World(db, clock, tenant) for tenant in (tenant_id, other_tenant_id)]
     for world in worlds:
@@ -231,7 +231,7 @@ async def test_kill_9_in_the_middle_neither_loses_nor_doubles_anything(
     assert killed >= 2
     await worlds[1].run(UNTIL, batch=5)
     first, second = [await picture(world) for world in worlds]
-    assert first == second, f"repeat with FARWIRE_SEED={seed}"
+    assert first == second, f"repeat with FARWIRE_TEST_SEED={seed}"
     assert len(second) == 300
     for world in worlds:
         await world.sound()

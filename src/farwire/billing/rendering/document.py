@@ -77,15 +77,15 @@ class InvoiceDocument:
     usage_note: str = ""
 
 
-def _address(address: Address, name: str, pack: CountryPack) -> tuple[str, ...]:
-    if address.country != pack.code:
-        lines = [name, *(text for text in address.fields.values() if text), address.country]
-        return tuple(line for line in lines if line)
-    form = {entry.name for entry in pack.address.fields}
-    values = dict(address.fields)
-    if "name" in form:
-        return address_lines(pack, {**values, "name": name})
-    return (name, *address_lines(pack, values))
+def _address(address: Address, name: str, seller: CountryPack, own: CountryPack | None) -> tuple[str, ...]:
+    """Return an address as its own country writes it; abroad with the country's name below."""
+    if own is None:
+        return tuple(text for text in (name, *address.fields.values(), address.country) if text)
+    abroad = () if own.code == seller.code else (own.name.upper(),)
+    fields = {**address.fields, "name": name}
+    lines = address_lines(own, fields)
+    named = any(entry.name == "name" for entry in own.address.fields)
+    return (*(() if named else (name,)), *lines, *abroad)
 
 
 def _quantity(line: BillLine, locale: Locale) -> str:
@@ -148,11 +148,10 @@ def _notes(bill: Bill, locale: Locale, number: str) -> tuple[str, ...]:
     notes = [_payment(bill, locale, number)]
     if any(line.item.includes_tax for line in bill.lines):
         notes.append(locale.words["included"])
-    notes.extend(
-        tax.note or locale.words.get(tax.category, locale.words["no_tax"])
-        for tax in bill.taxes
-        if not tax.name
-    )
+    for tax in bill.taxes:
+        if not tax.name:
+            # The customer's language, then the words that the seller's law asks for.
+            notes += [locale.words.get(tax.category, locale.words["no_tax"]), *filter(None, [tax.note])]
     return tuple(dict.fromkeys(notes))
 
 
@@ -179,9 +178,16 @@ def _usage_row(record: UsageRecord, bill: Bill, locale: Locale) -> UsageRow:
 
 
 def invoice_document(
-    bill: Bill, pack: CountryPack, usage: Sequence[tuple[BillLine, Sequence[UsageRecord]]] = ()
+    bill: Bill,
+    pack: CountryPack,
+    customer_pack: CountryPack | None = None,
+    usage: Sequence[tuple[BillLine, Sequence[UsageRecord]]] = (),
 ) -> InvoiceDocument:
-    """Return what the invoice of ``bill`` shows. ``pack`` is the seller's, ``usage`` the records behind lines."""
+    """Return what the invoice of ``bill`` shows.
+
+    ``pack`` is the seller's country, ``customer_pack`` the customer's where it is known, ``usage`` the records behind
+    lines.
+    """
     locale = Locale.of(bill.language, pack)
     words = locale.words
     tz = zone(bill.zone)
@@ -197,14 +203,14 @@ def invoice_document(
         facts.append((words["customer_vat"], bill.customer.vat_id))
     facts.append((words["due"], locale.date(bill.due_on)))
     total = locale.money(bill.total_minor, bill.currency)
-    seller_lines = _address(bill.seller.address, bill.seller.name, pack)
+    seller_lines = _address(bill.seller.address, bill.seller.name, pack, pack)
     return InvoiceDocument(
         words=words,
         title=words["title"],
         number=number,
         seller=bill.seller.name,
         seller_lines=seller_lines,
-        customer_lines=_address(bill.customer.address, bill.customer.name, pack),
+        customer_lines=_address(bill.customer.address, bill.customer.name, pack, customer_pack),
         facts=tuple(facts),
         headline=(words["credit" if bill.total_minor < 0 else "total_due"], total),
         rows=tuple(_row(line, bill, locale) for line in bill.lines),

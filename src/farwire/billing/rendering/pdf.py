@@ -185,7 +185,7 @@ def _head(sheet: _Sheet) -> None:
         sheet.text(x, y, name, size=7, colour=MUTED)
         sheet.text(x, y - 3.6 * MM, value, size=8.5)
         y -= 8.6 * MM
-    y = min(y, HEIGHT - 98 * MM) - 4 * MM
+    y = min(y - 10 * MM, HEIGHT - 102 * MM)
     sheet.text(LEFT, y, document.title, size=20, font=BOLD)
     _headline(sheet, y)
     sheet.y = y - 14 * MM
@@ -286,9 +286,10 @@ def _usage(sheet: _Sheet) -> None:
     sheet.y -= 4 * MM
     for section in document.usage:
         sheet.room(24 * MM)
-        title = sheet.wrapped(section.title, RIGHT - LEFT, 9, BOLD)[0]
-        sheet.text(LEFT, sheet.y, title, font=BOLD, colour=ACCENT)
-        sheet.y -= 6 * MM
+        for line in sheet.wrapped(section.title, RIGHT - LEFT, 9, BOLD):
+            sheet.text(LEFT, sheet.y, line, font=BOLD, colour=ACCENT)
+            sheet.y -= 4.4 * MM
+        sheet.y -= 1.6 * MM
         _usage_header(sheet)
         sheet.header = lambda: _usage_header(sheet)
         for row in section.rows:

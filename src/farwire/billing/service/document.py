@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 from farwire.base.storage import Database
 from farwire.billing.model import Bill, BillLine, LineKind
 from farwire.billing.service.read import line_records
+from farwire.country.model import CountryPack
 from farwire.country.service import load_pack
+from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import TenantId
 from farwire.kernel.page import MAX_LIMIT, PageRequest
 from farwire.usage.model import UsageRecord
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 
 MAX_ITEMISED: Final = 3000
 """Records shown on one invoice (about 60 pages); what is more is counted on it."""
+
+
+def _pack_of(country: str) -> CountryPack | None:
+    try:
+        return load_pack(country)
+    except NotFound:
+        return None
 
 
 async def render_pdf(
@@ -49,5 +58,6 @@ async def render_pdf(
                     records.extend(found)
                     left -= len(found)
             usage.append((line, records))
-    document = invoice_document(bill, load_pack(bill.seller.address.country), usage)
+    own, abroad = load_pack(bill.seller.address.country), _pack_of(bill.customer.address.country)
+    document = invoice_document(bill, own, abroad, usage)
     return render_invoice(document, font_folder=font_folder)
