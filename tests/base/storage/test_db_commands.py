@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from farwire.base.storage.embedded import EmbeddedServer
+from farwire.base.storage.roles import SETUP_SQL
 from farwire.cli.db import app
 
 NOT_THERE = {"FARWIRE_DATABASE_URL": "postgresql://farwire_app:s3cret@/farwire?host=/nonexistent"}
@@ -108,3 +109,7 @@ def test_the_storage_starts_without_heavy_libraries() -> None:
     script = f"import sys, farwire.base.storage; print(*[m for m in {heavy} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+def test_the_page_on_operating_tells_an_administrator_what_the_error_message_tells() -> None:
+    assert SETUP_SQL in (Path(__file__).parents[3] / "docs" / "operations.md").read_text()

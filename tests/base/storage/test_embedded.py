@@ -105,6 +105,30 @@ def test_as_root_the_server_runs_as_an_unprivileged_user(server: EmbeddedServer)
 
 
 @as_root
+def test_without_root_the_server_runs_as_its_own_user(place: Path) -> None:
+    script = (
+        "import asyncio, concurrent.futures.thread, os, sys; from pathlib import Path; from farwire.base.config import Settings\n"
+        "from farwire.base.storage import open_database; from farwire.base.storage.embedded import EmbeddedServer\n"
+        "from farwire.base.storage.binaries import find_binaries; find_binaries()\n"  # loads what it needs, as root
+        "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)\n"
+        "async def ask():\n"
+        "    db = await open_database(Settings(data_dir=Path(sys.argv[1])))\n"
+        "    async with db.untenanted() as tx: print(await tx.fetchval('SELECT current_user'))\n"
+        "    await db.close()\n"
+        "asyncio.run(ask())\n"
+        "server = EmbeddedServer(Path(sys.argv[1])); print(server.status().user, server.stop())"
+    )
+    home = place / "home"
+    home.mkdir(mode=0o700)
+    os.chown(home, NOBODY.uid, NOBODY.gid)
+    command = [sys.executable, "-c", script, str(home / "data")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert result.stdout.split() == ["farwire_app", "nobody", "True"], result.stderr
+    for folder in (home / "data", home / "data" / "postgresql", home / "data" / "postgresql" / "data"):
+        assert (mode(folder), folder.stat().st_uid) == (0o700, NOBODY.uid)
+
+
+@as_root
 def test_another_user_of_the_machine_is_kept_out(server: EmbeddedServer) -> None:
     server.start()
     psql = [find_binaries().program("psql"), server.url(DatabaseRole.APP, "postgres"), "-c", "SELECT 1"]

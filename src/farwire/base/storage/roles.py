@@ -20,6 +20,8 @@ CREATE ROLE farwire_owner LOGIN PASSWORD '…';
 CREATE ROLE farwire_app   LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS;
 CREATE ROLE farwire_relay LOGIN PASSWORD '…' NOSUPERUSER NOBYPASSRLS;
 CREATE DATABASE farwire OWNER farwire_owner ENCODING 'UTF8' TEMPLATE template0;
+REVOKE ALL ON DATABASE farwire FROM PUBLIC;
+GRANT CONNECT, TEMPORARY ON DATABASE farwire TO farwire_app, farwire_relay;
 """
 """What a database administrator runs once on an external server."""
 
