@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -154,15 +155,22 @@ class Served:
 
 
 @pytest.fixture
-def served(database_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Served]]:
+def serve_with(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Start servers with an environment of the test's own; they are stopped at its end."""
     running: list[Served] = []
 
-    def start(*options: str) -> Served:
-        served = Served(database_env, tmp_path, *options)
-        running.append(served)
-        served.until("/health/ready", 200)
-        return served
+    def start(env: dict[str, str], *options: str) -> Served:
+        server = Served(env, tmp_path, *options)
+        running.append(server)
+        server.until("/health/ready", 200)
+        return server
 
     yield start
-    for served in running:
-        served.stop()
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture
+def served(serve_with: Callable[..., Served], database_env: dict[str, str]) -> Callable[..., Served]:
+    """Start servers on the database of this test."""
+    return partial(serve_with, database_env)

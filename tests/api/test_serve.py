@@ -15,7 +15,13 @@ import httpx
 import psutil
 
 from farwire.base.authz import Role
+from farwire.base.clock import SystemClock
+from farwire.base.config import Settings
+from farwire.base.storage import open_database
+from farwire.base.storage.embedded import EmbeddedServer
+from farwire.base.storage.ephemeral import Run, more_room
 from farwire.kernel.ids import TenantId
+from farwire.tenant import service as tenants
 
 MakeKey = Callable[..., Awaitable[str]]
 SERVE = "import typer; from farwire.cli.serve import serve; typer.run(serve)"
@@ -126,3 +132,38 @@ def test_importing_the_api_loads_neither_numeric_nor_document_libraries() -> Non
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+async def test_a_database_that_goes_away_is_503_and_the_api_recovers_by_itself(serve_with: Any) -> None:
+    place = more_room(Run.parse(os.environ["FARWIRE_TEST_RUN"])) / "api"
+    server = await asyncio.to_thread(serve_with, {"FARWIRE_DATA_DIR": str(place)}, "--workers", "1")
+    key = await _first_key(place)
+    database = EmbeddedServer(place)
+    async with httpx.AsyncClient(base_url=server.base, headers={"authorization": f"Bearer {key}"}) as client:
+        assert (await client.get("/whoami")).status_code == 200
+        assert await asyncio.to_thread(database.stop, immediate=True)
+        for _ in range(5):
+            refused = await client.get("/whoami")
+            assert (refused.status_code, refused.json()["code"]) == (503, "storage.unavailable"), refused.text
+            assert int(refused.headers["retry-after"]) >= 1
+            await asyncio.sleep(0.2)
+        unready = await client.get("/health/ready")
+        assert (unready.status_code, list(unready.json()["missing"])) == (503, ["database"])
+        assert (await client.get("/health/live")).status_code == 200
+        await asyncio.to_thread(database.start)
+        await asyncio.to_thread(server.until, "/health/ready", 200, 20)
+        assert (await client.get("/whoami")).status_code == 200
+
+
+async def _first_key(place: Path) -> str:
+    """Make a tenant and a key in the embedded database that the server has started."""
+    db = await open_database(Settings(data_dir=place))
+    clock = SystemClock()
+    try:
+        tenant = await tenants.create_tenant(db=db, clock=clock, name="acme")
+        text, _ = await tenants.create_key(
+            db=db, clock=clock, tenant_id=tenant.id, role=Role.TENANT_ADMIN, label="t"
+        )
+    finally:
+        await db.close()
+    return text

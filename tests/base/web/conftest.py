@@ -49,8 +49,8 @@ class ById(msgspec.Struct, frozen=True):
 
 class ThingQuery(PageQuery, frozen=True, kw_only=True):
     colour: Colour | None = None
-    made_gte: Annotated[datetime, msgspec.Meta(description="Made at or after.")] | None = msgspec.field(
-        name="made.gte", default=None
+    made_gte: Annotated[datetime, msgspec.Meta(tz=True, description="Made at or after.")] | None = (
+        msgspec.field(name="made.gte", default=None)
     )
 
 

@@ -9,7 +9,6 @@ import httpx
 
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
-from farwire.base.web.idempotency import purge_answers
 from farwire.kernel.ids import TenantId
 
 
@@ -93,15 +92,19 @@ async def test_a_key_is_free_again_after_its_window(
     assert await _made(db, tenant_id) == 2
 
 
-async def test_a_purge_removes_what_is_past_its_window(
+async def test_a_new_answer_removes_those_past_their_window(
     client: httpx.AsyncClient, db: Database, tenant_id: TenantId, clock: MovableClock
 ) -> None:
     await _post(client, "k7")
     clock.advance(timedelta(hours=23))
     await _post(client, "k8")
     clock.advance(timedelta(hours=1))
+    await _post(client, "k9")
     async with db.transaction(tenant_id) as tx:
-        assert await purge_answers(tx, now=clock.now()) == 1
+        rows = await tx.fetch(
+            "SELECT idempotency_key FROM base.idempotency WHERE tenant_id = $1 ORDER BY 1", tenant_id
+        )
+    assert [row[0] for row in rows] == ["k8", "k9"]
 
 
 async def test_a_malformed_key_is_refused(client: httpx.AsyncClient) -> None:

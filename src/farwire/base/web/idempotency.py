@@ -20,6 +20,8 @@ from farwire.kernel.errors import Conflict, Invalid
 
 WINDOW: Final = timedelta(hours=24)
 """How long a key is remembered."""
+PURGED: Final = 20
+"""Old answers that go when a new one comes."""
 HEADER: Final = "Idempotency-Key"
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -108,15 +110,22 @@ async def store_answer(tx: Tx, *, key: str, digest: bytes, now: datetime, answer
     )
     if not stored:  # another request with this key committed between our look and our write
         raise _in_progress()
+    await purge_answers(tx, now=now)
 
 
 async def purge_answers(tx: Tx, *, now: datetime) -> int:
-    """Delete the tenant's answers that are past their window, and return how many."""
+    """Delete some of the tenant's answers that are past their window, and return how many.
+
+    Each new answer removes up to ``PURGED`` old ones, so that the table stays as large as a day's requests.
+    """
     return len(
         await tx.fetch(
-            "DELETE FROM base.idempotency WHERE tenant_id = $1 AND created_at <= $2 RETURNING true",
+            "DELETE FROM base.idempotency WHERE tenant_id = $1 AND idempotency_key IN"
+            " (SELECT idempotency_key FROM base.idempotency WHERE tenant_id = $1 AND created_at <= $2"
+            " ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING true",
             tx.tenant_id,
             now - WINDOW,
+            PURGED,
         )
     )
 
