@@ -85,6 +85,13 @@ def test_seven_days_that_renew_start_anew() -> None:
     assert use(book, flex, "2026-06-18T14:03:00+02:00", 14 * GB) == 10 * GB
 
 
+def test_a_plan_that_counts_by_day_under_the_same_name_starts_its_own_periods() -> None:
+    book, monthly, daily = CounterBook(), tariff(), tariff('period = "day"')
+    assert use(book, monthly, "2026-06-20T12:00:00Z", 4 * GB) == 4 * GB
+    assert use(book, daily, "2026-06-20T12:00:01Z", 12 * GB) == 10 * GB
+    assert use(book, monthly, "2026-06-20T12:00:02Z", 12 * GB) == 6 * GB
+
+
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
 def test_a_daily_allowance_lasts_a_local_day(day: str, hours: int) -> None:
     (spec,) = tariff('period = "day"').counters

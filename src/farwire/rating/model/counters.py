@@ -107,6 +107,10 @@ class CounterBook:
 
     rows: dict[tuple[ProductId, str], dict[datetime, int]] = field(default_factory=dict)
     touched: set[tuple[ProductId, str, datetime]] = field(default_factory=set)
+    _periods: dict[tuple[ProductId, str], tuple[CounterSpec, BillCycle, datetime, Period]] = field(
+        default_factory=dict
+    )
+    """The last period of each counter: records of a product come in runs, and calendars are slow."""
 
     @classmethod
     def of(cls, rows: Iterable[CounterRow]) -> CounterBook:
@@ -131,7 +135,7 @@ class CounterBook:
         values: dict[str, int] = {}
         starts: dict[str, datetime] = {}
         for spec in tariff.counters:
-            period = counter_period(spec, at, cycle=cycle, product_start=product_start, zone_name=tariff.zone)
+            period = self._period(tariff, spec, product_id, at, cycle, product_start)
             if period is None:
                 values[spec.granted_key] = 0
                 continue
@@ -143,6 +147,24 @@ class CounterBook:
                     spec, used, period, cycle=cycle, product_start=product_start
                 )
         return CounterView(product_id, values, starts)
+
+    def _period(
+        self,
+        tariff: Tariff,
+        spec: CounterSpec,
+        product_id: ProductId,
+        at: datetime,
+        cycle: BillCycle,
+        product_start: datetime,
+    ) -> Period | None:
+        last = self._periods.get((product_id, spec.key))
+        # Another plan version may count under the same key in another way, so the very spec must be the same.
+        if last is not None and last[0] is spec and last[1:3] == (cycle, product_start) and at in last[3]:
+            return last[3]
+        period = counter_period(spec, at, cycle=cycle, product_start=product_start, zone_name=tariff.zone)
+        if period is not None:
+            self._periods[product_id, spec.key] = (spec, cycle, product_start, period)
+        return period
 
     def apply(self, view: CounterView, charge: Charge) -> None:
         """Move the counters as ``charge``, which was made from ``view``, says."""
