@@ -114,6 +114,16 @@ async def test_duplicates_are_found_in_other_files_and_other_batches(load, file)
     assert (second.totals.rows_duplicate, second.totals.usages_received) == (2, 1)
 
 
+async def test_the_same_call_told_otherwise_in_another_file_is_a_duplicate_usage(db, tenant_id, load, file):
+    await load(file(call(1)))
+    second = await load(file(call(1, seconds=999) + call(2), "other.csv"))
+    assert (second.totals.rows_assembled, second.totals.usages_duplicate) == (2, 1)
+    async with db.transaction(tenant_id) as tx:
+        found = (await service.usage_records(tx, page=PAGE)).items
+    assert [record.quantity for record in found] == [61, 61]
+    await verified(db, tenant_id)
+
+
 async def test_a_filtered_row_is_left_out_under_its_reason(load, file):
     own = edited("[phone]", '[phone]\n[[filter]]\nreason = "free"\ncolumn = "seconds"\nvalues = ["0"]')
     report = await load(file(call(1, seconds=0) + call(2)), own)
