@@ -205,6 +205,8 @@ def test_the_price_of_the_record_is_passed_on_with_markup() -> None:
     text = HEAD + '[[usage]]\nid = "p"\nkind = "event"\nsource = "record"\nmarkup_percent = "10"\n'
     assert charged(text, 1, kind="event", external_charge_nano=5).nano == 6
     assert refused(text, kind="event") is Unrated.EXTERNAL_CHARGE_MISSING
+    assert refused(text, kind="event", external_charge_nano=-1) is Unrated.EXTERNAL_CHARGE_NEGATIVE
+    assert refused(text, kind="event", external_charge_nano=2**63) is Unrated.OVERFLOW
     wrong = {"external_charge_nano": 5, "external_currency": "USD"}
     assert refused(text, kind="event", **wrong) is Unrated.CURRENCY_MISMATCH
 

@@ -171,6 +171,10 @@ def _external_line(tariff: Tariff, price: CompiledPrice, record: Chargeable) -> 
                 Unrated.EXTERNAL_CHARGE_MISSING, f"{price.id} passes on the record's price, and it has none"
             )
         )
+    if amount < 0:
+        raise _CannotPrice(
+            Refusal(Unrated.EXTERNAL_CHARGE_NEGATIVE, f"the record's own price is {amount} nano-units")
+        )
     if record.external_currency and record.external_currency != tariff.currency.code:
         raise _CannotPrice(
             Refusal(

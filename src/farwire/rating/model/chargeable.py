@@ -82,6 +82,8 @@ class Unrated(StrEnum):
     """The plan's deck has no version in force when the usage started."""
     EXTERNAL_CHARGE_MISSING = "external_charge_missing"
     """The plan passes the record's own price on, and the record has none."""
+    EXTERNAL_CHARGE_NEGATIVE = "external_charge_negative"
+    """The record's own price is below zero: a person decides whether to give money back."""
     CURRENCY_MISMATCH = "currency_mismatch"
     """The record's own price is in another currency than the plan."""
     QUANTITY_INVALID = "quantity_invalid"
