@@ -71,6 +71,11 @@ def test_a_wrong_value_is_refused_with_field_value_and_fix(tmp_path: Path, varia
     assert f"FARWIRE_{variable}" in str(error.fix)
 
 
+@pytest.mark.parametrize("name", ["CONFIG", "KEY", "TENANT", "REQUIRE", "SHARED", "TEST_SEED"])
+def test_variables_that_are_no_settings_are_left_to_those_that_read_them(tmp_path: Path, name: str) -> None:
+    assert load(tmp_path, **{f"FARWIRE_{name}": "x"}) == load(tmp_path)
+
+
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path, "http_port: 1").code == "config.file_malformed"
 
