@@ -1,5 +1,6 @@
 from datetime import UTC, date, datetime
 
+import asyncpg
 import pytest
 
 from farwire.account import service
@@ -31,8 +32,9 @@ async def test_accounts_come_back_as_they_were_added(db: Database, tenant_id: Te
         await service.add_accounts(tx=tx, accounts=[one, two])
         assert await service.accounts_by_number(tx=tx, numbers=["1", "3"]) == {"1": one}
         assert await service.accounts_by_id(tx=tx, account_ids=[two.id]) == {two.id: two}
-        assert await service.accounts_after(tx=tx, after=None, limit=1) == (one,)
-        assert await service.accounts_after(tx=tx, after=one.id, limit=9) == (two,)
+        first, second = sorted((one, two), key=lambda each: each.id)
+        assert await service.accounts_after(tx=tx, after=None, limit=1) == (first,)
+        assert await service.accounts_after(tx=tx, after=first.id, limit=9) == (second,)
     page = await service.list_accounts(db=db, tenant_id=tenant_id, page=PageRequest(1, 1))
     assert (page.items, page.total) == ((two,), 2)
 
@@ -44,10 +46,9 @@ async def test_a_number_is_given_once_per_tenant(
         await service.add_accounts(tx=tx, accounts=[account("1")])
     async with db.transaction(other_tenant_id) as tx:
         await service.add_accounts(tx=tx, accounts=[account("1")])
-    with pytest.raises(Exception, match=r"unique|exists|taken") as raised:
+    with pytest.raises((asyncpg.UniqueViolationError, FarwireError)):
         async with db.transaction(tenant_id) as tx:
             await service.add_accounts(tx=tx, accounts=[account("1")])
-    assert raised.type.__name__ != "Defect" or isinstance(raised.value, FarwireError)
 
 
 async def test_one_tenant_does_not_see_the_accounts_of_another(
