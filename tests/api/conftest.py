@@ -30,7 +30,7 @@ from farwire.tenant import service as tenants
 from farwire.tenant.service import KeyRefused
 
 START_S = 40
-SERVE = "import typer; from farwire.cli.serve import serve; typer.run(serve)"
+FARWIRE = "from farwire.app import main; main()"
 MakeKey = Callable[[TenantId, Role], Awaitable[str]]
 Client = Callable[[str], httpx.AsyncClient]
 
@@ -113,7 +113,7 @@ class Served:
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.output = folder / "serve.log"
-        command = [sys.executable, "-c", SERVE, "--port", str(self.port)]
+        command = [sys.executable, "-c", FARWIRE, "serve", "--port", str(self.port)]
         with self.output.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *options],

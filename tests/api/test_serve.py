@@ -24,7 +24,7 @@ from farwire.kernel.ids import TenantId
 from farwire.tenant import service as tenants
 
 MakeKey = Callable[..., Awaitable[str]]
-SERVE = "import typer; from farwire.cli.serve import serve; typer.run(serve)"
+FARWIRE = "from farwire.app import main; main()"
 
 
 async def test_a_stop_under_load_finishes_what_runs_and_loses_no_request(
@@ -96,7 +96,7 @@ async def test_a_port_in_use_is_said_clearly(database_env: dict[str, str], tmp_p
         port = taken.getsockname()[1]
         found = await asyncio.to_thread(
             subprocess.run,
-            [sys.executable, "-c", SERVE, "--port", str(port)],
+            [sys.executable, "-c", FARWIRE, "serve", "--port", str(port)],
             env={**os.environ, **database_env},
             capture_output=True,
             text=True,

@@ -42,7 +42,6 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
 
 STATUS_OF_CODE: Final[dict[str, int]] = {
     "web.method_unknown": 405,
-    "web.not_acceptable": 406,
     "web.body_too_large": 413,
     "web.media_type": 415,
     "web.idempotency_key_reused": 422,

@@ -25,7 +25,6 @@ ERRORS: Final[Mapping[str, str]] = {
     "401": "There is no API key, or it is unknown, expired or revoked.",
     "403": "The key's role lacks the permission of this operation.",
     "404": "There is nothing with this id in the caller's tenant.",
-    "406": "The representation that Accept asks for does not exist.",
     "409": "The request contradicts the present state.",
     "413": "The body is too large.",
     "415": "The body is not declared as application/json.",
