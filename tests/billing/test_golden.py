@@ -198,7 +198,7 @@ async def test_late_usage_goes_on_the_next_bill_with_its_own_period(world: World
     await world.rated(product, "other", "0.09", at="2026-06-20T10:00Z")
     await world.run()
     late = await world.rated(product, "other", "0.18", at="2026-06-21T10:00Z")
-    await world.rated(product, "other", "0.27", at="2026-07-02T10:00Z")
+    own = await world.rated(product, "other", "0.27", at="2026-07-02T10:00Z")
     await world.run("2026-08-01T00:00+02:00")
     june, july = await world.bills()
     assert amounts(june)[-1] == ("other", 9)
@@ -206,11 +206,12 @@ async def test_late_usage_goes_on_the_next_bill_with_its_own_period(world: World
     assert [line.amount_minor for line in lines] == [18, 27]
     assert lines[0].item.period.start == instant("2026-06-21T10:00Z")
     assert lines[1].item.period == july.cycle
-    explained = await billing.explain_line(
-        db=world.db, tenant_id=world.tenant_id, bill=july, number=lines[0].number, page=PageRequest()
-    )
-    assert explained.records is not None
-    assert [record.usage_id for record in explained.records.items] == [late]
+    for line, usage_id in zip(lines, (late, own), strict=True):
+        explained = await billing.explain_line(
+            db=world.db, tenant_id=world.tenant_id, bill=july, number=line.number, page=PageRequest()
+        )
+        assert explained.records is not None
+        assert [record.usage_id for record in explained.records.items] == [usage_id]
     await world.sound()
 
 
