@@ -105,6 +105,7 @@ def test_twenty_thousand_calls_over_the_real_deck_cost_what_the_oracle_says(
 
 @pytest.mark.full
 @pytest.mark.shared
+@pytest.mark.timeout(1200)
 def test_a_million_calls_over_the_real_deck_cost_what_the_oracle_says(
     deck_path: Path, real_deck: tuple[Tariff, list[str]]
 ) -> None:
