@@ -108,7 +108,8 @@ def test_as_root_the_server_runs_as_an_unprivileged_user(server: EmbeddedServer)
 def test_without_root_the_server_runs_as_its_own_user(place: Path) -> None:
     script = (
         "import asyncio, concurrent.futures.thread, os, sys; from pathlib import Path\n"
-        "from farwire.base.config import Settings; from farwire.base.storage import open_database; from farwire.base.storage.embedded import EmbeddedServer\n"
+        "from farwire.base.config import Settings; from farwire.base.storage import open_database\n"
+        "from farwire.base.storage.embedded import EmbeddedServer\n"
         "from farwire.base.storage.binaries import find_binaries\n"
         "find_binaries()\n"  # loads what it needs, as root
         "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)\n"
