@@ -183,7 +183,7 @@ async def test_a_connection_that_the_server_cut_is_unavailable_and_the_next_one_
         async with probe.transaction(mine) as tx:
             async with connect(probe_urls[DatabaseRole.ADMIN]) as admin:
                 await admin.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND usename = 'farwire_app'"
                 )
             await tx.fetchval("SELECT 1")

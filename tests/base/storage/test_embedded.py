@@ -52,6 +52,12 @@ def acting_as(user: OsUser) -> Iterator[None]:
         os.setegid(0)
 
 
+def wait_until_dead(server: EmbeddedServer) -> None:
+    """A signal arrives a moment after it was sent."""
+    while server.running():
+        time.sleep(0.02)
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
@@ -178,6 +184,7 @@ async def test_what_was_committed_survives_kill_9_and_a_stale_pid_file(place: Pa
         await owner.execute("CREATE TABLE base.kept AS SELECT 42 AS answer")
     kill_server(server)
     assert (server.folder.data / "postmaster.pid").exists()
+    await asyncio.to_thread(wait_until_dead, server)
     assert await start_embedded(server) is True
     async with connect(server.url(DatabaseRole.OWNER)) as owner:
         assert await owner.fetchval("SELECT answer FROM base.kept") == 42
@@ -353,6 +360,7 @@ async def test_work_under_way_at_kill_9_is_unavailable_and_not_half_kept(place: 
             await tx.execute("INSERT INTO base.step VALUES (1)")
             kill_server(server)
             await tx.execute("INSERT INTO base.step SELECT 2 FROM pg_sleep(1)")
+    await asyncio.to_thread(wait_until_dead, server)
     await asyncio.to_thread(server.start)
     await _count_is_zero(db)
     await db.close()
