@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
@@ -27,15 +25,11 @@ from farwire.billing.api.documents import (
 )
 from farwire.billing.api.facts import to_recurring_facts
 from farwire.billing.model import Bill
-from farwire.billing.rendering.document import InvoiceDocument, invoice_document
-from farwire.country.service import load_pack, pack_folders
 from farwire.kernel.ids import AccountId
 from farwire.kernel.page import Page
 from farwire.rating.model.words import explain_in_words
 
 TAG: Final = "TMF678 Customer bill"
-DRAWING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoice")
-"""One drawing at a time: it fills a core, and its library shares fonts between threads."""
 
 
 class Language(StrEnum):
@@ -134,20 +128,13 @@ async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None])
 
 
 async def get_bill_document(call: Call[BillById, Nothing, None]) -> Reply:
-    """Return the invoice as PDF, drawn in a thread."""
+    """Return the invoice as PDF, with the usage behind its lines."""
     bill = await _bill(call, call.path.id)
-    folders = pack_folders(call.settings)
-    pack = await asyncio.to_thread(load_pack, bill.seller.address.country, folders=folders)
-    document = invoice_document(bill, pack)
-    content = await asyncio.get_running_loop().run_in_executor(DRAWING, _draw, document)
+    drawn = await service.render_pdf(db=call.database, tenant_id=call.principal.tenant_id, bill=bill)
     name = (bill.number or str(bill.id)).replace('"', "")
-    return Reply(content, media_type=PDF, headers={"content-disposition": f'inline; filename="{name}.pdf"'})
-
-
-def _draw(document: InvoiceDocument) -> bytes:
-    from farwire.billing.rendering.pdf import render_invoice
-
-    return render_invoice(document).content
+    return Reply(
+        drawn.content, media_type=PDF, headers={"content-disposition": f'inline; filename="{name}.pdf"'}
+    )
 
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (

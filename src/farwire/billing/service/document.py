@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_ITEMISED: Final = 3000
 """Records shown on one invoice (about 60 pages); what is more is counted on it."""
+_DRAWING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoice")
+"""Drawing fills a core for tens of ms, so it leaves the event loop; one at a time, as reportlab shares its fonts."""
 
 
 def _pack_of(country: str) -> CountryPack | None:
@@ -60,4 +65,5 @@ async def render_pdf(
             usage.append((line, records))
     own, abroad = load_pack(bill.seller.address.country), _pack_of(bill.customer.address.country)
     document = invoice_document(bill, own, abroad, usage)
-    return render_invoice(document, font_folder=font_folder)
+    draw = partial(render_invoice, document, font_folder=font_folder)
+    return await asyncio.get_running_loop().run_in_executor(_DRAWING, draw)
