@@ -45,6 +45,7 @@ _COMMANDS: Final = (
     ("demo", "farwire.app", "demo"),
     ("rate", "farwire.cli.usage", "rate"),
     ("serve", "farwire.cli.serve", "serve"),
+    ("worker", "farwire.app", "worker"),
 )
 """Commands of their own: name, module, function."""
 
@@ -57,6 +58,10 @@ _APIS: Final = (
     "farwire.billing.api.tmf678",
 )
 """Modules with ``ROUTES``, in the order of the API's documentation."""
+
+
+_JOBS: Final = ("farwire.usage.jobs",)
+"""Modules with ``SCHEDULES`` and ``handlers``: what ``farwire worker`` runs."""
 
 
 def _version(wanted: bool) -> None:
@@ -115,6 +120,17 @@ def demo(
     run(act, as_json)
 
 
+def worker() -> None:
+    """Run scheduled work of every operator until it is stopped: close endless sessions, destroy expired rows.
+
+    Start as many as you like, on any machine that reaches the database: each job runs once at a time. See what waits,
+    runs and failed with `farwire jobs list`.
+    """
+    from farwire.cli.worker import run_worker
+
+    run_worker([import_module(name) for name in _JOBS])
+
+
 def build_cli() -> typer.Typer:
     """Return the command line with all topics."""
     cli = typer.Typer(
@@ -157,7 +173,7 @@ def create_api() -> Api:
 
     settings = load_settings()
     configure_logging(level=settings.log_level, as_json=settings.log_format == "json")
-    configure_tracing()
+    configure_tracing(endpoint=settings.trace_endpoint)
     clock = SystemClock()
 
     async def principal(database: Database, text: str) -> Principal | None:

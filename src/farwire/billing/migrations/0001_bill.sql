@@ -135,3 +135,8 @@ CREATE TABLE billing.number_series (
     PRIMARY KEY (tenant_id, legal_entity_id, fiscal_year)
 );
 SELECT base.tenant_table('billing', 'number_series');
+
+-- A restore must find the same bills.
+SELECT base.control_total('billing.bills', $$
+    SELECT currency || ' ' || state, count(*) || ' bills, ' || sum(total_minor) || ' minor'
+      FROM billing.bill GROUP BY currency, state$$);

@@ -57,3 +57,8 @@ BEGIN
 END $$;
 CREATE TRIGGER posting_balances AFTER INSERT ON ledger.posting
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_imbalance();
+
+-- A restore must find the same books.
+SELECT base.control_total('ledger.postings', $$
+    SELECT currency || ' ' || code, sum(amount_minor) || ' minor, ' || sum(remainder_nano) || ' nano'
+      FROM ledger.posting GROUP BY currency, code$$);
