@@ -228,3 +228,31 @@ def test_a_discount_of_the_first_months_ends_with_them() -> None:
     plan = read_plan(text)
     found = lines(plan, SPAN, cycle_of(plan), 3, SPAN.start)
     assert [amount for _, _, amount in found] == [667, 1000, 1000, 2000]
+
+
+def test_a_product_that_starts_after_the_bill_period_is_not_on_its_bill() -> None:
+    plan = read_plan(FLEX_M)
+    cycle = cycle_of(plan)
+    later = ProductSpan(instant("2026-07-05T10:00:00+02:00"))
+    june = cycle.containing(SPAN.start)
+    assert recurring_charges(plan, later, cycle=cycle, bill_period=june) == ()
+    done = recurring_charged_to(plan, later, cycle=cycle, bill_period=june)
+    (july, august) = recurring_charges(
+        plan, later, cycle=cycle, bill_period=cycle.next(june), charged_to=done
+    )
+    assert (july.explanation.days, august.explanation.days) == (27, 31)
+
+
+def test_what_comes_back_was_discounted_as_it_was_charged() -> None:
+    text = FLEX_M + (
+        '\n[[discounts]]\nid = "june"\npercent = "50"\nprices = ["monthly"]\nvalid_to = 2026-07-10T00:00:00+02:00\n'
+    )
+    plan = read_plan(text)
+    cycle = cycle_of(plan)
+    june = cycle.containing(SPAN.start)
+    _, july = recurring_charges(plan, SPAN, cycle=cycle, bill_period=june)
+    done = recurring_charged_to(plan, SPAN, cycle=cycle, bill_period=june)
+    ended = ProductSpan(SPAN.start, instant("2026-07-16T10:00:00+02:00"))
+    (back,) = recurring_charges(plan, ended, cycle=cycle, bill_period=cycle.next(june), charged_to=done)
+    assert july.nano == 10 * 10**9
+    assert back.nano == -round(10 * 10**9 * 16 / 31)
