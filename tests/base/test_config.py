@@ -123,6 +123,8 @@ def test_no_password_is_shown(tmp_path: Path) -> None:
         assert "s3cret" not in text
         assert "db.example" in text
     assert settings.database_url == SECRET_URL
+    traced = load(tmp_path, FARWIRE_TRACE_ENDPOINT="https://u:s3cret@collector.example/")
+    assert "s3cret" not in repr(traced)
 
 
 def test_no_password_is_shown_when_a_url_setting_is_refused() -> None:
@@ -130,6 +132,7 @@ def test_no_password_is_shown_when_a_url_setting_is_refused() -> None:
         msgspec.convert({"data_dir": "/x", "database_url": 5}, Settings)
     assert "s3cret" not in str(mask_url("postgresql://db/farwire?password=s3cret"))
     assert "s3cret" not in str(mask_url("postgresql://u:s3cret@[bad/farwire"))
+    assert "s3cret" not in str(mask_url("host=db user=u password=s3cret"))
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs"]), min_size=3).filter(lambda t: t.isalnum()))

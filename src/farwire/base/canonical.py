@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias, Union
+from typing import Final, TypeAlias, Union
 
 from farwire.kernel.errors import Invalid
 
 JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]  # noqa: UP007
 """A value that JSON can carry. Amounts travel as integers with their unit in the name, or as decimal strings."""
+
+
+_ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def holds_nul(encoded: bytes) -> bool:
+    """Return whether a text in the JSON document ``encoded`` holds U+0000, which PostgreSQL cannot keep."""
+    return _ESCAPED_NUL.search(encoded) is not None
+
+
+def storable(text: str) -> bool:
+    """Return whether PostgreSQL can keep ``text``: it has neither U+0000 nor half a surrogate pair."""
+    return _UNSTORABLE.search(text) is None
 
 
 def canonical(value: JSON, *, field: str = "value") -> bytes:

@@ -27,6 +27,7 @@ SYSTEM_DATA_DIR: Final = Path("/var/lib/farwire")
 _NOT_SETTINGS: Final = ("CONFIG", "KEY", "KILLS", "REQUIRE", "SHARED", "TENANT")
 """Variables of the command line, of scripts around it and of the tests."""
 _NOT_SETTINGS_PREFIXES: Final = ("TEST_", "BENCH_", "DEMO_")
+_MAY_HOLD_SECRETS: Final = ("_url", "_endpoint")
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -65,7 +66,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def shown(self) -> dict[str, object]:
         """Return the settings for people and logs: passwords in URLs are masked."""
         values = msgspec.structs.asdict(self)
-        return {name: mask_url(value) if name.endswith("_url") else value for name, value in values.items()}
+        return {
+            name: mask_url(value) if name.endswith(_MAY_HOLD_SECRETS) else value
+            for name, value in values.items()
+        }
 
 
 def mask_url(url: str | None) -> str | None:
@@ -77,7 +81,7 @@ def mask_url(url: str | None) -> str | None:
         password = parts.password
     except ValueError:
         return "***"
-    if "password" in parts.query:
+    if "password" in parts.query or (not parts.netloc and "password" in url):
         return "***"
     if password is None:
         return url
@@ -185,7 +189,7 @@ def _convert(values: Mapping[str, object]) -> Settings:
         reason, _, at = str(error).partition(" - at `$.")
         field = at.rstrip("`")
         value = values.get(field)
-        shown = mask_url(str(value)) if field.endswith("_url") else value
+        shown = mask_url(str(value)) if field.endswith(_MAY_HOLD_SECRETS) else value
         raise Invalid(
             f"a setting has a wrong value: {reason}",
             code="config.invalid",

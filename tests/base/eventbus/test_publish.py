@@ -97,7 +97,11 @@ def test_a_type_out_of_the_scheme_is_refused(type_: str) -> None:
         ({"subject": ""}, "eventbus.subject"),
         ({"subject": "x" * 201}, "eventbus.subject"),
         ({"data": {"x": "y" * 70_000}}, "eventbus.too_large"),
+        ({"subject": "bill/\x00"}, "eventbus.subject"),
+        ({"subject": "bill/\ud800"}, "eventbus.subject"),
         ({"data": {"x": object()}}, "eventbus.data"),
+        ({"data": {"x": ["a\x00b"]}}, "eventbus.data"),
+        ({"data": {"x": "\ud800"}}, "eventbus.data"),
         ({"occurred_at": datetime(2026, 6, 1)}, "time.zone_missing"),
     ],
 )

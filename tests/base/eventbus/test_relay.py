@@ -206,6 +206,47 @@ async def test_a_failing_event_holds_back_its_subject_only(
     assert (state.waiting, state.parked, state.behind) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+async def test_a_failure_that_no_database_can_write_down_holds_back_its_subject_only(
+    relay_db: Database, clock: MovableClock, published: Publish, text: str
+) -> None:
+    await published("bad", "good")
+    receiver = Receiver()
+
+    async def handle(event: Event) -> None:
+        if event.subject == "bad":
+            raise ValueError(text)
+        await receiver(event)
+
+    await relay_of(relay_db, clock, Subscriber("s", handle)).drain()
+    assert receiver.of("good") == [1]
+    (state,) = await operations.subscribers(relay_db=relay_db)
+    assert state.waiting == 1
+
+
+async def test_a_handler_that_awaits_something_cancelled_loses_no_event(
+    relay_db: Database, clock: MovableClock, published: Publish
+) -> None:
+    await published("a", "b")
+    receiver = Receiver()
+
+    async def handle(event: Event) -> None:
+        if not tried:
+            tried.append(event)
+            inner = asyncio.ensure_future(asyncio.sleep(60))
+            inner.cancel()
+            await inner
+        await receiver(event)
+
+    tried: list[Event] = []
+    subscriber = Subscriber("s", handle, retry=ONE_RETRY)
+    relay = relay_of(relay_db, clock, subscriber, concurrency=1)
+    await relay.drain()
+    clock.advance(timedelta(minutes=1))
+    await relay.serve_once(subscriber)
+    assert sorted(receiver.numbers, key=str) == [0, 1]
+
+
 async def test_an_event_is_parked_when_its_attempts_are_used_up(
     relay_db: Database, clock: MovableClock, published: Publish, tenant_id: TenantId
 ) -> None:

@@ -106,6 +106,21 @@ async def test_a_failing_job_rests_longer_each_time_and_then_is_failed(queue: Qu
     assert not await worker.run_once()
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud800b"])
+async def test_a_failure_that_no_database_can_write_down_is_a_failure_like_others(
+    queue: Queue, text: str
+) -> None:
+    job_id = await queue.add()
+
+    async def handle(job: Job) -> None:
+        raise ValueError(text)
+
+    assert await queue.worker(handle).run_once()
+    job = await queue.job(job_id)
+    assert job.state is JobState.QUEUED
+    assert job.error.startswith("ValueError: a")
+
+
 async def test_failed_jobs_are_listed_and_can_be_tried_again(queue: Queue) -> None:
     job_id = await queue.add(max_attempts=1)
     await queue.add("good", in_s=9)
@@ -179,7 +194,9 @@ async def test_a_running_worker_takes_new_jobs_and_survives_bad_ones(queue: Queu
     [
         ({"kind": "Bill Run"}, "jobs.kind"),
         ({"key": ""}, "jobs.key"),
+        ({"key": "a\x00b"}, "jobs.key"),
         ({"payload": {"x": object()}}, "jobs.payload"),
+        ({"payload": {"x": "a\x00b"}}, "jobs.payload"),
         ({"payload": {"x": "y" * 20_000}}, "jobs.payload"),
         ({"max_attempts": 0}, "jobs.max_attempts"),
     ],

@@ -262,7 +262,14 @@ async def test_a_full_disk_is_said(probe_urls: dict[DatabaseRole, str]) -> None:
         await backups._run(command, probe_urls[DatabaseRole.ADMIN])
 
 
-async def test_a_password_is_not_in_the_arguments_that_everybody_can_list() -> None:
-    target, env = backups._access("postgresql://farwire_owner:s%40cret@db:5432/farwire?sslmode=require")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://farwire_owner:s%40cret@db:5432/farwire?sslmode=require",
+        "postgresql://farwire_owner@db:5432/farwire?password=s%40cret&sslmode=require",
+    ],
+)
+async def test_a_password_is_not_in_the_arguments_that_everybody_can_list(url: str) -> None:
+    target, env = backups._access(url)
     assert target == "postgresql://farwire_owner@db:5432/farwire?sslmode=require"
     assert env["PGPASSWORD"] == "s@cret"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from farwire.base.canonical import JSON
+from farwire.base.canonical import JSON, holds_nul, storable
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import EventId, TenantId, parse_id, uuid7
 from farwire.kernel.time import as_utc, instant
@@ -88,7 +88,7 @@ def _check(event: Event) -> None:
             value=event.type,
             fix="use farwire.<context>.<fact>.v<n>, e.g. farwire.usage.imported.v1",
         )
-    if not 1 <= len(event.subject) <= MAX_SUBJECT_CHARACTERS:
+    if not (1 <= len(event.subject) <= MAX_SUBJECT_CHARACTERS and storable(event.subject)):
         raise Invalid(
             f"an event's subject has 1 to {MAX_SUBJECT_CHARACTERS} characters",
             code="eventbus.subject",
@@ -104,6 +104,8 @@ def encoded_data(event: Event) -> str:
         text = msgspec.json.encode(dict(event.data))
     except (TypeError, ValueError, RecursionError):
         raise Invalid("event data is not JSON", code="eventbus.data", field="data") from None
+    if holds_nul(text):
+        raise Invalid("event data holds a NUL character", code="eventbus.data", field="data")
     if len(text) > MAX_DATA_OCTETS:
         raise Invalid(
             f"event data has {len(text)} octets, more than {MAX_DATA_OCTETS}",

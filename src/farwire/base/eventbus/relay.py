@@ -26,7 +26,7 @@ from farwire.base.eventbus.delivery import (
 )
 from farwire.base.eventbus.store import relay as store
 from farwire.base.storage import Database
-from farwire.base.telemetry import counter, gauge, get_logger, mask, span
+from farwire.base.telemetry import counter, error_text, gauge, get_logger, span
 from farwire.kernel.errors import Conflict, FarwireError, Unavailable, check
 from farwire.kernel.ids import TenantId, uuid7
 
@@ -38,8 +38,6 @@ _DELIVERED: Final = counter(
 _BEHIND: Final = gauge(
     "farwire_events_behind", "Positions between a subscriber and the horizon.", ("subscriber",)
 )
-
-MAX_ERROR_CHARACTERS: Final = 500
 
 
 class LeaseLost(Conflict):
@@ -361,8 +359,13 @@ class Relay:
         try:
             async with asyncio.timeout(self._settings.handler_timeout.total_seconds()):
                 await subscriber.handle(item.event)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # The relay itself stops.
+            return error_text(error)  # The handler awaited something that was cancelled.
         except Exception as error:  # noqa: BLE001  # the edge of foreign code: any failure is an attempt
-            return f"{type(error).__name__}: {mask(str(error))}"[:MAX_ERROR_CHARACTERS]
+            return error_text(error)
         return None
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from farwire.base.canonical import JSON
+from farwire.base.canonical import JSON, holds_nul, storable
 from farwire.base.jobs import store
 from farwire.base.jobs.model import (
     KIND,
@@ -55,7 +55,7 @@ async def enqueue(
             value=kind,
             fix="use context.verb",
         )
-    if not 1 <= len(key) <= MAX_KEY_CHARACTERS:
+    if not (1 <= len(key) <= MAX_KEY_CHARACTERS and storable(key)):
         raise Invalid(
             f"a job's key has 1 to {MAX_KEY_CHARACTERS} characters", code="jobs.key", field="key", value=key
         )
@@ -78,9 +78,9 @@ def _encoded(payload: Mapping[str, JSON]) -> str:
         text = msgspec.json.encode(dict(payload))
     except (TypeError, ValueError, RecursionError):
         text = None
-    if text is None or len(text) > MAX_PAYLOAD_OCTETS:
+    if text is None or len(text) > MAX_PAYLOAD_OCTETS or holds_nul(text):
         raise Invalid(
-            "a job's payload is JSON of at most 16 KiB",
+            "a job's payload is JSON of at most 16 KiB without NUL characters",
             code="jobs.payload",
             field="payload",
             fix="store the data and give its id",

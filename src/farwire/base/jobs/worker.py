@@ -20,7 +20,7 @@ from farwire.base.clock import Clock
 from farwire.base.jobs import store
 from farwire.base.jobs.model import Job, JobState, delay_after
 from farwire.base.storage import Database
-from farwire.base.telemetry import counter, get_logger, log_context, mask, span
+from farwire.base.telemetry import counter, error_text, get_logger, log_context, span
 from farwire.kernel.errors import FarwireError, Invalid, Unavailable
 from farwire.kernel.ids import uuid7
 
@@ -29,7 +29,6 @@ log = get_logger(__name__)
 Handler = Callable[[Job], Awaitable[None]]
 """Does the work of one kind. It may run again after a crash, so it calls ``service.hold`` in its transactions."""
 
-MAX_ERROR_CHARACTERS: Final = 500
 _ENDED: Final = counter("farwire_jobs_total", "Attempts of jobs by kind and outcome.", ("kind", "outcome"))
 
 
@@ -149,7 +148,7 @@ class Worker:
         if error is None:
             await self._finish(job, JobState.DONE, "")
             return
-        text = f"{type(error).__name__}: {mask(str(error))}"[:MAX_ERROR_CHARACTERS]
+        text = error_text(error)
         # What is Invalid fails again unchanged, so it is not tried again.
         if job.attempts >= job.max_attempts or isinstance(error, Invalid):
             log.error("job failed", kind=job.kind, attempts=job.attempts, error=text)

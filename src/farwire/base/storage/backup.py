@@ -232,11 +232,14 @@ def _access(url: str) -> tuple[str, dict[str, str]]:
     env |= {
         name: value for name, value in os.environ.items() if name in ("HOME", "PGPASSFILE", "PGSSLROOTCERT")
     }
-    if parts.password is None:
-        return url, env
-    env["PGPASSWORD"] = unquote(parts.password)
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{host}")), env
+    pairs = parts.query.split("&") if parts.query else []
+    hidden = [pair.partition("=")[2] for pair in pairs if pair.startswith("password=")]
+    query = "&".join(pair for pair in pairs if not pair.startswith("password="))
+    user, at, host = parts.netloc.rpartition("@")
+    secret = parts.password or (hidden[0] if hidden else None)
+    if secret is not None:
+        env["PGPASSWORD"] = unquote(secret)
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}{at}{host}", query=query)), env
 
 
 async def _run(command: Sequence[str], url: str) -> None:

@@ -2,13 +2,14 @@
 
 from farwire.base.telemetry.logs import configure_logging, get_logger, log_context
 from farwire.base.telemetry.metrics import counter, exposition, gauge, histogram, label_tenants
-from farwire.base.telemetry.redaction import mask, redact
+from farwire.base.telemetry.redaction import error_text, mask, redact
 from farwire.base.telemetry.tracing import configure_tracing, span, stop_tracing
 
 __all__ = [
     "configure_logging",
     "configure_tracing",
     "counter",
+    "error_text",
     "exposition",
     "gauge",
     "get_logger",

@@ -22,6 +22,7 @@ MASKED_DIGITS: Final = "[digits]"
 MASKED_ADDRESS: Final = "[address]"
 MAX_DEPTH: Final = 8
 MAX_CHARACTERS: Final = 16_384
+MAX_ERROR_CHARACTERS: Final = 500
 MIN_DIGITS: Final = 8
 """The shortest digit string that is masked: E.164 numbers with their country code have 8 to 15 digits."""
 
@@ -74,6 +75,12 @@ def mask(text: str) -> str:
     # Without an at sign nothing is an address, and the search for one is most of the work.
     suspect = _SUSPECT if "@" in text or "%40" in text else _SUSPECT_DIGITS
     return suspect.sub(_replacement, text)
+
+
+def error_text(error: BaseException) -> str:
+    """Return what went wrong as a row may keep it: masked, bounded, without what PostgreSQL's text cannot hold."""
+    text = str(error)[:MAX_CHARACTERS].replace("\x00", "").encode(errors="replace").decode()
+    return f"{type(error).__name__}: {mask(text)}"[:MAX_ERROR_CHARACTERS]
 
 
 @lru_cache(maxsize=4096)

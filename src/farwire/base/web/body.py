@@ -8,14 +8,13 @@ from typing import Final, Generic, TypeVar
 import falcon.asgi
 import msgspec
 
+from farwire.base.canonical import holds_nul
 from farwire.kernel.errors import Exhausted, FarwireError, Invalid
 
 B = TypeVar("B")
 
 _POSITION: Final = re.compile(r"\(byte (\d+)\)")
 _PLACE: Final = re.compile(r" - at `(\$[^`]*)`")
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-"""An escaped NUL, which PostgreSQL cannot store in text."""
 
 
 class BodyReader(Generic[B]):
@@ -48,7 +47,7 @@ class BodyReader(Generic[B]):
         """Return the body. Raises ``Invalid`` with the byte (not JSON) or the path (wrong value) of the first error."""
         if not raw:
             raise Invalid("the body is empty", code="web.body_malformed", fix="send a JSON object")
-        if _NUL.search(raw):
+        if holds_nul(raw):
             raise Invalid(
                 "a text in the body contains a NUL character", code="web.body_malformed", fix="remove \\u0000"
             )
