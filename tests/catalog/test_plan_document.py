@@ -115,6 +115,16 @@ def test_a_wrong_field_is_named_by_its_path(old: str, new: str, field: str, code
             USAGE + '[[allowances]]\nid = "a"\namount = "1 GB"\nprices = ["more"]\ndays = 3\n',
             "allowances[0].days",
         ),
+        (
+            USAGE + '[[allowances]]\nid = "a"\namount = "1 GB"\nprices = ["more"]\nperiod = "day"\n'
+            'rollover_cap = "1 GB"\n',
+            "allowances[0].rollover_cap",
+        ),
+        (
+            USAGE.replace('price = "1"\nper = "1 MB"', 'source = "record"')
+            + '[[allowances]]\nid = "a"\namount = "1 GB"\nprices = ["more"]\n',
+            "allowances[0].prices",
+        ),
         ('[[discounts]]\nid = "d"\npercent = "101"\nprices = ["voice"]\n', "discounts[0].percent"),
         ('[[discounts]]\nid = "d"\npercent = "1"\nprices = ["voice"]\nmonths = 2\n', "discounts[0].months"),
         ('[[recurring]]\nid = "r"\nprice = "1"\ncount = 2\n', "recurring[1].count"),

@@ -112,3 +112,41 @@ def test_an_allowance_never_gives_more_than_it_has(uses: list[tuple[int, int]], 
     for month in sorted(given_by_month):
         assert given_by_month[month] <= 10 * GB + carried
         carried = min(cap * GB, 10 * GB + carried - given_by_month[month])
+
+
+def test_days_that_renew_carry_over_up_to_the_cap() -> None:
+    book, flex = CounterBook(), tariff('period = "days"\ndays = 7\nrollover_cap = "5 GB"')
+    assert use(book, flex, "2026-06-12T12:00:00+02:00", 7 * GB) == 7 * GB
+    assert use(book, flex, "2026-06-19T12:00:00+02:00", 20 * GB) == 13 * GB
+    assert use(book, flex, "2026-06-26T12:00:00+02:00", 20 * GB) == 10 * GB
+
+
+@pytest.mark.parametrize(
+    ("start", "at"),
+    [
+        # 02:30 does not exist seven days later: that period starts at 03:30, and 03:10 is in the one before.
+        ("2026-03-22T02:30:00+01:00", "2026-03-29T03:10:00+02:00"),
+        # 02:30 is there twice seven days later: the second 02:10 comes after the first 02:30.
+        ("2026-10-18T02:30:00+02:00", "2026-10-25T02:10:00+01:00"),
+    ],
+    ids=["gap", "fold"],
+)
+def test_no_moment_falls_between_two_periods_when_the_clocks_change(start: str, at: str) -> None:
+    (spec,) = tariff('period = "days"\ndays = 7').counters
+    period = counter_period(
+        spec, instant(at), cycle=CYCLE, product_start=instant(start), zone_name="Europe/Berlin"
+    )
+    assert period is not None
+    assert instant(at) in period
+
+
+def test_what_another_plan_did_not_give_is_not_carried_over() -> None:
+    small, large = tariff(), tariff('rollover_cap = "10 GB"')
+    change = instant("2026-08-01T00:00:00+02:00")
+    book = CounterBook()
+    assert use(book, small, "2026-06-20T00:00:00Z", 1 * GB) == 1 * GB
+    view = book.view(large, PRODUCT, change, cycle=CYCLE, product_start=START, plan_start=change)
+    assert view.values["allowance:eu-data:granted"] == 10 * GB
+    later = instant("2026-09-01T00:00:00+02:00")
+    view = book.view(large, PRODUCT, later, cycle=CYCLE, product_start=START, plan_start=change)
+    assert view.values["allowance:eu-data:granted"] == 20 * GB

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Final, cast
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from farwire.base.canonical import JSON
 from farwire.billing.model.bill import Item, LineKind
 from farwire.catalog.model import PlanVersion, PricePlan, Trigger
-from farwire.inventory.model import Product
+from farwire.inventory.model import PlanChange, Product
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.money import currency
@@ -63,15 +64,12 @@ def charges_of(
     """
     items: list[Item] = []
     after: dict[tuple[datetime, str], datetime] = {}
-    for number, change in enumerate(product.plans):
-        start = max(change.valid_from, product.started_at)
-        last = number + 1 == len(product.plans)
-        end = product.ended_at if last else product.plans[number + 1].valid_from
-        replaced = not last and end is not None and end <= start
-        if replaced or start >= bill_period.end:
+    spans = _spans(product)
+    for change, span in spans:
+        start = span.start
+        if start >= bill_period.end:
             continue
         plan = plans[change.plan_version_id]
-        span = ProductSpan(start, end)
         done = {price_id: to for (plan_from, price_id), to in charged.items() if plan_from == start}
         found = recurring_charges(plan, span, cycle=cycle, bill_period=bill_period, charged_to=done)
         items.extend(
@@ -79,9 +77,7 @@ def charges_of(
         )
         to = recurring_charged_to(plan, span, cycle=cycle, bill_period=bill_period)
         after.update({(start, price_id): at for price_id, at in to.items()})
-        for trigger, at in _triggers(
-            product, first=start == product.started_at, last=last, bill_period=bill_period
-        ):
+        for trigger, at in _triggers(product, start, _last_start(product, spans), bill_period):
             for charge in one_off_charges(plan, span, trigger=trigger, at=at, cycle=cycle):
                 after[start, charge.price_id] = at
                 if charge.price_id not in done:
@@ -89,13 +85,37 @@ def charges_of(
     return ProductCharges(tuple(items), after)
 
 
+def _spans(product: Product) -> tuple[tuple[PlanChange, ProductSpan], ...]:
+    """Return the plans that the product has or had with their times, without those replaced before they began.
+
+    The span of a plan that was to begin after the product's end is empty: what was paid for it comes back.
+    """
+    found = []
+    for change, following in zip_longest(product.plans, product.plans[1:]):
+        start = max(change.valid_from, product.started_at)
+        replaced = None if following is None else following.valid_from
+        if replaced is None or replaced > start:
+            ends = [at for at in (replaced, product.ended_at) if at is not None]
+            earlier = None if start == product.started_at else product.started_at
+            span = ProductSpan(start, min(ends, default=None), product_start=earlier)
+            found.append((change, span))
+    return tuple(found)
+
+
+def _last_start(product: Product, spans: Sequence[tuple[PlanChange, ProductSpan]]) -> datetime | None:
+    """Return the start of the plan that the product had when it ended, None while it runs."""
+    if product.ended_at is None:
+        return None
+    return max((span.start for _, span in spans if span.start < product.ended_at), default=product.started_at)
+
+
 def _triggers(
-    product: Product, *, first: bool, last: bool, bill_period: Period
+    product: Product, start: datetime, last_start: datetime | None, bill_period: Period
 ) -> tuple[tuple[Trigger, datetime], ...]:
     found: list[tuple[Trigger, datetime]] = []
-    if first:
+    if start == product.started_at:
         found.append((Trigger.ACTIVATION, product.started_at))
-    if last and product.ended_at is not None and product.ended_at < bill_period.end:
+    if start == last_start and product.ended_at is not None and product.ended_at < bill_period.end:
         found.append((Trigger.CEASE, product.ended_at))
     return tuple(found)
 

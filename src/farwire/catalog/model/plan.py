@@ -62,7 +62,7 @@ class Every(StrEnum):
 
 
 class FirstPeriod(StrEnum):
-    """What a customer pays for the part of a period before the first whole one."""
+    """What a new customer pays for the part of a period before the first whole one; a change of plan pays by days."""
 
     PRORATE = "prorate"
     FULL = "full"
@@ -230,7 +230,7 @@ class Allowance(Part, frozen=True):
     prorate_first: bool = False
     """True: the first part of a cycle gets its share by days, rounded down to a base unit."""
     rollover_cap: str = ""
-    """What may be carried into the next period, at most; empty carries nothing."""
+    """What may be carried into the next cycle or days, at most; empty carries nothing, and so does a change of plan."""
 
 
 class Discount(Part, frozen=True):

@@ -158,12 +158,17 @@ def _check_recurring(prices: Sequence[Recurring]) -> None:
 
 def _check_allowances(plan: PricePlan) -> None:
     units = {price.id: price_unit(price) for price in plan.usage}
+    passed_on = {price.id for price in plan.usage if price.source is not None}
     bands = {band.name for band in plan.bands} | {""}
     for i, allowance in enumerate(plan.allowances):
         path = f"allowances[{i}]"
         amount = check_quantity(f"{path}.amount", allowance.amount)
         _check_references(f"{path}.prices", allowance.prices, units)
         for price_id in allowance.prices:
+            if price_id in passed_on:
+                raise refuse(
+                    f"{path}.prices", price_id, f"{price_id} costs what the record says, units or not"
+                )
             if units[price_id] is not amount.unit:
                 raise refuse(
                     f"{path}.amount",
@@ -189,9 +194,12 @@ def _check_allowance_period(path: str, allowance: Allowance, amount: Quantity) -
         raise refuse(f"{path}.prorate_first", "true", "only a cycle has a first part to pro-rate")
     if allowance.rollover_cap:
         cap = check_quantity(f"{path}.rollover_cap", allowance.rollover_cap)
-        if cap.unit is not amount.unit or not allowance.renews:
+        carries = allowance.renews and allowance.period is not CounterPeriod.DAY
+        if cap.unit is not amount.unit or not carries:
             raise refuse(
-                f"{path}.rollover_cap", allowance.rollover_cap, "a cap has the amount's unit, and renews"
+                f"{path}.rollover_cap",
+                allowance.rollover_cap,
+                "a cap has the amount's unit, and renews with the cycle or after days",
             )
 
 

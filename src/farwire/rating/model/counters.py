@@ -51,14 +51,16 @@ def counter_period(
     if at < product_start:
         return None
     start = product_start.astimezone(tz)
-    # Wall clock arithmetic: seven days later is the same local time, on 23- and 25-hour days too.
-    number = max(0, (at.astimezone(tz).replace(tzinfo=None) - start.replace(tzinfo=None)).days // spec.days)
-    if number and not spec.renews:
-        return None
-    period = Period(
-        start + timedelta(days=number * spec.days), start + timedelta(days=(number + 1) * spec.days)
-    )
-    return period if at in period else None
+    # Wall clock arithmetic: seven days later is the same local time, on 23- and 25-hour days too. In the hours in
+    # which the clocks change, the wall shows a moment one period too early or too late.
+    near = (at.astimezone(tz).replace(tzinfo=None) - start.replace(tzinfo=None)).days // spec.days
+    for number in (near, near - 1, near + 1):
+        period = Period(
+            start + timedelta(days=number * spec.days), start + timedelta(days=(number + 1) * spec.days)
+        )
+        if at in period:
+            return period if spec.renews or not number else None
+    return None
 
 
 def granted(
@@ -68,34 +70,36 @@ def granted(
     *,
     cycle: BillCycle,
     product_start: datetime,
+    plan_start: datetime,
+    zone_name: str,
 ) -> int:
     """Return what the allowance ``spec`` gives in ``period``: its amount, and what was carried over.
 
     ``used`` is the use of each earlier period by its start. What is carried is what the period before had left,
-    carried units included, up to the cap.
+    carried units included, up to the cap. Nothing is carried from before ``plan_start``: another plan gave that.
     """
-    first_share = spec.amount
-    if spec.prorate_first and product_start > period.start:
-        first_share = _share(spec.amount, period, product_start, cycle)
-    if not spec.rollover_cap:
-        return first_share
     carried = 0
-    current = cycle.containing(product_start) if spec.period is CounterPeriod.CYCLE else None
+    current: Period | None = None
+    if spec.rollover_cap:
+        first = max(product_start, plan_start)
+        current = counter_period(spec, first, cycle=cycle, product_start=product_start, zone_name=zone_name)
     while current is not None and current.start < period.start:
-        amount = spec.amount
-        if spec.prorate_first and product_start > current.start:
-            amount = _share(spec.amount, current, product_start, cycle)
-        carried = min(spec.rollover_cap, max(0, amount + carried - used.get(current.start, 0)))
-        current = cycle.next(current)
-    return first_share + carried
+        left = _amount(spec, current, product_start, cycle) + carried - used.get(current.start, 0)
+        carried = min(spec.rollover_cap, max(0, left))
+        current = counter_period(
+            spec, current.end, cycle=cycle, product_start=product_start, zone_name=zone_name
+        )
+    return _amount(spec, period, product_start, cycle) + carried
 
 
-def _share(amount: int, period: Period, product_start: datetime, cycle: BillCycle) -> int:
-    """Return the part of ``amount`` for the local days from the product's start, rounded down."""
+def _amount(spec: CounterSpec, period: Period, product_start: datetime, cycle: BillCycle) -> int:
+    """Return the amount of ``period``: in a pro-rated first one the part for its local days, rounded down."""
+    if not spec.prorate_first or product_start <= period.start:
+        return spec.amount
     if product_start >= period.end:
         return 0
     start = local_midnight(local_date(product_start, cycle.tz), cycle.tz)
-    return amount * Period(start, period.end).days(cycle.tz) // period.days(cycle.tz)
+    return spec.amount * Period(start, period.end).days(cycle.tz) // period.days(cycle.tz)
 
 
 @dataclass(slots=True)
@@ -128,8 +132,12 @@ class CounterBook:
         *,
         cycle: BillCycle,
         product_start: datetime,
+        plan_start: datetime | None = None,
     ) -> CounterView:
-        """Return the counters that a record of ``product_id`` at ``at`` reads, with what its allowances give."""
+        """Return the counters that a record of ``product_id`` at ``at`` reads, with what its allowances give.
+
+        ``plan_start`` is when the product came to this plan; None: with its start.
+        """
         if not tariff.counters:
             return CounterView(product_id, NO_COUNTERS, _EMPTY_STARTS)
         values: dict[str, int] = {}
@@ -144,7 +152,13 @@ class CounterBook:
             values[spec.key] = used.get(period.start, 0)
             if spec.rollover_cap or spec.prorate_first:
                 values[spec.granted_key] = granted(
-                    spec, used, period, cycle=cycle, product_start=product_start
+                    spec,
+                    used,
+                    period,
+                    cycle=cycle,
+                    product_start=product_start,
+                    plan_start=plan_start or product_start,
+                    zone_name=tariff.zone,
                 )
         return CounterView(product_id, values, starts)
 

@@ -25,12 +25,16 @@ NOTHING_CHARGED: Final[Mapping[str, datetime]] = {}
 
 @dataclass(frozen=True, slots=True)
 class ProductSpan:
-    """The life of a product on one plan: from ``start``, to ``end`` where it has one."""
+    """The life of a product on one plan: from ``start``, to ``end`` where it has one.
+
+    ``product_start`` is when the product itself began, where that was on an earlier plan.
+    """
 
     start: datetime
     end: datetime | None = None
     region: str = ""
     segment: str = ""
+    product_start: datetime | None = None
 
 
 class RecurringExplanation(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -94,8 +98,11 @@ def recurring_charges(
         target = _target(price, span, cycle, bill_period)
         before = charged_to.get(price.id)
         done = first_day if before is None else local_date(before, cycle.tz)
+        # What a new customer pays for the first days is no rule for a change of plan: that pays each day once.
+        rule = price.first_period if span.product_start is None else FirstPeriod.PRORATE
         for whole in _periods(price, first_day, (min(done, target), max(done, target)), cycle):
-            due = _due_days(price, whole, first_day, target) - _due_days(price, whole, first_day, done)
+            due = _due_days(price, rule, whole, first_day, target)
+            due -= _due_days(price, rule, whole, first_day, done)
             if due:
                 charges.append(_recurring(plan, price, span, cycle, whole, (done, target), due))
     return tuple(charges)
@@ -161,15 +168,17 @@ def _target(price: Recurring, span: ProductSpan, cycle: BillCycle, bill_period: 
     return max(target, first_day)
 
 
-def _due_days(price: Recurring, whole: tuple[date, date], first_day: date, to: date) -> int:
+def _due_days(
+    price: Recurring, rule: FirstPeriod, whole: tuple[date, date], first_day: date, to: date
+) -> int:
     """Return how many of the days of the period ``whole`` are due when the product is charged up to ``to``."""
     start, end = max(whole[0], first_day), min(whole[1], to)
     if end <= start:
         return 0
     of_days = (whole[1] - whole[0]).days
-    if start > whole[0] and price.first_period is FirstPeriod.FREE:
+    if start > whole[0] and rule is FirstPeriod.FREE:
         return 0
-    if start > whole[0] and price.first_period is FirstPeriod.FULL:
+    if start > whole[0] and rule is FirstPeriod.FULL:
         return of_days
     return (end - start).days if price.prorate is Prorate.DAY else of_days
 
@@ -232,7 +241,7 @@ def _factors(
 
 
 def _discounted(discount: Discount, span: ProductSpan, at: datetime, day: date, cycle: BillCycle) -> bool:
-    first_day = local_date(span.start, cycle.tz)
+    first_day = local_date(span.product_start or span.start, cycle.tz)
     return (
         (not discount.regions or span.region in discount.regions)
         and (not discount.segments or span.segment in discount.segments)
