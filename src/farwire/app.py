@@ -193,5 +193,8 @@ def create_api() -> Api:
 
 
 def main() -> None:
-    """Run ``farwire``."""
+    """Run ``farwire``. Logs go to standard error: standard output belongs to the results."""
+    from farwire.base.telemetry import configure_logging
+
+    configure_logging(level="warning")
     build_cli()()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,9 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from farwire.base.clock import MovableClock
-from farwire.base.jobs import Job, JobState, Worker, service
+from farwire.base.jobs import Job, JobState, Schedule, Worker, service
 from farwire.base.storage import Database
-from farwire.cli.worker import enqueue_for_all
+from farwire.cli.worker import _keep_enqueueing, enqueue_for_all
 from farwire.kernel.ids import TenantId
 from farwire.kernel.page import PageRequest
 from farwire.usage import jobs
@@ -54,6 +55,17 @@ async def test_raw_rows_are_destroyed_when_their_time_is_over(
     after = await totals(db=db, tenant_id=tenant_id)
     assert (after.rows_suspended, after.rows_filtered) == (0, 1)
     assert {job.state for job in await jobs_of(db, tenant_id)} == {JobState.DONE}
+
+
+async def test_a_schedule_that_cannot_be_enqueued_does_not_end_the_worker(
+    db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    wrong = Schedule(name="wrong", kind="no kind", starts_at=clock.now(), every=timedelta(hours=1))
+    stop = asyncio.Event()
+    looking = asyncio.create_task(_keep_enqueueing(db, clock, [wrong], stop))
+    await asyncio.wait((looking,), timeout=0.5)
+    stop.set()
+    await looking
 
 
 def test_a_worker_stops_cleanly_when_it_is_terminated(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from farwire.base.eventbus import Event, list_events, operations, to_cloudevent
 from farwire.base.eventbus.delivery import Subscriber
 from farwire.base.eventbus.relay import Relay, RelaySettings
 from farwire.base.storage import Database, open_relay
-from farwire.cli.shell import JsonOption, Session, TenantOption, run
+from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, run
 from farwire.kernel.page import MAX_LIMIT
 from farwire.kernel.tenancy import Actor, ActorKind
 
@@ -32,6 +33,20 @@ SubscriberOption = Annotated[
     str, typer.Option("--subscriber", "-s", help="By its name; see `farwire events subscribers`.")
 ]
 OPERATOR = Actor(ActorKind.OPERATOR, "cli")
+
+
+class _ReaderGone(BaseException):
+    """Nobody reads our output any more. Not an ``Exception``: no event's own attempt has failed."""
+
+
+def _print_line(text: str) -> None:
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still buffered goes nowhere; otherwise the interpreter would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise _ReaderGone from None
 
 
 @asynccontextmanager
@@ -139,8 +154,7 @@ def follow(
 
         async def write(event: Event) -> None:
             if only in (None, event.tenant_id):
-                sys.stdout.write(json.dumps(to_cloudevent(event), ensure_ascii=False) + "\n")
-                sys.stdout.flush()
+                _print_line(json.dumps(to_cloudevent(event), ensure_ascii=False))
 
         types = tuple(event_type or ("*",))
         receiver = Subscriber(subscriber, write, types=types, from_start=not from_now)
@@ -148,11 +162,15 @@ def follow(
             # One subject at a time: lines come in the order of their positions.
             bounds = RelaySettings(concurrency=1)
             relay = Relay(db=relay_db, clock=session.clock, subscribers=(receiver,), settings=bounds)
-            if once:
-                await relay.drain()
+            gone = False
+            try:
+                await (relay.drain() if once else relay.run(asyncio.Event()))
+            except* _ReaderGone:
+                gone = True
+            finally:
                 await relay.release()
-            else:
-                await relay.run(asyncio.Event())
+        if gone:
+            raise typer.Exit(ExitCode.INTERRUPTED)
 
     run(act)
 

@@ -53,6 +53,9 @@ async def _keep_enqueueing(
             await purge(db=db, now=clock.now())
         except Unavailable as error:
             log.warning("schedules wait", code=error.code)
+        except Exception:
+            # The edge of the process: running jobs must not end because a schedule could not be read.
+            log.exception("schedules failed")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=LOOK_EVERY.total_seconds())
 
