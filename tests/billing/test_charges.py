@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from farwire.billing.model import Charged, ProductCharges, charges_of
-from farwire.catalog.model import PricePlan, read_plan
+from farwire.billing.model import Charged, ProductCharges, charges_of, usage_item
+from farwire.catalog.model import PlanVersion, PricePlan, read_plan
 from farwire.inventory.model import PlanChange, Product
 from farwire.kernel.ids import AccountId, OfferingId, PlanVersionId, ProductId
 from farwire.kernel.time import BillCycle, Period, instant, zone
+from farwire.rating.model import UsageKind
+from farwire.usage.model import RatedTotal
 
 PLAN = """
 offering = "flex-m"
@@ -84,3 +86,13 @@ def test_the_first_months_of_a_discount_are_those_of_the_product_not_of_its_newe
     done = {(instant("2026-05-01T00:00:00+02:00"), "monthly"): instant("2026-06-01T00:00:00+02:00")}
     found, _ = owed(product(*changes), text, text, JUNE, done)
     assert found == {"monthly": 30 * 10**9}
+
+
+def test_an_event_is_billed_in_the_unit_that_its_price_counts() -> None:
+    plan = PLAN + '[[usage]]\nid = "vm"\nkind = "event"\nprice = "0.112"\nper = "1 h"\n'
+    version = PlanVersion(NEW, OfferingId(UUID(int=7)), 1, "", read_plan(plan), JUNE.start)
+    total = RatedTotal(
+        ProductId(UUID(int=9)), "vm", "vm", UsageKind.EVENT, "EUR", NEW, 2_576_000_000, 82_800, 82_800, 1,
+        JUNE.start, JUNE.start,
+    )  # fmt: skip
+    assert usage_item(total, JUNE, {NEW: version}).unit == "second"

@@ -12,14 +12,14 @@ import msgspec
 
 from farwire.base.canonical import JSON
 from farwire.billing.model.bill import Item, LineKind
-from farwire.catalog.model import PlanVersion, PricePlan, Trigger
+from farwire.catalog.model import PlanVersion, PricePlan, Trigger, UsagePrice
+from farwire.catalog.model.usage_check import price_unit
 from farwire.inventory.model import PlanChange, Product
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.money import currency
 from farwire.kernel.quantity import Unit
 from farwire.kernel.time import BillCycle, Period
-from farwire.rating.model import UsageKind
 from farwire.rating.model.recurring import (
     PlannedCharge,
     ProductSpan,
@@ -32,12 +32,6 @@ from farwire.usage.model import RatedTotal
 Charged = Mapping[tuple[datetime, str], datetime]
 """(Start of the plan, price id) → up to when it is charged."""
 
-UNIT_OF_KIND: Final = {
-    UsageKind.VOICE: Unit.SECOND,
-    UsageKind.DATA: Unit.OCTET,
-    UsageKind.MESSAGE: Unit.MESSAGE,
-    UsageKind.EVENT: Unit.EVENT,
-}
 DAY: Final = "day"
 
 
@@ -147,7 +141,7 @@ def usage_item(total: RatedTotal, period: Period, versions: Mapping[PlanVersionI
     """Return the item of a sum of usage. Raises ``NotFound`` (``billing.price_unknown``)."""
     version = versions.get(total.plan_version_id)
     price = None if version is None else version.plan.price(total.price_id)
-    if version is None or price is None:
+    if version is None or not isinstance(price, UsagePrice):
         raise NotFound(
             f"the plan has no price {total.price_id}",
             code="billing.price_unknown",
@@ -166,7 +160,7 @@ def usage_item(total: RatedTotal, period: Period, versions: Mapping[PlanVersionI
         period=period,
         exact_nano=total.nano,
         quantity=total.billed_quantity,
-        unit=UNIT_OF_KIND[total.kind].value,
+        unit=price_unit(price).value,
         records=total.count,
         detail={
             "offering": version.plan.offering,

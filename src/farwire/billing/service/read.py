@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,14 @@ from farwire.kernel.page import Page, PageRequest
 from farwire.rating.model.recurring import RecurringExplanation
 from farwire.usage import service as usage
 from farwire.usage.model import UsageRecord
+
+
+class _UsageFacts(msgspec.Struct, frozen=True):
+    """What the detail of a usage line says about its records. Late usage has a line, and so a time, of its own."""
+
+    label: str
+    first_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,44 +71,20 @@ async def list_bills(
     return Page(items, total, page.offset, page.limit)
 
 
-def _same_records(first: BillLine, second: BillLine) -> bool:
-    """Return whether usage names the records of both lines by the same product, price and label."""
-    one, two = first.item, second.item
-    return (one.kind, one.product_id, one.price_id, one.detail.get("label")) == (
-        two.kind,
-        two.product_id,
-        two.price_id,
-        two.detail.get("label"),
-    )
-
-
-def records_before(line: BillLine, lines: Sequence[BillLine]) -> int:
-    """Return how many records of the same product, price and label belong to earlier lines of the bill.
-
-    Records come by start time. Lines that share product, price and label (late usage, a plan change) follow each other
-    in time, so the records of a line are one stretch of them.
-    """
-    return sum(
-        other.item.records for other in lines if other.number < line.number and _same_records(line, other)
-    )
-
-
 async def line_records(tx: Tx, bill: Bill, line: BillLine, page: PageRequest) -> Page[UsageRecord]:
-    """Return a page of the usage records behind a line."""
-    before = records_before(line, bill.lines)
-    left = line.item.records - page.offset
-    if left <= 0:
-        return Page((), line.item.records, page.offset, page.limit)
-    label = line.item.detail.get("label")
-    found = await usage.rated_records(
+    """Return a page of the usage records behind a usage line: those of its price and plan in the time of its sum."""
+    item, facts = line.item, msgspec.convert(line.item.detail, _UsageFacts)
+    return await usage.rated_records(
         tx,
         bill_id=bill.id,
-        page=PageRequest(before + page.offset, min(page.limit, left)),
-        product_id=line.item.product_id,
-        price_id=line.item.price_id,
-        label=label if isinstance(label, str) else None,
+        page=page,
+        product_id=item.product_id,
+        plan_version_id=item.plan_version_id,
+        price_id=item.price_id,
+        label=facts.label,
+        first_at=facts.first_at,
+        last_at=facts.last_at,
     )
-    return Page(found.items, line.item.records, page.offset, page.limit)
 
 
 async def explain_line(

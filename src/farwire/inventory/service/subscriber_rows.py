@@ -180,10 +180,13 @@ def same_product(
     row: SubscriberRow, offering_id: OfferingId, keys: Sequence[SubscriberKey], products: Sequence[Product]
 ) -> bool:
     """Return whether the row's product is already among the ``products`` of its account."""
+    held = (
+        set() if row.ended_at == row.activated_at else set(keys)
+    )  # ceased on activation: it holds no number
     return any(
         product.offering_id == offering_id
         and product.started_at == row.activated_at
-        and {assigned.subscriber_key for assigned in product.assignments} == set(keys)
+        and {assigned.subscriber_key for assigned in product.assignments} == held
         for product in products
     )
 

@@ -3,7 +3,6 @@
 from farwire.usage.service.billed import (
     mark_billed,
     rated_records,
-    rated_totals,
     unmark_billed,
     usage_record,
     usage_records,
@@ -39,7 +38,6 @@ __all__ = [
     "queued_usages",
     "rate_usage",
     "rated_records",
-    "rated_totals",
     "recycle",
     "suspended_rows",
     "suspended_usages",

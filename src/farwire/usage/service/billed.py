@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import BillId, ProductId, UsageId
+from farwire.kernel.ids import BillId, PlanVersionId, ProductId, UsageId
 from farwire.kernel.page import Page, PageRequest
 from farwire.rating.model import UsageKind
 from farwire.usage.model import RatedTotal, UsageRecord, UsageState
 from farwire.usage.store import records
-
-
-async def rated_totals(
-    tx: Tx, *, product_ids: Sequence[ProductId], before: datetime
-) -> tuple[RatedTotal, ...]:
-    """Return the sums of rated, unbilled usage of the products that started before ``before``: a preview.
-
-    Usage that was rated late for an earlier cycle is simply unbilled and is in the sums. A bill takes its sums from
-    ``mark_billed``, which cannot miss a record that is rated at the same moment.
-    """
-    return await records.sum_rated(tx, product_ids, before)
 
 
 async def mark_billed(
@@ -47,13 +36,24 @@ async def rated_records(
     *,
     bill_id: BillId,
     page: PageRequest,
-    product_id: ProductId | None = None,
-    price_id: str | None = None,
-    label: str | None = None,
+    product_id: ProductId,
+    plan_version_id: PlanVersionId,
+    price_id: str,
+    label: str,
+    first_at: datetime,
+    last_at: datetime,
 ) -> Page[UsageRecord]:
-    """Return the records behind a bill or one line of it, by start time. Each carries its explanation."""
+    """Return the records behind one of the sums that ``mark_billed`` gave, by start time, with explanations."""
     return await records.page_records(
-        tx, page, product_id=product_id, bill_id=bill_id, price_id=price_id, label=label, state=None
+        tx,
+        page,
+        product_id=product_id,
+        bill_id=bill_id,
+        plan_version_id=plan_version_id,
+        price_id=price_id,
+        label=label,
+        started_from=first_at,
+        started_before=last_at + timedelta(microseconds=1),
     )
 
 
@@ -80,9 +80,6 @@ async def usage_records(
         tx,
         page,
         product_id=product_id,
-        bill_id=None,
-        price_id=None,
-        label=None,
         state=state,
         kind=kind,
         started_from=started_from,

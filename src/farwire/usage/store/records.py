@@ -50,11 +50,12 @@ async def page_records(
     tx: Tx,
     page: PageRequest,
     *,
-    product_id: ProductId | None,
-    bill_id: BillId | None,
-    price_id: str | None,
-    label: str | None,
-    state: UsageState | None,
+    product_id: ProductId | None = None,
+    bill_id: BillId | None = None,
+    plan_version_id: PlanVersionId | None = None,
+    price_id: str | None = None,
+    label: str | None = None,
+    state: UsageState | None = None,
     kind: UsageKind | None = None,
     started_from: datetime | None = None,
     started_before: datetime | None = None,
@@ -63,10 +64,10 @@ async def page_records(
 
     Filters that are None do not filter.
     """
-    conditions, args = ["tenant_id = $1"], [tx.tenant_id]
     filters: tuple[tuple[str, object | None], ...] = (
         ("product_id =", product_id),
         ("bill_id =", bill_id),
+        ("plan_version_id =", plan_version_id),
         ("price_id =", price_id),
         ("label =", label),
         ("state =", None if state is None else state.value),
@@ -74,7 +75,7 @@ async def page_records(
         ("started_at >=", started_from),
         ("started_at <", started_before),
     )
-    values: list[object] = list(args)
+    conditions, values = ["tenant_id = $1"], list[object]([tx.tenant_id])
     for comparison, value in filters:
         if value is not None:
             values.append(value)
@@ -110,19 +111,6 @@ def _total_from_row(row: asyncpg.Record) -> RatedTotal:
         first_at=row["first_at"],
         last_at=row["last_at"],
     )
-
-
-async def sum_rated(tx: Tx, product_ids: Sequence[ProductId], before: datetime) -> tuple[RatedTotal, ...]:
-    """Return what the products owe for unbilled usage that started before ``before``."""
-    rows = await tx.fetch(
-        f"""SELECT {_SUMS} FROM usage.record
-        WHERE tenant_id = $1 AND product_id = ANY($2::uuid[]) AND state IN ('rated', 'rerated') AND started_at < $3
-        GROUP BY {_GROUP} ORDER BY {_GROUP}""",
-        tx.tenant_id,
-        product_ids,
-        before,
-    )
-    return tuple(_total_from_row(row) for row in rows)
 
 
 async def mark_billed(
