@@ -99,7 +99,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
-class Charge(msgspec.Struct, frozen=True):
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """What a record costs now. ``nano`` is ``total_nano`` less what was already charged for the session."""
 
     nano: Nano

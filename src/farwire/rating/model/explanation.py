@@ -37,7 +37,7 @@ class Factor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     denominator: int
 
 
-class Explanation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The sum behind one charge. It names no person and no full number.
 
     ``total_nano`` = half-up of clamp(Σ lines × Π factors, minimum, maximum); the charge is

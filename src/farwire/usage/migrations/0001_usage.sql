@@ -119,7 +119,7 @@ CREATE TABLE usage.record (
     subscriber_key uuid NOT NULL,
     kind text NOT NULL,
     state text NOT NULL CHECK (state IN
-        ('received', 'guided', 'rated', 'rerated', 'billed', 'rejected', 'recycled', 'suspended')),
+        ('received', 'rated', 'rerated', 'billed', 'rejected', 'recycled', 'suspended')),
     reason text NOT NULL DEFAULT '',
     detail text NOT NULL DEFAULT '',
     attempts integer NOT NULL DEFAULT 0,
@@ -149,15 +149,36 @@ CREATE TABLE usage.record (
     CHECK ((state = 'billed') = (bill_id IS NOT NULL)),
     CHECK ((state IN ('rejected', 'suspended')) = (reason <> ''))
 );
--- The queue of the rate run, the guided queue in its order, and what a bill run takes.
-CREATE INDEX record_waiting ON usage.record (tenant_id, started_at, usage_id) WHERE state IN ('received', 'recycled');
-CREATE INDEX record_guided ON usage.record (tenant_id, product_id, started_at, usage_id) WHERE state = 'guided';
+-- What a bill run takes, what is on a bill, and suspense. A rating writes every index that holds the record.
 CREATE INDEX record_rated ON usage.record (tenant_id, product_id, started_at) WHERE state IN ('rated', 'rerated');
 CREATE INDEX record_billed ON usage.record (tenant_id, bill_id, product_id, price_id, started_at, usage_id)
     WHERE bill_id IS NOT NULL;
 CREATE INDEX record_suspended ON usage.record (tenant_id, reason, started_at, usage_id) WHERE state = 'suspended';
-CREATE INDEX record_import ON usage.record (tenant_id, import_id);
 SELECT base.tenant_table('usage', 'record');
+
+-- The two queues of the rate run, each in the order in which it is worked off. A received or recycled usage is in
+-- exactly one of them: it waits for its product, then for its price. The wide record is written once, with the charge.
+CREATE TABLE usage.waiting (
+    tenant_id uuid NOT NULL,
+    subscriber_key uuid NOT NULL,
+    started_at timestamptz NOT NULL,
+    usage_id uuid NOT NULL,
+    import_id uuid NOT NULL,
+    quantity bigint NOT NULL,
+    PRIMARY KEY (tenant_id, subscriber_key, started_at, usage_id)
+);
+SELECT base.tenant_table('usage', 'waiting');
+
+CREATE TABLE usage.guided (
+    tenant_id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    started_at timestamptz NOT NULL,
+    usage_id uuid NOT NULL,
+    import_id uuid NOT NULL,
+    plan_version_id uuid NOT NULL,
+    PRIMARY KEY (tenant_id, product_id, started_at, usage_id)
+);
+SELECT base.tenant_table('usage', 'guided');
 
 CREATE TABLE usage.duplicate_usage (
     tenant_id uuid NOT NULL,

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
@@ -11,11 +15,12 @@ from farwire.account import service as accounts
 from farwire.account.model import BillingAccount
 from farwire.base import eventbus
 from farwire.base.clock import Clock
-from farwire.base.storage import Database, Tx
+from farwire.base.storage import Database, Tx, plan_as_lookups
 from farwire.inventory import service as inventory
-from farwire.inventory.model import Product
+from farwire.inventory.model import Assignment, Product
 from farwire.kernel.errors import Invalid, NotFound
-from farwire.kernel.ids import AccountId, ImportId, PlanVersionId, ProductId, TenantId, UsageId
+from farwire.kernel.ids import ImportId, PlanVersionId, ProductId, SubscriberKey, TenantId
+from farwire.kernel.time import BillCycle
 from farwire.rating import service as rating
 from farwire.rating.model import Chargeable, CounterBook, Portability, Refusal, Tariff, rate, routed, to_json
 from farwire.usage import events
@@ -30,6 +35,8 @@ SUBSCRIBER_UNKNOWN = "subscriber_unknown"
 PRODUCT_INACTIVE = "product_inactive"
 TARIFF_MISSING = "tariff_missing"
 CURRENCY_MISMATCH = "currency_mismatch"
+
+_Plan = tuple[ProductId, PlanVersionId]
 
 
 class RateReport(msgspec.Struct, frozen=True):
@@ -98,6 +105,7 @@ async def rate_usage(
             if cancelled():
                 return total.report(cancelled=True)
             async with db.transaction(tenant_id) as tx:
+                await plan_as_lookups(tx)
                 await imports_store.lock_tenant(tx)
                 part = _Tally()
                 more = await step(tx, clock, part, batch)
@@ -119,38 +127,45 @@ async def queued_usages(*, db: Database, tenant_id: TenantId) -> int:
 
 async def _guide_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
     """Find the products of the next usages; return whether there were any."""
-    waiting = await store.load_waiting(tx, batch)
+    waiting = await store.take_waiting(tx, batch)
     if not waiting:
         return False
     products = await inventory.products_by_subscriber(tx, sorted({item.subscriber_key for item in waiting}))
-    guided: list[tuple[UsageId, ProductId, PlanVersionId]] = []
+    guided: list[tuple[Waiting, ProductId, PlanVersionId]] = []
     refused: list[tuple[Refused, ImportId]] = []
-    for item in waiting:
-        if item.quantity == 0:
-            refusal = Refused(item.usage_id, UsageState.REJECTED, ZERO_QUANTITY, "")
-            refused.append((refusal, item.import_id))
-            continue
-        found = _product_of(item, products.get(item.subscriber_key, ()))
-        if isinstance(found, str):
-            refused.append((Refused(item.usage_id, UsageState.SUSPENDED, found, ""), item.import_id))
-        else:
-            guided.append((item.usage_id, *found))
+    for key, usages in groupby(waiting, key=attrgetter("subscriber_key")):
+        held = _held_by(key, products.get(key, ()))
+        for item in usages:
+            found = _product_of(item, held)
+            if isinstance(found, Refused):
+                refused.append((found, item.import_id))
+            else:
+                guided.append((item, *found))
     if guided:
-        await store.save_guided(tx, guided, clock.now())
+        await store.add_guided(tx, guided)
     await _save_refused(tx, clock, refused, tally)
     return True
 
 
-def _product_of(item: Waiting, products: Iterable[Product]) -> tuple[ProductId, PlanVersionId] | str:
-    """Return product and plan version of a usage, or the reason why there is none."""
-    known = False
-    for product in products:
-        known = True
-        if product.serves(item.subscriber_key, item.started_at):
+def _held_by(key: SubscriberKey, products: Iterable[Product]) -> list[tuple[Assignment, Product]]:
+    """Return the assignments of one subscriber, each with its product: a product may have thousands of others."""
+    return [
+        (one, product) for product in products for one in product.assignments if one.subscriber_key == key
+    ]
+
+
+def _product_of(
+    item: Waiting, held: Sequence[tuple[Assignment, Product]]
+) -> tuple[ProductId, PlanVersionId] | Refused:
+    """Return product and plan version of a usage, or why there is none."""
+    if item.quantity == 0:
+        return Refused(item.usage_id, UsageState.REJECTED, ZERO_QUANTITY, "")
+    for assigned, product in held:
+        if assigned.covers(item.started_at):
             plan_version_id = product.plan_at(item.started_at)
             if plan_version_id is not None:
                 return product.id, plan_version_id
-    return PRODUCT_INACTIVE if known else SUBSCRIBER_UNKNOWN
+    return Refused(item.usage_id, UsageState.SUSPENDED, PRODUCT_INACTIVE if held else SUBSCRIBER_UNKNOWN, "")
 
 
 async def _save_refused(tx: Tx, clock: Clock, refused: list[tuple[Refused, ImportId]], tally: _Tally) -> None:
@@ -169,83 +184,95 @@ async def _save_refused(tx: Tx, clock: Clock, refused: list[tuple[Refused, Impor
 
 async def _price_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
     """Price the next usages; return whether there were any."""
-    guided = await store.load_guided(tx, batch)
+    guided = await store.take_guided(tx, batch)
     if not guided:
         return False
     pricing = await _Pricing.load(tx, guided)
     priced: list[Priced] = []
     refused: list[tuple[Refused, ImportId]] = []
-    deltas = Deltas()
     for item in guided:
         answer = pricing.price(item)
         if isinstance(answer, Priced):
             priced.append(answer)
-            deltas.usage(item.import_id, UsageOutcome.RECEIVED, by=-1)
-            deltas.usage(item.import_id, UsageOutcome.RATED)
-            tally.rated += 1
-            tally.charged[answer.currency] += answer.charge_nano
         else:
             refused.append((answer, item.import_id))
     await rating.save_counters(tx, pricing.book)
     if priced:
-        await store.save_priced(tx, priced, clock.now())
-        await imports_store.apply_deltas(tx, deltas)
+        await _save_priced(tx, clock, priced, tally)
     await _save_refused(tx, clock, refused, tally)
     return True
+
+
+async def _save_priced(tx: Tx, clock: Clock, priced: list[Priced], tally: _Tally) -> None:
+    deltas = Deltas()
+    for import_id, count in Counter(item.import_id for item in priced).items():
+        deltas.usage(import_id, UsageOutcome.RECEIVED, by=-count)
+        deltas.usage(import_id, UsageOutcome.RATED, by=count)
+    for item in priced:
+        tally.charged[item.currency] += item.charge_nano
+    tally.rated += len(priced)
+    await store.save_priced(tx, priced, clock.now())
+    await imports_store.apply_deltas(tx, deltas)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What all usages of one product on one plan version have in common."""
+
+    tariff: Tariff
+    cycle: BillCycle
+    product_start: datetime
 
 
 class _Pricing:
     """Everything that pricing a batch needs, loaded once."""
 
     def __init__(
-        self,
-        tariffs: Mapping[PlanVersionId, Tariff | str],
-        products: Mapping[ProductId, Product],
-        accounts_by_id: Mapping[AccountId, BillingAccount],
-        book: CounterBook,
-        portability: Portability,
+        self, terms: Mapping[_Plan, _Terms | tuple[str, str]], book: CounterBook, portability: Portability
     ) -> None:
-        self._tariffs = tariffs
-        self._products = products
-        self._accounts = accounts_by_id
+        self._terms = terms
         self.book = book
         self._portability = portability
 
     @classmethod
     async def load(cls, tx: Tx, guided: list[Guided]) -> _Pricing:
-        product_ids = sorted({item.product_id for item in guided})
+        plans = {(item.product_id, item.plan_version_id) for item in guided}
+        product_ids = sorted({product_id for product_id, _ in plans})
         products = await inventory.get_products(tx, product_ids)
         wanted = sorted({product.account_id for product in products.values()})
         found = await accounts.accounts_by_id(tx=tx, account_ids=wanted)
-        tariffs = {key: await _tariff(tx, key) for key in sorted({item.plan_version_id for item in guided})}
+        tariffs = {key: await _tariff(tx, key) for key in sorted({version_id for _, version_id in plans})}
+        terms = {
+            (product_id, version_id): _terms(
+                tariffs[version_id], products[product_id], found[products[product_id].account_id]
+            )
+            for product_id, version_id in plans
+        }
         book = await rating.load_counters(tx, product_ids)
-        return cls(
-            tariffs,
-            products,
-            found,
-            book,
-            await rating.load_portability(tx, {item.destination for item in guided}),
-        )
+        portability = await rating.load_portability(tx, {item.destination for item in guided})
+        return cls(terms, book, portability)
 
     def price(self, item: Guided) -> Priced | Refused:
         """Return the charge of one usage, moving the counters in memory; or why there is none."""
-        tariff = self._tariffs[item.plan_version_id]
-        if isinstance(tariff, str):
-            return Refused(item.usage_id, UsageState.SUSPENDED, TARIFF_MISSING, tariff)
-        product = self._products[item.product_id]
-        account = self._accounts[product.account_id]
-        if tariff.currency != account.currency:
-            detail = f"plan {tariff.currency}, account {account.currency}"
-            return Refused(item.usage_id, UsageState.SUSPENDED, CURRENCY_MISMATCH, detail)
+        terms = self._terms[item.product_id, item.plan_version_id]
+        if isinstance(terms, tuple):
+            return Refused(item.usage_id, UsageState.SUSPENDED, *terms)
         view = self.book.view(
-            tariff, item.product_id, item.started_at, cycle=account.cycle, product_start=product.started_at
+            terms.tariff,
+            item.product_id,
+            item.started_at,
+            cycle=terms.cycle,
+            product_start=terms.product_start,
         )
-        charge = rate(tariff, routed(_chargeable(item), self._portability), view.values)
+        charge = rate(terms.tariff, routed(_chargeable(item), self._portability), view.values)
         if isinstance(charge, Refusal):
             return Refused(item.usage_id, UsageState.SUSPENDED, charge.reason.value, charge.detail)
         self.book.apply(view, charge)
         return Priced(
             usage_id=item.usage_id,
+            import_id=item.import_id,
+            product_id=item.product_id,
+            plan_version_id=item.plan_version_id,
             charge_nano=charge.nano,
             currency=charge.currency,
             price_id=charge.price_id,
@@ -254,6 +281,15 @@ class _Pricing:
             tariff_version=charge.tariff_version,
             explanation=to_json(charge.explanation).decode(),
         )
+
+
+def _terms(tariff: Tariff | str, product: Product, account: BillingAccount) -> _Terms | tuple[str, str]:
+    """Return on which terms a product is priced, or reason and detail why it cannot be."""
+    if isinstance(tariff, str):
+        return TARIFF_MISSING, tariff
+    if tariff.currency != account.currency:
+        return CURRENCY_MISMATCH, f"plan {tariff.currency}, account {account.currency}"
+    return _Terms(tariff, account.cycle, product.started_at)
 
 
 async def _tariff(tx: Tx, plan_version_id: PlanVersionId) -> Tariff | str:

@@ -45,6 +45,9 @@ class Priced(msgspec.Struct, frozen=True, gc=False):
     """A usage with its charge."""
 
     usage_id: UsageId
+    import_id: ImportId
+    product_id: ProductId
+    plan_version_id: PlanVersionId
     charge_nano: int
     currency: str
     price_id: str
@@ -65,71 +68,87 @@ class Refused(msgspec.Struct, frozen=True, gc=False):
 
 async def count_queued(tx: Tx) -> int:
     """Return how many usages wait for the rate run."""
-    found: int = await tx.fetchval(
-        "SELECT count(*) FROM usage.record WHERE tenant_id = $1 AND state IN ('received', 'recycled')",
-        tx.tenant_id,
-    )
-    guided: int = await tx.fetchval(
-        "SELECT count(*) FROM usage.record WHERE tenant_id = $1 AND state = 'guided'", tx.tenant_id
-    )
-    return found + guided
+    waiting: int = await tx.fetchval("SELECT count(*) FROM usage.waiting WHERE tenant_id = $1", tx.tenant_id)
+    guided: int = await tx.fetchval("SELECT count(*) FROM usage.guided WHERE tenant_id = $1", tx.tenant_id)
+    return waiting + guided
 
 
-async def load_waiting(tx: Tx, limit: int) -> list[Waiting]:
-    """Return the next usages that wait for their product, by start."""
+async def take_waiting(tx: Tx, limit: int) -> list[Waiting]:
+    """Take the next usages that wait for their product out of their queue, by subscriber and start."""
     rows = await tx.fetch(
-        """SELECT usage_id, import_id, subscriber_key, started_at, quantity FROM usage.record
-        WHERE tenant_id = $1 AND state IN ('received', 'recycled') ORDER BY started_at, usage_id LIMIT $2""",
+        """SELECT usage_id, import_id, subscriber_key, started_at, quantity FROM usage.waiting WHERE tenant_id = $1
+        ORDER BY subscriber_key, started_at, usage_id LIMIT $2""",
         tx.tenant_id,
         limit,
     )
-    return [Waiting(*row) for row in rows]
+    taken = [Waiting(*row) for row in rows]
+    if taken:
+        await tx.execute(
+            """DELETE FROM usage.waiting
+            WHERE tenant_id = $1 AND (subscriber_key, started_at, usage_id) <= ($2, $3, $4)""",
+            tx.tenant_id,
+            taken[-1].subscriber_key,
+            taken[-1].started_at,
+            taken[-1].usage_id,
+        )
+    return taken
 
 
-async def load_guided(tx: Tx, limit: int) -> list[Guided]:
-    """Return the next usages that wait for their price, by product and start: the order of allowances."""
-    rows: list[asyncpg.Record] = await tx.fetch(
-        """SELECT usage_id, import_id, product_id, plan_version_id, kind, started_at, quantity, destination,
-        direction,
-            visited_network, rating_group, external_charge_nano, external_currency
-        FROM usage.record WHERE tenant_id = $1 AND state = 'guided'
-        ORDER BY product_id, started_at, usage_id LIMIT $2""",
-        tx.tenant_id,
-        limit,
-    )
-    return [Guided(*row) for row in rows]
-
-
-async def save_guided(
-    tx: Tx, found: Sequence[tuple[UsageId, ProductId, PlanVersionId]], at: datetime
-) -> None:
-    """Note the product and plan version of usages."""
+async def add_guided(tx: Tx, found: Sequence[tuple[Waiting, ProductId, PlanVersionId]]) -> None:
+    """Queue usages whose product and plan version are known for their price."""
+    found = sorted(found, key=lambda one: (one[1], one[0].started_at, one[0].usage_id))
     await tx.execute(
-        """UPDATE usage.record AS r SET state = 'guided', product_id = n.product_id, plan_version_id =
-        n.plan_version_id,
-            changed_at = $5
-        FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) AS n (usage_id, product_id, plan_version_id)
-        WHERE r.tenant_id = $1 AND r.usage_id = n.usage_id""",
+        """INSERT INTO usage.guided (tenant_id, product_id, started_at, usage_id, import_id, plan_version_id)
+        SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::uuid[])""",
         tx.tenant_id,
-        [usage_id for usage_id, _, _ in found],
         [product_id for _, product_id, _ in found],
+        [item.started_at for item, _, _ in found],
+        [item.usage_id for item, _, _ in found],
+        [item.import_id for item, _, _ in found],
         [plan_version_id for _, _, plan_version_id in found],
-        at,
     )
+
+
+async def take_guided(tx: Tx, limit: int) -> list[Guided]:
+    """Take the next usages that wait for their price out of their queue, by product and start: as allowances go."""
+    rows: list[asyncpg.Record] = await tx.fetch(
+        """SELECT usage_id, g.import_id, g.product_id, g.plan_version_id, r.kind, r.started_at, r.quantity,
+            r.destination, r.direction, r.visited_network, r.rating_group, r.external_charge_nano, r.external_currency
+        FROM (SELECT tenant_id, usage_id, import_id, product_id, started_at, plan_version_id
+            FROM usage.guided WHERE tenant_id = $1 ORDER BY product_id, started_at, usage_id LIMIT $2) AS g
+        JOIN usage.record AS r USING (tenant_id, usage_id) ORDER BY g.product_id, g.started_at, g.usage_id""",
+        tx.tenant_id,
+        limit,
+    )
+    taken = [Guided(*row) for row in rows]
+    if taken:
+        await tx.execute(
+            """DELETE FROM usage.guided
+            WHERE tenant_id = $1 AND (product_id, started_at, usage_id) <= ($2, $3, $4)""",
+            tx.tenant_id,
+            taken[-1].product_id,
+            taken[-1].started_at,
+            taken[-1].usage_id,
+        )
+    return taken
 
 
 async def save_priced(tx: Tx, priced: Sequence[Priced], at: datetime) -> None:
-    """Note the charges of usages."""
+    """Note products and charges of usages: the one time that their records are written anew."""
     await tx.execute(
-        """UPDATE usage.record AS r SET state = 'rated', charge_nano = n.charge_nano, currency = n.currency,
+        """UPDATE usage.record AS r SET state = 'rated', product_id = n.product_id,
+            plan_version_id = n.plan_version_id, charge_nano = n.charge_nano, currency = n.currency,
             price_id = n.price_id, label = n.label, billed_quantity = n.billed_quantity,
-            tariff_version = n.tariff_version, explanation = n.explanation, rated_at = $10, changed_at = $10
-        FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-        $9::text[])
-            AS n (usage_id, charge_nano, currency, price_id, label, billed_quantity, tariff_version, explanation)
+            tariff_version = n.tariff_version, explanation = n.explanation, rated_at = $12, changed_at = $12
+        FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::text[], $7::text[], $8::text[],
+            $9::bigint[], $10::text[], $11::text[])
+            AS n (usage_id, product_id, plan_version_id, charge_nano, currency, price_id, label, billed_quantity,
+                tariff_version, explanation)
         WHERE r.tenant_id = $1 AND r.usage_id = n.usage_id""",
         tx.tenant_id,
         [item.usage_id for item in priced],
+        [item.product_id for item in priced],
+        [item.plan_version_id for item in priced],
         [item.charge_nano for item in priced],
         [item.currency for item in priced],
         [item.price_id for item in priced],
@@ -142,10 +161,9 @@ async def save_priced(tx: Tx, priced: Sequence[Priced], at: datetime) -> None:
 
 
 async def save_refused(tx: Tx, refused: Sequence[Refused], at: datetime) -> None:
-    """Put usages into suspense or reject them. Their product is forgotten: it is looked up again."""
+    """Put usages into suspense or reject them."""
     await tx.execute(
-        """UPDATE usage.record AS r SET state = n.state, reason = n.reason, detail = n.detail, product_id = NULL,
-            plan_version_id = NULL, changed_at = $6
+        """UPDATE usage.record AS r SET state = n.state, reason = n.reason, detail = n.detail, changed_at = $6
         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) AS n (usage_id, state, reason, detail)
         WHERE r.tenant_id = $1 AND r.usage_id = n.usage_id""",
         tx.tenant_id,

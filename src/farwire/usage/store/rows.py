@@ -221,7 +221,7 @@ async def known_usages(tx: Tx, ids: Sequence[UsageId]) -> set[UUID]:
 
 
 async def add_usages(tx: Tx, usages: Sequence[tuple[Usage, ImportId, SubscriberKey]], at: datetime) -> None:
-    """Add usages that are not known, as received."""
+    """Add usages that are not known, as received, and queue them for the rate run."""
     found = [usage for usage, _, _ in usages]
     await tx.execute(
         """INSERT INTO usage.record (tenant_id, state, changed_at, usage_id, import_id, subscriber_key, kind,
@@ -243,6 +243,16 @@ async def add_usages(tx: Tx, usages: Sequence[tuple[Usage, ImportId, SubscriberK
         [usage.rating_group for usage in found],
         [usage.charge_nano for usage in found],
         [usage.charge_currency for usage in found],
+    )
+    await tx.execute(
+        """INSERT INTO usage.waiting (tenant_id, subscriber_key, started_at, usage_id, import_id, quantity)
+        SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::bigint[])""",
+        tx.tenant_id,
+        [key for _, _, key in usages],
+        [usage.started_at for usage in found],
+        [usage.usage_id for usage in found],
+        [import_id for _, import_id, _ in usages],
+        [usage.quantity for usage in found],
     )
 
 

@@ -151,10 +151,15 @@ async def recycle_usages(
         """WITH chosen AS (
             SELECT usage_id, reason FROM usage.record WHERE tenant_id = $1 AND state = 'suspended'
               AND ($2::text IS NULL OR reason = $2) AND ($3::uuid IS NULL OR import_id = $3)
-            ORDER BY reason, started_at, usage_id LIMIT $4)
-        UPDATE usage.record AS r SET state = 'recycled', reason = '', detail = '', attempts = attempts + 1,
-        changed_at = $5 FROM chosen WHERE r.tenant_id = $1 AND r.usage_id = chosen.usage_id
-        RETURNING r.import_id, chosen.reason""",
+            ORDER BY reason, started_at, usage_id LIMIT $4),
+        recycled AS (
+            UPDATE usage.record AS r SET state = 'recycled', reason = '', detail = '', attempts = attempts + 1,
+            changed_at = $5 FROM chosen WHERE r.tenant_id = $1 AND r.usage_id = chosen.usage_id
+            RETURNING r.subscriber_key, r.started_at, r.usage_id, r.import_id, r.quantity, chosen.reason),
+        queued AS (
+            INSERT INTO usage.waiting (tenant_id, subscriber_key, started_at, usage_id, import_id, quantity)
+            SELECT $1, subscriber_key, started_at, usage_id, import_id, quantity FROM recycled)
+        SELECT import_id, reason FROM recycled""",
         tx.tenant_id,
         reason,
         import_id,
