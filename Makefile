@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-full bench crash lock format clean
+.PHONY: help setup demo check test test-full bench sim crash lock format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,8 +44,11 @@ test-full: $(VENV)/.dev ## Run the slow proofs
 bench: $(VENV)/.dev ## Measure speed and memory beside a limit or a peer
 	$(BIN)/python -m benchmarks
 
-crash: $(VENV)/.dev ## Kill imports, rate runs and bill runs many times
-	FARWIRE_KILLS=100 $(BIN)/pytest -n $(WORKERS) -m '' -k kill
+sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=100)
+	FARWIRE_SEEDS=$${FARWIRE_SEEDS:-100} $(BIN)/pytest -n $(WORKERS) -m sim
+
+crash: $(VENV)/.dev ## Kill servers, imports, rate runs and bill runs (FARWIRE_KILLS=30 times each)
+	FARWIRE_KILLS=$${FARWIRE_KILLS:-30} $(BIN)/pytest -n $(WORKERS) -m crash
 
 lock: $(VENV)/.dev ## Renew the lock files
 	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \

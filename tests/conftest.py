@@ -55,6 +55,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         remove(Run.parse(os.environ[RUN_VARIABLE]))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give simulations and crash tests their seeds: 1, 2, … or the one that FARWIRE_TEST_SEED repeats."""
+    for marker, variable, usual in (("sim", "FARWIRE_SEEDS", 6), ("crash", "FARWIRE_KILLS", 1)):
+        if metafunc.definition.get_closest_marker(marker) and "seed" in metafunc.fixturenames:
+            count = int(os.environ.get(variable, usual))
+            one = os.environ.get("FARWIRE_TEST_SEED")
+            metafunc.parametrize("seed", [int(one)] if one else range(1, count + 1))
+
+
 class WorkerDatabase:
     """The database of this worker, on the server of this run."""
 

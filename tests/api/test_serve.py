@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import psutil
+import pytest
 
 from farwire.base.authz import Role
 from farwire.base.clock import SystemClock
@@ -70,6 +71,7 @@ async def test_a_stop_under_load_finishes_what_runs_and_loses_no_request(
     assert 503 in readiness
 
 
+@pytest.mark.crash
 async def test_a_killed_worker_is_replaced(served: Any) -> None:
     server = await asyncio.to_thread(served, "--workers", "1")
     await asyncio.sleep(6)  # granian takes two deaths within 5.5 s for a crash loop, and ends
@@ -80,6 +82,7 @@ async def test_a_killed_worker_is_replaced(served: Any) -> None:
     assert replaced.pid != worker.pid
 
 
+@pytest.mark.crash
 async def test_workers_end_when_their_parent_is_killed(served: Any) -> None:
     server = await asyncio.to_thread(served, "--workers", "2")
     workers = server.workers()

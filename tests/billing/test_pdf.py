@@ -1,10 +1,12 @@
 """The PDF: read back by a third-party reader."""
 
+import asyncio
 import hashlib
 import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,20 @@ async def test_a_german_invoice_says_everything_the_law_asks(world: World) -> No
     assert f"{bill.total_minor / 100:.2f}".replace(".", ",") + " €" in text
     assert "4310000000" not in text
     assert len(reader.pages) == 2
+
+
+@pytest.mark.rigs
+async def test_a_second_reader_sees_the_same_and_finds_no_fault(
+    world: World, require_rig: Callable[[str], Path]
+) -> None:
+    pdftotext = require_rig("pdftotext")
+    _, _, content = await text_of(world, await bill_with_usage(world))
+    command = [str(pdftotext), "-layout", "-", "-"]
+    read = await asyncio.to_thread(subprocess.run, command, input=content, capture_output=True, check=True)
+    assert read.stderr == b""
+    text = read.stdout.decode()
+    for part in ("NL-2026-0000001", "Deichstraße 5", "13,33 €", "Seite 2 von 2"):
+        assert part in text, part
 
 
 async def test_an_english_invoice_writes_dates_in_english(world: World) -> None:

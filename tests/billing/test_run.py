@@ -140,7 +140,7 @@ class Interrupted(Exception):
     """The process ends here."""
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.sim
 async def test_a_run_that_stops_anywhere_ends_with_the_same_bills(
     db: Database, clock: MovableClock, tenant_id: TenantId, other_tenant_id: TenantId, seed: int
 ) -> None:
@@ -206,14 +206,15 @@ def kill_after(delay_s: float, tenant_id: TenantId, env: dict[str, str]) -> int:
         return process.wait(timeout=60)
 
 
+@pytest.mark.crash
 async def test_kill_9_in_the_middle_neither_loses_nor_doubles_anything(
     db: Database,
     clock: MovableClock,
     tenant_id: TenantId,
     other_tenant_id: TenantId,
     database_env: dict[str, str],
+    seed: int,
 ) -> None:
-    seed = int(os.environ.get("FARWIRE_TEST_SEED", "20260701"))
     chance = random.Random(seed)
     worlds = [World(db, clock, tenant) for tenant in (tenant_id, other_tenant_id)]
     for world in worlds:
@@ -225,7 +226,7 @@ async def test_kill_9_in_the_middle_neither_loses_nor_doubles_anything(
     clock.set(instant(UNTIL))
     await worlds[0].run(UNTIL, batch=5)
     killed = 0
-    for _ in range(int(os.environ.get("FARWIRE_KILLS", "4"))):
+    for _ in range(4):
         code = await asyncio.to_thread(kill_after, chance.uniform(0.05, 0.35), other_tenant_id, database_env)
         killed += code == -signal.SIGKILL
     assert killed >= 2

@@ -102,11 +102,11 @@ def run_killed(arguments, rng):
     pytest.fail("the worker never came to its end")
 
 
+@pytest.mark.crash
 @pytest.mark.timeout(250)
 async def test_killed_imports_and_rate_runs_end_like_undisturbed_ones(
-    db, tenant_id, other_tenant_id, clock, calls, tmp_path, settings
+    db, tenant_id, other_tenant_id, clock, calls, tmp_path, settings, seed
 ):
-    seed = random.randrange(2**32)
     rng = random.Random(seed)
     path, profile = calls
     for tenant in (tenant_id, other_tenant_id):

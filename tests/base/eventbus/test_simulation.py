@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -27,9 +26,6 @@ from farwire.kernel.ids import EventId, TenantId
 from .conftest import event_of
 
 SETTINGS = RelaySettings(batch=5, concurrency=3)
-ANY = 0
-"""A seed that is drawn when the test runs: parallel workers must collect the same names."""
-SEEDS = [int(seed)] if (seed := os.environ.get("FARWIRE_TEST_SEED")) else [1, 2, 3, 4, 5, 6, ANY]
 SUBJECTS = ("bill/1", "bill/2", "bill/3", "bill/4")
 Subject = tuple[TenantId, str]
 
@@ -164,7 +160,7 @@ def flaws(world: World) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.sim
 async def test_every_event_arrives_in_order_whatever_dies(
     seed: int,
     db: Database,
@@ -173,7 +169,6 @@ async def test_every_event_arrives_in_order_whatever_dies(
     tenant_id: TenantId,
     other_tenant_id: TenantId,
 ) -> None:
-    seed = seed or random.SystemRandom().randrange(1, 10**6)
     world = World(seed)
     await play(world, Publisher(world, db, (tenant_id, other_tenant_id)), relay_db, clock)
     assert sum(map(len, world.committed.values())) > 10

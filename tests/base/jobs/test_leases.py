@@ -219,6 +219,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.crash
 async def test_the_job_of_a_process_that_was_killed_runs_elsewhere(queue: Queue, settings: Settings) -> None:
     job_id = await queue.add()
     victim = await asyncio.create_subprocess_exec(

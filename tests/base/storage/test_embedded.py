@@ -177,6 +177,7 @@ def test_many_processes_may_start_it_at_once_and_one_does(place: Path) -> None:
     assert said == ["False", "False", "False", "True"]
 
 
+@pytest.mark.crash
 async def test_what_was_committed_survives_kill_9_and_a_stale_pid_file(place: Path) -> None:
     server = EmbeddedServer(place)
     await start_embedded(server)
@@ -210,6 +211,7 @@ def test_a_pid_file_whose_number_belongs_to_another_process_is_no_obstacle(serve
         stranger.communicate()
 
 
+@pytest.mark.crash
 async def test_killed_between_first_start_and_set_up_it_is_completed_by_the_next(
     server: EmbeddedServer,
 ) -> None:
@@ -349,6 +351,7 @@ async def test_an_outage_is_unavailable_with_retry_and_ends_by_itself(server: Em
     await db.close()
 
 
+@pytest.mark.crash
 async def test_work_under_way_at_kill_9_is_unavailable_and_not_half_kept(place: Path) -> None:
     server = EmbeddedServer(place)
     await start_embedded(server)
@@ -445,6 +448,7 @@ def test_a_user_without_rights_to_the_folder_is_told_so(server: EmbeddedServer) 
     assert server.running()
 
 
+@pytest.mark.crash
 def test_a_killed_run_leaves_no_server_behind(place: Path) -> None:
     script = (
         "import os, time; from farwire.base.storage.ephemeral import Run, ephemeral_server\n"
@@ -467,6 +471,7 @@ def test_a_killed_run_leaves_no_server_behind(place: Path) -> None:
     assert not Path(f"/proc/{pid}/cwd").exists()
 
 
+@pytest.mark.crash
 def test_the_next_run_removes_what_a_killed_watchdog_left(place: Path) -> None:
     gone = place / "scratch" / "999999999-1"
     (gone / "postgresql").mkdir(parents=True)
