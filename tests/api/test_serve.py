@@ -83,13 +83,17 @@ async def test_a_killed_worker_is_replaced(served: Any) -> None:
 
 
 @pytest.mark.crash
-async def test_workers_end_when_their_parent_is_killed(served: Any) -> None:
+async def test_workers_end_when_their_parent_is_killed_and_leave_no_folder(
+    served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     server = await asyncio.to_thread(served, "--workers", "2")
     workers = server.workers()
     server.process.kill()
     server.process.wait(10)
     gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 10)
     assert (len(gone), alive) == (2, [])
+    assert list(tmp_path.glob("farwire-metrics-*")) == []
 
 
 async def test_a_port_in_use_is_said_clearly(database_env: dict[str, str], tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ MAX_SERIES: Final = 200
 OTHER: Final = "other"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _NAME: Final = re.compile(r"farwire_[a-z][a-z0-9_]*")
-_MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
+MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 REGISTRY: Final = CollectorRegistry(auto_describe=True)
 """Every metric of Farwire. Separate from the library's global one, which other packages fill."""
@@ -177,7 +177,7 @@ def exposition() -> bytes:
     """Return all metrics in Prometheus' text format, of every worker process if they share a folder
     (``PROMETHEUS_MULTIPROC_DIR``, set before the first import). Serve it as ``CONTENT_TYPE``.
     """
-    if os.environ.get(_MULTIPROCESS):
+    if os.environ.get(MULTIPROCESS_DIR):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, cast
 
 import falcon
@@ -16,6 +18,7 @@ import msgspec
 from farwire.base.clock import Clock
 from farwire.base.config import Settings
 from farwire.base.storage import Database
+from farwire.base.telemetry.metrics import MULTIPROCESS_DIR
 from farwire.base.web.access import AccessLog
 from farwire.base.web.authentication import Authenticate, KeyCache
 from farwire.base.web.endpoint import Endpoint, Responder, Services
@@ -33,6 +36,8 @@ DRAIN_SIGNAL: Final = signal.SIGUSR1
 """The server's parent process sends it to its workers before it stops them."""
 
 
+METRICS_FOLDER: Final = "farwire-metrics-"
+"""How the folder begins in which several workers share their metrics. The parent makes it."""
 PARENT_CHECK_S: Final = 1.0
 """Seconds between two looks whether the parent process lives."""
 
@@ -98,6 +103,9 @@ async def _stop_with_parent() -> None:
     while parent is not None and parent.is_alive():  # noqa: ASYNC110 - nobody could set an event for us
         await asyncio.sleep(PARENT_CHECK_S)
     if parent is not None:
+        folder = Path(os.environ.get(MULTIPROCESS_DIR, ""))
+        if folder.name.startswith(METRICS_FOLDER):
+            shutil.rmtree(folder, ignore_errors=True)  # Nor can it remove what it made for us.
         os.kill(os.getpid(), signal.SIGTERM)
 
 

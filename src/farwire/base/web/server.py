@@ -8,6 +8,7 @@ import os
 import socket
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,10 +17,10 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from farwire.base.web.api import DRAIN_SIGNAL
+from farwire.base.telemetry.metrics import MULTIPROCESS_DIR
+from farwire.base.web.api import DRAIN_SIGNAL, METRICS_FOLDER
 from farwire.kernel.errors import Conflict, Invalid
 
-MULTIPROCESS_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
 HEADER_LIMIT_OCTETS: Final = 65_536
 """Headers of one request over HTTP/2, at most; HTTP/1.1 has granian's own bound of about 400 KiB."""
 HEADER_LIMIT_MS: Final = 30_000
@@ -70,9 +71,10 @@ def serve(serving: Serving) -> None:
     """
     check_address(serving.host, serving.port)
     multiprocessing.set_start_method("spawn", force=True)
-    with tempfile.TemporaryDirectory(prefix="farwire-metrics-") as folder:
+    with ExitStack() as stack:
         if serving.workers > 1:
-            os.environ[MULTIPROCESS_DIR] = folder
+            folder = tempfile.TemporaryDirectory(prefix=METRICS_FOLDER)
+            os.environ[MULTIPROCESS_DIR] = stack.enter_context(folder)
         server = _Server(
             target=serving.target,
             factory=True,
