@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farwire.catalog.model import Band, read_plan
 from farwire.catalog.model.plan import Day
+from farwire.kernel.errors import NotFound
 from farwire.kernel.time import instant, zone
 from farwire.rating.model import Charge, Chargeable, compile_tariff, rate
 from farwire.rating.model.bands import BandCalendar, seconds
+from farwire.rating.service import check_compiles, holidays_of
 
 from .golden import FLEX_M
 from .oracle import band_at
@@ -80,8 +83,6 @@ def test_a_virtual_machine_pays_the_hours_that_its_day_has(day: str, hours: int)
 )
 def test_the_calendar_agrees_with_the_clock_on_the_wall(moment: datetime, zone_name: str) -> None:
     plan = read_plan(FLEX_M)
-    import msgspec
-
     plan = msgspec.structs.replace(plan, bands=BANDS, zone=zone_name)
     at = moment.replace(tzinfo=UTC)
     calendar = BandCalendar(BANDS, zone(zone_name), {HOLIDAY}.__contains__)
@@ -97,8 +98,16 @@ def test_public_holidays_come_from_the_calendar_of_the_region() -> None:
         '\n[[bands]]\nname = "free"\ndays = ["holiday"]\n'
         '[[usage]]\nid = "vm"\nkind = "event"\nprice = "1"\nby_band = { free = { price = "0.5" } }\n'
     )
-    tariff = compile_tariff(read_plan(text))
+    plan = read_plan(text)
+    tariff = compile_tariff(plan, holidays=holidays_of(plan))
     for day, nano in (("2026-03-08", 500_000_000), ("2026-03-09", 10**9), ("2026-10-03", 500_000_000)):
         charge = rate(tariff, Chargeable(kind="event", started_at=instant(f"{day}T12:00:00Z"), quantity=1))
         assert isinstance(charge, Charge)
         assert charge.nano == nano
+
+
+def test_a_calendar_that_no_country_pack_knows_is_refused() -> None:
+    for calendar in ("ZZ", "DE-XX"):
+        plan = msgspec.structs.replace(read_plan(FLEX_M), holidays=calendar)
+        with pytest.raises(NotFound, match=calendar[-2:]):
+            check_compiles(plan)

@@ -13,6 +13,7 @@ from farwire.kernel.money import nano
 from farwire.kernel.quantity import Quantity
 from farwire.kernel.time import instant
 from farwire.rating.model import Charge, Chargeable, compile_tariff, explain_in_words, rate, verify
+from farwire.rating.service import holidays_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "rating.md"
 PLAN = re.compile(r"```toml\n(.*?)```(.*?)(?=```toml|\Z)", re.DOTALL)
@@ -43,7 +44,8 @@ def record_of(words: list[str]) -> Chargeable:
 
 @pytest.mark.parametrize(("plan", "usage", "cost"), examples(), ids=lambda value: str(value)[:60])
 def test_an_example_costs_what_the_page_says(plan: str, usage: str, cost: str) -> None:
-    charge = rate(compile_tariff(read_plan(plan)), record_of(usage.split()))
+    read = read_plan(plan)
+    charge = rate(compile_tariff(read, holidays=holidays_of(read)), record_of(usage.split()))
     assert isinstance(charge, Charge)
     assert charge.nano == nano(Decimal(cost)) == verify(charge.explanation)
     assert explain_in_words(charge.explanation)

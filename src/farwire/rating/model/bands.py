@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -128,8 +128,3 @@ def _spans_of(bands: Sequence[Band], day: Day) -> Spans:
         starts.append(at)
         names.append("")
     return starts, names
-
-
-def holiday_test(names: Mapping[str, object] | object, extra: frozenset[date]) -> Callable[[date], bool]:
-    """Return a test for the days of a calendar (anything with ``in``) and the ``extra`` ones."""
-    return lambda day: day in extra or day in names  # type: ignore[operator]

@@ -127,19 +127,11 @@ def _charge(
     where: tuple[str, str, str, str],
 ) -> Charge:
     quantity = record.quantity
-    if row is None:
-        first, step, included, connect, unit = (
-            price.first,
-            price.step,
-            price.included,
-            (price.connect_nano, 1),
-            price.price,
-        )
-    else:
-        first, step, included = row.first, row.step, row.included
-        connect, unit = (row.connect_nano, 1), (row.price_nano, row.per)
-        if price.markup_text:
-            connect, unit = scaled(connect, price.markup), scaled(unit, price.markup)
+    terms = price if row is None else row
+    first, step, included, connect = terms.first, terms.step, terms.included, (terms.connect_nano, 1)
+    unit = price.price if row is None else (row.price_nano, row.per)
+    if row is not None and price.markup_text:
+        connect, unit = scaled(connect, price.markup), scaled(unit, price.markup)
     left = quantity - included
     if left <= 0:
         billed = 0
@@ -337,6 +329,7 @@ def _answer(
     nano = total - record.charged_nano
     if not (INT64_MIN <= total <= INT64_MAX and INT64_MIN <= nano <= INT64_MAX):
         raise _CannotPrice(Refusal(Unrated.OVERFLOW, f"the charge by {price.id} does not fit in 64 bits"))
+    sum_of = (Nano(total), facts, factors)
     return Charge(
         Nano(nano),
         tariff.currency.code,
@@ -344,32 +337,43 @@ def _answer(
         price.label,
         billed,
         tariff.version,
-        Explanation(
-            tariff.offering,
-            tariff.plan_version,
-            price.id,
-            price.kind,
-            tariff.currency.code,
-            price.unit,
-            record.quantity,
-            billed,
-            Nano(total),
-            facts,
-            factors,
-            increments,
-            where[0],
-            where[1],
-            "" if where[2] == "home" else where[2],
-            where[3],
-            price.markup_text,
-            bool(record.routed_as),
-            minimum,
-            price.maximum,
-            record.charged_nano,
-            record.charged_quantity,
-        ),
+        _explanation(tariff, record, price, sum_of, increments, billed, minimum, where),
         _moved(record, counters, takes) if takes or record.taken else NO_COUNTERS,
         takes or NO_COUNTERS,
+    )
+
+
+def _explanation(
+    tariff: Tariff,
+    record: Chargeable,
+    price: CompiledPrice,
+    sum_of: tuple[Nano, tuple[Line, ...], tuple[Factor, ...]],
+    increments: tuple[int, int],
+    billed: int,
+    minimum: int | None,
+    where: tuple[str, str, str, str],
+) -> Explanation:
+    return Explanation(
+        tariff.offering,
+        tariff.plan_version,
+        price.id,
+        price.kind,
+        tariff.currency.code,
+        price.unit,
+        record.quantity,
+        billed,
+        *sum_of,
+        increments,
+        where[0],
+        where[1],
+        "" if where[2] == "home" else where[2],
+        where[3],
+        price.markup_text,
+        bool(record.routed_as),
+        minimum,
+        price.maximum,
+        record.charged_nano,
+        record.charged_quantity,
     )
 
 

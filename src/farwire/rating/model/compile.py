@@ -1,14 +1,14 @@
-"""Price plan + decks → tariff. Everything that does not depend on the record is decided here, once."""
+"""Price plan + decks + holidays → tariff. Everything that does not depend on the record is decided here, once."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from importlib.metadata import version as installed
 from math import gcd
+from typing import Final
 
 from farwire.base.canonical import JSON, canonical
 from farwire.catalog.model import Allowance, CounterPeriod, Discount, PricePlan, UsagePrice, digest
@@ -33,25 +33,31 @@ from farwire.rating.model.tariff import (
     UnitPrice,
 )
 
-ANY = "*"
-HOLIDAY_YEARS = range(2000, 2061)
+ANY: Final = "*"
+NO_DECKS: Final[Mapping[str, Deck]] = {}
 
 
-def compile_tariff(plan: PricePlan, *, decks: Mapping[str, Deck] | None = None, version: str = "") -> Tariff:
+def compile_tariff(
+    plan: PricePlan,
+    *,
+    decks: Mapping[str, Deck] = NO_DECKS,
+    holidays: Iterable[date] = (),
+    version: str = "",
+) -> Tariff:
     """Return the tariff of ``plan`` with ``decks`` by name. Equal inputs give an equal ``Tariff.version``.
 
-    ``version`` is what explanations call the plan version; its digest's beginning where empty.
-    Raises ``NotFound`` (``rating.deck_missing``) and ``Invalid`` (``rating.deck_currency``,
-    ``rating.holidays_unknown``).
+    ``holidays`` are the days of the calendar that the plan names; its extra ones are added. ``version`` is what
+    explanations call the plan version; its digest's beginning where empty.
+    Raises ``NotFound`` (``rating.deck_missing``) and ``Invalid`` (``rating.deck_currency``).
     """
-    used = _decks_of(plan, decks or {})
+    used = _decks_of(plan, decks)
     counters = {allowance.id: _allowance_counter(allowance) for allowance in plan.allowances}
     prices = [(price, _price(plan, price, used, counters)) for price in plan.usage]
     tier_counters = [rule.counter for _, price in prices for rule in (price.tiers, price.package) if rule]
-    is_holiday, edition = _holidays(plan)
+    days_off = frozenset(plan.extra_holidays) | frozenset(holidays)
     name = digest(plan)
     return Tariff(
-        version=_version(name, used.values(), edition),
+        version=_version(name, used.values(), days_off),
         offering=plan.offering,
         plan_version=version or name[:12],
         currency=currency(plan.currency),
@@ -59,7 +65,7 @@ def compile_tariff(plan: PricePlan, *, decks: Mapping[str, Deck] | None = None, 
         zones=_zones(plan),
         networks={member: name for name, members in plan.networks.items() for member in members},
         routes=_routes(plan, prices),
-        calendar=BandCalendar(plan.bands, zone(plan.zone), is_holiday),
+        calendar=BandCalendar(plan.bands, zone(plan.zone), days_off.__contains__),
         counters=(*counters.values(), *tier_counters),
     )
 
@@ -91,34 +97,13 @@ def _decks_of(plan: PricePlan, decks: Mapping[str, Deck]) -> dict[str, Deck]:
     return used
 
 
-def _version(plan_digest: str, decks: Iterable[Deck], holiday_edition: str) -> str:
+def _version(plan_digest: str, decks: Iterable[Deck], days_off: Iterable[date]) -> str:
     versions: dict[str, JSON] = {
         deck.name: [[v.version, v.digest, v.valid_from.isoformat()] for v in deck.versions] for deck in decks
     }
-    inputs: dict[str, JSON] = {"plan": plan_digest, "decks": versions, "holidays": holiday_edition}
+    days: list[JSON] = [day.isoformat() for day in sorted(days_off)]
+    inputs: dict[str, JSON] = {"plan": plan_digest, "decks": versions, "holidays": days}
     return hashlib.sha256(canonical(inputs, field="tariff")).hexdigest()
-
-
-def _holidays(plan: PricePlan) -> tuple[Callable[[date], bool], str]:
-    """Return the holiday test of the plan and the edition of the calendar that it reads."""
-    extra = frozenset(plan.extra_holidays)
-    if not plan.holidays:
-        return extra.__contains__, ""
-    import holidays
-
-    country, _, subdivision = plan.holidays.partition("-")
-    try:
-        days = holidays.country_holidays(country, subdiv=subdivision or None, years=HOLIDAY_YEARS)
-    except NotImplementedError:
-        raise Invalid(
-            f"there is no calendar of public holidays for {plan.holidays}",
-            code="rating.holidays_unknown",
-            field="holidays",
-            value=plan.holidays,
-            fix="list the days in extra_holidays",
-        ) from None
-    edition = installed("holidays")
-    return (extra | frozenset(days)).__contains__, f"{plan.holidays} {edition}"
 
 
 def ratio(percent: Decimal) -> Ratio:
@@ -144,17 +129,13 @@ def _price(
 ) -> CompiledPrice:
     per = _units(price.per, 1)
     own = (nano(price.price or 0), per)
+    band_price, band_ratio = _bands(price, own)
     increments = [_units(text, 1) for text in price.increments] or [1]
     allowances = _allowances(plan, price.id, counters)
     discounts = tuple(_discount(discount) for discount in plan.discounts if price.id in discount.prices)
     tiers, package = _tiers(price, per), _package(price)
-    minimum = None if price.minimum is None else nano(price.minimum)
-    maximum = None if price.maximum is None else nano(price.maximum)
     by_time = bool(price.by_band) or any(rule.bands for rule in allowances)
-    extras = (by_time, allowances, discounts, tiers, package, minimum is not None, maximum is not None)
-    ratios = {
-        band: ratio(other.percent) for band, other in price.by_band.items() if other.percent is not None
-    }
+    minimum, maximum = (None if at is None else nano(at) for at in (price.minimum, price.maximum))
     return CompiledPrice(
         id=price.id,
         label=price.label or price.id,
@@ -164,11 +145,8 @@ def _price(
         regions=frozenset(price.regions),
         segments=frozenset(price.segments),
         price=own,
-        band_price={
-            band: scaled(own, ratios[band]) if band in ratios else (nano(other.price or 0), per)
-            for band, other in price.by_band.items()
-        },
-        band_ratio=ratios,
+        band_price=band_price,
+        band_ratio=band_ratio,
         deck=decks.get(price.deck),
         from_record=price.source is not None,
         markup=ratio(price.markup_percent + 100),
@@ -184,8 +162,20 @@ def _price(
         allowances=allowances,
         discounts=discounts,
         by_time=by_time,
-        plain=not any(extras),
+        plain=minimum is maximum is None and not any((by_time, allowances, discounts, tiers, package)),
     )
+
+
+def _bands(price: UsagePrice, own: UnitPrice) -> tuple[dict[str, UnitPrice], dict[str, Ratio]]:
+    """Return what the price is in each band, and the bands that are a percentage of it."""
+    ratios = {
+        band: ratio(other.percent) for band, other in price.by_band.items() if other.percent is not None
+    }
+    prices = {
+        band: scaled(own, ratios[band]) if band in ratios else (nano(other.price or 0), own[1])
+        for band, other in price.by_band.items()
+    }
+    return prices, ratios
 
 
 def _allowance_counter(allowance: Allowance) -> CounterSpec:

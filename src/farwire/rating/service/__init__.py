@@ -9,6 +9,7 @@ from farwire.rating.service.decks import (
 from farwire.rating.service.tariffs import (
     add_ported_numbers,
     check_compiles,
+    holidays_of,
     load_counters,
     load_portability,
     save_counters,
@@ -19,6 +20,7 @@ __all__ = [
     "DeckReport",
     "add_ported_numbers",
     "check_compiles",
+    "holidays_of",
     "import_deck",
     "list_decks",
     "load_counters",

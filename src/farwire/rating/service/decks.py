@@ -80,13 +80,7 @@ async def import_deck(
     Raises ``Invalid`` (``rating.deck_name``, ``rating.deck_columns``, ``rating.deck_unreadable``,
     ``rating.deck_empty``, ``money.currency_unknown``) and ``Conflict`` (``rating.deck_overlap``).
     """
-    if not _NAME.fullmatch(name):
-        raise Invalid(
-            "a deck's name is small letters, digits and . _ -",
-            code="rating.deck_name",
-            field="name",
-            value=name,
-        )
+    _check_name(name)
     known_currency(currency)
     start = as_utc(valid_from, field="valid_from")
     reading = await asyncio.to_thread(read_deck_file, path, deck_format, start)
@@ -109,6 +103,16 @@ async def import_deck(
         await store.add_deck(tx, deck, reading.rows)
         await _announce(tx, deck, actor)
     return _report(reading, deck, new=True)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Invalid(
+            "a deck's name is small letters, digits and . _ -",
+            code="rating.deck_name",
+            field="name",
+            value=name,
+        )
 
 
 async def _announce(tx: Tx, deck: DeckRecord, actor: Actor) -> None:

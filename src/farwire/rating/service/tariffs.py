@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
+from datetime import date
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.catalog.model import PricePlan
+from farwire.country.service import load_pack, public_holidays
 from farwire.kernel.ids import DeckId, PlanVersionId, ProductId, TenantId
 from farwire.rating import store
 from farwire.rating.model import (
@@ -22,6 +24,7 @@ from farwire.rating.model import (
     compile_tariff,
 )
 
+HOLIDAY_YEARS: Final = range(2000, 2061)
 MAX_TARIFFS: Final = 512
 MAX_DECKS: Final = 64
 """Compiled deck versions kept in memory; one of 36,000 prefixes takes about 20 MB."""
@@ -56,15 +59,30 @@ _DECKS: Final[_Kept[tuple[TenantId, DeckId], DeckVersion]] = _Kept(MAX_DECKS)
 
 
 def check_compiles(plan: PricePlan) -> None:
-    """Refuse a plan that could not become a tariff, whatever its decks say. Raises as ``compile_tariff`` does."""
+    """Refuse a plan that could not become a tariff, whatever its decks say.
+
+    Raises as ``compile_tariff`` and ``holidays_of`` do.
+    """
     names = {price.deck for price in plan.usage if price.deck}
-    compile_tariff(plan, decks={name: Deck.of(name, ()) for name in names})
+    decks = {name: Deck.of(name, ()) for name in names}
+    compile_tariff(plan, decks=decks, holidays=holidays_of(plan))
+
+
+def holidays_of(plan: PricePlan) -> Collection[date]:
+    """Return the public holidays of the calendar that ``plan`` names ("DE-BE"), none where it names none.
+
+    Raises ``NotFound`` (``country.unknown``, ``country.holidays_unknown``).
+    """
+    if not plan.holidays:
+        return ()
+    country, _, subdivision = plan.holidays.partition("-")
+    return public_holidays(load_pack(country), HOLIDAY_YEARS, subdivision or None)
 
 
 async def tariff_for(*, tx: Tx, plan_version_id: PlanVersionId) -> Tariff:
     """Return the tariff of a plan version with the decks as they are now. Compiled once per plan and deck versions.
 
-    Raises ``NotFound`` (``catalog.plan_unknown``, ``rating.deck_missing``) and what ``compile_tariff`` raises.
+    Raises ``NotFound`` (``catalog.plan_unknown``) and what ``compile_tariff`` and ``holidays_of`` raise.
     """
     version = (await catalog.plan_versions(tx, [plan_version_id]))[plan_version_id]
     names = sorted({price.deck for price in version.plan.usage if price.deck})
@@ -77,7 +95,9 @@ async def tariff_for(*, tx: Tx, plan_version_id: PlanVersionId) -> Tariff:
     for record in records:
         versions.setdefault(record.name, []).append(await _deck_version(tx, record))
     decks = {name: Deck.of(name, found) for name, found in versions.items()}
-    return _TARIFFS.put(key, compile_tariff(version.plan, decks=decks, version=str(version.number)))
+    plan = version.plan
+    compiled = compile_tariff(plan, decks=decks, holidays=holidays_of(plan), version=str(version.number))
+    return _TARIFFS.put(key, compiled)
 
 
 async def _deck_version(tx: Tx, record: store.DeckRecord) -> DeckVersion:
