@@ -48,6 +48,18 @@ def test_a_row_that_cannot_be_understood_names_reason_and_field(line, reason, fi
     assert bad(line) == (reason, field)
 
 
+@pytest.mark.parametrize(("text", "reason"), [("9" * 200, "name_too_long"), ("a\x00", "name_unprintable")])
+def test_a_network_that_is_no_name_suspends_its_row_and_not_the_file(text, reason):
+    its_profile = edited('called = "to"', 'called = "to"\nvisited_network = "id"')
+    assert bad(LINE.replace("7,", f"{text},", 1), its_profile) == (reason, "visited_network")
+
+
+def test_a_price_that_cannot_be_read_is_shown_itself():
+    its_profile = edited("[quantity]", '[charge]\ncolumn = "id"\ncurrency = "EUR"\n\n[quantity]')
+    found = mapped(LINE.replace("7,", "x,", 1), its_profile)
+    assert (found.reason, found.field, found.value) == ("charge_malformed", "charge", "x")
+
+
 def test_a_bad_value_is_shown_bounded_and_printable():
     found = mapped(f"7,a,b,{'x' * 500}\x07,1", profile())
     assert isinstance(found, Bad)

@@ -106,6 +106,19 @@ def check_name(name: str) -> str:
     )
 
 
+def check_country(country: str) -> str:
+    """Return ``country`` if it looks like a code of ISO 3166-1. Raises ``Invalid`` (``tenant.country``)."""
+    if len(country) == 2 and country.isascii() and country.isupper():
+        return country
+    raise Invalid(
+        "a country is two capitals",
+        code="tenant.country",
+        field="country",
+        value=country,
+        fix="use ISO 3166-1, e.g. DE",
+    )
+
+
 def check_prefix(prefix: str) -> str:
     """Return ``prefix`` if it can start invoice numbers. Raises ``Invalid`` (``tenant.number_prefix``)."""
     if _PREFIX.fullmatch(prefix):

@@ -25,6 +25,7 @@ from farwire.tenant.model import (
     LegalEntity,
     Tenant,
     TenantState,
+    check_country,
     check_name,
     check_prefix,
     key_hash,
@@ -57,20 +58,12 @@ async def create_tenant(
     (``tenant.name_taken``).
     """
     zone(zone_name)
-    if len(country) != 2 or not (country.isascii() and country.isupper()):
-        raise Invalid(
-            "a country is two capitals",
-            code="tenant.country",
-            field="country",
-            value=country,
-            fix="use ISO 3166-1, e.g. DE",
-        )
     now = clock.now()
     wanted = Tenant(
         TenantId(uuid7(now)),
         check_name(name),
         display_name or name,
-        country,
+        check_country(country),
         zone_name,
         TenantState.ACTIVE,
         now,
@@ -162,25 +155,25 @@ async def add_legal_entity(
         payment_days,
     )
     async with db.transaction(tenant_id) as tx:
-        if await store.add_legal_entity(tx, entity, created_at=now):
-            detail = {"name": name, "number_prefix": number_prefix}
-            await audit.record(
-                tx,
-                actor=actor,
-                action="tenant.legal_entity_added",
-                subject=str(entity.id),
-                at=now,
-                detail=detail,
-            )
-            return entity
-        entities = await store.legal_entities(tx)
-    found = next((other for other in entities.values() if other.number_prefix == number_prefix), None)
-    if found is None or found.name != name:
+        if not await store.add_legal_entity(tx, entity, created_at=now):
+            return _known(entity, await store.legal_entities(tx))
+        detail = {"name": name, "number_prefix": number_prefix}
+        await audit.record(
+            tx, actor=actor, action="tenant.legal_entity_added", subject=str(entity.id), at=now, detail=detail
+        )
+    return entity
+
+
+def _known(wanted: LegalEntity, entities: Mapping[LegalEntityId, LegalEntity]) -> LegalEntity:
+    """Return the company that has the prefix of ``wanted`` if it is the same one."""
+    prefix = wanted.number_prefix
+    found = next((other for other in entities.values() if other.number_prefix == prefix), None)
+    if found is None or found.name != wanted.name:
         raise Conflict(
-            f"another company of this tenant numbers its bills {number_prefix}…",
+            f"another company of this tenant numbers its bills {prefix}…",
             code="tenant.number_prefix_taken",
             field="number_prefix",
-            value=number_prefix,
+            value=prefix,
             fix="choose another prefix",
         )
     return found

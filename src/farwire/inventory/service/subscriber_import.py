@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from farwire.account import service as accounts
-from farwire.account.model import BillingAccount, TaxClass
+from farwire.account.model import BillingAccount
 from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.storage import Database, Tx
@@ -197,8 +197,7 @@ async def _load(tx: Tx, rows: Sequence[SubscriberRow], now: datetime) -> _Batch:
     return _Batch(now, by_prefix, plans, known, keys, held, taken)
 
 
-def _decide(row: SubscriberRow, batch: _Batch) -> bool:
-    """Put what the row adds into the batch; return False where it is there already."""
+def _sold(row: SubscriberRow, batch: _Batch) -> PlanVersion:
     version = in_force(batch.plans.get(row.offering, ()), row.activated_at)
     if version is None:
         raise NotFound(
@@ -207,6 +206,12 @@ def _decide(row: SubscriberRow, batch: _Batch) -> bool:
             field="offering",
             fix="publish its plan first, with an earlier valid_from",
         )
+    return version
+
+
+def _decide(row: SubscriberRow, batch: _Batch) -> bool:
+    """Put what the row adds into the batch; return False where it is there already."""
+    version = _sold(row, batch)
     account = batch.known.get(row.account)
     keys = [batch.keys[value] for _, value in row.identifiers]
     if account is not None and same_product(row, version.offering_id, keys, batch.products[account.id]):
@@ -242,7 +247,7 @@ def _decide(row: SubscriberRow, batch: _Batch) -> bool:
     return True
 
 
-def _open_account(row: SubscriberRow, version: PlanVersion, batch: _Batch) -> BillingAccount:
+def _seller(row: SubscriberRow, version: PlanVersion, batch: _Batch) -> LegalEntity:
     entity = batch.entities.get(row.legal_entity)
     if entity is None:
         raise NotFound(
@@ -256,8 +261,11 @@ def _open_account(row: SubscriberRow, version: PlanVersion, batch: _Batch) -> Bi
             code="inventory.currency_mismatch",
             field="offering",
         )
-    if row.tax_class is TaxClass.REVERSE_CHARGE and not row.vat_id:
-        raise Invalid("reverse charge needs the VAT id", code="account.vat_id_missing", field="vat_id")
+    return entity
+
+
+def _open_account(row: SubscriberRow, version: PlanVersion, batch: _Batch) -> BillingAccount:
+    entity = _seller(row, version, batch)
     party = Party(
         PartyId(uuid7(batch.now)),
         row.kind,
@@ -280,6 +288,7 @@ def _open_account(row: SubscriberRow, version: PlanVersion, batch: _Batch) -> Bi
         row.tax_class,
         row.activated_at,
     )
+    accounts.check_tax_class(account, party)
     batch.new_parties.append(party)
     batch.new_accounts.append(account)
     batch.known[row.account] = account

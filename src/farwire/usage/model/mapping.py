@@ -113,6 +113,7 @@ class _Mapping:
         self._network_at = self._at(profile.visited_network)
         self._group_at = self._at(profile.rating_group)
         self._ended_at = self._at(profile.quantity.ended)
+        self._charge_at = self._at(profile.charge.column if profile.charge else "")
         self._amounts_at = [self._index[name] for name in profile.quantity.columns]
         self._gigawords_at = [self._index[name] for name in profile.quantity.gigawords]
         self._identity = self._joined(profile.row_identity)
@@ -133,12 +134,16 @@ class _Mapping:
             return lambda values: "\x1f".join([values[at] for at in positions])
         return lambda values: "\x1f".join(["\x1f".join(sorted(values[at] for at in part)) for part in parts])
 
-    def outcome(self, values: Values) -> Outcome:
+    def _filtered(self, values: Values) -> Filtered | None:
         for at, named, inside, filtered in self._filters:
             if (values[at] in named) is inside:
                 return filtered
-        field = self._profile.roles.column if self._profile.roles else ""
-        at = self._role_at
+        return None
+
+    def outcome(self, values: Values) -> Outcome:
+        if (filtered := self._filtered(values)) is not None:
+            return filtered
+        field, at = self._profile.roles.column if self._profile.roles else "", self._role_at
         try:
             role = Role.SINGLE if at < 0 else self._role(values[at])
             field, at = self._profile.started, self._started_at
@@ -155,7 +160,9 @@ class _Mapping:
             elapsed = None if at < 0 or not values[at] else self._seconds_of(values[at])
             field, at = "rating_group", self._group_at
             group = None if at < 0 or not values[at] else _group(values[at])
-            field = "charge"
+            field, at = "visited_network", self._network_at
+            network = "" if at < 0 else self._name(values[at], normalise=False)
+            field, at = "charge", self._charge_at
             charge, charged_in = self._charge(values)
         except Unreadable as unreadable:
             return Bad(unreadable.reason, field, shown(values[at]) if at >= 0 else "")
@@ -172,9 +179,7 @@ class _Mapping:
             charge_nano=charge,
             charge_currency=charged_in,
             direction=self._profile.direction,
-            visited_network=""
-            if self._network_at < 0
-            else self._name(values[self._network_at], normalise=False),
+            visited_network=network,
             rating_group=group,
         )
 
@@ -217,9 +222,9 @@ class _Mapping:
 
     def _charge(self, values: Values) -> tuple[int | None, str]:
         charge = self._profile.charge
-        if charge is None or not values[self._index[charge.column]]:
+        if charge is None or not values[self._charge_at]:
             return None, ""
-        nano = self._price_of(values[self._index[charge.column]])
+        nano = self._price_of(values[self._charge_at])
         if charge.currency:
             return nano, charge.currency
         code = values[self._index[charge.currency_column]]
