@@ -28,6 +28,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from farwire.base.clock import Clock, SystemClock
 from farwire.base.config import Settings, load_settings
@@ -47,6 +48,7 @@ from farwire.kernel.money import Money
 from farwire.kernel.time import instant, local_midnight, zone
 from farwire.tenant import service as tenant_service
 
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _WEB_FONT: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
@@ -105,8 +107,9 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        self.out = Console(highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        # Values come from third parties' files: "[/b]" in them is text and no markup.
+        self.out = Console(highlight=False, markup=False)
+        self.err = Console(stderr=True, highlight=False, markup=False)
 
     def document(self, document: object) -> None:
         """Print one JSON document, for a result that has its own shape."""
@@ -127,7 +130,7 @@ class Output:
     def note(self, message: str) -> None:
         """Print a hint or a step for people, on standard error; nothing with ``--json``."""
         if not self.as_json:
-            self.err.print(message, markup=False)
+            self.err.print(message)
 
     def facts(self, title: str, facts: Mapping[str, object]) -> None:
         """Print one thing: its attributes as two columns, or as a JSON object."""
@@ -156,7 +159,7 @@ class Output:
             self._write_json({"items": rows, "total": len(rows) if total is None else total})
             return
         if not rows:
-            self.err.print(empty, markup=False)
+            self.err.print(empty)
             return
         table = Table(title=title, title_justify="left", header_style="bold")
         for column in columns:
@@ -174,12 +177,17 @@ class Output:
         if self.as_json:
             self._write_json(text)
         else:
-            self.out.print(text, markup=False)
+            self.out.print(text)
 
     @contextmanager
     def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
         """Show a bar on a terminal while the block runs; yields ``report``, to be called with the count so far."""
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+        )
         hidden = self.as_json or not self.err.is_terminal
         with Progress(*columns, TimeElapsedColumn(), console=self.err, disable=hidden, transient=True) as bar:
             task = bar.add_task(title, total=total)
@@ -199,7 +207,7 @@ def _shown(value: object) -> str:
         return value.strftime("%Y-%m-%d %H:%M:%SZ")
     if isinstance(value, (Mapping, list, tuple)):
         return json.dumps(as_plain(value), ensure_ascii=False)
-    return str(as_plain(value))
+    return _printable(str(as_plain(value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,14 +267,18 @@ def report_error(error: FarwireError, out: Output) -> None:
     if out.as_json:
         sys.stderr.write(json.dumps({"error": as_plain(body)}, ensure_ascii=False) + "\n")
         return
-    out.err.print(f"[bold red]Error:[/] {_escaped(error.message)}  [dim]({error.code})[/]")
+    headline = Text.assemble(
+        ("Error:", "bold red"), f" {_printable(error.message)}  ", (f"({error.code})", "dim")
+    )
+    out.err.print(headline)
     for name in ("field", "value", "fix"):
         if name in body:
-            out.err.print(f"  {name}: {str(as_plain(body[name]))[:500]}", markup=False)
+            out.err.print(f"  {name}: {_printable(str(as_plain(body[name])))[:500]}")
 
 
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")
+def _printable(text: str) -> str:
+    """Return ``text`` without the control characters by which a terminal can be driven."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def parse_moment(text: str, *, field: str, zone_name: str = "UTC") -> datetime:

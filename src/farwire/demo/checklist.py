@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Checklist:
         for check in self.checks:
             if topic and check.topic != topic:
                 table.add_section()
-            shown = "[green]ok[/]" if check.ok else "[bold red]NO[/]"
+            shown = Text("ok", style="green") if check.ok else Text("NO", style="bold red")
             table.add_row(
                 check.topic if check.topic != topic else "", check.what, check.expected, check.found, shown
             )
