@@ -111,6 +111,16 @@ def test_as_root_the_server_runs_as_an_unprivileged_user(server: EmbeddedServer)
 
 
 @as_root
+def test_a_user_without_a_name_is_told_what_to_do(place: Path) -> None:
+    nameless = OsUser("", 54321, 54321)
+    place.mkdir(parents=True, exist_ok=True)
+    os.chown(place, nameless.uid, nameless.gid)
+    with acting_as(nameless), pytest.raises(PlaceRefused) as caught:
+        EmbeddedServer(place).start()
+    assert (caught.value.field, caught.value.value) == ("user", 54321)
+
+
+@as_root
 def test_without_root_the_server_runs_as_its_own_user(place: Path) -> None:
     script = (
         "import asyncio, concurrent.futures.thread, os, sys; from pathlib import Path\n"

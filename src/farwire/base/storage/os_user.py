@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from farwire.base.storage.errors import PlaceRefused
+
 SERVER_USER: Final = "farwire"
 FALLBACK_USER: Final = "nobody"
 
@@ -59,14 +61,21 @@ class OsUser:
 
 
 def current_user() -> OsUser:
-    """Return the user of this process."""
-    entry = pwd.getpwuid(os.geteuid())
-    return OsUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
+    """Return the user of this process. Raises ``Invalid`` (``storage.place_refused``) as ``user_of`` does."""
+    return user_of(os.geteuid())
 
 
 def user_of(uid: int) -> OsUser:
-    """Return the user with this number."""
-    entry = pwd.getpwuid(uid)
+    """Return the user with this number. Raises ``Invalid``: containers run under numbers that have no name."""
+    try:
+        entry = pwd.getpwuid(uid)
+    except KeyError:
+        raise PlaceRefused(
+            "PostgreSQL runs only under a user that has a name",
+            field="user",
+            value=uid,
+            fix="add the user to /etc/passwd, or set FARWIRE_DATABASE_URL to a PostgreSQL server",
+        ) from None
     return OsUser(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
