@@ -29,7 +29,11 @@ class AccountState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BillingAccount:
-    """Who pays, how and when. ``zone`` is the IANA zone in which the cycle's days begin."""
+    """Who pays, how and when. ``zone`` is the IANA zone in which the cycle's days begin.
+
+    Prices may differ by ``region`` (ISO 3166-2, of the customer's address when it was opened) and by ``segment``, a
+    name of the operator's own such as "business".
+    """
 
     id: AccountId
     number: str
@@ -43,6 +47,8 @@ class BillingAccount:
     opened_at: datetime
     state: AccountState = AccountState.ACTIVE
     closed_at: datetime | None = None
+    region: str = ""
+    segment: str = ""
 
     @property
     def cycle(self) -> BillCycle:

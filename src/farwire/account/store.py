@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     "account_id, number, party_id, legal_entity_id, currency, cycle_day, zone, language, tax_class, state, "
-    "opened_at, closed_at"
+    "opened_at, closed_at, region, segment"
 )
 
 
@@ -33,6 +33,8 @@ def _from_row(row: Record) -> BillingAccount:
         opened_at=row["opened_at"],
         state=AccountState(row["state"]),
         closed_at=row["closed_at"],
+        region=row["region"],
+        segment=row["segment"],
     )
 
 
@@ -41,7 +43,7 @@ async def add_accounts(tx: Tx, accounts: Sequence[BillingAccount]) -> None:
     await tx.execute(
         f"INSERT INTO account.account (tenant_id, {_COLUMNS}) SELECT $1, a.* FROM unnest($2::uuid[], $3::text[], "
         "$4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[], "
-        "$12::timestamptz[], $13::timestamptz[]) AS a",
+        "$12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[]) AS a",
         tx.tenant_id,
         [account.id for account in accounts],
         [account.number for account in accounts],
@@ -55,6 +57,8 @@ async def add_accounts(tx: Tx, accounts: Sequence[BillingAccount]) -> None:
         [account.state.value for account in accounts],
         [account.opened_at for account in accounts],
         [account.closed_at for account in accounts],
+        [account.region for account in accounts],
+        [account.segment for account in accounts],
     )
 
 

@@ -50,15 +50,17 @@ def charges_of(
     cycle: BillCycle,
     bill_period: Period,
     charged: Charged,
+    region: str = "",
+    segment: str = "",
 ) -> ProductCharges:
-    """Return what ``product`` owes on the bill for ``bill_period`` besides usage.
+    """Return what ``product`` of a customer of ``region`` and ``segment`` owes besides usage for ``bill_period``.
 
     A plan change cuts its life into spans; each is charged by itself, so that days paid in advance on the old plan come
     back and the days on the new one are asked. A one-off price is charged once, whenever it becomes known.
     """
     items: list[Item] = []
     after: dict[tuple[datetime, str], datetime] = {}
-    spans = _spans(product)
+    spans = _spans(product, region, segment)
     for change, span in spans:
         start = span.start
         if start >= bill_period.end:
@@ -79,7 +81,7 @@ def charges_of(
     return ProductCharges(tuple(items), after)
 
 
-def _spans(product: Product) -> tuple[tuple[PlanChange, ProductSpan], ...]:
+def _spans(product: Product, region: str, segment: str) -> tuple[tuple[PlanChange, ProductSpan], ...]:
     """Return the plans that the product has or had with their times, without those replaced before they began.
 
     The span of a plan that was to begin after the product's end is empty: what was paid for it comes back.
@@ -91,7 +93,7 @@ def _spans(product: Product) -> tuple[tuple[PlanChange, ProductSpan], ...]:
         if replaced is None or replaced > start:
             ends = [at for at in (replaced, product.ended_at) if at is not None]
             earlier = None if start == product.started_at else product.started_at
-            span = ProductSpan(start, min(ends, default=None), product_start=earlier)
+            span = ProductSpan(start, min(ends, default=None), region, segment, earlier)
             found.append((change, span))
     return tuple(found)
 

@@ -139,7 +139,15 @@ def _charge(account: BillingAccount, batch: _Batch) -> bool:
         for product in batch.products.get(account.id, ()):
             plans = _plans(product, batch)
             done = batch.charged.get(product.id, {})
-            charges = charges_of(product, plans, cycle=account.cycle, bill_period=batch.cycle, charged=done)
+            charges = charges_of(
+                product,
+                plans,
+                cycle=account.cycle,
+                bill_period=batch.cycle,
+                charged=done,
+                region=account.region,
+                segment=account.segment,
+            )
             batch.items[account.id].extend(charges.items)
             batch.charges[product.id] = charges.charged
     except _OF_ONE_ACCOUNT as error:

@@ -287,6 +287,8 @@ def _open_account(row: SubscriberRow, version: PlanVersion, batch: _Batch) -> Bi
         row.language,
         row.tax_class,
         row.activated_at,
+        region=row.address.region,
+        segment=row.segment,
     )
     accounts.check_tax_class(account, party)
     batch.new_parties.append(party)

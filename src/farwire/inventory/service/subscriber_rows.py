@@ -25,6 +25,7 @@ OPTIONAL: Final = (
     "phone",
     "country",
     "region",
+    "segment",
     "language",
     "cycle_day",
     "zone",
@@ -58,6 +59,7 @@ class SubscriberRow:
     vat_id: str
     contacts: tuple[tuple[str, str], ...]
     address: Address
+    segment: str
     language: str
     cycle_day: int
     zone: str
@@ -158,6 +160,7 @@ def parse_row(number: int, cells: Mapping[str, str], defaults: Defaults, pack: C
         vat_id=_text(cells, "vat_id"),
         contacts=tuple((kind, _text(cells, kind)) for kind in ("email", "phone") if cells.get(kind)),
         address=address,
+        segment=_text(cells, "segment"),
         language=_text(cells, "language") or defaults.language,
         cycle_day=_cycle_day(cells, defaults),
         zone=zone_name,

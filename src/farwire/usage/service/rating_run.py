@@ -222,6 +222,10 @@ class _Terms:
     tariff: Tariff
     cycle: BillCycle
     product_start: datetime
+    plan_starts: tuple[datetime, ...]
+    """More than one where the product came back to the plan."""
+    region: str
+    segment: str
 
 
 class _Pricing:
@@ -244,7 +248,7 @@ class _Pricing:
         tariffs = {key: await _tariff(tx, key) for key in sorted({version_id for _, version_id in plans})}
         terms = {
             (product_id, version_id): _terms(
-                tariffs[version_id], products[product_id], found[products[product_id].account_id]
+                tariffs[version_id], version_id, products[product_id], found[products[product_id].account_id]
             )
             for product_id, version_id in plans
         }
@@ -263,8 +267,9 @@ class _Pricing:
             item.started_at,
             cycle=terms.cycle,
             product_start=terms.product_start,
+            plan_start=max(start for start in terms.plan_starts if start <= item.started_at),
         )
-        charge = rate(terms.tariff, routed(_chargeable(item), self._portability), view.values)
+        charge = rate(terms.tariff, routed(_chargeable(item, terms), self._portability), view.values)
         if isinstance(charge, Refusal):
             return Refused(item.usage_id, UsageState.SUSPENDED, charge.reason.value, charge.detail)
         self.book.apply(view, charge)
@@ -283,13 +288,16 @@ class _Pricing:
         )
 
 
-def _terms(tariff: Tariff | str, product: Product, account: BillingAccount) -> _Terms | tuple[str, str]:
+def _terms(
+    tariff: Tariff | str, version_id: PlanVersionId, product: Product, account: BillingAccount
+) -> _Terms | tuple[str, str]:
     """Return on which terms a product is priced, or reason and detail why it cannot be."""
     if isinstance(tariff, str):
         return TARIFF_MISSING, tariff
     if tariff.currency != account.currency:
         return CURRENCY_MISMATCH, f"plan {tariff.currency}, account {account.currency}"
-    return _Terms(tariff, account.cycle, product.started_at)
+    starts = tuple(change.valid_from for change in product.plans if change.plan_version_id == version_id)
+    return _Terms(tariff, account.cycle, product.started_at, starts, account.region, account.segment)
 
 
 async def _tariff(tx: Tx, plan_version_id: PlanVersionId) -> Tariff | str:
@@ -300,7 +308,7 @@ async def _tariff(tx: Tx, plan_version_id: PlanVersionId) -> Tariff | str:
         return error.message
 
 
-def _chargeable(item: Guided) -> Chargeable:
+def _chargeable(item: Guided, terms: _Terms) -> Chargeable:
     return Chargeable(
         kind=item.kind,
         started_at=item.started_at,
@@ -309,6 +317,8 @@ def _chargeable(item: Guided) -> Chargeable:
         direction=item.direction,
         visited_network=item.visited_network,
         rating_group=item.rating_group,
+        region=terms.region,
+        segment=terms.segment,
         external_charge_nano=item.external_charge_nano,
         external_currency=item.external_currency,
     )
