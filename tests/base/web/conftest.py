@@ -21,6 +21,7 @@ from farwire.base.storage import Database
 from farwire.base.web import (
     Access,
     Api,
+    ById,
     Call,
     Limits,
     Method,
@@ -41,10 +42,6 @@ KNOWN = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 class Colour(StrEnum):
     RED = "red"
     BLUE = "blue"
-
-
-class ById(msgspec.Struct, frozen=True):
-    id: UUID
 
 
 class ThingQuery(PageQuery, frozen=True, kw_only=True):

@@ -6,25 +6,29 @@
 from __future__ import annotations
 
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
 from farwire.account import service
 from farwire.account.model import BillingAccount
 from farwire.base.authz import Permission
-from farwire.base.web import AnyRoute, Call, Method, Nothing, PageQuery, Reply, Route, page_reply, timestamp
+from farwire.base.web import (
+    AnyRoute,
+    ById,
+    Call,
+    Method,
+    Nothing,
+    PageQuery,
+    Reply,
+    Route,
+    page_reply,
+    timestamp,
+)
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import AccountId
 
 BASE: Final = "/tmf-api/accountManagement/v4/billingAccount"
 TAG: Final = "TMF666 Account"
-
-
-class BillingAccountById(msgspec.Struct, frozen=True):
-    """The path of one account."""
-
-    id: UUID
 
 
 class AccountPartyDocument(msgspec.Struct, frozen=True, tag_field="@type", tag="RelatedParty"):
@@ -91,7 +95,7 @@ async def list_billing_accounts(call: Call[Nothing, PageQuery, None]) -> Reply:
     return page_reply(page, to_tmf_billing_account)
 
 
-async def get_billing_account(call: Call[BillingAccountById, Nothing, None]) -> Reply:
+async def get_billing_account(call: Call[ById, Nothing, None]) -> Reply:
     """Return one account."""
     account_id = AccountId(call.path.id)
     async with call.transaction() as tx:
@@ -121,6 +125,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         tag=TAG,
         permission=Permission.ACCOUNT_READ,
         response=BillingAccountDocument,
-        path_type=BillingAccountById,
+        path_type=ById,
     ),
 )

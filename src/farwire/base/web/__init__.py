@@ -5,7 +5,7 @@ from farwire.base.web.api import Api, Limits, build_api
 from farwire.base.web.authentication import Authenticate
 from farwire.base.web.documents import Amount, MoneyDocument, timestamp
 from farwire.base.web.openapi import openapi_document
-from farwire.base.web.parameters import Nothing, PageQuery
+from farwire.base.web.parameters import ById, Nothing, PageQuery
 from farwire.base.web.route import JSON, PDF, Access, AnyRoute, Call, Method, Reply, Route, page_reply
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "AnyRoute",
     "Api",
     "Authenticate",
+    "ById",
     "Call",
     "Limits",
     "Method",

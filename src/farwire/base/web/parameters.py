@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any, Final, Generic, TypeVar, Union, get_args, get_origin
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 
@@ -26,6 +27,12 @@ MAX_OFFSET: Final = 1_000_000_000
 
 class Nothing(msgspec.Struct, frozen=True):
     """No parameters at all."""
+
+
+class ById(msgspec.Struct, frozen=True):
+    """The path of one resource."""
+
+    id: UUID
 
 
 class PageQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from farwire.base.authz import Permission
-from farwire.base.web import PDF, AnyRoute, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
+from farwire.base.web import PDF, AnyRoute, ById, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
 from farwire.billing import service
 from farwire.billing.api.documents import (
     BASE,
@@ -37,12 +37,6 @@ class Language(StrEnum):
 
     EN = "en"
     DE = "de"
-
-
-class BillById(msgspec.Struct, frozen=True):
-    """The path of one bill."""
-
-    id: UUID
 
 
 class LineByNumber(msgspec.Struct, frozen=True):
@@ -81,16 +75,16 @@ async def list_customer_bills(call: Call[Nothing, BillQuery, None]) -> Reply:
     return page_reply(page, to_tmf_customer_bill)
 
 
-async def _bill(call: Call[BillById, Nothing, None] | Call[BillById, PageQuery, None], bill_id: UUID) -> Bill:
+async def _bill(call: Call[ById, Nothing, None] | Call[ById, PageQuery, None], bill_id: UUID) -> Bill:
     return await service.get_bill(db=call.database, tenant_id=call.principal.tenant_id, key=str(bill_id))
 
 
-async def get_customer_bill(call: Call[BillById, Nothing, None]) -> Reply:
+async def get_customer_bill(call: Call[ById, Nothing, None]) -> Reply:
     """Return one bill with its taxes."""
     return Reply(to_tmf_customer_bill(await _bill(call, call.path.id), whole=True))
 
 
-async def list_billing_rates(call: Call[BillById, PageQuery, None]) -> Reply:
+async def list_billing_rates(call: Call[ById, PageQuery, None]) -> Reply:
     """Return a page of the lines of a bill."""
     bill = await _bill(call, call.path.id)
     offset, limit = call.query.offset, call.query.limit
@@ -127,7 +121,7 @@ async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None])
     return Reply(document, page=records)
 
 
-async def get_bill_document(call: Call[BillById, Nothing, None]) -> Reply:
+async def get_bill_document(call: Call[ById, Nothing, None]) -> Reply:
     """Return the invoice as PDF, with the usage behind its lines."""
     bill = await _bill(call, call.path.id)
     drawn = await service.render_pdf(db=call.database, tenant_id=call.principal.tenant_id, bill=bill)
@@ -157,7 +151,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         tag=TAG,
         permission=Permission.BILL_READ,
         response=CustomerBillDocument,
-        path_type=BillById,
+        path_type=ById,
     ),
     Route(
         method=Method.GET,
@@ -167,7 +161,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         tag=TAG,
         permission=Permission.BILL_READ,
         response=list[BillingRateDocument],
-        path_type=BillById,
+        path_type=ById,
         query_type=PageQuery,
     ),
     Route(
@@ -191,6 +185,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         permission=Permission.BILL_READ,
         response=bytes,
         media_type=PDF,
-        path_type=BillById,
+        path_type=ById,
     ),
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
 from farwire.base.authz import Permission
 from farwire.base.web import (
     AnyRoute,
+    ById,
     Call,
     Method,
     MoneyDocument,
@@ -27,12 +27,6 @@ from farwire.kernel.ids import OfferingId
 
 BASE: Final = "/tmf-api/productCatalogManagement/v4/productOffering"
 TAG: Final = "TMF620 Catalog"
-
-
-class ProductOfferingById(msgspec.Struct, frozen=True):
-    """The path of one offering."""
-
-    id: UUID
 
 
 class ValidForDocument(
@@ -153,7 +147,7 @@ async def list_product_offerings(call: Call[Nothing, PageQuery, None]) -> Reply:
     return page_reply(page, to_tmf_product_offering)
 
 
-async def get_product_offering(call: Call[ProductOfferingById, Nothing, None]) -> Reply:
+async def get_product_offering(call: Call[ById, Nothing, None]) -> Reply:
     """Return one offering with the versions of its price plan, the oldest first."""
     async with call.transaction() as tx:
         offering = await service.offering_by_id(tx=tx, offering_id=OfferingId(call.path.id))
@@ -181,6 +175,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         tag=TAG,
         permission=Permission.CATALOG_READ,
         response=ProductOfferingDocument,
-        path_type=ProductOfferingById,
+        path_type=ById,
     ),
 )

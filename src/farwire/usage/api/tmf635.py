@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final
-from uuid import UUID
 
 import msgspec
 
 from farwire.base.authz import Permission
 from farwire.base.web import (
     AnyRoute,
+    ById,
     Call,
     Method,
     MoneyDocument,
@@ -52,12 +52,6 @@ Since = Annotated[
 Before = Annotated[
     datetime, msgspec.Meta(tz=True, description="Started before; with Z or an offset (+ written as %2B).")
 ]
-
-
-class UsageById(msgspec.Struct, frozen=True):
-    """The path of one usage."""
-
-    id: UUID
 
 
 class UsageQuery(PageQuery, frozen=True, kw_only=True):
@@ -280,7 +274,7 @@ async def list_usage(call: Call[Nothing, UsageQuery, None]) -> Reply:
     return page_reply(page, to_tmf_usage)
 
 
-async def get_usage(call: Call[UsageById, Nothing, None]) -> Reply:
+async def get_usage(call: Call[ById, Nothing, None]) -> Reply:
     """Return one usage."""
     async with call.transaction() as tx:
         record = await usage_record(tx, usage_id=UsageId(call.path.id))
@@ -316,7 +310,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         tag=TAG,
         permission=Permission.USAGE_READ,
         response=UsageDocument,
-        path_type=UsageById,
+        path_type=ById,
     ),
     Route(
         method=Method.POST,
