@@ -181,10 +181,11 @@ async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:
         plans[row["product_id"]].append(PlanChange(row["valid_from"], PlanVersionId(row["plan_version_id"])))
     assigned: dict[ProductId, list[Assignment]] = defaultdict(list)
     for row in await tx.fetch(
-        # A join, not = ANY: on a table without statistics ANY compares each row of the tenant with each of the ids.
+        # Key by key (storage.lookups): without statistics, ANY compares each row of the tenant with each of the ids.
+        "SELECT a.* FROM unnest($2::uuid[]) AS wanted (product_id) CROSS JOIN LATERAL ("
         "SELECT product_id, subscriber_key, kind, valid_from, valid_to FROM inventory.assignment "
-        "JOIN unnest($2::uuid[]) AS wanted (product_id) USING (product_id) "
-        "WHERE tenant_id = $1 ORDER BY product_id, valid_from, subscriber_key",
+        "WHERE tenant_id = $1 AND product_id = wanted.product_id OFFSET 0) AS a "
+        "ORDER BY product_id, valid_from, subscriber_key",
         tx.tenant_id,
         ids,
     ):

@@ -10,7 +10,7 @@ from typing import Final
 
 from farwire.base.clock import Clock
 from farwire.base.eventbus.service import publish_many
-from farwire.base.storage import Database, Tx
+from farwire.base.storage import Database, Tx, plan_as_lookups
 from farwire.billing.events import bill_issued
 from farwire.billing.model import Bill, BillState, LineKind, legal_number
 from farwire.billing.store import bills as bill_store
@@ -63,6 +63,7 @@ async def issue_batch(*, db: Database, tenant_id: TenantId, clock: Clock, limit:
     One transaction: a crash leaves either all of it or nothing, so no number is used twice or left out.
     """
     async with db.transaction(tenant_id) as tx:
+        await plan_as_lookups(tx)
         await run_store.lock_billing(tx)
         drafts = await bill_store.drafts(tx, limit)
         if not drafts:

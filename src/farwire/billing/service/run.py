@@ -11,7 +11,7 @@ from farwire.account import service as accounts
 from farwire.account.model import BillingAccount
 from farwire.base import audit
 from farwire.base.clock import Clock
-from farwire.base.storage import Database, Tx
+from farwire.base.storage import Database, Tx, plan_as_lookups
 from farwire.billing.model import JournalEntry, Outcome, Run, RunReport, RunState, due_cycle
 from farwire.billing.service.draft import draft_cycle
 from farwire.billing.service.issue import issue_batch
@@ -107,6 +107,7 @@ async def _draft_chunk(
     open_accounts = {account.id: account for account in chunk}
     while open_accounts:
         async with db.transaction(tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
+            await plan_as_lookups(tx)
             await run_store.lock_billing(tx)
             if await _cancelled(tx, run):
                 return False

@@ -331,7 +331,9 @@ async def issue(tx: Tx, bills: Sequence[Bill], at: datetime) -> None:
     await tx.execute(
         "UPDATE billing.bill b SET state = 'issued', sequence = i.sequence, number = i.number, issued_at = $2 "
         "FROM unnest($3::uuid[], $4::bigint[], $5::text[]) AS i (bill_id, sequence, number) "
-        "WHERE b.tenant_id = $1 AND b.bill_id = i.bill_id AND b.state = 'draft'",
+        "CROSS JOIN LATERAL (SELECT ctid FROM billing.bill "
+        "WHERE tenant_id = $1 AND bill_id = i.bill_id OFFSET 0) AS found "
+        "WHERE b.tenant_id = $1 AND b.ctid = found.ctid AND b.state = 'draft'",
         tx.tenant_id,
         at,
         [bill.id for bill in bills],

@@ -100,8 +100,9 @@ async def finish_run(tx: Tx, run_id: BillRunId, state: RunState, at: datetime) -
 async def done_until(tx: Tx, account_ids: Sequence[AccountId]) -> Mapping[AccountId, datetime]:
     """Return the end of the last cycle that is settled for each account."""
     rows = await tx.fetch(
-        "SELECT account_id, max(cycle_end) AS done FROM billing.journal "
-        "WHERE tenant_id = $1 AND account_id = ANY($2::uuid[]) AND outcome <> 'failed' GROUP BY account_id",
+        "SELECT a.account_id, j.cycle_end AS done FROM unnest($2::uuid[]) AS a (account_id) CROSS JOIN LATERAL ("
+        "SELECT cycle_end FROM billing.journal WHERE tenant_id = $1 AND account_id = a.account_id "
+        "AND outcome <> 'failed' ORDER BY cycle_end DESC LIMIT 1) AS j",
         tx.tenant_id,
         list(account_ids),
     )

@@ -151,7 +151,7 @@ CREATE TABLE usage.record (
 );
 -- What a bill run takes, what is on a bill, and suspense. A rating writes every index that holds the record.
 CREATE INDEX record_rated ON usage.record (tenant_id, product_id, started_at) WHERE state IN ('rated', 'rerated');
-CREATE INDEX record_billed ON usage.record (tenant_id, bill_id, product_id, price_id, started_at, usage_id)
+CREATE INDEX record_billed ON usage.record (tenant_id, bill_id, product_id, started_at)
     WHERE bill_id IS NOT NULL;
 CREATE INDEX record_suspended ON usage.record (tenant_id, reason, started_at, usage_id) WHERE state = 'suspended';
 SELECT base.tenant_table('usage', 'record');

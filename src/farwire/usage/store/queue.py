@@ -112,11 +112,12 @@ async def add_guided(tx: Tx, found: Sequence[tuple[Waiting, ProductId, PlanVersi
 async def take_guided(tx: Tx, limit: int) -> list[Guided]:
     """Take the next usages that wait for their price out of their queue, by product and start: as allowances go."""
     rows: list[asyncpg.Record] = await tx.fetch(
-        """SELECT usage_id, g.import_id, g.product_id, g.plan_version_id, r.kind, r.started_at, r.quantity,
+        """SELECT g.usage_id, g.import_id, g.product_id, g.plan_version_id, r.kind, r.started_at, r.quantity,
             r.destination, r.direction, r.visited_network, r.rating_group, r.external_charge_nano, r.external_currency
-        FROM (SELECT tenant_id, usage_id, import_id, product_id, started_at, plan_version_id
-            FROM usage.guided WHERE tenant_id = $1 ORDER BY product_id, started_at, usage_id LIMIT $2) AS g
-        JOIN usage.record AS r USING (tenant_id, usage_id) ORDER BY g.product_id, g.started_at, g.usage_id""",
+        FROM (SELECT usage_id, import_id, product_id, started_at, plan_version_id FROM usage.guided
+            WHERE tenant_id = $1 ORDER BY product_id, started_at, usage_id LIMIT $2) AS g
+        CROSS JOIN LATERAL (SELECT * FROM usage.record WHERE tenant_id = $1 AND usage_id = g.usage_id OFFSET 0) AS r
+        ORDER BY g.product_id, g.started_at, g.usage_id""",
         tx.tenant_id,
         limit,
     )
@@ -144,7 +145,9 @@ async def save_priced(tx: Tx, priced: Sequence[Priced], at: datetime) -> None:
             $9::bigint[], $10::text[], $11::text[])
             AS n (usage_id, product_id, plan_version_id, charge_nano, currency, price_id, label, billed_quantity,
                 tariff_version, explanation)
-        WHERE r.tenant_id = $1 AND r.usage_id = n.usage_id""",
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM usage.record WHERE tenant_id = $1 AND usage_id = n.usage_id OFFSET 0) AS found
+        WHERE r.tenant_id = $1 AND r.ctid = found.ctid""",
         tx.tenant_id,
         [item.usage_id for item in priced],
         [item.product_id for item in priced],
@@ -165,7 +168,9 @@ async def save_refused(tx: Tx, refused: Sequence[Refused], at: datetime) -> None
     await tx.execute(
         """UPDATE usage.record AS r SET state = n.state, reason = n.reason, detail = n.detail, changed_at = $6
         FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) AS n (usage_id, state, reason, detail)
-        WHERE r.tenant_id = $1 AND r.usage_id = n.usage_id""",
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM usage.record WHERE tenant_id = $1 AND usage_id = n.usage_id OFFSET 0) AS found
+        WHERE r.tenant_id = $1 AND r.ctid = found.ctid""",
         tx.tenant_id,
         [item.usage_id for item in refused],
         [item.state.value for item in refused],

@@ -121,9 +121,11 @@ async def mark_billed(
         f"""WITH marked AS (
             UPDATE usage.record AS r SET state = 'billed', bill_id = b.bill_id, changed_at = $5
             FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) AS b (product_id, bill_id, before)
-            WHERE r.tenant_id = $1 AND r.product_id = b.product_id AND r.started_at < b.before
-              AND r.state IN ('rated', 'rerated')
-            RETURNING r.*)
+            CROSS JOIN LATERAL (SELECT ctid FROM usage.record WHERE tenant_id = $1 AND product_id = b.product_id
+                AND started_at < b.before AND state IN ('rated', 'rerated') OFFSET 0) AS found
+            WHERE r.tenant_id = $1 AND r.ctid = found.ctid
+            RETURNING r.product_id, r.price_id, r.label, r.kind, r.currency, r.plan_version_id, r.charge_nano,
+                r.quantity, r.billed_quantity, r.started_at)
         SELECT {_SUMS} FROM marked GROUP BY {_GROUP} ORDER BY {_GROUP}""",
         tx.tenant_id,
         [product_id for product_id, _, _ in bills],
