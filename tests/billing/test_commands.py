@@ -36,7 +36,21 @@ def farwire(database_env: dict[str, str]) -> Farwire:
     return call
 
 
-def test_from_an_empty_installation_to_a_checked_invoice(farwire: Farwire, tmp_path: Path) -> None:
+@pytest.fixture
+def told(database_env: dict[str, str]) -> Callable[..., str]:
+    """Run a command; return what it says to people."""
+
+    def call(*words: str) -> str:
+        environment = {**os.environ, **database_env, "FARWIRE_TENANT": "acme", "COLUMNS": "160"}
+        command = [sys.executable, "-c", MAIN, *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    return call
+
+
+def test_from_an_empty_installation_to_a_checked_invoice(
+    farwire: Farwire, told: Callable[..., str], tmp_path: Path
+) -> None:
     plan, people, calls, pdf = (
         tmp_path / name for name in ("plan.toml", "people.csv", "calls.csv", "bill.pdf")
     )
@@ -75,6 +89,11 @@ def test_from_an_empty_installation_to_a_checked_invoice(farwire: Farwire, tmp_p
     shown = farwire("bill", "show", "AM-2026-0000001", "--pdf", str(pdf))
     assert [line["amount"] for line in shown["lines"]] == ["9.90 EUR", "13.33 EUR", "20.00 EUR", "0.63 EUR"]
     assert "52,19 €" in PdfReader(io.BytesIO(pdf.read_bytes())).pages[0].extract_text()
+    assert [(line["quantity"], line["exact"]) for line in shown["lines"]][-1] == ("420 second", "0.630000000")
+    table = told("bill", "show", "AM-2026-0000001")
+    for word in ("20/30 days", "once", "7 min", "2026-06-11", "2026-06-30", "2026-07-31", "13.333333333"):
+        assert word in table
+    assert "T22:00" not in table
     words = farwire("bill", "explain", "AM-2026-0000001")["lines"]
     assert "20/30 days" in words["2"]
     single = farwire("bill", "explain", "AM-2026-0000001", "--line", "4")["lines"]["4"]

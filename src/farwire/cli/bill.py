@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +16,11 @@ from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import TenantId
 from farwire.kernel.money import Money, nano_to_decimal
 from farwire.kernel.page import PageRequest
+from farwire.kernel.quantity import Unit, format_amount
+from farwire.kernel.time import Period, zone
 from farwire.rating.model import explain_in_words
 from farwire.rating.model.explanation import from_json
+from farwire.rating.model.words import amount as exact
 from farwire.tenant import service as tenants
 
 app = typer.Typer(
@@ -145,7 +148,7 @@ def list_bills(
             {
                 "number": bill.number or bill.id,
                 "account": bill.account_number,
-                "cycle_end": bill.cycle.end,
+                "cycle_end": bill.cycle.end if session.out.as_json else _days(bill.cycle, bill)[1],
                 "state": bill.state,
                 "net": _money(bill.net_minor, bill),
                 "tax": _money(bill.tax_minor, bill),
@@ -159,6 +162,25 @@ def list_bills(
         session.out.rows("Bills", columns, rows, empty=empty, total=page.total, right=("net", "tax", "total"))
 
     run(act, as_json)
+
+
+def _days(period: Period, bill: Bill) -> tuple[date, date]:
+    """Return the first and the last day of a half-open period in the bill's zone."""
+    first, after_last = period.local_days(zone(bill.zone))
+    return first, after_last - timedelta(days=1)
+
+
+def _quantity(line: BillLine) -> str:
+    item = line.item
+    if item.kind is LineKind.USAGE:
+        return format_amount(item.quantity, Unit(item.unit))
+    return f"{item.quantity}/{item.detail['of_days']} days" if item.kind is LineKind.RECURRING else "once"
+
+
+def _for_people(line: BillLine, bill: Bill) -> dict[str, object]:
+    first, last = _days(line.item.period, bill)
+    readable = {"from": first, "to": last, "quantity": _quantity(line), "exact": exact(line.item.exact_nano)}
+    return _line(line, bill) | readable
 
 
 def _line(line: BillLine, bill: Bill) -> dict[str, object]:
@@ -208,7 +230,6 @@ def show(
         tenant_id = await session.tenant(tenant)
         found = await service.get_bill(db=session.db, tenant_id=tenant_id, key=bill)
         facts = _facts(found)
-        lines = [_line(line, found) for line in found.lines]
         taxes = [
             {
                 "tax": tax.label or tax.note or tax.category,
@@ -228,9 +249,12 @@ def show(
                 shown = " ".join(rendered.missing)
                 session.out.note(f"No font has these characters: {shown}. Give a folder with --fonts.")
         if session.out.as_json:
-            session.out.facts("Bill", {**facts, "lines": lines, "taxes": taxes})
+            raw = [_line(line, found) for line in found.lines]
+            session.out.facts("Bill", {**facts, "lines": raw, "taxes": taxes})
             return
+        facts["cycle_start"], facts["cycle_end"] = _days(found.cycle, found)
         session.out.facts(f"Bill {found.number or found.id}", facts)
+        lines = [_for_people(line, found) for line in found.lines]
         columns = ("line", "label", "from", "to", "quantity", "exact", "amount")
         session.out.rows("Lines", columns, lines, empty="", right=("exact", "amount"))
         session.out.rows(
@@ -272,9 +296,9 @@ def explain(
 
 def _words(bill: Bill, explained: service.ExplainedLine, language: str, *, single: bool) -> str:
     line = explained.line
-    exact = nano_to_decimal(line.item.exact_nano).normalize()
+    posted = _money(line.amount_minor, bill)
     said = [
-        f"Line {line.number}, {line.item.label}: {exact:f} exactly, {_money(line.amount_minor, bill)} on the bill."
+        f"Line {line.number}, {line.item.label}: {exact(line.item.exact_nano)} exactly, {posted} on the bill."
     ]
     if explained.charge is not None:
         said.append(explain_in_words(explained.charge, language))

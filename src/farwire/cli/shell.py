@@ -97,7 +97,9 @@ def as_plain(value: object) -> object:
         return value.value
     if isinstance(value, (datetime, date)):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, (Decimal, UUID, Money, Path)):
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, (UUID, Money, Path)):
         return str(value)
     return value
 

@@ -102,9 +102,8 @@ def _quantity(line: BillLine, locale: Locale) -> str:
 
 
 def _period(line: BillLine, bill: Bill, locale: Locale) -> str:
-    tz = zone(bill.zone)
-    first = local_date(line.item.period.start, tz)
-    last = local_date(line.item.period.end - timedelta(microseconds=1), tz)
+    first, after_last = line.item.period.local_days(zone(bill.zone))
+    last = after_last - timedelta(days=1)
     return locale.date(first) if first == last else f"{locale.date(first)} – {locale.date(last)}"
 
 
