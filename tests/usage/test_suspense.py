@@ -181,6 +181,17 @@ async def test_erasing_a_subscriber_destroys_the_rows_that_hold_the_number(
     assert (await recycle(profile=parse_profile(MENDED, origin="m.toml"))).rows_assembled == 1
 
 
+@pytest.mark.parametrize(
+    "written", ["0151 1234567", "+49 (151) 123-4567", "00491511234567", "0151/1234567 \xff"]
+)
+async def test_erasing_finds_a_number_however_its_row_writes_it(db, tenant_id, clock, load, written):
+    rows = f"1,{written},33140,yesterday,60\n2,+491511234568,33140,yesterday,60\n"
+    await load(rows.encode("latin-1"))
+    async with db.transaction(tenant_id) as tx:
+        assert await service.erase_subscriber_rows(tx, clock=clock, identifiers=["491511234567"]) == 1
+    assert (await proven(db, tenant_id)).row_reasons["filtered:erased"] == 1
+
+
 async def test_what_suspended_rows_held_is_destroyed_after_the_retention_time(db, tenant_id, clock, load):
     await load(LINES)
     assert await service.expire_suspended_rows(db=db, tenant_id=tenant_id, clock=clock) == 0

@@ -31,7 +31,7 @@ async def erase_subscriber_rows(
     erased: dict[bytes, tuple[bytes, ImportId, str]] = {}
     for identifier in identifiers:
         if identifier:
-            erased |= {row[0]: row for row in await store.rows_holding(tx, identifier.encode())}
+            erased |= {row[0]: row for row in await store.rows_holding(tx, _certain(identifier).encode())}
     await _erase(tx, list(erased.values()), "erased")
     if erased:
         await audit.record(
@@ -43,6 +43,11 @@ async def erase_subscriber_rows(
             detail={"rows": len(erased)},
         )
     return len(erased)
+
+
+def _certain(identifier: str) -> str:
+    """Return what a row surely holds of ``identifier``: a national number lacks the up to 3 digits of the country."""
+    return identifier[3:] if len(identifier) >= 10 and identifier.isdigit() else identifier
 
 
 async def expire_suspended_rows(

@@ -103,11 +103,12 @@ async def take_rows(tx: Tx, identities: Sequence[bytes]) -> None:
 
 
 async def rows_holding(tx: Tx, text: bytes) -> list[tuple[bytes, ImportId, str]]:
-    """Return the suspended rows whose bytes or value hold ``text``. Reads all of them: erasure is rare."""
+    """Return the suspended rows whose bytes hold ``text``, however it is spaced. Reads all of them: erasure is rare."""
     rows = await tx.fetch(
         """SELECT r.identity, r.import_id, r.reason FROM usage.suspended_row AS s JOIN usage.row AS r
             USING (tenant_id, identity)
-        WHERE s.tenant_id = $1 AND position($2::bytea IN s.raw) > 0""",
+        WHERE s.tenant_id = $1 AND position(translate(encode($2::bytea, 'escape'), ' -/().', '')
+            IN translate(encode(s.raw, 'escape'), ' -/().', '')) > 0""",
         tx.tenant_id,
         text,
     )
