@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from importlib import import_module, metadata
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -197,4 +199,8 @@ def main() -> None:
     from farwire.base.telemetry import configure_logging
 
     configure_logging(level="warning")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that knows no "€" shows "?"; it does not end the command.
+            stream.reconfigure(errors="replace")
     build_cli()()

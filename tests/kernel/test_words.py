@@ -50,7 +50,21 @@ def test_a_quantity_is_read_in_base_units(text: str, amount: int, unit: Unit) ->
     assert Quantity.parse(text) == Quantity(amount, unit)
 
 
-@pytest.mark.parametrize("text", ["", "10", "10 XB", "1.5 B", "ten MB", "1e3 MB"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "10",
+        "10 XB",
+        "1.5 B",
+        "ten MB",
+        "1e3 MB",
+        "٣ MB",
+        f"1.{'0' * 17}1 B",
+        f"1.{'0' * 40}1 B",
+        "9" * 32 + " B",
+    ],
+)
 def test_a_quantity_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         Quantity.parse(text)
@@ -81,7 +95,7 @@ def test_an_amount_reads_as_people_say_it(amount: int, unit: Unit, text: str) ->
 
 
 def test_a_page_has_a_bound() -> None:
-    for offset, limit in ((-1, 10), (0, 0), (0, 1001)):
+    for offset, limit in ((-1, 10), (10**9 + 1, 10), (0, 0), (0, 1001)):
         with pytest.raises(Invalid):
             PageRequest(offset, limit)
     assert Page(("a",), total=3, offset=1, limit=1).has_more

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import re
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +17,12 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import typer
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -49,6 +53,7 @@ from farwire.kernel.time import instant, local_midnight, zone
 from farwire.tenant import service as tenant_service
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNBOUNDED: Final = 100_000
 _WEB_FONT: Final = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
@@ -109,9 +114,8 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        # Values come from third parties' files: "[/b]" in them is text and no markup.
-        self.out = Console(highlight=False, markup=False)
-        self.err = Console(stderr=True, highlight=False, markup=False)
+        self.out = _console(stderr=False)
+        self.err = _console(stderr=True)
 
     def document(self, document: object) -> None:
         """Print one JSON document, for a result that has its own shape."""
@@ -127,7 +131,9 @@ class Output:
             svg.write_text(_WEB_FONT.sub("", canvas.export_svg(title="make demo")), encoding="utf-8")
 
     def _write_json(self, document: object) -> None:
-        sys.stdout.write(json.dumps(as_plain(document), ensure_ascii=False, indent=2) + "\n")
+        # Where standard output cannot hold every letter, JSON has its own way to write it.
+        escaped = not (sys.stdout.encoding or "").lower().startswith("utf")
+        sys.stdout.write(json.dumps(as_plain(document), ensure_ascii=escaped, indent=2) + "\n")
 
     def note(self, message: str) -> None:
         """Print a hint or a step for people, on standard error; nothing with ``--json``."""
@@ -139,12 +145,8 @@ class Output:
         if self.as_json:
             self._write_json(facts)
             return
-        table = Table(title=title, show_header=False, title_justify="left", box=None, pad_edge=False)
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
-        for name, value in facts.items():
-            table.add_row(name.replace("_", " "), _shown(value))
-        self.out.print(table)
+        self._title(title)
+        self.out.print(_pairs([{name: _shown(value) for name, value in facts.items()}]))
 
     def rows(
         self,
@@ -163,16 +165,24 @@ class Output:
         if not rows:
             self.err.print(empty)
             return
-        table = Table(title=title, title_justify="left", header_style="bold")
+        cells = [{column: _shown(row.get(column)) for column in columns} for row in rows]
+        table = Table(header_style="bold")
         for column in columns:
-            table.add_column(
-                column.replace("_", " "), justify="right" if column in right else "left", overflow="fold"
-            )
-        for row in rows:
-            table.add_row(*(_shown(row.get(column)) for column in columns))
-        self.out.print(table)
+            # A number or an id that is broken over lines can be neither copied nor searched for.
+            whole = all(" " not in line[column] for line in cells)
+            justify: Literal["right", "left"] = "right" if column in right else "left"
+            table.add_column(column.replace("_", " "), justify=justify, overflow="fold", no_wrap=whole)
+        for line in cells:
+            table.add_row(*line.values())
+        needed = Measurement.get(self.out, self.out.options.update(width=_UNBOUNDED), table).minimum
+        self._title(title)
+        self.out.print(table if needed <= self.out.width else _pairs(cells))
         if total is not None and total > len(rows):
             self.err.print(f"{len(rows)} of {total}. Use --offset and --limit for the others.")
+
+    def _title(self, title: str) -> None:
+        if title:
+            self.out.print(_printable(title), style="italic")
 
     def text(self, text: str) -> None:
         """Print words as they are; with ``--json`` as a JSON string."""
@@ -198,6 +208,28 @@ class Output:
                 bar.update(task, completed=done)
 
             yield report
+
+
+def _console(*, stderr: bool) -> Console:
+    # Values come from third parties' files: "[/b]" in them is text and no markup.
+    console = Console(stderr=stderr, highlight=False, markup=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        # A program reads this: no line is broken for a screen that is not there.
+        console.width = _UNBOUNDED
+    return console
+
+
+def _pairs(blocks: Sequence[Mapping[str, str]]) -> Table:
+    """Return names beside values, an empty line between blocks: what fits into any width."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for number, block in enumerate(blocks):
+        if number:
+            table.add_row()
+        for name, value in block.items():
+            table.add_row(name.replace("_", " "), value)
+    return table
 
 
 def _shown(value: object) -> str:
@@ -247,12 +279,42 @@ def errors_as_exit_codes(out: Output) -> Iterator[None]:
     """Turn what the block raises into a message on standard error and the exit code of its kind."""
     try:
         yield
-    except FarwireError as error:
-        report_error(error, out)
-        raise typer.Exit(exit_code(error)) from None
+        sys.stdout.flush()
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
     except KeyboardInterrupt:
         out.err.print("Interrupted. What was done before is kept; the same command goes on from there.")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+    except Exception as error:  # noqa: BLE001 the edge of the process: whatever it is gets a message and a code
+        known = error if isinstance(error, FarwireError) else _meaning(error, out)
+        report_error(known, out)
+        raise typer.Exit(exit_code(known)) from None
+
+
+def _meaning(error: Exception, out: Output) -> FarwireError:
+    """Return Farwire's error for a file or disk that fails, and a defect, with its trace for people, for all else."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.filename is None:
+            # What standard output still holds cannot be written: it must not fail a second time on exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exhausted(
+            "the disk is full", code="cli.disk_full", field="file", value=error.filename, fix="free space"
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return Invalid(
+            f"the file cannot be used: {error.strerror}",
+            code="cli.file_unusable",
+            field="file",
+            value=error.filename,
+            fix="check the path and who may read and write it",
+        )
+    if not out.as_json:
+        traceback.print_exception(error)
+    return Defect(
+        f"a defect of Farwire: {type(error).__name__}: {error}",
+        code="cli.defect",
+        fix="please report it, with the command and the lines above",
+    )
 
 
 def exit_code(error: FarwireError) -> ExitCode:
@@ -289,4 +351,13 @@ def parse_moment(text: str, *, field: str, zone_name: str = "UTC") -> datetime:
         day = date.fromisoformat(text)
     except ValueError:
         return instant(text, field=field)
-    return local_midnight(day, zone(zone_name))
+    try:
+        return local_midnight(day, zone(zone_name))
+    except OverflowError:
+        raise Invalid(
+            f"{field} is out of range",
+            code="time.out_of_range",
+            field=field,
+            value=text,
+            fix="name a later day",
+        ) from None

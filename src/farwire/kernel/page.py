@@ -11,6 +11,7 @@ T = TypeVar("T")
 
 MAX_LIMIT: Final = 1000
 DEFAULT_LIMIT: Final = 50
+MAX_OFFSET: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,13 @@ class PageRequest:
     limit: int = DEFAULT_LIMIT
 
     def __post_init__(self) -> None:
-        if self.offset < 0:
+        if not 0 <= self.offset <= MAX_OFFSET:
             raise Invalid(
-                "offset is negative",
+                "offset is out of range",
                 code="page.offset",
                 field="offset",
                 value=self.offset,
-                fix="use 0 or more",
+                fix=f"use 0 to {MAX_OFFSET}",
             )
         if not 1 <= self.limit <= MAX_LIMIT:
             raise Invalid(

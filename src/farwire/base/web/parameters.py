@@ -14,15 +14,13 @@ from uuid import UUID
 import msgspec
 
 from farwire.kernel.errors import Invalid
-from farwire.kernel.page import DEFAULT_LIMIT, MAX_LIMIT, PageRequest
+from farwire.kernel.page import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, PageRequest
 from farwire.kernel.time import instant
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_PARAMETERS: Final = 40
 """Query parameters that one request may carry."""
-MAX_OFFSET: Final = 1_000_000_000
-"""Rows that a page may skip."""
 
 
 class Nothing(msgspec.Struct, frozen=True):
