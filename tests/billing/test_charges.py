@@ -93,6 +93,6 @@ def test_an_event_is_billed_in_the_unit_that_its_price_counts() -> None:
     version = PlanVersion(NEW, OfferingId(UUID(int=7)), 1, "", read_plan(plan), JUNE.start)
     total = RatedTotal(
         ProductId(UUID(int=9)), "vm", "vm", UsageKind.EVENT, "EUR", NEW, 2_576_000_000, 82_800, 82_800, 1,
-        JUNE.start, JUNE.start,
+        JUNE.start, JUNE.start, late=False,
     )  # fmt: skip
     assert usage_item(total, JUNE, {NEW: version}).unit == "second"

@@ -12,6 +12,7 @@ from farwire.inventory.service import products_by_subscriber, subscriber_keys
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import BillId, UsageId, uuid7
 from farwire.kernel.page import PageRequest
+from farwire.kernel.time import Period
 from farwire.usage import service
 from farwire.usage.model import UsageState
 
@@ -65,6 +66,10 @@ def records(db, tenant_id):
             return (await service.usage_records(tx, page=PAGE, state=state)).items
 
     return run
+
+
+def until(end: datetime) -> Period:
+    return Period(datetime(2026, 1, 1, tzinfo=UTC), end)
 
 
 async def product_of(tx, identifier):
@@ -178,22 +183,24 @@ async def test_a_bill_takes_exactly_the_usage_before_its_end_and_late_usage_come
     )
     await rate()
     first, second = BillId(uuid7()), BillId(uuid7())
-    june = datetime(2026, 6, 1, tzinfo=UTC)
+    april, may, june = (
+        Period(datetime(2026, month, 1, tzinfo=UTC), datetime(2026, month + 1, 1, tzinfo=UTC))
+        for month in (4, 5, 6)
+    )
     async with db.transaction(tenant_id) as tx:
         product = await product_of(tx, "49151")
-        marked = await service.mark_billed(tx, bills={product: (first, june)}, at=clock.now())
+        marked = await service.mark_billed(tx, bills={product: (first, may)}, at=clock.now())
     assert [(t.nano, t.quantity, t.count, t.currency, t.price_id) for t in marked] == [
         (600_000_000, 660, 1, "EUR", "calls")
     ]
     await load(call(9, at="2026-05-02T00:00:00Z", seconds=60), "late.csv")
     await rate()
     async with db.transaction(tenant_id) as tx:
-        july = datetime(2026, 7, 1, tzinfo=UTC)
-        assert not await service.mark_billed(
-            tx, bills={product: (first, june.replace(day=1, month=5))}, at=clock.now()
+        assert not await service.mark_billed(tx, bills={product: (first, april)}, at=clock.now())
+        late, total = sorted(
+            await service.mark_billed(tx, bills={product: (second, june)}, at=clock.now()),
+            key=lambda total: total.first_at,
         )
-        later = await service.mark_billed(tx, bills={product: (second, july)}, at=clock.now())
-        (total,) = later
         page = await service.rated_records(
             tx,
             bill_id=second,
@@ -205,8 +212,9 @@ async def test_a_bill_takes_exactly_the_usage_before_its_end_and_late_usage_come
             first_at=total.first_at,
             last_at=total.last_at,
         )
-    assert (later[0].count, later[0].nano) == (2, 600_000_000 + 1_000_000_000)
-    assert [record.quantity for record in page.items] == [60, 700]
+    assert [(t.late, t.count, t.quantity) for t in (late, total)] == [(True, 1, 60), (False, 1, 700)]
+    assert late.nano + total.nano == 600_000_000 + 1_000_000_000
+    assert [record.quantity for record in page.items] == [700]
     assert all(record.explanation for record in page.items)
     assert (await proven(db, tenant_id)).usages_rated == 4
 
@@ -220,7 +228,7 @@ async def test_usage_of_a_bill_that_is_given_up_is_free_for_the_next(
     bill = BillId(uuid7())
     async with db.transaction(tenant_id) as tx:
         product = await product_of(tx, "49151")
-        await service.mark_billed(tx, bills={product: (bill, clock.now())}, at=clock.now())
+        await service.mark_billed(tx, bills={product: (bill, until(clock.now()))}, at=clock.now())
         assert await service.unmark_billed(tx, bill_id=bill, at=clock.now()) == 1
     assert [record.state for record in await records()] == [UsageState.RATED]
 
@@ -238,7 +246,7 @@ async def test_another_tenant_neither_sees_nor_bills_nor_rates_the_usage(
     async with db.transaction(other_tenant_id) as tx:
         with pytest.raises(NotFound):
             await service.usage_record(tx, usage_id=usage_id)
-        taken = {product: (BillId(uuid7()), clock.now())}
+        taken = {product: (BillId(uuid7()), until(clock.now()))}
         assert not await service.mark_billed(tx, bills=taken, at=clock.now())
     async with db.transaction(tenant_id) as tx:
         assert (await service.usage_record(tx, usage_id=usage_id)).state is UsageState.RATED

@@ -177,22 +177,20 @@ async def _load(tx: Tx, run: Run, cycle: Period, accounts: Sequence[BillingAccou
 async def _take_usage(
     tx: Tx, batch: _Batch, accounts: Sequence[BillingAccount], bill_ids: Mapping[AccountId, BillId]
 ) -> None:
-    """Mark the usage of the cycle, first what came late for earlier ones, and keep its sums by account."""
+    """Mark the usage of the cycle and what came late for earlier ones, and keep the sums by account."""
     owner: dict[ProductId, tuple[AccountId, Product]] = {
         product.id: (account.id, product)
         for account in accounts
         for product in batch.products.get(account.id, ())
     }
-    for before in (batch.cycle.start, batch.cycle.end):
-        wanted = {product_id: (bill_ids[account_id], before) for product_id, (account_id, _) in owner.items()}
-        for total in await usage.mark_billed(tx, bills=wanted, at=batch.now):
-            account_id, product = owner[total.product_id]
+    cycle = batch.cycle
+    wanted = {product_id: (bill_ids[account_id], cycle) for product_id, (account_id, _) in owner.items()}
+    for total in await usage.mark_billed(tx, bills=wanted, at=batch.now):
+        account_id, product = owner[total.product_id]
+        period = Period(max(cycle.start, min(product.started_at, total.first_at)), cycle.end)
+        if total.late:
             period = Period(total.first_at, total.last_at + timedelta(microseconds=1))
-            if before == batch.cycle.end:
-                period = Period(
-                    max(batch.cycle.start, min(product.started_at, total.first_at)), batch.cycle.end
-                )
-            batch.usage[account_id].append((total, period))
+        batch.usage[account_id].append((total, period))
 
 
 def _context(account: BillingAccount, entity: LegalEntity, party: Party, batch: _Batch) -> TaxContext:
@@ -227,6 +225,17 @@ def _draft(account: BillingAccount, batch: _Batch, bill_id: BillId) -> Bill | No
     return bill
 
 
+def _seller(entity: LegalEntity) -> Seller:
+    return Seller(
+        entity.name,
+        entity.vat_id,
+        entity.address,
+        entity.bank_account,
+        entity.number_prefix,
+        entity.payment_days,
+    )
+
+
 def _bill(
     account: BillingAccount,
     entity: LegalEntity,
@@ -255,14 +264,7 @@ def _bill(
         total_minor=calculated.total_minor,
         zone=account.zone,
         language=account.language,
-        seller=Seller(
-            entity.name,
-            entity.vat_id,
-            entity.address,
-            entity.bank_account,
-            entity.number_prefix,
-            entity.payment_days,
-        ),
+        seller=_seller(entity),
         customer=Customer(party.name, party.vat_id, party.address),
         drafted_at=batch.now,
         lines=calculated.lines,

@@ -184,6 +184,8 @@ class RatedTotal(msgspec.Struct, frozen=True):
     count: int
     first_at: datetime
     last_at: datetime
+    late: bool
+    """It started before the cycle of the bill that it is on."""
 
 
 class SuspendedRow(msgspec.Struct, frozen=True):

@@ -9,20 +9,22 @@ from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import BillId, PlanVersionId, ProductId, UsageId
 from farwire.kernel.page import Page, PageRequest
+from farwire.kernel.time import Period
 from farwire.rating.model import UsageKind
 from farwire.usage.model import RatedTotal, UsageRecord, UsageState
 from farwire.usage.store import records
 
 
 async def mark_billed(
-    tx: Tx, *, bills: Mapping[ProductId, tuple[BillId, datetime]], at: datetime
+    tx: Tx, *, bills: Mapping[ProductId, tuple[BillId, Period]], at: datetime
 ) -> tuple[RatedTotal, ...]:
-    """Put each product's unbilled usage that started before the given time on the given bill, at ``at``.
+    """Put each product's unbilled usage that started before the end of the cycle on the given bill, at ``at``.
 
-    Return the sums of exactly the records that were marked, so that bill and records cannot differ. Many bills may
-    share one call. Calling it again for the same bills marks nothing more unless usage was rated since.
+    Return the sums of exactly the records that were marked, so that bill and records cannot differ; what came late for
+    earlier cycles is summed by itself. Many bills may share one call. Calling it again for the same bills marks
+    nothing more unless usage was rated since.
     """
-    wanted = [(product_id, bill_id, before) for product_id, (bill_id, before) in sorted(bills.items())]
+    wanted = [(product_id, bill_id, cycle) for product_id, (bill_id, cycle) in sorted(bills.items())]
     return await records.mark_billed(tx, wanted, at)
 
 

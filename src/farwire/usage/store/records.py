@@ -17,6 +17,7 @@ from farwire.kernel.ids import (
     UsageId,
 )
 from farwire.kernel.page import Page, PageRequest
+from farwire.kernel.time import Period
 from farwire.rating.model import Direction, UsageKind
 from farwire.usage.model import RatedTotal, UsageRecord, UsageState
 
@@ -92,8 +93,8 @@ async def page_records(
 
 _SUMS = """product_id, price_id, label, kind, currency, plan_version_id, sum(charge_nano)::text AS nano,
  sum(quantity)::text AS quantity, sum(billed_quantity)::text AS billed_quantity, count(*) AS count,
- min(started_at) AS first_at, max(started_at) AS last_at"""
-_GROUP = "product_id, price_id, label, kind, currency, plan_version_id"
+ min(started_at) AS first_at, max(started_at) AS last_at, late"""
+_GROUP = "product_id, price_id, label, kind, currency, plan_version_id, late"
 
 
 def _total_from_row(row: asyncpg.Record) -> RatedTotal:
@@ -110,28 +111,31 @@ def _total_from_row(row: asyncpg.Record) -> RatedTotal:
         count=row["count"],
         first_at=row["first_at"],
         last_at=row["last_at"],
+        late=row["late"],
     )
 
 
 async def mark_billed(
-    tx: Tx, bills: Sequence[tuple[ProductId, BillId, datetime]], changed_at: datetime
+    tx: Tx, bills: Sequence[tuple[ProductId, BillId, Period]], changed_at: datetime
 ) -> tuple[RatedTotal, ...]:
-    """Put each product's unbilled usage before its time on its bill; return the sums of exactly what was marked."""
+    """Put each product's unbilled usage before its cycle's end on its bill; return the sums of what was marked."""
     rows = await tx.fetch(
         f"""WITH marked AS (
             UPDATE usage.record AS r SET state = 'billed', bill_id = b.bill_id, changed_at = $5
-            FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[]) AS b (product_id, bill_id, before)
+            FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $6::timestamptz[])
+                AS b (product_id, bill_id, since, before)
             CROSS JOIN LATERAL (SELECT ctid FROM usage.record WHERE tenant_id = $1 AND product_id = b.product_id
                 AND started_at < b.before AND state IN ('rated', 'rerated') OFFSET 0) AS found
             WHERE r.tenant_id = $1 AND r.ctid = found.ctid
             RETURNING r.product_id, r.price_id, r.label, r.kind, r.currency, r.plan_version_id, r.charge_nano,
-                r.quantity, r.billed_quantity, r.started_at)
+                r.quantity, r.billed_quantity, r.started_at, r.started_at < b.since AS late)
         SELECT {_SUMS} FROM marked GROUP BY {_GROUP} ORDER BY {_GROUP}""",
         tx.tenant_id,
         [product_id for product_id, _, _ in bills],
         [bill_id for _, bill_id, _ in bills],
-        [before for _, _, before in bills],
+        [cycle.start for _, _, cycle in bills],
         changed_at,
+        [cycle.end for _, _, cycle in bills],
     )
     return tuple(_total_from_row(row) for row in rows)
 
