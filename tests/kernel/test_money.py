@@ -99,6 +99,8 @@ def test_nano_units_survive_the_way_through_decimal(amount: int) -> None:
         ("1,5", "money.malformed"),
         ("", "money.malformed"),
         ("12 EUR", "money.malformed"),
+        ("1_000", "money.malformed"),
+        ("٣", "money.malformed"),
     ],
 )
 def test_a_wrong_amount_is_refused_with_its_field_and_value(text: str, code: str) -> None:

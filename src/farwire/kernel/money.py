@@ -73,8 +73,10 @@ def round_half_up(numerator: int, denominator: int) -> int:
 
 
 def _decimal(value: str | int | Decimal, field: str) -> Decimal:
+    # Decimal also takes "1_000" and the digits of other scripts: in a price list both are mistakes.
+    strange = isinstance(value, str) and ("_" in value or not value.isascii())
     try:
-        number = Decimal(value)
+        number = Decimal("NaN" if strange else value)
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from enum import StrEnum
 from typing import Final
 
@@ -39,7 +39,7 @@ _SCALES: Final[dict[str, tuple[Unit, int]]] = {
     "event": (Unit.EVENT, 1),
     "piece": (Unit.PIECE, 1),
 }
-_TEXT: Final = re.compile(r"\s*(-?\d+(?:\.\d+)?)?\s*([A-Za-z]+)\s*")
+_TEXT: Final = re.compile(r"\s*(-?[0-9]{1,18}(?:\.[0-9]{1,18})?)?\s*([A-Za-z]+)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,10 @@ class Quantity:
                 fix=f"write a number and one of {', '.join(_SCALES)}",
             )
         unit, scale = _SCALES[match[2]]
-        amount = Decimal(match[1] or "1") * scale
+        with localcontext(
+            prec=60
+        ):  # the longest number that the pattern lets through, times the largest scale
+            amount = Decimal(match[1] or "1") * scale
         if amount != amount.to_integral_value():
             raise Invalid(
                 f"{field} is not a whole number of {unit.value}s",
