@@ -61,6 +61,15 @@ def without_id(answer: httpx.Response) -> dict[str, Any]:
     return {name: value for name, value in answer.json().items() if name not in {"value", "requestId"}}
 
 
+async def test_the_document_and_its_page_show_code_as_code(api: Api, client: httpx.AsyncClient) -> None:
+    described = str(api.document)
+    assert "``" not in described
+    assert "`taxItem`" in described
+    page = (await client.get("/docs")).text
+    assert "`" not in page
+    assert "<code>taxItem</code>" in page
+
+
 async def test_the_document_is_valid_and_names_a_permission_everywhere(api: Api) -> None:
     OpenAPIV31SpecValidator(api.document).validate()
     known = {permission.value for permission in Permission} | {access.value for access in Access}

@@ -42,6 +42,7 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
     schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCES)
     _decimals_as_numbers(schemas)
     _decimals_as_numbers(components)
+    _as_markdown(components)
     by_type = dict(zip(map(_key, types), schemas, strict=True))
     for name in {route.item.__name__ for route in routes if _selectable(route)}:
         # fields= may leave any other attribute out
@@ -73,6 +74,15 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
             },
         },
     }
+
+
+def _as_markdown(schema: Any) -> None:
+    """Turn the docstrings' ``code`` into the `code` of CommonMark, which OpenAPI's descriptions are."""
+    if isinstance(schema, dict):
+        if isinstance(text := schema.get("description"), str):
+            schema["description"] = text.replace("``", "`")
+        for part in schema.values():
+            _as_markdown(part)
 
 
 def _decimals_as_numbers(schema: Any) -> None:

@@ -183,7 +183,7 @@ def _schema(name: str, schema: Mapping[str, Any]) -> str:
     first = (schema.get("description") or "").split("\n", 1)[0]
     return (
         f'<details id="type-{escape(name)}"><summary><code>{escape(name)}</code> '
-        f'<span class="soft">{escape(first)}</span></summary><div class="wide">{table}</div></details>'
+        f'<span class="soft">{_prose(first)}</span></summary><div class="wide">{table}</div></details>'
     )
 
 
