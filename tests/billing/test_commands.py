@@ -71,6 +71,9 @@ def test_from_an_empty_installation_to_a_checked_invoice(
     )  # fmt: skip
     assert (made["zone"], made["companies"][0]["currency"]) == ("Europe/Berlin", "EUR")
     assert farwire("tenant", "show", "acme")["id"] == made["id"]
+    again = farwire("tenant", "create", "acme", "--country", "DE")
+    assert (again["id"], again["companies"]) == (made["id"], made["companies"])
+    assert farwire("tenant", "show", "acme")["companies"] == made["companies"]
     assert farwire("tenant", "list")["total"] == 1
     farwire("catalog", "publish", str(plan))
     imported = farwire("account", "import", str(people), code=1)

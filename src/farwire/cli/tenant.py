@@ -82,21 +82,26 @@ def create(
             country=pack.code,
             zone_name=zone or pack.locale.default_time_zone,
         )
-        entity = await service.add_legal_entity(
-            db=session.db,
-            clock=session.clock,
-            tenant_id=tenant.id,
-            name=company or display_name or name,
-            vat_id=vat_id,
-            address=_address(pack.code, address or [], region),
-            country=pack.code,
-            currency_code=pack.money.currency,
-            zone_name=tenant.zone,
-            number_prefix=prefix or name.replace("-", "").upper()[:6],
-            bank_account=bank,
-            payment_days=payment_days,
-        )
-        session.out.facts(f"Operator {name}", _facts(tenant, (entity,)))
+        async with session.db.transaction(tenant.id) as tx:
+            known = tuple((await service.legal_entities(tx)).values())
+        # Without a name or a prefix the command asks for no second company beside the one that is there.
+        if company or prefix or not known:
+            entity = await service.add_legal_entity(
+                db=session.db,
+                clock=session.clock,
+                tenant_id=tenant.id,
+                name=company or display_name or name,
+                vat_id=vat_id,
+                address=_address(pack.code, address or [], region),
+                country=pack.code,
+                currency_code=pack.money.currency,
+                zone_name=tenant.zone,
+                number_prefix=prefix or name.replace("-", "").upper()[:6],
+                bank_account=bank,
+                payment_days=payment_days,
+            )
+            known = (entity,)
+        session.out.facts(f"Operator {name}", _facts(tenant, known))
         session.out.note(f"Next: farwire key create --tenant {name} --role tenant_admin --label me")
 
     run(act, as_json)
