@@ -46,7 +46,11 @@ def test_a_file_goes_in_waits_and_is_listed(farwire, tmp_path):
     assert farwire("usage", "suspense")[1]["items"][0].get("raw") is None
     code, answer, _ = farwire("rate")
     assert (code, answer["suspended"]) == (0, {"subscriber_unknown": 1})
-    assert farwire("usage", "suspense", "--usages")[1]["items"][0]["destination"] == "4930"
+    waiting = farwire("usage", "suspense", "--usages")[1]["items"][0]
+    assert (waiting["destination"], "subscriber" in waiting) == ("4930", False)
+    assert (
+        farwire("usage", "suspense", "--usages", "--raw")[1]["items"][0] == {"subscriber": "49151"} | waiting
+    )
     code, answer, _ = farwire("usage", "recycle")
     assert (code, answer["rows_tried"], answer["usages_requeued"]) == (0, 1, 1)
     code, answer, _ = farwire("usage", "totals", "--verify", "--import", imported["import_id"])

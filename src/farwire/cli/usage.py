@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from farwire.cli.shell import ExitCode, JsonOption, Output, Session, TenantOption, errors_as_exit_codes, run
-from farwire.kernel.ids import ImportId, parse_id
+from farwire.kernel.ids import ImportId, TenantId, parse_id
 from farwire.kernel.money import nano_to_decimal
 from farwire.kernel.page import PageRequest
 from farwire.kernel.tenancy import Actor, ActorKind
@@ -108,7 +108,10 @@ def suspense(
     usages: Annotated[
         bool, typer.Option("--usages", help="Usages that could not be rated, instead of rows.")
     ] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Show what the file held: personal data.")] = False,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Show what the file held, with --usages whose they are: personal data."),
+    ] = False,
     offset: Annotated[int, typer.Option(min=0, help="Skip this many.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most this many.")] = 50,
     as_json: JsonOption = False,
@@ -123,14 +126,7 @@ def suspense(
         page = PageRequest(offset, limit)
         its_import = _import_id(import_id)
         if usages:
-            waiting = await service.suspended_usages(
-                db=session.db, tenant_id=tenant_id, page=page, reason=reason or None, import_id=its_import
-            )
-            rows = [_usage_row(item) for item in waiting.items]
-            columns = ("reason", "detail", "destination", "started_at", "quantity", "attempts", "usage_id")
-            session.out.rows(
-                "Usages in suspense", columns, rows, empty="No usage is in suspense.", total=waiting.total
-            )
+            await _show_usages(session, tenant_id, page, reason or None, its_import, raw=raw)
             return
         found = await service.suspended_rows(
             db=session.db, tenant_id=tenant_id, page=page, reason=reason or None, import_id=its_import
@@ -140,6 +136,31 @@ def suspense(
         session.out.rows("Rows in suspense", names, shown, empty="No row is in suspense.", total=found.total)
 
     run(act, as_json)
+
+
+async def _show_usages(
+    session: Session,
+    tenant_id: TenantId,
+    page: PageRequest,
+    reason: str | None,
+    import_id: ImportId | None,
+    *,
+    raw: bool,
+) -> None:
+    waiting = await service.suspended_usages(
+        db=session.db, tenant_id=tenant_id, page=page, reason=reason, import_id=import_id
+    )
+    rows = [_usage_row(item) for item in waiting.items]
+    columns = ["reason", "detail", "destination", "started_at", "quantity", "attempts", "usage_id"]
+    if raw:
+        names = await service.identifiers_of_usages(
+            db=session.db, tenant_id=tenant_id, usage_ids=[item.usage_id for item in waiting.items]
+        )
+        rows = [{"subscriber": names.get(item.usage_id)} | _usage_row(item) for item in waiting.items]
+        columns.insert(0, "subscriber")
+    session.out.rows(
+        "Usages in suspense", columns, rows, empty="No usage is in suspense.", total=waiting.total
+    )
 
 
 def _usage_row(item: SuspendedUsage) -> dict[str, object]:

@@ -14,6 +14,7 @@ from farwire.usage.service.rating_run import RateReport, queued_usages, rate_usa
 from farwire.usage.service.recycling import (
     RecycleReport,
     close_stale_sessions,
+    identifiers_of_usages,
     recycle,
     suspended_rows,
     suspended_usages,
@@ -30,6 +31,7 @@ __all__ = [
     "close_stale_sessions",
     "erase_subscriber_rows",
     "expire_suspended_rows",
+    "identifiers_of_usages",
     "import_usage",
     "imports",
     "load_profile",

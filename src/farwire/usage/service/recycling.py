@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from farwire.base import audit, eventbus
 from farwire.base.clock import Clock
 from farwire.base.storage import Database, Tx
+from farwire.inventory import service as inventory
 from farwire.kernel.errors import FarwireError
-from farwire.kernel.ids import ImportId, TenantId
+from farwire.kernel.ids import ImportId, TenantId, UsageId
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.usage import events
@@ -228,3 +230,13 @@ async def suspended_usages(
     """Return usages in suspense."""
     async with db.transaction(tenant_id) as tx:
         return await store.page_usages(tx, page, reason=reason, import_id=import_id)
+
+
+async def identifiers_of_usages(
+    *, db: Database, tenant_id: TenantId, usage_ids: Sequence[UsageId]
+) -> Mapping[UsageId, str]:
+    """Return the identifier, such as a number, from which each usage came: personal data. Who is erased has none."""
+    async with db.transaction(tenant_id) as tx:
+        keys = await store.subscribers_of(tx, usage_ids)
+        names = await inventory.identifiers_of(tx, tuple(set(keys.values())))
+    return {usage_id: names[key] for usage_id, key in keys.items() if key in names}

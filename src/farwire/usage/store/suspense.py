@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from farwire.base.storage import Tx
-from farwire.kernel.ids import ImportId, UsageId
+from farwire.kernel.ids import ImportId, SubscriberKey, UsageId
 from farwire.kernel.page import Page, PageRequest
 from farwire.usage.model import SuspendedRow, SuspendedUsage
 
@@ -70,6 +70,16 @@ async def page_usages(
         for row in rows
     )
     return Page(items, total, page.offset, page.limit)
+
+
+async def subscribers_of(tx: Tx, usages: Sequence[UsageId]) -> dict[UsageId, SubscriberKey]:
+    """Return whose usages these are."""
+    rows = await tx.fetch(
+        "SELECT usage_id, subscriber_key FROM usage.record WHERE tenant_id = $1 AND usage_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        usages,
+    )
+    return {UsageId(row["usage_id"]): SubscriberKey(row["subscriber_key"]) for row in rows}
 
 
 async def rows_to_retry(
