@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -259,6 +260,10 @@ def _amount(price_nano: int, share: tuple[int, int], sign: int, factors: tuple[F
     return Nano(int64(round_half_up(numerator, denominator)))
 
 
+_nano = lru_cache(maxsize=4096)(nano)
+"""Prices of plans are few, and each is charged thousands of times."""
+
+
 def _planned(
     plan: PricePlan,
     price: Recurring | OneOff,
@@ -270,7 +275,7 @@ def _planned(
     trigger: str = "",
 ) -> PlannedCharge:
     first, after_last = period.local_days(cycle.tz)
-    price_nano = nano(price.price)
+    price_nano = _nano(price.price)
     total = _amount(price_nano, share, sign, factors)
     explanation = RecurringExplanation(
         offering=plan.offering,

@@ -15,6 +15,7 @@ from farwire.account import service as accounts
 from farwire.account.model import BillingAccount
 from farwire.base import eventbus
 from farwire.base.clock import Clock
+from farwire.base.collecting import rarely_collecting
 from farwire.base.storage import Database, Tx, plan_as_lookups
 from farwire.inventory import service as inventory
 from farwire.inventory.model import Assignment, Product
@@ -100,22 +101,23 @@ async def rate_usage(
     to suspense with a stable reason; a zero quantity is unrated for good.
     """
     total = _Tally()
-    for step in (_guide_batch, _price_batch):
-        while True:
-            if cancelled():
+    with rarely_collecting():
+        for step in (_guide_batch, _price_batch):
+            while not cancelled():
+                async with db.transaction(tenant_id) as tx:
+                    await plan_as_lookups(tx)
+                    await imports_store.lock_tenant(tx)
+                    part = _Tally()
+                    more = await step(tx, clock, part, batch)
+                    if part.done:
+                        await eventbus.publish(tx, events.rated(tenant_id, part.counts(), clock.now()))
+                if not more:
+                    break
+                total.add(part)
+                if progress is not None:
+                    progress(total.done)
+            else:
                 return total.report(cancelled=True)
-            async with db.transaction(tenant_id) as tx:
-                await plan_as_lookups(tx)
-                await imports_store.lock_tenant(tx)
-                part = _Tally()
-                more = await step(tx, clock, part, batch)
-                if part.done:
-                    await eventbus.publish(tx, events.rated(tenant_id, part.counts(), clock.now()))
-            if not more:
-                break
-            total.add(part)
-            if progress is not None:
-                progress(total.done)
     return total.report(cancelled=False)
 
 
