@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.catalog.model import read_plan
 from farwire.catalog.service import publish_plan
-from farwire.kernel.errors import Conflict, NotFound
+from farwire.kernel.errors import Conflict, Invalid, NotFound
 from farwire.kernel.ids import PlanVersionId, ProductId, TenantId, uuid7
-from farwire.kernel.time import BillCycle, zone
+from farwire.kernel.time import BillCycle, instant, zone
 from farwire.rating import service
-from farwire.rating.model import Charge, Chargeable, PortedNumber, rate
+from farwire.rating.model import Charge, Chargeable, rate
 from farwire.rating.service import DeckReport
 
 from .golden import FLEX_M
@@ -201,15 +202,43 @@ async def test_batches_at_once_do_not_lose_a_count(office: Office) -> None:
     assert sum(await asyncio.gather(*(batch() for _ in range(5)))) == 10
 
 
-async def test_ported_numbers_are_dated(office: Office) -> None:
+def ported(office: Office, path: Path, *rows: str) -> Awaitable[int]:
+    path.write_text("\n".join(["number,valid_from,operator,rates_as", *rows]) + "\n", encoding="utf-8")
+    return service.import_ported_numbers(
+        db=office.db, tenant_id=office.tenant_id, clock=office.clock, path=path
+    )
+
+
+async def test_ported_numbers_are_dated(office: Office, tmp_path: Path) -> None:
+    rows = ("+4930,2026-06-01T00:00:00Z,a,49176", "4930,2026-07-01T00:00:00Z,b,")
+    for _ in range(2):
+        assert await ported(office, tmp_path / "ported.csv", *rows) == 2
     async with office.db.transaction(office.tenant_id) as tx:
-        await service.add_ported_numbers(
-            tx, [PortedNumber("4930", JUNE, "a", "49176"), PortedNumber("4930", JULY, "b", "")]
-        )
         known = await service.load_portability(tx, ["4930", "4931", ""])
-    found = known.at("4930", JUNE)
+    june, july = instant("2026-06-01T00:00:00Z"), instant("2026-07-01T00:00:00Z")
+    found = known.at("4930", june)
     assert found is not None
     assert (found.operator, found.rates_as) == ("a", "49176")
-    assert known.at("4930", JULY) is None
-    assert known.at("4930", JUNE - timedelta(seconds=1)) is None
-    assert known.at("4931", JUNE) is None
+    assert known.at("4930", july) is None
+    assert known.at("4930", june - timedelta(seconds=1)) is None
+    assert known.at("4931", june) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        ("4930,2026-06-01T00:00:00,a,49176", "time.zone_missing"),
+        ("49x30,2026-06-01T00:00:00Z,a,49176", "rating.ported_number"),
+        (",2026-06-01T00:00:00Z,a,49176", "rating.ported_number"),
+        ("4930,2026-06-01T00:00:00Z,a", "rating.ported_file"),
+        ("4930,2026-06-01T00:00:00Z,a,49176,more", "rating.ported_file"),
+    ],
+)
+async def test_a_bad_row_of_ported_numbers_is_named_and_nothing_is_kept(
+    office: Office, tmp_path: Path, row: str, code: str
+) -> None:
+    with pytest.raises(Invalid, match="row 2") as caught:
+        await ported(office, tmp_path / "ported.csv", "4931,2026-06-01T00:00:00Z,a,49176", row)
+    assert caught.value.code == code
+    async with office.db.transaction(office.tenant_id) as tx:
+        assert not (await service.load_portability(tx, ["4931"])).rows

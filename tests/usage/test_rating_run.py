@@ -13,6 +13,7 @@ from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import BillId, UsageId, uuid7
 from farwire.kernel.page import PageRequest
 from farwire.kernel.time import Period
+from farwire.rating.service import import_ported_numbers
 from farwire.usage import service
 from farwire.usage.model import UsageState
 
@@ -92,6 +93,19 @@ async def test_free_minutes_are_used_in_the_order_of_time_whatever_the_batches(l
     charges = [record.charge_nano for record in await records()]
     assert charges == [0] * 5 + [1_200_000_000] * 3
     assert report.charged_nano == {"EUR": 3_600_000_000}
+
+
+@pytest.mark.usefixtures("sold")
+async def test_a_ported_number_costs_what_its_operator_costs_from_that_day_on(
+    db, tenant_id, clock, tmp_path, load, rate, records
+):
+    path = tmp_path / "ported.csv"
+    path.write_text("number,valid_from,operator,rates_as\n4930,2026-05-10T00:00:00Z,other,1099\n")
+    assert await import_ported_numbers(db=db, tenant_id=tenant_id, clock=clock, path=path) == 1
+    await load(call(1, at="2026-05-09T00:00:00Z", seconds=660) + call(2, at="2026-05-10T00:00:00Z"))
+    await rate()
+    charged = [(record.price_id, record.charge_nano) for record in await records()]
+    assert charged == [("calls", 600_000_000), ("internal", 10_000_000)]
 
 
 @pytest.mark.usefixtures("sold")

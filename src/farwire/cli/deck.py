@@ -196,3 +196,23 @@ def lookup(
         session.out.rows(f"{deck.name}@{deck.version} ({deck.currency})", columns, rows, empty=empty)
 
     run(act, as_json)
+
+
+@app.command("ported")
+def import_ported(
+    file: Annotated[Path, typer.Argument(help="CSV: number,valid_from,operator,rates_as.")],
+    tenant: TenantOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Load ported numbers: from then on, calls to a number cost what calls to the prefix rates_as cost.
+
+    An empty rates_as says that the number went back to its own range. The same number and time replaces the row.
+    """
+
+    async def act(session: Session) -> None:
+        count = await service.import_ported_numbers(
+            db=session.db, tenant_id=await session.tenant(tenant), clock=session.clock, path=file
+        )
+        session.out.facts("Ported numbers", {"rows": count})
+
+    run(act, as_json)

@@ -6,8 +6,8 @@ from farwire.rating.service.decks import (
     list_decks,
     rows_for_number,
 )
+from farwire.rating.service.porting import import_ported_numbers
 from farwire.rating.service.tariffs import (
-    add_ported_numbers,
     check_compiles,
     holidays_of,
     load_counters,
@@ -18,10 +18,10 @@ from farwire.rating.service.tariffs import (
 
 __all__ = [
     "DeckReport",
-    "add_ported_numbers",
     "check_compiles",
     "holidays_of",
     "import_deck",
+    "import_ported_numbers",
     "list_decks",
     "load_counters",
     "load_portability",

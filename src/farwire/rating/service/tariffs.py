@@ -19,7 +19,6 @@ from farwire.rating.model import (
     Deck,
     DeckVersion,
     Portability,
-    PortedNumber,
     Tariff,
     compile_tariff,
 )
@@ -134,10 +133,3 @@ async def load_portability(tx: Tx, numbers: Iterable[str]) -> Portability:
     """Return who the ported ones of ``numbers`` belonged to, and when."""
     wanted = sorted({number for number in numbers if number})
     return Portability.of(await store.ported(tx, wanted) if wanted else ())
-
-
-async def add_ported_numbers(tx: Tx, numbers: Iterable[PortedNumber]) -> None:
-    """Add ported numbers. A row with the same number and time replaces the one that is there."""
-    rows = list(numbers)
-    if rows:
-        await store.add_ported(tx, rows)
