@@ -8,7 +8,6 @@ from farwire.billing.service.run import (
     list_runs,
     run_bills,
     run_failures,
-    run_report,
 )
 
 __all__ = [
@@ -23,5 +22,4 @@ __all__ = [
     "render_pdf",
     "run_bills",
     "run_failures",
-    "run_report",
 ]
