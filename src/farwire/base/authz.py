@@ -139,15 +139,3 @@ def require(principal: Principal, permission: Permission) -> None:
         value=permission.value,
         fix=f"use a key of a role that has it: {able}",
     )
-
-
-def roles_table() -> str:
-    """Return the matrix as a Markdown table: one line per permission, one column per role."""
-    lines = [
-        "| permission | " + " | ".join(role.value.replace("_", " ") for role in Role) + " |",
-        "|---|" + ":-:|" * len(Role),
-    ]
-    for permission in Permission:
-        marks = ("✓" if permission in ROLE_PERMISSIONS[role] else "" for role in Role)
-        lines.append(f"| `{permission}` | " + " | ".join(marks) + " |")
-    return "\n".join(lines) + "\n"

@@ -124,9 +124,7 @@ async def _operator(db: Database, clock: MovableClock, name: str) -> TenantId:
         tenant_id=tenant.id,
         name="Nordlicht Mobil GmbH",
         vat_id="DE123456788",
-        address=Address(
-            "DE", {"street": "Kaistraße", "house_number": "7", "postcode": "20457", "city": "Hamburg"}
-        ),
+        address=Address("DE", _SELLER_ADDRESS),
         country="DE",
         currency_code="EUR",
         zone_name="Europe/Berlin",

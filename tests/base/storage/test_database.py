@@ -35,22 +35,6 @@ async def test_a_block_that_raises_keeps_nothing(probe: Database, mine: TenantId
         assert await tx.fetchval(COUNT, mine) == 0
 
 
-async def test_a_savepoint_keeps_what_came_before_it(probe: Database, mine: TenantId) -> None:
-    async with probe.transaction(mine) as tx:
-        await tx.execute("INSERT INTO probe.item VALUES ($1, 1, 'x')", mine)
-        with pytest.raises(asyncpg.UniqueViolationError):
-            async with tx.savepoint():
-                await tx.execute("INSERT INTO probe.item VALUES ($1, 2, 'x')", mine)
-                await tx.execute("INSERT INTO probe.item VALUES ($1, 1, 'x')", mine)
-        async with tx.savepoint():
-            await tx.execute("INSERT INTO probe.item VALUES ($1, 3, 'x')", mine)
-    async with probe.transaction(mine) as tx:
-        assert [row["item_id"] for row in await tx.fetch("SELECT item_id FROM probe.item ORDER BY 1")] == [
-            1,
-            3,
-        ]
-
-
 async def test_swallowing_a_failed_statement_is_a_defect_and_not_a_silent_rollback(
     probe: Database, mine: TenantId
 ) -> None:
@@ -106,15 +90,6 @@ async def test_bulk_insert_refuses_names_that_are_not_plain(probe: Database, min
     with pytest.raises(Defect):
         async with probe.transaction(mine) as tx:
             await tx.copy_records("probe.item; DROP TABLE x", columns=COLUMNS, records=[(mine, 1, "x")])
-
-
-async def test_a_cursor_reads_more_rows_than_it_holds(probe: Database, mine: TenantId) -> None:
-    async with probe.transaction(mine) as tx:
-        await tx.copy_records("probe.item", columns=COLUMNS, records=((mine, n, "x") for n in range(2500)))
-        seen = [
-            row["item_id"] async for row in tx.rows("SELECT item_id FROM probe.item ORDER BY 1", batch=100)
-        ]
-    assert seen == list(range(2500))
 
 
 async def test_two_serializable_transactions_that_meet_are_a_conflict_to_repeat(

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
 from farwire.base.canonical import JSON, holds_nul, storable
 from farwire.kernel.errors import Invalid
-from farwire.kernel.ids import EventId, TenantId, parse_id, uuid7
-from farwire.kernel.time import as_utc, instant
+from farwire.kernel.ids import EventId, TenantId, uuid7
+from farwire.kernel.time import as_utc
 
 MAX_DATA_OCTETS: Final = 64 * 1024
 """What every CloudEvents intermediary must forward (CloudEvents 1.0, "Size limits")."""
@@ -139,43 +138,3 @@ def to_cloudevent(event: Event) -> dict[str, JSON]:
     if event.cause_id is not None:
         envelope["causeid"] = str(event.cause_id)
     return envelope
-
-
-def from_cloudevent(envelope: Mapping[str, JSON]) -> Event:
-    """Return the event of a structured envelope. Raises ``Invalid`` naming the attribute that is missing or wrong."""
-    if envelope.get("specversion") != "1.0":
-        raise Invalid(
-            "not a CloudEvents 1.0 envelope",
-            code="eventbus.envelope",
-            field="specversion",
-            value=envelope.get("specversion"),
-        )
-    data = envelope.get("data")
-    if not isinstance(data, Mapping):
-        raise Invalid("event data is not an object", code="eventbus.envelope", field="data")
-    cause = envelope.get("causeid")
-    event = Event(
-        id=EventId(_uuid(envelope, "id")),
-        tenant_id=TenantId(_uuid(envelope, "tenant")),
-        type=_text(envelope, "type"),
-        subject=_text(envelope, "subject"),
-        occurred_at=instant(_text(envelope, "time"), field="time"),
-        recorded_at=instant(_text(envelope, "recordedat"), field="recordedat"),
-        data=MappingProxyType(dict(data)),
-        cause_id=None if cause is None else EventId(_uuid(envelope, "causeid")),
-    )
-    _check(event)
-    return event
-
-
-def _text(envelope: Mapping[str, JSON], name: str) -> str:
-    value = envelope.get(name)
-    if isinstance(value, str):
-        return value
-    raise Invalid(
-        f"attribute {name} is missing or no text", code="eventbus.envelope", field=name, value=value
-    )
-
-
-def _uuid(envelope: Mapping[str, JSON], name: str) -> UUID:
-    return parse_id(_text(envelope, name), field=name)

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from farwire.base.clock import Clock
@@ -314,7 +315,7 @@ class Relay:
             now = self._clock.now()
             outcome.set_aside.extend(behind_another(item.event, now=now) for item in queues.pop(key))
         await _in_parallel(
-            [_bound(self._handle_subject, subscriber, lease, queue, outcome) for queue in queues.values()],
+            [partial(self._handle_subject, subscriber, lease, queue, outcome) for queue in queues.values()],
             self._settings.concurrency,
         )
         return outcome
@@ -374,16 +375,6 @@ def _lost(subscriber: Subscriber) -> LeaseLost:
 
 
 Work = Callable[[], Awaitable[None]]
-
-
-def _bound(
-    act: Callable[[Subscriber, _Lease, Sequence[_Item], _Outcome], Awaitable[None]],
-    subscriber: Subscriber,
-    lease: _Lease,
-    queue: Sequence[_Item],
-    outcome: _Outcome,
-) -> Work:
-    return lambda: act(subscriber, lease, queue, outcome)
 
 
 async def _in_parallel(works: Sequence[Work], width: int) -> None:

@@ -36,12 +36,11 @@ class Isolation(StrEnum):
 class Session:
     """One transaction. Errors of the driver become Farwire's when the transaction ends."""
 
-    __slots__ = ("_savepoints", "_timeout", "conn")
+    __slots__ = ("_timeout", "conn")
 
     def __init__(self, conn: Connection, timeout_s: float) -> None:
         self.conn = conn
         self._timeout = timeout_s
-        self._savepoints = 0
 
     async def fetch(self, sql: str, *args: object) -> list[Record]:
         """Return all rows. Bound the result in the statement: it is held in memory."""
@@ -70,11 +69,6 @@ class Session:
         with self._answers():
             await self.conn.executemany(sql, args, timeout=self._timeout)
 
-    async def rows(self, sql: str, *args: object, batch: int = 1000) -> AsyncIterator[Record]:
-        """Yield rows from a server-side cursor, ``batch`` at a time: bounded memory for any result."""
-        async for row in self.conn.cursor(sql, *args, prefetch=batch, timeout=self._timeout):
-            yield row
-
     @contextmanager
     def _answers(self) -> Iterator[None]:
         """Tell a server that has gone silent: it would have stopped the statement itself before we lose patience."""
@@ -101,19 +95,6 @@ class Session:
                 skip_duplicates=skip_duplicates,
                 timeout_s=self._timeout,
             )
-
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """Keep what came before if the block raises: only the block is rolled back, and the error goes on."""
-        self._savepoints += 1
-        name = f"s{self._savepoints}"
-        await self.conn.execute(f"SAVEPOINT {name}")
-        try:
-            yield
-        except BaseException:
-            await self.conn.execute(f"ROLLBACK TO SAVEPOINT {name}; RELEASE SAVEPOINT {name}")
-            raise
-        await self.conn.execute(f"RELEASE SAVEPOINT {name}")
 
 
 class Tx(Session):

@@ -169,6 +169,14 @@ def why_no_connection(error: BaseException) -> FarwireError:
         return NotFound(
             "the database does not exist", code="storage.database_missing", fix="farwire db migrate"
         )
+    if isinstance(error, ValueError):  # also what asyncpg says about its configuration
+        # Its text is not shown: it may repeat the password.
+        return Invalid(
+            "the database URL cannot be read",
+            code="storage.url_malformed",
+            field="database_url",
+            fix="write postgresql://USER:PASSWORD@HOST/DATABASE",
+        )
     return translate(error) or unavailable(type(error).__name__)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -124,12 +124,6 @@ def _of_context(context: str, folder: Path) -> list[Migration]:
     if numbers != list(range(1, len(found) + 1)):
         raise MigrationGap(f"the migrations of {context} are not 0001, 0002, … without a hole: {numbers}")
     return found
-
-
-def fingerprint(migrations: Iterable[Migration]) -> str:
-    """Return a short hash over all migrations: equal schemas have equal ones."""
-    text = "\n".join(f"{migration.label} {migration.checksum}" for migration in migrations)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def compare(known: Sequence[Migration], applied: Sequence[Applied]) -> MigrationState:

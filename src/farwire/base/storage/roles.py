@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
 
 from farwire.base.storage.errors import RoleRefused
 
@@ -95,8 +94,3 @@ async def check_work_role(conn: Connection) -> None:
         field="database_url",
         fix="connect as farwire_app, or as a role that is a member of farwire_app only (docs/operations.md)",
     )
-
-
-def database_of(url: str) -> str:
-    """Return the database that ``url`` names."""
-    return unquote(urlsplit(url).path.lstrip("/"))

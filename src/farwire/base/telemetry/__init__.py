@@ -1,7 +1,7 @@
 """Logs, metrics and traces without personal data (see README.md)."""
 
 from farwire.base.telemetry.logs import configure_logging, get_logger, log_context
-from farwire.base.telemetry.metrics import counter, exposition, gauge, histogram, label_tenants
+from farwire.base.telemetry.metrics import counter, exposition, gauge
 from farwire.base.telemetry.redaction import error_text, mask, redact
 from farwire.base.telemetry.tracing import configure_tracing, span, stop_tracing
 
@@ -13,8 +13,6 @@ __all__ = [
     "exposition",
     "gauge",
     "get_logger",
-    "histogram",
-    "label_tenants",
     "log_context",
     "mask",
     "redact",
