@@ -1,4 +1,4 @@
-"""The database stops, or its disk is full, in the middle of an import: the totals stay true and the same command goes on.
+"""The database stops, or its disk is full, in the middle of an import: the totals stay true, the same command goes on.
 
 Each has a server of its own, since nobody may stop the one that the other tests use.
 """
@@ -43,7 +43,9 @@ def place() -> Iterator[Path]:
 
 
 def mounted(place: Path, *options: str) -> bool:
-    return subprocess.run(["/bin/mount", *options, str(place)], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(["/bin/mount", *options, str(place)], capture_output=True, check=False).returncode == 0
+    )
 
 
 @pytest.fixture
