@@ -127,9 +127,11 @@ def test_a_day_before_all_days_is_refused() -> None:
     assert refused.value.code == "time.out_of_range"
 
 
-def farwire(*words: str, encoding: str, out: str = "") -> subprocess.CompletedProcess[bytes]:
+def farwire(
+    *words: str, encoding: str = "utf-8", out: str = "", **settings: str
+) -> subprocess.CompletedProcess[bytes]:
     command = [str(Path(sys.executable).with_name("farwire")), *words]
-    env = os.environ | {"PYTHONIOENCODING": encoding}
+    env = os.environ | {"PYTHONIOENCODING": encoding} | settings
     if not out:
         return subprocess.run(command, env=env, capture_output=True, timeout=60, check=False)
     with Path(out).open("wb") as sink:
@@ -154,7 +156,15 @@ def test_json_is_whole_in_any_encoding() -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full")
 @pytest.mark.parametrize("words", [("country", "list"), ("country", "show", "DE", "--json")])
 def test_output_to_a_full_disk_ends_with_its_code(words: tuple[str, ...]) -> None:
-    done = farwire(*words, encoding="utf-8", out="/dev/full")
+    done = farwire(*words, out="/dev/full")
     assert done.returncode == ExitCode.EXHAUSTED
     assert b"cli.disk_full" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://u:s3cret@h:port/x", "mysql://u:s3cret@h/x"])
+def test_a_database_url_that_cannot_be_read_is_invalid_input(url: str) -> None:
+    done = farwire("tenant", "list", FARWIRE_DATABASE_URL=url)
+    assert done.returncode == ExitCode.INVALID, done.stderr
+    assert b"storage.url_malformed" in done.stderr
+    assert b"s3cret" not in done.stderr

@@ -305,7 +305,7 @@ async def open_pool(
         await pool
         async with pool.acquire() as conn:
             await check_work_role(conn)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         pool.terminate()
         raise errors.why_no_connection(error) from error
     except BaseException:
