@@ -242,7 +242,9 @@ class _RowParser:
         amount = _nano(text.replace(",", ".") if self._comma and "." not in text else text)
         if amount is None or (self._comma and "." in text):
             fix = "0,0123" if self._comma else "0.0123 (or say --decimal-comma)"
-            raise _BadRow(name, text, "not an amount from 0 to 9223372036 with at most 9 decimals", f"write {fix}")
+            raise _BadRow(
+                name, text, "not an amount from 0 to 9223372036 with at most 9 decimals", f"write {fix}"
+            )
         return amount
 
 
