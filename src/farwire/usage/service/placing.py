@@ -224,13 +224,14 @@ async def add_usages(
     known = await store.known_usages(tx, [usage.usage_id for usage, _, _ in usages])
     new: list[tuple[Usage, ImportId, SubscriberKey]] = []
     again = []
+    keys = {caller: SubscriberKey(UUID(caller)) for caller in {usage.caller for usage, _, _ in usages}}
     for usage, import_id, row_number in usages:
         if usage.usage_id in known:
             again.append((import_id, row_number, usage.usage_id))
             deltas.usage(import_id, UsageOutcome.DUPLICATE)
         else:
             known.add(usage.usage_id)
-            new.append((usage, import_id, SubscriberKey(UUID(usage.caller))))
+            new.append((usage, import_id, keys[usage.caller]))
             deltas.usage(import_id, UsageOutcome.RECEIVED)
     if new:
         await store.add_usages(tx, new, at)

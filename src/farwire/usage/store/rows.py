@@ -224,11 +224,16 @@ async def add_usages(tx: Tx, usages: Sequence[tuple[Usage, ImportId, SubscriberK
     """Add usages that are not known, as received, and queue them for the rate run."""
     found = [usage for usage, _, _ in usages]
     await tx.execute(
-        """INSERT INTO usage.record (tenant_id, state, changed_at, usage_id, import_id, subscriber_key, kind,
-        started_at,
-            quantity, destination, direction, visited_network, rating_group, external_charge_nano, external_currency)
-        SELECT $1, 'received', $2, * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[],
-            $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])""",
+        """WITH added AS (
+            INSERT INTO usage.record (tenant_id, state, changed_at, usage_id, import_id, subscriber_key, kind,
+                started_at, quantity, destination, direction, visited_network, rating_group, external_charge_nano,
+                external_currency)
+            SELECT $1, 'received', $2, * FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::text[],
+                $7::timestamptz[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[],
+                $14::text[])
+            RETURNING subscriber_key, started_at, usage_id, import_id, quantity)
+        INSERT INTO usage.waiting (tenant_id, subscriber_key, started_at, usage_id, import_id, quantity)
+        SELECT $1, * FROM added""",
         tx.tenant_id,
         at,
         [usage.usage_id for usage in found],
@@ -243,16 +248,6 @@ async def add_usages(tx: Tx, usages: Sequence[tuple[Usage, ImportId, SubscriberK
         [usage.rating_group for usage in found],
         [usage.charge_nano for usage in found],
         [usage.charge_currency for usage in found],
-    )
-    await tx.execute(
-        """INSERT INTO usage.waiting (tenant_id, subscriber_key, started_at, usage_id, import_id, quantity)
-        SELECT $1, * FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::bigint[])""",
-        tx.tenant_id,
-        [key for _, _, key in usages],
-        [usage.started_at for usage in found],
-        [usage.usage_id for usage in found],
-        [import_id for _, import_id, _ in usages],
-        [usage.quantity for usage in found],
     )
 
 
