@@ -40,8 +40,8 @@ def farwire(database_env: dict[str, str]) -> Farwire:
 def told(database_env: dict[str, str]) -> Callable[..., str]:
     """Run a command; return what it says to people."""
 
-    def call(*words: str) -> str:
-        environment = {**os.environ, **database_env, "FARWIRE_TENANT": "acme", "COLUMNS": "160"}
+    def call(*words: str, columns: int = 160) -> str:
+        environment = {**os.environ, **database_env, "FARWIRE_TENANT": "acme", "COLUMNS": str(columns)}
         command = [sys.executable, "-c", MAIN, *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
@@ -89,6 +89,7 @@ def test_from_an_empty_installation_to_a_checked_invoice(
     assert (report["state"], report["issued"], report["failed"]) == ("completed", 2, 0)
     listed = farwire("bill", "list", "--account", "100001")["items"]
     assert [(row["number"], row["total"]) for row in listed] == [("AM-2026-0000001", "52.19 EUR")]
+    assert "│ AM-2026-0000001 │ 100001  │" in told("bill", "list", columns=80)
     shown = farwire("bill", "show", "AM-2026-0000001", "--pdf", str(pdf))
     assert [line["amount"] for line in shown["lines"]] == ["9.90 EUR", "13.33 EUR", "20.00 EUR", "0.63 EUR"]
     assert "52,19 €" in PdfReader(io.BytesIO(pdf.read_bytes())).pages[0].extract_text()

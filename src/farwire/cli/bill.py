@@ -157,9 +157,9 @@ def list_bills(
             }
             for bill in page.items
         ]
-        columns = ("number", "account", "cycle_end", "state", "net", "tax", "total", "due_on")
+        columns = ("number", "account", "cycle_end", "state", "total", "due_on")  # fits 80 columns
         empty = f"No bill yet: farwire bill run --tenant {tenant} --until DAY"
-        session.out.rows("Bills", columns, rows, empty=empty, total=page.total, right=("net", "tax", "total"))
+        session.out.rows("Bills", columns, rows, empty=empty, total=page.total, right=("total",))
 
     run(act, as_json)
 
