@@ -11,6 +11,7 @@ import msgspec
 
 from farwire.base import eventbus
 from farwire.base.clock import Clock
+from farwire.base.collecting import rarely_collecting
 from farwire.base.storage import Database, Tx
 from farwire.kernel.errors import NotFound, check
 from farwire.kernel.ids import ImportId, TenantId, uuid7
@@ -70,7 +71,7 @@ async def import_usage(
     """
     check(0 < batch_rows <= MAX_BATCH_ROWS, "usage.batch_rows")
     source = await asyncio.to_thread(open_source, path)
-    with open_rows(path, profile) as (header, rows):
+    with open_rows(path, profile) as (header, rows), rarely_collecting():
         compiled = mapper(profile, tenant_id, header)
         record = await _begin(
             db, tenant_id, clock, source, profile, header, again=again, batch_rows=batch_rows
