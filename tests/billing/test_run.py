@@ -186,7 +186,10 @@ async def main():
     db = await open_database(load_settings())
     print("begun", flush=True)
     tenant_id, clock = UUID(sys.argv[1]), MovableClock(until)
-    report = await service.run_bills(db=db, tenant_id=tenant_id, clock=clock, until=until, batch=5)
+    report = await service.run_bills(
+        db=db, tenant_id=tenant_id, clock=clock, until=until, batch=5,
+        progress=lambda phase, done, total: print(phase, done, flush=True),
+    )
     await db.close()
     sys.exit(0 if report.ok else 1)
 
@@ -194,13 +197,14 @@ asyncio.run(main())
 """
 
 
-def kill_after(delay_s: float, tenant_id: TenantId, env: dict[str, str]) -> int:
-    """Start a run in a process of its own and kill it after ``delay_s``; return how it ended."""
+def kill_after(batches: int, delay_s: float, tenant_id: TenantId, env: dict[str, str]) -> int:
+    """Start a run in a process of its own, kill it ``delay_s`` after it told of ``batches``; return how it ended."""
     with subprocess.Popen(
         [sys.executable, "-c", RUN, str(tenant_id), UNTIL], env={**os.environ, **env}, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        for _ in range(1 + batches):
+            assert process.stdout.readline(), "the run ended before it could be killed"
         time.sleep(delay_s)
         process.send_signal(signal.SIGKILL)
         return process.wait(timeout=60)
@@ -225,11 +229,11 @@ async def test_kill_9_in_the_middle_neither_loses_nor_doubles_anything(
             )
     clock.set(instant(UNTIL))
     await worlds[0].run(UNTIL, batch=5)
-    killed = 0
     for _ in range(4):
-        code = await asyncio.to_thread(kill_after, chance.uniform(0.05, 0.35), other_tenant_id, database_env)
-        killed += code == -signal.SIGKILL
-    assert killed >= 2
+        # 60 batches of drafts and 60 of numbers: four times at most 20 leave something to be killed in.
+        when = (chance.randint(0, 20), chance.uniform(0, 0.01))
+        code = await asyncio.to_thread(kill_after, *when, other_tenant_id, database_env)
+        assert code == -signal.SIGKILL
     await worlds[1].run(UNTIL, batch=5)
     first, second = [await picture(world) for world in worlds]
     assert first == second, f"repeat with FARWIRE_TEST_SEED={seed}"
