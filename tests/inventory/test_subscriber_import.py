@@ -97,7 +97,8 @@ async def test_each_bad_row_is_named_and_the_good_ones_are_kept(
     assert (report.rows, report.added, report.refused) == (len(bad) + 1, 1, len(bad))
     assert [error.field for error in report.errors] == [*list(bad)[:-2], "anchor_day", "vat_id"]
     assert [error.row for error in report.errors] == list(range(1, len(bad) + 1))
-    assert not any("Anna" in error.message for error in report.errors)
+    assert not any("Anna" in f"{error.message} {error.fix}" for error in report.errors)
+    assert report.errors[2].fix == "add Z or an offset such as +02:00"
 
 
 async def test_a_number_that_belongs_to_another_is_refused_in_the_file_and_in_the_base(

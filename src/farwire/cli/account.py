@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -51,16 +52,13 @@ def _show_report(session: Session, report: SubscriberReport, title: str) -> None
         "unchanged": report.unchanged,
         "refused": report.refused,
     }
-    errors = [
-        {"row": error.row, "code": error.code, "field": error.field, "message": error.message}
-        for error in report.errors
-    ]
+    errors = [asdict(error) for error in report.errors]
     if session.out.as_json:
         session.out.facts(title, {**facts, "errors": errors})
     else:
         session.out.facts(title, facts)
         if errors:
-            session.out.rows("Refused rows", ("row", "code", "field", "message"), errors, empty="")
+            session.out.rows("Refused rows", ("row", "code", "field", "message", "fix"), errors, empty="")
     if report.refused:
         session.out.note("Mend these rows and send the file again: what is there already is not changed.")
         raise typer.Exit(ExitCode.DIFFERENCE)

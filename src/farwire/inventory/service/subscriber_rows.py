@@ -79,11 +79,12 @@ class RowError:
     code: str
     field: str
     message: str
+    fix: str
 
     @classmethod
     def of(cls, row: int, error: FarwireError) -> RowError:
         """Return the error of a row."""
-        return cls(row, error.code, error.field or "", error.message)
+        return cls(row, error.code, error.field or "", error.message, error.fix or "")
 
 
 def check_header(columns: Sequence[str], pack: CountryPack) -> None:
