@@ -1,0 +1,25 @@
+"""The demo's checklist holds, and playing it again finds everything done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from farwire.base.storage import Database
+from farwire.demo.play import play
+
+
+async def test_the_demo_holds_and_holds_again(db: Database, tmp_path: Path) -> None:
+    said: list[str] = []
+    first = await play(db=db, folder=tmp_path, say=said.append)
+    assert [check for check in first.checks.checks if not check.ok] == []
+    assert len(first.checks.checks) > 30
+    assert first.number == "NM-2026-0000001"
+    again = await play(db=db, folder=tmp_path, say=said.append)
+    assert again.checks.ok
+    assert again.invoice.read_bytes() == first.invoice.read_bytes()
+
+
+async def test_another_seed_on_the_same_operator_is_noticed(db: Database, tmp_path: Path) -> None:
+    await play(db=db, folder=tmp_path, say=lambda _: None)
+    other = await play(db=db, folder=tmp_path, say=lambda _: None, seed=2)
+    assert not other.checks.ok
