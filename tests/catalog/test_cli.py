@@ -72,3 +72,14 @@ async def test_a_deck_is_imported_listed_and_looked_up(farwire: Farwire, tmp_pat
     assert farwire("deck", "list")[1]["items"][0]["rows"] == 2
     found = farwire("deck", "lookup", "wholesale", "4930123", "--at", "2026-06-02")[1]["items"]
     assert [(row["prefix"], row["price"]) for row in found] == [("4930", "0.05"), ("49", "0.1")]
+
+
+async def test_a_plan_in_another_currency_than_its_deck_is_not_published(
+    farwire: Farwire, tmp_path: Path
+) -> None:
+    (tmp_path / "rates.csv").write_text("prefix,price\n44,0.01\n")
+    options = ("--name", "wholesale", "--currency", "EUR", "--valid-from", "2026-01-01")
+    assert farwire("deck", "import", "rates.csv", *options)[0] == 0
+    code, error = farwire("catalog", "publish", "calls.toml")
+    assert (code, error["error"]["code"]) == (3, "rating.deck_currency")
+    assert farwire("catalog", "list")[1]["items"] == []

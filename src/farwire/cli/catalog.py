@@ -20,7 +20,7 @@ from farwire.cli.shell import (
 )
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.page import PageRequest
-from farwire.rating.service import check_compiles
+from farwire.rating.service import check_compiles, missing_decks
 
 app = typer.Typer(
     name="catalog",
@@ -78,6 +78,7 @@ def publish(file: FileArgument, tenant: TenantOption, as_json: JsonOption = Fals
         check_compiles(plan)
         tenant_id = await session.tenant(tenant)
         async with session.db.transaction(tenant_id) as tx:
+            missing = await missing_decks(tx=tx, plan=plan)
             published = await service.publish_plan(tx=tx, clock=session.clock, plan=plan)
         version = published.version
         session.out.facts(
@@ -86,6 +87,10 @@ def publish(file: FileArgument, tenant: TenantOption, as_json: JsonOption = Fals
         )
         if not published.new:
             session.out.note("The same content was published before; nothing changed.")
+        for deck in missing:
+            session.out.note(
+                f"Usage waits in suspense until its deck is there: farwire deck import --name {deck} …"
+            )
 
     run(act, as_json)
 

@@ -4,6 +4,7 @@ from farwire.rating.service.decks import (
     DeckReport,
     import_deck,
     list_decks,
+    missing_decks,
     rows_for_number,
 )
 from farwire.rating.service.porting import import_ported_numbers
@@ -25,6 +26,7 @@ __all__ = [
     "list_decks",
     "load_counters",
     "load_portability",
+    "missing_decks",
     "rows_for_number",
     "save_counters",
     "tariff_for",

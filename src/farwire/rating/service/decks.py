@@ -15,6 +15,7 @@ from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.eventbus import publish
 from farwire.base.storage import Database, Tx
+from farwire.catalog.model import PricePlan
 from farwire.kernel.errors import Conflict, Invalid, NotFound
 from farwire.kernel.ids import DeckId, TenantId, uuid7
 from farwire.kernel.money import currency as known_currency
@@ -244,3 +245,22 @@ async def rows_for_number(
         deck = max(started, key=lambda record: record.valid_from)
         rows = await store.rows_for(tx, deck, number.removeprefix("+"))
     return deck, tuple(row for row in rows if row.in_force(at))
+
+
+async def missing_decks(*, tx: Tx, plan: PricePlan) -> tuple[str, ...]:
+    """Return the decks that ``plan`` uses and nobody has imported yet: its usage would wait in suspense.
+
+    Raises ``Invalid`` (``rating.deck_currency``) where a deck that is there has another currency than the plan.
+    """
+    names = sorted({price.deck for price in plan.usage if price.deck})
+    found = await store.decks(tx, names)
+    for deck in found:
+        if deck.currency != plan.currency:
+            raise Invalid(
+                f"the deck {deck.name} version {deck.version} is in {deck.currency}, the plan in {plan.currency}",
+                code="rating.deck_currency",
+                field="deck",
+                value=deck.name,
+                fix="import the deck in the plan's currency under another name",
+            )
+    return tuple(name for name in names if name not in {deck.name for deck in found})
