@@ -279,3 +279,26 @@ async def test_each_batch_that_rates_is_a_fact_with_counts(db, tenant_id, load, 
         for name, count in fact.data["counts"].items():
             counted[name] = counted.get(name, 0) + count
     assert counted == {"rated": 1, "unrated:zero_quantity": 1, "suspended:subscriber_unknown": 1}
+
+
+@pytest.mark.usefixtures("sold")
+async def test_usage_that_arrives_behind_the_place_of_a_run_is_rated_by_the_same_run(
+    db, tenant_id, load, rate
+):
+    """One arrives for each of two subscribers: the run, which goes by subscriber, has passed at least one of them."""
+    await load(
+        "".join(call(n, caller=f"4915{1 + n % 2}", at=f"2026-05-01T00:00:{n % 60:02d}Z") for n in range(120))
+    )
+    steps, past_the_first = [], asyncio.Event()
+
+    def tell(done):
+        steps.append(done)
+        if len(steps) == 90:
+            past_the_first.set()
+
+    run = asyncio.create_task(rate(batch=1, progress=tell))
+    await past_the_first.wait()
+    await load(call(901) + call(902, caller="49152"), "late.csv")
+    assert len(steps) < 120, "the import came too late for this test"
+    assert (await run).rated == 122
+    assert (await proven(db, tenant_id)).usages_rated == 122

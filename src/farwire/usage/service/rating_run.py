@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
+from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -37,6 +39,7 @@ PRODUCT_INACTIVE = "product_inactive"
 TARIFF_MISSING = "tariff_missing"
 CURRENCY_MISMATCH = "currency_mismatch"
 
+_FIRST: Final = UUID(int=0)
 _Plan = tuple[ProductId, PlanVersionId]
 
 
@@ -103,21 +106,25 @@ async def rate_usage(
     total = _Tally()
     with rarely_collecting():
         for step in (_guide_batch, _price_batch):
-            while not cancelled():
+            after: UUID | None = _FIRST
+            while after is not None:
+                if cancelled():
+                    return total.report(cancelled=True)
+                part = _Tally()
                 async with db.transaction(tenant_id) as tx:
                     await plan_as_lookups(tx)
                     await imports_store.lock_tenant(tx)
-                    part = _Tally()
-                    more = await step(tx, clock, part, batch)
+                    last = await step(tx, clock, part, batch, after)
                     if part.done:
                         await eventbus.publish(tx, events.rated(tenant_id, part.counts(), clock.now()))
-                if not more:
-                    break
+                if last is None:
+                    # Once more from the start, for what came in meanwhile before the place where this run is.
+                    after = None if after == _FIRST else _FIRST
+                    continue
+                after = last
                 total.add(part)
                 if progress is not None:
                     progress(total.done)
-            else:
-                return total.report(cancelled=True)
     return total.report(cancelled=False)
 
 
@@ -127,11 +134,11 @@ async def queued_usages(*, db: Database, tenant_id: TenantId) -> int:
         return await store.count_queued(tx)
 
 
-async def _guide_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
-    """Find the products of the next usages; return whether there were any."""
-    waiting = await store.take_waiting(tx, batch)
+async def _guide_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int, after: UUID) -> UUID | None:
+    """Find the products of the next usages; return where to go on, or None where there were none."""
+    waiting = await store.take_waiting(tx, batch, after)
     if not waiting:
-        return False
+        return None
     products = await inventory.products_by_subscriber(tx, sorted({item.subscriber_key for item in waiting}))
     guided: list[tuple[Waiting, ProductId, PlanVersionId]] = []
     refused: list[tuple[Refused, ImportId]] = []
@@ -146,7 +153,7 @@ async def _guide_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
     if guided:
         await store.add_guided(tx, guided)
     await _save_refused(tx, clock, refused, tally)
-    return True
+    return waiting[-1].subscriber_key
 
 
 def _held_by(key: SubscriberKey, products: Iterable[Product]) -> list[tuple[Assignment, Product]]:
@@ -184,11 +191,11 @@ async def _save_refused(tx: Tx, clock: Clock, refused: list[tuple[Refused, Impor
     await imports_store.apply_deltas(tx, deltas)
 
 
-async def _price_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
-    """Price the next usages; return whether there were any."""
-    guided = await store.take_guided(tx, batch)
+async def _price_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int, after: UUID) -> UUID | None:
+    """Price the next usages; return where to go on, or None where there were none."""
+    guided = await store.take_guided(tx, batch, after)
     if not guided:
-        return False
+        return None
     pricing = await _Pricing.load(tx, guided)
     priced: list[Priced] = []
     refused: list[tuple[Refused, ImportId]] = []
@@ -202,7 +209,7 @@ async def _price_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int) -> bool:
     if priced:
         await _save_priced(tx, clock, priced, tally)
     await _save_refused(tx, clock, refused, tally)
-    return True
+    return guided[-1].product_id
 
 
 async def _save_priced(tx: Tx, clock: Clock, priced: list[Priced], tally: _Tally) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -73,20 +74,25 @@ async def count_queued(tx: Tx) -> int:
     return waiting + guided
 
 
-async def take_waiting(tx: Tx, limit: int) -> list[Waiting]:
-    """Take the next usages that wait for their product out of their queue, by subscriber and start."""
+async def take_waiting(tx: Tx, limit: int, after: UUID) -> list[Waiting]:
+    """Take the next usages that wait for their product out of their queue, by subscriber and start.
+
+    Begin with the subscriber ``after``, where the last call ended: those before it leave traces until the next vacuum.
+    """
     rows = await tx.fetch(
-        """SELECT usage_id, import_id, subscriber_key, started_at, quantity FROM usage.waiting WHERE tenant_id = $1
-        ORDER BY subscriber_key, started_at, usage_id LIMIT $2""",
+        """SELECT usage_id, import_id, subscriber_key, started_at, quantity FROM usage.waiting
+        WHERE tenant_id = $1 AND subscriber_key >= $2 ORDER BY subscriber_key, started_at, usage_id LIMIT $3""",
         tx.tenant_id,
+        after,
         limit,
     )
     taken = [Waiting(*row) for row in rows]
     if taken:
         await tx.execute(
-            """DELETE FROM usage.waiting
-            WHERE tenant_id = $1 AND (subscriber_key, started_at, usage_id) <= ($2, $3, $4)""",
+            """DELETE FROM usage.waiting WHERE tenant_id = $1 AND subscriber_key >= $2
+            AND (subscriber_key, started_at, usage_id) <= ($3, $4, $5)""",
             tx.tenant_id,
+            after,
             taken[-1].subscriber_key,
             taken[-1].started_at,
             taken[-1].usage_id,
@@ -109,24 +115,29 @@ async def add_guided(tx: Tx, found: Sequence[tuple[Waiting, ProductId, PlanVersi
     )
 
 
-async def take_guided(tx: Tx, limit: int) -> list[Guided]:
-    """Take the next usages that wait for their price out of their queue, by product and start: as allowances go."""
+async def take_guided(tx: Tx, limit: int, after: UUID) -> list[Guided]:
+    """Take the next usages that wait for their price out of their queue, by product and start: as allowances go.
+
+    Begin with the product ``after``, as ``take_waiting`` with the subscriber.
+    """
     rows: list[asyncpg.Record] = await tx.fetch(
         """SELECT g.usage_id, g.import_id, g.product_id, g.plan_version_id, r.kind, r.started_at, r.quantity,
             r.destination, r.direction, r.visited_network, r.rating_group, r.external_charge_nano, r.external_currency
         FROM (SELECT usage_id, import_id, product_id, started_at, plan_version_id FROM usage.guided
-            WHERE tenant_id = $1 ORDER BY product_id, started_at, usage_id LIMIT $2) AS g
+            WHERE tenant_id = $1 AND product_id >= $2 ORDER BY product_id, started_at, usage_id LIMIT $3) AS g
         CROSS JOIN LATERAL (SELECT * FROM usage.record WHERE tenant_id = $1 AND usage_id = g.usage_id OFFSET 0) AS r
         ORDER BY g.product_id, g.started_at, g.usage_id""",
         tx.tenant_id,
+        after,
         limit,
     )
     taken = [Guided(*row) for row in rows]
     if taken:
         await tx.execute(
-            """DELETE FROM usage.guided
-            WHERE tenant_id = $1 AND (product_id, started_at, usage_id) <= ($2, $3, $4)""",
+            """DELETE FROM usage.guided WHERE tenant_id = $1 AND product_id >= $2
+            AND (product_id, started_at, usage_id) <= ($3, $4, $5)""",
             tx.tenant_id,
+            after,
             taken[-1].product_id,
             taken[-1].started_at,
             taken[-1].usage_id,
