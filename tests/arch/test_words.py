@@ -159,7 +159,7 @@ def test_a_bad_decision_record_is_noticed():
 
 # A gap is written into each word, so that this file does not name the places either.
 _HOSTS = r"py~pi\.org|python~hosted|crates~\.io|registry\.np~mjs|maven~\.org|proxy\.go~lang|deb\.deb~ian"
-_PATHS = r"(?<![\w.\x7e-])/(?:wo~rk|ro~ot)(?:/|\b)|/tmp/ba~sh_jobs"
+_PATHS = r"(?<![\w.\x7e-])/(?:wo~rk|ro~ot)(?:/|\b)|/tm~p/[a-z]"
 FOREIGN = re.compile(f"{_HOSTS}|{_PATHS}".replace("~", ""), re.IGNORECASE)
 
 
