@@ -302,3 +302,19 @@ async def test_usage_that_arrives_behind_the_place_of_a_run_is_rated_by_the_same
     assert len(steps) < 120, "the import came too late for this test"
     assert (await run).rated == 122
     assert (await proven(db, tenant_id)).usages_rated == 122
+
+
+@pytest.mark.parametrize("queue", ["waiting", "guided"])
+@pytest.mark.usefixtures("sold")
+async def test_a_usage_that_falls_out_of_its_queue_breaks_the_proof(db, tenant_id, load, rate, queue):
+    await load("".join(call(n) for n in range(20)))
+    if queue == "guided":
+        steps = []
+        await rate(batch=10, progress=steps.append, cancelled=lambda: len(steps) >= 2)
+    await proven(db, tenant_id)
+    async with db.transaction(tenant_id) as tx:
+        lost = await tx.execute(f"DELETE FROM usage.{queue} WHERE tenant_id = $1", tenant_id)
+    assert lost == "DELETE 20"
+    found = await service.verify_totals(db=db, tenant_id=tenant_id)
+    assert not found.ok
+    assert (found.kept.usages_received, found.counted.usages_received) == (20, 0)

@@ -52,7 +52,7 @@ class UsageState(StrEnum):
 
     RECEIVED = "received"
     GUIDED = "guided"
-    """Its product is known; the price is not."""
+    """Its product is known; the price is not. Only the queue of the rate run knows: the record says received."""
     RATED = "rated"
     RERATED = "rerated"
     BILLED = "billed"
