@@ -15,7 +15,7 @@ from farwire.account import service
 from farwire.account.model import BillingAccount
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
-from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, run
+from farwire.cli.shell import ExitCode, JsonOption, LimitOption, OffsetOption, Session, TenantOption, run
 from farwire.inventory import service as inventory
 from farwire.inventory.service import SubscriberReport
 from farwire.kernel.ids import TenantId
@@ -124,8 +124,8 @@ def import_file(
 @app.command("list")
 def list_accounts(
     tenant: TenantOption,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="Skip so many.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show so many.")] = 50,
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List billing accounts by number."""

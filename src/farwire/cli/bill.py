@@ -11,7 +11,16 @@ import typer
 from farwire.account import service as accounts
 from farwire.billing import service
 from farwire.billing.model import Bill, BillLine, LineKind, RunReport
-from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, parse_moment, run
+from farwire.cli.shell import (
+    ExitCode,
+    JsonOption,
+    LimitOption,
+    OffsetOption,
+    Session,
+    TenantOption,
+    parse_moment,
+    run,
+)
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import TenantId
 from farwire.kernel.money import Money, nano_to_decimal
@@ -31,8 +40,6 @@ app = typer.Typer(
     "A run can be stopped or killed at any moment; the same command goes on and ends with the same bills.",
 )
 BillArgument = Annotated[str, typer.Argument(help="The bill's number or id.")]
-OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Skip so many.")]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show so many.")]
 
 
 def _day(text: str) -> date | None:

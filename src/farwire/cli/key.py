@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from farwire.base.authz import Role
-from farwire.cli.shell import JsonOption, Session, TenantOption, parse_moment, run
+from farwire.cli.shell import JsonOption, LimitOption, OffsetOption, Session, TenantOption, parse_moment, run
 from farwire.kernel.ids import KeyId, parse_id
 from farwire.kernel.page import PageRequest
 from farwire.tenant import service
@@ -63,8 +63,8 @@ def create(
 @app.command("list")
 def list_keys(
     tenant: TenantOption,
-    offset: Annotated[int, typer.Option("--offset", min=0, help="Skip so many.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show so many.")] = 50,
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List an operator's keys: role, label, last use; never the key itself."""

@@ -90,6 +90,8 @@ TenantOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Skip so many.")]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show so many.")]
 
 
 def as_plain(value: object) -> object:

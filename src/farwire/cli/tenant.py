@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from farwire.cli.shell import JsonOption, Session, run
+from farwire.cli.shell import JsonOption, LimitOption, OffsetOption, Session, run
 from farwire.country.service import load_pack
 from farwire.kernel.page import PageRequest
 from farwire.tenant import service
@@ -109,8 +109,8 @@ def create(
 
 @app.command("list")
 def list_tenants(
-    offset: Annotated[int, typer.Option("--offset", min=0, help="Skip so many.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show so many.")] = 50,
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List the operators of this installation."""
