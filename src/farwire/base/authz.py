@@ -14,6 +14,7 @@ from typing import Final
 
 from farwire.kernel.errors import Forbidden
 from farwire.kernel.ids import KeyId, TenantId
+from farwire.kernel.tenancy import Actor, ActorKind
 
 
 class Role(StrEnum):
@@ -42,17 +43,36 @@ class Permission(StrEnum):
     DECK_IMPORT = "deck.import"
     PARTY_READ = "party.read"
     PARTY_WRITE = "party.write"
+    PARTY_VERIFY = "party.verify"
+    PARTY_ERASE = "party.erase"
+    AGREEMENT_READ = "agreement.read"
+    AGREEMENT_WRITE = "agreement.write"
     ACCOUNT_READ = "account.read"
     ACCOUNT_WRITE = "account.write"
     PRODUCT_READ = "product.read"
     PRODUCT_WRITE = "product.write"
+    RESOURCE_READ = "resource.read"
+    RESOURCE_WRITE = "resource.write"
+    ORDER_READ = "order.read"
+    ORDER_WRITE = "order.write"
+    ORDER_MANAGE = "order.manage"
     USAGE_READ = "usage.read"
     USAGE_IMPORT = "usage.import"
     USAGE_RATE = "usage.rate"
     USAGE_RECYCLE = "usage.recycle"
     BILL_READ = "bill.read"
     BILL_RUN = "bill.run"
+    BILL_APPROVE = "bill.approve"
+    CREDIT_WRITE = "credit.write"
+    CREDIT_APPROVE = "credit.approve"
+    PAYMENT_READ = "payment.read"
+    PAYMENT_WRITE = "payment.write"
+    REFUND_WRITE = "refund.write"
+    REFUND_APPROVE = "refund.approve"
     LEDGER_READ = "ledger.read"
+    LEDGER_CLOSE = "ledger.close"
+    MESSAGE_READ = "message.read"
+    MESSAGE_WRITE = "message.write"
     EVENT_READ = "event.read"
     EVENT_REPLAY = "event.replay"
     JOB_READ = "job.read"
@@ -69,7 +89,19 @@ def _matching(*patterns: str) -> frozenset[Permission]:
     )
 
 
-_CUSTOMER_READ: Final = ("party.read", "account.read", "product.read", "usage.read", "bill.read")
+_CUSTOMER_READ: Final = (
+    *(
+        "party.read",
+        "account.read",
+        "agreement.read",
+        "product.read",
+        "order.read",
+        "usage.read",
+        "bill.read",
+    ),
+    *("payment.read", "message.read"),
+)
+_CUSTOMER_WRITE: Final = ("party.write", "account.write", "product.write", "order.write")
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
@@ -89,20 +121,38 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
             "tenant.read", "catalog.read", "catalog.publish", "deck.read", "deck.import", "usage.read"
         ),
         Role.AGENT: _matching(
-            *_CUSTOMER_READ, "tenant.read", "catalog.read", "party.write", "account.write", "product.write"
+            *_CUSTOMER_READ,
+            *_CUSTOMER_WRITE,
+            *("tenant.read", "catalog.read", "resource.read", "party.verify", "party.erase"),
+            *("agreement.write", "payment.write", "credit.write", "refund.write"),
         ),
         Role.BILLING_OPERATOR: _matching(
             *_CUSTOMER_READ,
             *("tenant.read", "catalog.read", "deck.read", "deck.import", "ledger.read", "job.read"),
-            *("usage.import", "usage.rate", "usage.recycle", "bill.run"),
+            *("usage.import", "usage.rate", "usage.recycle", "bill.run", "bill.approve", "credit.write"),
         ),
-        Role.FINANCE: _matching("tenant.read", "account.read", "bill.read", "ledger.read", "catalog.read"),
-        Role.NOC: _matching("tenant.read", "product.read", "usage.read", "event.read", "job.read"),
+        Role.FINANCE: _matching(
+            *("tenant.read", "account.read", "bill.read", "ledger.read", "catalog.read", "agreement.read"),
+            *(
+                "payment.read",
+                "payment.write",
+                "refund.write",
+                "refund.approve",
+                "credit.write",
+                "credit.approve",
+            ),
+            *("bill.approve", "ledger.close"),
+        ),
+        Role.NOC: _matching(
+            *("tenant.read", "product.read", "usage.read", "event.read", "job.read"),
+            *("order.read", "order.manage", "resource.read", "resource.write"),
+        ),
         Role.AUDITOR: _matching("*.read"),
         # A machine of the operator or of a partner: it feeds usage and customers in and follows the events.
         Role.INTEGRATOR: _matching(
             *_CUSTOMER_READ,
-            *("catalog.read", "event.read", "usage.import", "party.write", "account.write", "product.write"),
+            *_CUSTOMER_WRITE,
+            *("catalog.read", "resource.read", "event.read", "usage.import", "payment.write"),
         ),
     }
 )
@@ -116,6 +166,11 @@ class Principal:
     tenant_id: TenantId
     role: Role
     key_id: KeyId
+
+    @property
+    def actor(self) -> Actor:
+        """Return the caller as the audit log names it."""
+        return Actor(ActorKind.KEY, str(self.key_id))
 
     def may(self, permission: Permission) -> bool:
         """Return whether the role has ``permission``."""
@@ -138,4 +193,22 @@ def require(principal: Principal, permission: Permission) -> None:
         field="permission",
         value=permission.value,
         fix=f"use a key of a role that has it: {able}",
+    )
+
+
+class SecondPersonMissing(Forbidden):
+    """Who asked for a thing cannot approve it."""
+
+    default_code = "authz.four_eyes"
+
+
+def require_four_eyes(*, requested_by: Actor, approved_by: Actor) -> None:
+    """Return if two different actors ask and approve. Raises ``SecondPersonMissing`` (``authz.four_eyes``)."""
+    if requested_by != approved_by:
+        return
+    raise SecondPersonMissing(
+        "who asked for it cannot approve it",
+        field="approved_by",
+        value=approved_by.id,
+        fix="let a second person approve: another API key, or another --as NAME on the command line",
     )

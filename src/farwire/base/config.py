@@ -24,7 +24,7 @@ CONFIG_NAME: Final = "farwire.toml"
 SYSTEM_DATA_DIR: Final = Path("/var/lib/farwire")
 """Where an installation run by root keeps its data: below it, an unprivileged user can reach its own folder."""
 
-_NOT_SETTINGS: Final = ("CONFIG", "KEY", "KILLS", "REQUIRE", "SEEDS", "SHARED", "TENANT")
+_NOT_SETTINGS: Final = ("ACTOR", "CONFIG", "KEY", "KILLS", "REQUIRE", "SEEDS", "SHARED", "TENANT")
 """Variables of the command line, of scripts around it and of the tests."""
 _NOT_SETTINGS_PREFIXES: Final = ("TEST_", "BENCH_", "DEMO_")
 _MAY_HOLD_SECRETS: Final = ("_url", "_endpoint")

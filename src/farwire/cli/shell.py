@@ -49,6 +49,7 @@ from farwire.kernel.errors import (
 )
 from farwire.kernel.ids import TenantId
 from farwire.kernel.money import Money
+from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import instant, local_midnight, zone
 from farwire.tenant import service as tenant_service
 
@@ -91,7 +92,25 @@ TenantOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 OffsetOption = Annotated[int, typer.Option("--offset", min=0, help="Skip so many.")]
+ActorOption = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        envvar="FARWIRE_ACTOR",
+        show_envvar=True,
+        help="Who acts, as the audit log names it: a staff number, never a person's name.",
+    ),
+]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Show so many.")]
+
+
+COMMAND_LINE: Final = "command-line"
+"""Who acts where nobody is named."""
+
+
+def actor_named(name: str) -> Actor:
+    """Return the person at the command line that ``--as`` names."""
+    return Actor(ActorKind.OPERATOR, name.strip() or COMMAND_LINE)
 
 
 def as_plain(value: object) -> object:

@@ -29,6 +29,18 @@ EntryId = NewType("EntryId", UUID)
 EventId = NewType("EventId", UUID)
 JobId = NewType("JobId", UUID)
 KeyId = NewType("KeyId", UUID)
+SpecificationId = NewType("SpecificationId", UUID)
+AgreementId = NewType("AgreementId", UUID)
+OverrideId = NewType("OverrideId", UUID)
+PoolId = NewType("PoolId", UUID)
+OrderId = NewType("OrderId", UUID)
+OrderItemId = NewType("OrderItemId", UUID)
+TaskId = NewType("TaskId", UUID)
+CreditId = NewType("CreditId", UUID)
+OpenItemId = NewType("OpenItemId", UUID)
+PaymentId = NewType("PaymentId", UUID)
+RefundId = NewType("RefundId", UUID)
+MessageId = NewType("MessageId", UUID)
 
 
 def uuid7(at: datetime | None = None) -> UUID:

@@ -1,0 +1,2 @@
+-- Checks, approval, credits.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Revenue over time.
+SELECT 1;
