@@ -1,0 +1,73 @@
+"""Parties, what is proven of them and what they allow, as values."""
+
+from __future__ import annotations
+
+from farwire.party.model.consent import Channel, Consent, Purpose, allows, check_consent
+from farwire.party.model.hierarchy import MAX_DEPTH, ancestors, check_parent
+from farwire.party.model.kyc import (
+    Evidence,
+    Expire,
+    KycCheck,
+    KycCommand,
+    KycState,
+    Reject,
+    Sim,
+    Submit,
+    Verify,
+    decide,
+    evidence,
+    kyc_required,
+)
+from farwire.party.model.party import (
+    NOWHERE,
+    ContactKind,
+    ContactMedium,
+    FormerAddress,
+    Party,
+    PartyChange,
+    PartyKind,
+    PartyRole,
+    RoleKind,
+    changed,
+    check_party,
+    erased,
+    gone,
+    moved,
+)
+
+__all__ = [
+    "MAX_DEPTH",
+    "NOWHERE",
+    "Channel",
+    "Consent",
+    "ContactKind",
+    "ContactMedium",
+    "Evidence",
+    "Expire",
+    "FormerAddress",
+    "KycCheck",
+    "KycCommand",
+    "KycState",
+    "Party",
+    "PartyChange",
+    "PartyKind",
+    "PartyRole",
+    "Purpose",
+    "Reject",
+    "RoleKind",
+    "Sim",
+    "Submit",
+    "Verify",
+    "allows",
+    "ancestors",
+    "changed",
+    "check_consent",
+    "check_parent",
+    "check_party",
+    "decide",
+    "erased",
+    "evidence",
+    "gone",
+    "kyc_required",
+    "moved",
+]

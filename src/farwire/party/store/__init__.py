@@ -1,0 +1,1 @@
+"""SQL of parties, their roles, proofs and consents."""
