@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farwire.base.storage import Database, Isolation
-from farwire.billing.service.issue import SOURCE
+from farwire.billing.model.revenue import NET_BOOKS, SOURCE
 from farwire.billing.store import checks
 from farwire.billing.store.checks import CurrencySums, SeriesSums
 from farwire.kernel.ids import TenantId
@@ -28,12 +28,11 @@ class Reconciliation:
 
 
 def _differences(sums: CurrencySums, booked: dict[Book, int], booked_nano: dict[Book, int]) -> list[str]:
-    revenue = (Book.REVENUE_RECURRING, Book.REVENUE_ONE_OFF, Book.REVENUE_USAGE)
     compared = (
         ("lines", sums.line_net_minor, "bills' net", sums.net_minor),
         ("taxes", sums.tax_row_minor, "bills' tax", sums.tax_minor),
         ("bills' total", sums.total_minor, "receivables booked", booked.get(Book.RECEIVABLE, 0)),
-        ("bills' net", sums.net_minor, "revenue booked", -sum(booked.get(book, 0) for book in revenue)),
+        ("bills' net", sums.net_minor, "revenue booked", -sum(booked.get(book, 0) for book in NET_BOOKS)),
         ("bills' tax", sums.tax_minor, "tax booked", -booked.get(Book.TAX_PAYABLE, 0)),
         ("remainder of lines", sums.remainder_nano, "remainder booked", booked_nano.get(Book.REMAINDER, 0)),
         ("exact charges", sums.exact_nano, "lines and remainder", sums.posted_nano + sums.remainder_nano),

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from farwire.base.clock import Clock
 from farwire.base.eventbus.service import publish_many
 from farwire.base.storage import Database, Tx, plan_as_lookups
 from farwire.billing.events import bill_issued
-from farwire.billing.model import Bill, BillState, LineKind, legal_number
+from farwire.billing.model import Bill, BillState, legal_number
+from farwire.billing.service.revenue import book_bills
 from farwire.billing.store import bills as bill_store
 from farwire.billing.store import runs as run_store
-from farwire.kernel.errors import check
-from farwire.kernel.ids import EntryId, LegalEntityId, TenantId, uuid7
-from farwire.ledger import service as ledger
-from farwire.ledger.model import Book, Entry, Posting
-
-SOURCE: Final = "bill"
-_REVENUE: Final = {
-    LineKind.RECURRING: Book.REVENUE_RECURRING,
-    LineKind.ONE_OFF: Book.REVENUE_ONE_OFF,
-    LineKind.USAGE: Book.REVENUE_USAGE,
-}
-
-
-def entry_of(bill: Bill, sums: Mapping[LineKind, tuple[int, int]], at: datetime) -> Entry:
-    """Return the booking of a bill. ``sums`` has the net (minor) and the remainder (nano) of each kind of line."""
-    unit = bill.currency
-    postings = [Posting(Book.RECEIVABLE, unit, bill.total_minor, 0, bill.account_id)]
-    for kind, book in _REVENUE.items():
-        net, remainder = sums.get(kind, (0, 0))
-        postings.append(Posting(book, unit, -net, -remainder))
-    postings.append(Posting(Book.TAX_PAYABLE, unit, -bill.tax_minor))
-    postings.append(Posting(Book.REMAINDER, unit, 0, sum(remainder for _, remainder in sums.values())))
-    kept = tuple(p for p in postings if p.amount_minor or p.remainder_nano or p.book is Book.RECEIVABLE)
-    return Entry(EntryId(uuid7(at)), bill.legal_entity_id, bill.issue_on, at, SOURCE, str(bill.id), kept)
+from farwire.kernel.ids import LegalEntityId, TenantId
 
 
 async def _numbered(tx: Tx, drafts: Sequence[Bill], at: datetime) -> list[Bill]:
@@ -70,10 +47,7 @@ async def issue_batch(*, db: Database, tenant_id: TenantId, clock: Clock, limit:
             return 0
         at = clock.now()
         issued = await _numbered(tx, drafts, at)
-        sums = await bill_store.sums_by_kind(tx, [bill.id for bill in issued])
-        entries = [entry_of(bill, sums.get(bill.id, {}), at) for bill in issued]
-        posted = await ledger.post_entries(tx=tx, entries=entries)
-        check(posted == len(issued), "billing.booked_before", "a draft was already in the ledger")
+        await book_bills(tx, issued, at)
         await bill_store.issue(tx, issued, at)
         await publish_many(tx, (bill_issued(bill, tenant_id=tenant_id, at=at) for bill in issued))
     return len(issued)

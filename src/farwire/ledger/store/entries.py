@@ -1,4 +1,4 @@
-"""SQL of the books. Everything is inserted, nothing is changed."""
+"""Entries and postings. Everything is inserted, nothing is changed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ async def add_chart(tx: Tx, legal_entity_ids: Sequence[LegalEntityId]) -> None:
 async def add_entries(tx: Tx, entries: Sequence[Entry]) -> set[EntryId]:
     """Insert the heads of entries; return the ids of those whose (source, key) is new."""
     rows = await tx.fetch(
-        "INSERT INTO ledger.entry (tenant_id, entry_id, legal_entity_id, booked_on, recorded_at, source, key) "
-        "SELECT $1, e.* "
-        "FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::timestamptz[], $6::text[], $7::text[]) AS e "
+        "INSERT INTO ledger.entry (tenant_id, entry_id, legal_entity_id, booked_on, recorded_at, source, key, "
+        "occurred_on, reverses) SELECT $1, e.* FROM unnest($2::uuid[], $3::uuid[], $4::date[], $5::timestamptz[], "
+        "$6::text[], $7::text[], $8::date[], $9::uuid[]) AS e "
         "ON CONFLICT (tenant_id, source, key) DO NOTHING RETURNING entry_id",
         tx.tenant_id,
         [entry.id for entry in entries],
@@ -39,6 +39,8 @@ async def add_entries(tx: Tx, entries: Sequence[Entry]) -> set[EntryId]:
         [entry.recorded_at for entry in entries],
         [entry.source for entry in entries],
         [entry.key for entry in entries],
+        [entry.occurred_on for entry in entries],
+        [entry.reverses for entry in entries],
     )
     return {EntryId(row["entry_id"]) for row in rows}
 
@@ -122,3 +124,29 @@ async def account_balance(tx: Tx, account_id: AccountId) -> dict[str, int]:
         Book.RECEIVABLE.value,
     )
     return {row["currency"]: int(row["minor"]) for row in rows}
+
+
+async def entries_by_key(tx: Tx, source: str, keys: Sequence[str]) -> tuple[Entry, ...]:
+    """Return the entries of ``source`` with these keys, with their postings."""
+    rows = await tx.fetch(
+        "SELECT entry_id, legal_entity_id, booked_on, recorded_at, key, occurred_on, reverses FROM ledger.entry "
+        "WHERE tenant_id = $1 AND source = $2 AND key = ANY($3::text[]) ORDER BY key",
+        tx.tenant_id,
+        source,
+        list(keys),
+    )
+    postings = await postings_by_key(tx, source, keys)
+    return tuple(
+        Entry(
+            EntryId(row["entry_id"]),
+            LegalEntityId(row["legal_entity_id"]),
+            row["booked_on"],
+            row["recorded_at"],
+            source,
+            row["key"],
+            postings.get(row["key"], ()),
+            row["occurred_on"],
+            None if row["reverses"] is None else EntryId(row["reverses"]),
+        )
+        for row in rows
+    )

@@ -1,48 +1,15 @@
-"""Entries, postings and the chart of accounts, as values. Debits are positive, credits negative."""
+"""Entries and postings, as values."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
 
 from farwire.kernel.errors import check
-from farwire.kernel.ids import AccountId, EntryId, LegalEntityId
+from farwire.kernel.ids import AccountId, EntryId, LegalEntityId, uuid7
 from farwire.kernel.money import Currency
-
-
-class BookKind(StrEnum):
-    """The kinds of book accounts that a first bill needs."""
-
-    ASSET = "asset"
-    LIABILITY = "liability"
-    REVENUE = "revenue"
-
-
-class Book(StrEnum):
-    """The chart of accounts of a legal entity; the values are the codes."""
-
-    RECEIVABLE = "1200"
-    REMAINDER = "1290"
-    TAX_PAYABLE = "2200"
-    REVENUE_RECURRING = "4000"
-    REVENUE_ONE_OFF = "4100"
-    REVENUE_USAGE = "4200"
-
-
-CHART: Final = MappingProxyType(
-    {
-        Book.RECEIVABLE: ("Accounts receivable", BookKind.ASSET),
-        Book.REMAINDER: ("Remainder of posting", BookKind.ASSET),
-        Book.TAX_PAYABLE: ("Tax payable", BookKind.LIABILITY),
-        Book.REVENUE_RECURRING: ("Revenue, recurring", BookKind.REVENUE),
-        Book.REVENUE_ONE_OFF: ("Revenue, one-off", BookKind.REVENUE),
-        Book.REVENUE_USAGE: ("Revenue, usage", BookKind.REVENUE),
-    }
-)
+from farwire.ledger.model.chart import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +25,11 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A booking that sums to 0. (``source``, ``key``) names it once and for all, e.g. ("bill", a bill's id)."""
+    """A booking that sums to 0. (``source``, ``key``) names it once and for all, e.g. ("bill", a bill's id).
+
+    ``occurred_on`` is the day of the fact where the books of that day are closed, so that it is booked on a later
+    ``booked_on``; None means the same day. ``reverses`` is the entry that it takes back.
+    """
 
     id: EntryId
     legal_entity_id: LegalEntityId
@@ -67,6 +38,8 @@ class Entry:
     source: str
     key: str
     postings: tuple[Posting, ...]
+    occurred_on: date | None = None
+    reverses: EntryId | None = None
 
     def __post_init__(self) -> None:
         minor: dict[Currency, int] = defaultdict(int)
@@ -76,6 +49,30 @@ class Entry:
             nano[posting.currency] += posting.remainder_nano
         balanced = not any(minor.values()) and not any(nano.values())
         check(balanced, "ledger.imbalance", "the postings of an entry sum to 0")
+
+    def moved_to(self, day: date) -> Entry:
+        """Return the entry booked on ``day``; the day of the fact is kept."""
+        if day == self.booked_on:
+            return self
+        return replace(self, booked_on=day, occurred_on=self.occurred_on or self.booked_on)
+
+
+def reversed_entry(entry: Entry, *, source: str, key: str, booked_on: date, at: datetime) -> Entry:
+    """Return the entry that takes ``entry`` back: the same postings with the other sign."""
+    postings = tuple(
+        replace(posting, amount_minor=-posting.amount_minor, remainder_nano=-posting.remainder_nano)
+        for posting in entry.postings
+    )
+    return Entry(
+        EntryId(uuid7(at)),
+        entry.legal_entity_id,
+        booked_on,
+        at,
+        source,
+        key,
+        postings,
+        reverses=entry.id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,32 @@
+"""The pure core of the books: entries, postings, the chart, accounting periods. Import its public names from here."""
+
+from farwire.ledger.model.chart import CHART, Book, BookKind, OwnBook, book_of_revenue
+from farwire.ledger.model.entry import Balance, Entry, Posting, reversed_entry
+from farwire.ledger.model.period import (
+    AccountingPeriod,
+    PeriodState,
+    first_of_month,
+    last_of_month,
+    month_named,
+    next_month,
+    open_day,
+)
+
+__all__ = [
+    "CHART",
+    "AccountingPeriod",
+    "Balance",
+    "Book",
+    "BookKind",
+    "Entry",
+    "OwnBook",
+    "PeriodState",
+    "Posting",
+    "book_of_revenue",
+    "first_of_month",
+    "last_of_month",
+    "month_named",
+    "next_month",
+    "open_day",
+    "reversed_entry",
+]

@@ -1,0 +1,1 @@
+"""Money that customers pay: open items, payments, allocation, refunds, methods, gateways."""
