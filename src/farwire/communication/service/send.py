@@ -1,0 +1,131 @@
+"""Queue a message in the transaction that wants it: rendered now, handed over later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from farwire.base import eventbus
+from farwire.base.jobs import service as jobs
+from farwire.base.storage import Tx
+from farwire.communication.events import message_moved
+from farwire.communication.model import (
+    Channel,
+    Message,
+    MessageState,
+    Priority,
+    Purpose,
+    Reason,
+    check_address,
+    check_key,
+    earliest,
+    render,
+    suppression,
+)
+from farwire.communication.service.builtin import quiet_hours_of
+from farwire.communication.service.templates import find_template
+from farwire.communication.store import messages as store
+from farwire.kernel.errors import check
+from farwire.kernel.ids import EventId, MessageId, PartyId, uuid7
+from farwire.kernel.time import as_utc, zone
+
+DELIVER: Final = "communication.deliver"
+"""The job that hands over what is due."""
+BUCKET_S: Final = 10
+"""Messages of so many seconds share one job: the longest that a message waits for company."""
+
+
+async def send(
+    tx: Tx,
+    *,
+    key: str,
+    party_id: PartyId,
+    code: str,
+    channel: Channel,
+    address: str,
+    language: str,
+    variables: Mapping[str, str],
+    now: datetime,
+    zone_name: str,
+    country: str = "",
+    purpose: Purpose = Purpose.TRANSACTIONAL,
+    allowed: bool = True,
+    priority: Priority = Priority.NORMAL,
+    fallbacks: Sequence[str] = (),
+    cause_id: EventId | None = None,
+) -> Message:
+    """Queue one message, and return it with its state: queued, waiting for the end of the quiet hours, or suppressed.
+
+    Idempotent by ``key``: a second call returns the message as it is now and changes nothing. ``language`` is BCP 47;
+    where the text is not in it, the ``fallbacks`` and English follow. ``variables`` are those of the code, all of them.
+    ``zone_name`` (IANA) and ``country`` (ISO 3166-1) are the receiver's. ``allowed`` is the party's consent to
+    ``purpose`` on ``channel``; what the contract or the law asks for needs none. A blank ``address`` suppresses the
+    message, so that somebody can see that it was due. Raises ``Invalid``: ``communication.key``,
+    ``communication.address``, ``communication.variable_missing``, ``communication.variable_unknown``,
+    ``time.zone_unknown``; ``NotFound`` (``communication.template_unknown``).
+    """
+    check_key(key)
+    known = await store.message_by_key(tx, key)
+    if known is not None:
+        return known
+    now = as_utc(now, field="now")
+    template = await find_template(tx, code=code, channel=channel, language=language, fallbacks=fallbacks)
+    text = render(template, variables)
+    clean = check_address(channel, address)
+    reason = suppression(purpose, clean, allowed=allowed)
+    message = Message(
+        id=MessageId(uuid7(now)),
+        key=key,
+        party_id=party_id,
+        code=code,
+        template_version=template.version,
+        language=template.key.language,
+        channel=channel,
+        purpose=purpose,
+        priority=priority,
+        state=MessageState.QUEUED,
+        address=clean,
+        subject=text.subject,
+        body=text.body,
+        zone=zone_name,
+        country=country,
+        created_at=now,
+        not_before=now,
+        reason=reason,
+        cause_id=cause_id,
+    )
+    message = _placed(message, now)
+    if not await store.add_message(tx, message):
+        found = await store.message_by_key(tx, key)
+        check(found is not None, "communication.key_lost", "a taken key names a message")
+        return found or message
+    await _follow(tx, message, now)
+    return message
+
+
+def _placed(message: Message, now: datetime) -> Message:
+    """Return ``message`` in its first state."""
+    if message.reason is not Reason.NONE:
+        return replace(message, state=MessageState.SUPPRESSED, closed_at=now)
+    at = earliest(message, quiet_hours_of(message.country), zone(message.zone), now)
+    state = MessageState.QUEUED if at == now else MessageState.WAITING_QUIET_HOURS
+    return replace(message, state=state, not_before=at)
+
+
+async def _follow(tx: Tx, message: Message, now: datetime) -> None:
+    if message.state.waits:
+        await wake_at(tx, at=message.not_before, now=now)
+    else:
+        await eventbus.publish(tx, message_moved(message, tenant_id=tx.tenant_id, at=now))
+
+
+async def wake_at(tx: Tx, *, at: datetime, now: datetime) -> None:
+    """Let a worker hand over what is due shortly after ``at``. Messages of one bucket share the job."""
+    seconds = int((at - datetime(2000, 1, 1, tzinfo=UTC)) / timedelta(seconds=1))
+    bucket = (seconds // BUCKET_S + 1) * BUCKET_S
+    run_at = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=bucket)
+    await jobs.enqueue(
+        tx=tx, kind=DELIVER, key=f"deliver@{run_at.isoformat()}", payload={}, run_at=run_at, now=now
+    )

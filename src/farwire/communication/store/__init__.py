@@ -1,0 +1,1 @@
+"""The SQL of messages and templates. Private to this context."""
