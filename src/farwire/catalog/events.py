@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from farwire.base.eventbus import Event, new_event
-from farwire.catalog.model import PlanVersion
+from farwire.catalog.model import DocumentVersion, Entry, Lifecycle, PlanVersion
 from farwire.kernel.ids import TenantId
 
 PLAN_PUBLISHED = "farwire.catalog.plan_published.v1"
+CATALOGUE_PUBLISHED = "farwire.catalog.catalogue_published.v1"
+LIFECYCLE_CHANGED = "farwire.catalog.lifecycle_changed.v1"
 
 
 def plan_published(tenant_id: TenantId, version: PlanVersion, now: datetime) -> Event:
@@ -25,5 +29,42 @@ def plan_published(tenant_id: TenantId, version: PlanVersion, now: datetime) -> 
             "number": version.number,
             "digest": version.digest,
             "valid_from": version.plan.valid_from.isoformat(),
+        },
+    )
+
+
+def catalogue_published(
+    tenant_id: TenantId, publication_id: UUID, versions: Sequence[DocumentVersion], now: datetime
+) -> Event:
+    """Return the fact that a catalogue file was published, with the versions that were new in it."""
+    return new_event(
+        tenant_id=tenant_id,
+        type=CATALOGUE_PUBLISHED,
+        subject=str(publication_id),
+        occurred_at=now,
+        recorded_at=now,
+        data={
+            "publication_id": str(publication_id),
+            "documents": [
+                {"kind": one.entry.kind.value, "code": one.entry.code, "number": one.number}
+                for one in versions
+            ],
+        },
+    )
+
+
+def lifecycle_changed(tenant_id: TenantId, entry: Entry, to: Lifecycle, now: datetime) -> Event:
+    """Return the fact that a specification or an offering came into another state of its life."""
+    return new_event(
+        tenant_id=tenant_id,
+        type=LIFECYCLE_CHANGED,
+        subject=str(entry.id),
+        occurred_at=now,
+        recorded_at=now,
+        data={
+            "kind": entry.kind.value,
+            "code": entry.code,
+            "from": entry.lifecycle.value,
+            "to": to.value,
         },
     )

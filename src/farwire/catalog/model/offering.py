@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from farwire.catalog.model.plan import Lifecycle, PricePlan
+from farwire.catalog.model.lifecycle import Lifecycle
+from farwire.catalog.model.plan import PricePlan
 from farwire.kernel.errors import Conflict
 from farwire.kernel.ids import OfferingId, PlanVersionId
 

@@ -14,13 +14,6 @@ from enum import StrEnum
 import msgspec
 
 
-class Lifecycle(StrEnum):
-    """The states of an offering that a first bill needs. Source: TMF620, lifecycle status."""
-
-    ACTIVE = "active"
-    RETIRED = "retired"
-
-
 class Day(StrEnum):
     """A kind of local day. ``holiday`` replaces the weekday where any band of the plan names it."""
 

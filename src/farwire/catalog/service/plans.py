@@ -1,4 +1,4 @@
-"""Use cases of the catalogue: publish a price plan, find offerings and the versions of their plans."""
+"""Publish price plans; find offerings and the versions of their plans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.eventbus import publish
 from farwire.base.storage import Database, Tx
-from farwire.catalog import store
 from farwire.catalog.events import plan_published
 from farwire.catalog.model import (
     Lifecycle,
@@ -23,6 +22,7 @@ from farwire.catalog.model import (
     digest,
     in_force,
 )
+from farwire.catalog.store import plans as store
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import OfferingId, PlanVersionId, TenantId, uuid7
 from farwire.kernel.page import Page, PageRequest

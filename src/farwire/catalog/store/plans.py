@@ -1,15 +1,16 @@
-"""SQL of offerings and price plans."""
+"""SQL of offerings and their price plans."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from farwire.base.storage import Tx
-from farwire.catalog.model import Lifecycle, PlanVersion, ProductOffering, to_document
+from farwire.catalog.model import Lifecycle, PlanVersion, PricePlan, ProductOffering, to_document
 from farwire.catalog.model.document import from_document
 from farwire.kernel.ids import OfferingId, PlanVersionId
 
@@ -26,13 +27,20 @@ def _offering_from_row(row: Record) -> ProductOffering:
     )
 
 
-def _version_from_row(row: Record) -> PlanVersion:
+@lru_cache(maxsize=1024)
+def _plan_of(text: str) -> PricePlan:
+    """Return the plan that a column of the database holds. Published ones never change."""
+    return from_document(msgspec.json.decode(text))
+
+
+def plan_version_from_row(row: Record) -> PlanVersion:
+    """Return the plan version of a row."""
     return PlanVersion(
         id=PlanVersionId(row["plan_version_id"]),
         offering_id=OfferingId(row["offering_id"]),
         number=row["number"],
         digest=row["digest"],
-        plan=from_document(msgspec.json.decode(row["document"])),
+        plan=_plan_of(row["document"]),
         published_at=row["published_at"],
     )
 
@@ -93,7 +101,7 @@ async def versions_of(tx: Tx, codes: Sequence[str]) -> list[tuple[str, PlanVersi
         tx.tenant_id,
         list(codes),
     )
-    return [(row["code"], _version_from_row(row)) for row in rows]
+    return [(row["code"], plan_version_from_row(row)) for row in rows]
 
 
 async def versions_by_id(tx: Tx, ids: Sequence[PlanVersionId]) -> list[PlanVersion]:
@@ -104,7 +112,7 @@ async def versions_by_id(tx: Tx, ids: Sequence[PlanVersionId]) -> list[PlanVersi
         tx.tenant_id,
         list(ids),
     )
-    return [_version_from_row(row) for row in rows]
+    return [plan_version_from_row(row) for row in rows]
 
 
 async def list_offerings(tx: Tx, *, offset: int, limit: int) -> tuple[tuple[ProductOffering, ...], int]:
