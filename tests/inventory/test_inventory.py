@@ -132,8 +132,9 @@ async def test_a_plan_change_prices_from_its_time_on(db: Database, tenant_id: Te
         await service.add_products(tx, [one])
         await service.change_plan(tx, product_id=one.id, plan_version_id=cheaper, at=JULY)
         found = (await service.get_products(tx, [one.id]))[one.id]
-        with pytest.raises(Conflict):
-            await service.change_plan(tx, product_id=one.id, plan_version_id=cheaper, at=JULY)
+        await service.change_plan(tx, product_id=one.id, plan_version_id=cheaper, at=JULY)
+        with pytest.raises(Conflict, match="another plan"):
+            await service.change_plan(tx, product_id=one.id, plan_version_id=PlanVersionId(uuid7()), at=JULY)
     assert found.plan_at(JULY - timedelta(seconds=1)) == one.plans[0].plan_version_id
     assert found.plan_at(JULY) == cheaper
     assert found.plan_at(JUNE - timedelta(seconds=1)) is None

@@ -1,7 +1,20 @@
-"""Use cases of products and subscribers."""
+"""Use cases of products, services and resources."""
 
 from __future__ import annotations
 
+from farwire.inventory.service.pools import (
+    count_pool,
+    create_pool,
+    fill_pool,
+    free_due,
+    free_resources,
+    list_pools,
+    pool_named,
+    release,
+    reserve,
+    reserve_chosen,
+    reserved,
+)
 from farwire.inventory.service.products import (
     Overlap,
     add_products,
@@ -12,6 +25,25 @@ from farwire.inventory.service.products import (
     products_by_subscriber,
     reassign,
 )
+from farwire.inventory.service.resources import (
+    assign_resource,
+    get_resource,
+    give_resources,
+    holder_at,
+    list_resources,
+    resource_history,
+    resource_valued,
+    resources_of_products,
+    retire_resource,
+    return_resource,
+    take_back,
+)
+from farwire.inventory.service.services import (
+    add_service,
+    change_service_state,
+    list_services,
+    services_of_products,
+)
 from farwire.inventory.service.subscriber_import import SubscriberReport, import_subscribers
 from farwire.inventory.service.subscribers import (
     ensure_subscriber_keys,
@@ -19,20 +51,58 @@ from farwire.inventory.service.subscribers import (
     identifiers_of,
     subscriber_keys,
 )
+from farwire.inventory.service.terms import (
+    add_override,
+    close_override,
+    resume_product,
+    set_commitment,
+    suspend_product,
+)
 
 __all__ = [
     "Overlap",
     "SubscriberReport",
+    "add_override",
     "add_products",
+    "add_service",
+    "assign_resource",
     "change_plan",
+    "change_service_state",
+    "close_override",
+    "count_pool",
+    "create_pool",
     "end_product",
     "ensure_subscriber_keys",
     "erase_subscribers",
+    "fill_pool",
+    "free_due",
+    "free_resources",
     "get_products",
+    "get_resource",
+    "give_resources",
+    "holder_at",
     "identifiers_of",
     "import_subscribers",
+    "list_pools",
+    "list_resources",
+    "list_services",
+    "pool_named",
     "products_by_account",
     "products_by_subscriber",
     "reassign",
+    "release",
+    "reserve",
+    "reserve_chosen",
+    "reserved",
+    "resource_history",
+    "resource_valued",
+    "resources_of_products",
+    "resume_product",
+    "retire_resource",
+    "return_resource",
+    "services_of_products",
+    "set_commitment",
     "subscriber_keys",
+    "suspend_product",
+    "take_back",
 ]

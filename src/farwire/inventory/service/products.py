@@ -8,9 +8,12 @@ from datetime import datetime
 
 import asyncpg
 
+from farwire.base import eventbus
 from farwire.base.storage import Tx
-from farwire.inventory import store
-from farwire.inventory.model import Assignment, PlanChange, Product
+from farwire.inventory import events
+from farwire.inventory.model import Assignment, EndReason, Product, end, replan
+from farwire.inventory.store import products as store
+from farwire.inventory.store import terms
 from farwire.kernel.errors import Conflict, NotFound
 from farwire.kernel.ids import AccountId, PlanVersionId, ProductId, SubscriberKey
 
@@ -29,25 +32,30 @@ def _overlap() -> Overlap:
     )
 
 
-async def add_products(tx: Tx, products: Sequence[Product]) -> None:
-    """Add many products in three statements. Raises ``Overlap``; the transaction is then of no use."""
+async def add_products(tx: Tx, products: Sequence[Product], *, now: datetime | None = None) -> None:
+    """Add many products with all their records, one statement per table, and publish ``product_added`` of each.
+
+    ``now`` is when it is written down; without it, each product's start. Raises ``Overlap``; the transaction is then
+    of no use.
+    """
     if not products:
         return
     try:
         await store.add_products(tx, products)
     except (asyncpg.ExclusionViolationError, asyncpg.UniqueViolationError):
         raise _overlap() from None
+    await eventbus.publish_many(tx, (events.product_added(tx.tenant_id, one, now) for one in products))
 
 
 async def get_products(tx: Tx, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Product]:
-    """Return those of the products that exist, by id, in three statements."""
+    """Return those of the products that exist, by id: one statement per table for any number."""
     return await store.products(tx, product_ids)
 
 
 async def products_by_account(
     tx: Tx, account_ids: Sequence[AccountId]
 ) -> Mapping[AccountId, tuple[Product, ...]]:
-    """Return all products of each account, ended ones too, oldest first, in three statements."""
+    """Return all products of each account, ended ones too, oldest first: one statement per table for any number."""
     by_account: dict[AccountId, list[Product]] = defaultdict(list)
     for product in (await store.products_by_account(tx, account_ids)).values():
         by_account[product.account_id].append(product)
@@ -59,7 +67,7 @@ async def products_by_subscriber(
 ) -> Mapping[SubscriberKey, tuple[Product, ...]]:
     """Return the products to which each subscriber is or was ever assigned; ``Product.serves`` tells which at a time.
 
-    Subscribers without any product are absent. Four statements for any number of keys.
+    Subscribers without any product are absent. One statement more than ``get_products``.
     """
     found: dict[SubscriberKey, list[Product]] = defaultdict(list)
     for product in (await store.products_of_subscribers(tx, subscriber_keys)).values():
@@ -68,7 +76,8 @@ async def products_by_subscriber(
     return {key: tuple(found[key]) for key in subscriber_keys if key in found}
 
 
-async def _one(tx: Tx, product_id: ProductId) -> Product:
+async def find_product(tx: Tx, product_id: ProductId) -> Product:
+    """Return the product. Raises ``NotFound`` (``inventory.unknown``)."""
     found = (await store.products(tx, [product_id])).get(product_id)
     if found is None:
         raise NotFound(
@@ -77,32 +86,53 @@ async def _one(tx: Tx, product_id: ProductId) -> Product:
     return found
 
 
-async def change_plan(tx: Tx, *, product_id: ProductId, plan_version_id: PlanVersionId, at: datetime) -> None:
-    """Price the product by another plan version from ``at`` on.
+async def locked_product(tx: Tx, product_id: ProductId) -> Product:
+    """Return the product as no other command can change it before this transaction ends. Raises ``NotFound``."""
+    await store.lock_product(tx, product_id)
+    return await find_product(tx, product_id)
 
-    Raises ``Conflict`` (``inventory.not_active``, ``inventory.plan_changed_later``).
+
+async def change_plan(
+    tx: Tx,
+    *,
+    product_id: ProductId,
+    plan_version_id: PlanVersionId,
+    at: datetime,
+    now: datetime | None = None,
+) -> None:
+    """Price the product by another plan version from ``at`` on, until the next change if there is a later one.
+
+    Idempotent. ``now`` is when it is written down; without it, ``at``. Publishes ``plan_changed``. Raises ``Conflict``
+    (``inventory.not_active``, ``inventory.plan_changed_then``).
     """
-    product = await _one(tx, product_id)
-    if not product.active_at(at):
-        raise Conflict("the product is not active then", code="inventory.not_active", field="at", value=at)
-    if product.plans[-1].valid_from >= at:
-        raise Conflict(
-            "a later plan change exists", code="inventory.plan_changed_later", field="at", value=at
-        )
-    await store.add_plans(tx, [(product_id, PlanChange(at, plan_version_id))])
-
-
-async def end_product(tx: Tx, *, product_id: ProductId, at: datetime) -> None:
-    """End the product and its assignments at ``at`` (exclusive). Idempotent for the same ``at``.
-
-    Raises ``Conflict`` (``inventory.ended``) where it ended at another time or ``at`` is before its start.
-    """
-    product = await _one(tx, product_id)
-    if product.ended_at == at:
+    product = await locked_product(tx, product_id)
+    change = replan(product, plan_version_id, at)
+    if change is None:
         return
-    if product.ended_at is not None or at < product.started_at:
-        raise Conflict("the product cannot end then", code="inventory.ended", field="at", value=at)
-    await store.end_product(tx, product_id, at)
+    await store.add_plans(tx, [(product_id, change)])
+    await eventbus.publish(tx, events.plan_changed(tx.tenant_id, product, plan_version_id, at, now))
+
+
+async def end_product(
+    tx: Tx,
+    *,
+    product_id: ProductId,
+    at: datetime,
+    reason: EndReason = EndReason.CEASE,
+    now: datetime | None = None,
+) -> None:
+    """End the product, its assignments and its suspensions at ``at`` (exclusive). Idempotent for the same ``at``.
+
+    Its resources stay with it until ``take_back``. Publishes ``product_ended``. Raises ``Conflict``
+    (``inventory.ended``) where it ended at another time or ``at`` is before its start.
+    """
+    product = await locked_product(tx, product_id)
+    ended = end(product, at, reason)
+    if ended is None:
+        return
+    await terms.close_suspensions(tx, product_id, ended[1])
+    await store.end_product(tx, product_id, at, reason)
+    await eventbus.publish(tx, events.product_ended(tx.tenant_id, product, reason, at, now))
 
 
 async def reassign(
@@ -115,7 +145,7 @@ async def reassign(
     until: datetime | None = None,
 ) -> None:
     """Give the subscriber to the product in ``[at, until)``; an open assignment ends at ``at``. Raises ``Overlap``."""
-    await _one(tx, product_id)
+    await find_product(tx, product_id)
     await store.end_assignments(tx, [subscriber_key], at)
     try:
         await store.add_assignments(tx, [(product_id, Assignment(subscriber_key, kind, at, until))])

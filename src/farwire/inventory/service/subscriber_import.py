@@ -173,7 +173,7 @@ async def _import_batch(
                 report.refuse(row.number, error)
         await parties.add_parties(tx=tx, parties=batch.new_parties)
         await accounts.add_accounts(tx=tx, accounts=batch.new_accounts)
-        await add_products(tx, batch.new_products)
+        await add_products(tx, batch.new_products, now=batch.now)
 
 
 async def _load(tx: Tx, rows: Sequence[SubscriberRow], now: datetime) -> _Batch:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from farwire.base import audit
 from farwire.base.storage import Tx
-from farwire.inventory import store
+from farwire.inventory.store import subscribers as store
 from farwire.kernel.ids import SubscriberKey
 from farwire.kernel.tenancy import SYSTEM, Actor
 

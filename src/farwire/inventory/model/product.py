@@ -87,6 +87,15 @@ class Suspension:
     valid_to: datetime | None = None
     recurring_percent: int = 100
 
+    @property
+    def is_empty(self) -> bool:
+        """Return whether it was undone: it ended when it began."""
+        return self.valid_to is not None and self.valid_to <= self.valid_from
+
+    def holds_at(self, at: datetime) -> bool:
+        """Return whether the product is suspended for the reason at ``at``."""
+        return _holds(self.valid_from, self.valid_to, at)
+
 
 @dataclass(frozen=True, slots=True)
 class PriceOverride:
@@ -163,11 +172,11 @@ class Product:
 
     def suspended_for(self, at: datetime) -> frozenset[SuspensionReason]:
         """Return the reasons for which the product is suspended at ``at``; empty while it serves."""
-        return frozenset(one.reason for one in self.suspensions if _holds(one.valid_from, one.valid_to, at))
+        return frozenset(one.reason for one in self.suspensions if one.holds_at(at))
 
     def recurring_percent_at(self, at: datetime) -> int:
         """Return what is charged of recurring prices at ``at``: the least that any suspension of that time says."""
-        shares = (s.recurring_percent for s in self.suspensions if _holds(s.valid_from, s.valid_to, at))
+        shares = (one.recurring_percent for one in self.suspensions if one.holds_at(at))
         return min(shares, default=100)
 
     def override_at(self, price_id: str, at: datetime) -> PriceOverride | None:

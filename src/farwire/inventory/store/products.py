@@ -1,78 +1,46 @@
-"""SQL of products, assignments and the destroyable map of subscribers."""
+"""SQL of products, their plans and their assignments."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from farwire.base.storage import Tx
-from farwire.inventory.model import Assignment, PlanChange, Product
-from farwire.kernel.ids import AccountId, OfferingId, PlanVersionId, ProductId, SubscriberKey
+from farwire.inventory.model import Assignment, EndReason, PlanChange, Product
+from farwire.inventory.store import terms
+from farwire.kernel.ids import AccountId, OfferingId, OrderId, PlanVersionId, ProductId, SubscriberKey
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-
-async def subscriber_keys(tx: Tx, identifiers: Sequence[str]) -> dict[str, SubscriberKey]:
-    """Return the keys of those identifiers that are known."""
-    rows = await tx.fetch(
-        "SELECT identifier, subscriber_key FROM inventory.subscriber "
-        "WHERE tenant_id = $1 AND identifier = ANY($2::text[])",
-        tx.tenant_id,
-        list(identifiers),
-    )
-    return {row["identifier"]: SubscriberKey(row["subscriber_key"]) for row in rows}
-
-
-async def add_subscribers(tx: Tx, keys: Mapping[str, SubscriberKey]) -> None:
-    """Insert keys for identifiers; those that exist keep theirs. Sorted against deadlocks."""
-    identifiers = sorted(keys)
-    await tx.execute(
-        "INSERT INTO inventory.subscriber (tenant_id, identifier, subscriber_key) "
-        "SELECT $1, s.* FROM unnest($2::text[], $3::uuid[]) AS s ON CONFLICT (tenant_id, identifier) DO NOTHING",
-        tx.tenant_id,
-        identifiers,
-        [keys[identifier] for identifier in identifiers],
-    )
-
-
-async def erase_subscribers(tx: Tx, keys: Sequence[SubscriberKey]) -> int:
-    """Delete the rows that know whose these keys are; return how many there were."""
-    rows = await tx.fetch(
-        "DELETE FROM inventory.subscriber WHERE tenant_id = $1 AND subscriber_key = ANY($2::uuid[]) RETURNING 1",
-        tx.tenant_id,
-        list(keys),
-    )
-    return len(rows)
-
-
-async def identifiers_of(tx: Tx, keys: Sequence[SubscriberKey]) -> dict[SubscriberKey, str]:
-    """Return the identifiers of those keys that are not erased."""
-    rows = await tx.fetch(
-        "SELECT identifier, subscriber_key FROM inventory.subscriber "
-        "WHERE tenant_id = $1 AND subscriber_key = ANY($2::uuid[])",
-        tx.tenant_id,
-        list(keys),
-    )
-    return {SubscriberKey(row["subscriber_key"]): row["identifier"] for row in rows}
+_PRODUCT = (
+    "SELECT product_id, account_id, offering_id, started_at, ended_at, end_reason, parent_id, order_id "
+    "FROM inventory.product WHERE tenant_id = $1"
+)
 
 
 async def add_products(tx: Tx, products: Sequence[Product]) -> None:
-    """Insert many products with their plans and assignments, one statement per table."""
+    """Insert many products with all their records, one statement per table that gets rows."""
     await tx.execute(
-        "INSERT INTO inventory.product (tenant_id, product_id, account_id, offering_id, started_at, ended_at) "
-        "SELECT $1, p.* FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[]) AS p",
+        "INSERT INTO inventory.product (tenant_id, product_id, account_id, offering_id, started_at, ended_at, "
+        "end_reason, parent_id, order_id) "
+        "SELECT $1, p.* FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::timestamptz[], "
+        "$7::text[], $8::uuid[], $9::uuid[]) AS p",
         tx.tenant_id,
         [product.id for product in products],
         [product.account_id for product in products],
         [product.offering_id for product in products],
         [product.started_at for product in products],
         [product.ended_at for product in products],
+        [product.end_reason for product in products],
+        [product.parent_id for product in products],
+        [product.order_id for product in products],
     )
     await add_plans(tx, [(product.id, change) for product in products for change in product.plans])
     await add_assignments(tx, [(product.id, one) for product in products for one in product.assignments])
+    await terms.add_terms(tx, products)
 
 
 async def add_plans(tx: Tx, plans: Sequence[tuple[ProductId, PlanChange]]) -> None:
@@ -112,45 +80,50 @@ async def end_assignments(tx: Tx, keys: Sequence[SubscriberKey], at: datetime) -
     )
 
 
-async def end_product(tx: Tx, product_id: ProductId, at: datetime) -> None:
-    """End a product and its open assignments at ``at``. An assignment that would be empty is deleted."""
+async def end_product(tx: Tx, product_id: ProductId, at: datetime, reason: EndReason) -> None:
+    """End a product and its assignments at ``at``."""
     await tx.execute(
-        "UPDATE inventory.product SET ended_at = $3 WHERE tenant_id = $1 AND product_id = $2",
-        tx.tenant_id,
-        product_id,
-        at,
+        "UPDATE inventory.product SET ended_at = $3, end_reason = $4 WHERE tenant_id = $1 AND product_id = $2",
+        *(tx.tenant_id, product_id, at, reason),
+    )
+    await close_assignments(tx, product_id, None, at)
+
+
+async def close_assignments(
+    tx: Tx, product_id: ProductId, keys: Sequence[SubscriberKey] | None, at: datetime
+) -> None:
+    """End the product's assignments (of these subscribers, or all) at ``at``. One that would be empty is deleted."""
+    those = list(keys) if keys is not None else None
+    await tx.execute(
+        "DELETE FROM inventory.assignment WHERE tenant_id = $1 AND product_id = $2 AND valid_from >= $3 "
+        "AND ($4::uuid[] IS NULL OR subscriber_key = ANY($4))",
+        *(tx.tenant_id, product_id, at, those),
     )
     await tx.execute(
-        "DELETE FROM inventory.assignment WHERE tenant_id = $1 AND product_id = $2 AND valid_from >= $3",
-        tx.tenant_id,
-        product_id,
-        at,
+        "UPDATE inventory.assignment SET valid_to = $3 WHERE tenant_id = $1 AND product_id = $2 "
+        "AND (valid_to IS NULL OR valid_to > $3) AND ($4::uuid[] IS NULL OR subscriber_key = ANY($4))",
+        *(tx.tenant_id, product_id, at, those),
     )
+
+
+async def lock_product(tx: Tx, product_id: ProductId) -> None:
+    """Wait for other commands on the product and keep them waiting until the transaction ends."""
     await tx.execute(
-        "UPDATE inventory.assignment SET valid_to = $3 "
-        "WHERE tenant_id = $1 AND product_id = $2 AND (valid_to IS NULL OR valid_to > $3)",
-        tx.tenant_id,
-        product_id,
-        at,
+        "SELECT 1 FROM inventory.product WHERE tenant_id = $1 AND product_id = $2 FOR NO KEY UPDATE",
+        *(tx.tenant_id, product_id),
     )
 
 
 async def products(tx: Tx, product_ids: Sequence[ProductId]) -> dict[ProductId, Product]:
-    """Return those of the products that exist, by id: three statements for any number."""
-    rows = await tx.fetch(
-        "SELECT product_id, account_id, offering_id, started_at, ended_at FROM inventory.product "
-        "WHERE tenant_id = $1 AND product_id = ANY($2::uuid[])",
-        tx.tenant_id,
-        list(product_ids),
-    )
+    """Return those of the products that exist, by id: one statement per table for any number."""
+    rows = await tx.fetch(f"{_PRODUCT} AND product_id = ANY($2::uuid[])", tx.tenant_id, list(product_ids))
     return await _complete(tx, rows)
 
 
 async def products_by_account(tx: Tx, account_ids: Sequence[AccountId]) -> dict[ProductId, Product]:
-    """Return all products of these accounts, ended ones too, oldest first: three statements for any number."""
+    """Return all products of these accounts, ended ones too, oldest first: one statement per table for any number."""
     rows = await tx.fetch(
-        "SELECT product_id, account_id, offering_id, started_at, ended_at FROM inventory.product "
-        "WHERE tenant_id = $1 AND account_id = ANY($2::uuid[]) ORDER BY started_at, product_id",
+        f"{_PRODUCT} AND account_id = ANY($2::uuid[]) ORDER BY started_at, product_id",
         tx.tenant_id,
         list(account_ids),
     )
@@ -192,6 +165,9 @@ async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:
         assigned[row["product_id"]].append(
             Assignment(SubscriberKey(row["subscriber_key"]), row["kind"], row["valid_from"], row["valid_to"])
         )
+    suspended = await terms.suspensions(tx, ids)
+    overridden = await terms.overrides(tx, ids)
+    committed = await terms.commitments(tx, ids)
     return {
         ProductId(row["product_id"]): Product(
             ProductId(row["product_id"]),
@@ -201,6 +177,12 @@ async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:
             tuple(plans[row["product_id"]]),
             row["ended_at"],
             tuple(assigned[row["product_id"]]),
+            tuple(suspended.get(row["product_id"], ())),
+            tuple(overridden.get(row["product_id"], ())),
+            committed.get(row["product_id"]),
+            EndReason(row["end_reason"]) if row["end_reason"] else None,
+            ProductId(row["parent_id"]) if row["parent_id"] else None,
+            OrderId(row["order_id"]) if row["order_id"] else None,
         )
         for row in rows
     }

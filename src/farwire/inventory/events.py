@@ -1,0 +1,113 @@
+"""The facts that the inventory publishes: ids, codes and times, never a number of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from farwire.base.canonical import JSON
+from farwire.base.eventbus import Event, new_event
+from farwire.inventory.model import EndReason, Product, Resource, SuspensionReason
+from farwire.kernel.ids import PlanVersionId, ProductId, TenantId
+
+PRODUCT_ADDED = "farwire.inventory.product_added.v1"
+PRODUCT_SUSPENDED = "farwire.inventory.product_suspended.v1"
+PRODUCT_RESUMED = "farwire.inventory.product_resumed.v1"
+PRODUCT_ENDED = "farwire.inventory.product_ended.v1"
+PLAN_CHANGED = "farwire.inventory.plan_changed.v1"
+RESOURCE_ASSIGNED = "farwire.inventory.resource_assigned.v1"
+RESOURCE_RETURNED = "farwire.inventory.resource_returned.v1"
+
+
+def product_added(tenant_id: TenantId, product: Product, now: datetime | None) -> Event:
+    """Return the fact that a customer has a product from its start on."""
+    data: dict[str, JSON] = {"offering_id": str(product.offering_id)}
+    if product.order_id is not None:
+        data["order_id"] = str(product.order_id)
+    return _of_product(PRODUCT_ADDED, tenant_id, product, data, product.started_at, now)
+
+
+def product_suspended(
+    tenant_id: TenantId, product: Product, reason: SuspensionReason, at: datetime, now: datetime | None
+) -> Event:
+    """Return the fact that there is a reason, perhaps one of several, for which the product is suspended."""
+    data: dict[str, JSON] = {"reason": reason.value}
+    return _of_product(PRODUCT_SUSPENDED, tenant_id, product, data, at, now)
+
+
+def product_resumed(
+    tenant_id: TenantId,
+    product: Product,
+    reason: SuspensionReason,
+    serves: bool,
+    at: datetime,
+    now: datetime | None,
+) -> Event:
+    """Return the fact that a reason for a suspension is gone; ``serves`` tells whether it was the last."""
+    data: dict[str, JSON] = {"reason": reason.value, "serves": serves}
+    return _of_product(PRODUCT_RESUMED, tenant_id, product, data, at, now)
+
+
+def product_ended(
+    tenant_id: TenantId, product: Product, reason: EndReason, at: datetime, now: datetime | None
+) -> Event:
+    """Return the fact that the product ends at ``at`` (exclusive)."""
+    return _of_product(PRODUCT_ENDED, tenant_id, product, {"reason": reason.value}, at, now)
+
+
+def plan_changed(
+    tenant_id: TenantId, product: Product, plan: PlanVersionId, at: datetime, now: datetime | None
+) -> Event:
+    """Return the fact that another plan version prices the product from ``at`` on."""
+    return _of_product(PLAN_CHANGED, tenant_id, product, {"plan_version_id": str(plan)}, at, now)
+
+
+def resource_assigned(tenant_id: TenantId, resource: Resource, at: datetime, now: datetime) -> Event:
+    """Return the fact that a product has the resource from ``at`` on. The resource's value is not told."""
+    return _of_resource(RESOURCE_ASSIGNED, tenant_id, resource, resource.product_id, at, now)
+
+
+def resource_returned(tenant_id: TenantId, resource: Resource, at: datetime, now: datetime) -> Event:
+    """Return the fact that a product has the resource no more. ``resource`` is as it was before."""
+    return _of_resource(RESOURCE_RETURNED, tenant_id, resource, resource.product_id, at, now)
+
+
+def _of_product(
+    kind: str,
+    tenant_id: TenantId,
+    product: Product,
+    data: Mapping[str, JSON],
+    at: datetime,
+    now: datetime | None,
+) -> Event:
+    return new_event(
+        tenant_id=tenant_id,
+        type=kind,
+        subject=str(product.id),
+        occurred_at=at,
+        recorded_at=now or at,
+        data={"product_id": str(product.id), "account_id": str(product.account_id), **data},
+    )
+
+
+def _of_resource(
+    kind: str,
+    tenant_id: TenantId,
+    resource: Resource,
+    product_id: ProductId | None,
+    at: datetime,
+    now: datetime,
+) -> Event:
+    return new_event(
+        tenant_id=tenant_id,
+        type=kind,
+        subject=str(resource.id),
+        occurred_at=at,
+        recorded_at=now,
+        data={
+            "resource_id": str(resource.id),
+            "kind": resource.kind.value,
+            "pool": resource.pool,
+            "product_id": str(product_id),
+        },
+    )

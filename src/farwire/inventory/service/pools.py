@@ -1,0 +1,280 @@
+"""Pools of resources: make, fill, look at, reserve from, release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from farwire.base.storage import Database, Tx, on_violation
+from farwire.inventory.model import (
+    RESERVED_FOR,
+    NewResource,
+    Pool,
+    PoolCount,
+    Resource,
+    ResourceKind,
+    check_resource,
+)
+from farwire.inventory.store import reservations
+from farwire.inventory.store import resources as store
+from farwire.kernel.errors import Conflict, Exhausted, Invalid, NotFound
+from farwire.kernel.ids import PoolId, TenantId, uuid7
+from farwire.kernel.page import Page, PageRequest
+
+FILL_BATCH: Final = 20_000
+FREE_BATCH: Final = 5_000
+MAX_COUNT: Final = 1_000
+MAX_KEY_CHARACTERS: Final = 200
+
+
+async def create_pool(tx: Tx, *, name: str, kind: ResourceKind, quarantine_days: int, now: datetime) -> Pool:
+    """Make a pool; the same again returns it. ``quarantine_days`` (0 to 3650) is how long a returned one rests.
+
+    Raises ``Invalid`` (``inventory.pool``), ``Conflict`` (``inventory.pool_differs``).
+    """
+    if not (
+        name.isprintable() and 1 <= len(name.strip()) == len(name) <= 100 and 0 <= quarantine_days <= 3650
+    ):
+        raise Invalid(
+            "a pool has a name of 1 to 100 characters and rests what comes back 0 to 3650 days",
+            code="inventory.pool",
+            field="name",
+            value=name,
+        )
+    await store.add_pool(tx, Pool(PoolId(uuid7(now)), name, kind, quarantine_days, now))
+    pool = await pool_named(tx, name)
+    if (pool.kind, pool.quarantine_days) != (kind, quarantine_days):
+        raise Conflict(
+            f"the pool {name} exists, with {pool.kind} and {pool.quarantine_days} days",
+            code="inventory.pool_differs",
+            field="name",
+            value=name,
+            fix="choose another name",
+        )
+    return pool
+
+
+async def pool_named(tx: Tx, name: str) -> Pool:
+    """Return the pool. Raises ``NotFound`` (``inventory.pool_unknown``)."""
+    pool = await store.pool_named(tx, name)
+    if pool is None:
+        raise NotFound(
+            "there is no such pool",
+            code="inventory.pool_unknown",
+            field="pool",
+            value=name,
+            fix="farwire pool list",
+        )
+    return pool
+
+
+async def list_pools(tx: Tx, *, page: PageRequest) -> Page[PoolCount]:
+    """Return a page of pools by name, with what is in them. Counts the pools of the page through."""
+    items, total = await store.pools(tx, page.limit, page.offset)
+    return Page(tuple(items), total, page.offset, page.limit)
+
+
+async def count_pool(tx: Tx, *, pool: str) -> PoolCount:
+    """Return the pool with the number of its resources by state. Raises ``NotFound``."""
+    found = await pool_named(tx, pool)
+    return PoolCount(found, (await store.pool_counts(tx, [found.id])).get(found.id, {}))
+
+
+async def fill_pool(tx: Tx, *, pool: str, values: Iterable[str | NewResource]) -> int:
+    """Put resources into the pool and return how many are new; those that it has already stay as they are.
+
+    All or nothing, in bounded memory: ``FILL_BATCH`` at a time by COPY. Raises ``NotFound``, ``Invalid``
+    (``inventory.resource_value``, ``inventory.resource_attribute``) naming the row, ``Conflict``
+    (``inventory.in_other_pool``, ``inventory.imsi_known``).
+    """
+    target = await pool_named(tx, pool)
+    added = 0
+    rows = (NewResource(one) if isinstance(one, str) else one for one in values)
+    for start, batch in _batches(rows):
+        for number, one in enumerate(batch, start):
+            _check_row(target, one, number)
+        known = await store.known_values(tx, target.kind, [one.value for one in batch])
+        elsewhere = next((value for value, where in known.items() if where != target.id), None)
+        if elsewhere is not None:
+            raise _in_other_pool(elsewhere)
+        new = {one.value: one for one in batch if one.value not in known}
+        violations = {"resource_value": _in_other_pool(None), "resource_imsi": _imsi_known()}
+        with on_violation(violations):
+            added += await store.add_resources(tx, target, new.values())
+    return added
+
+
+def _batches(rows: Iterator[NewResource]) -> Iterator[tuple[int, list[NewResource]]]:
+    start = 1
+    while batch := list(islice(rows, FILL_BATCH)):
+        yield start, batch
+        start += len(batch)
+
+
+def _check_row(pool: Pool, new: NewResource, number: int) -> None:
+    try:
+        check_resource(pool.kind, new)
+    except Invalid as error:
+        message = f"row {number}: {error.message}"
+        raise Invalid(message, code=error.code, field=error.field, value=error.value, fix=error.fix) from None
+
+
+def _in_other_pool(value: str | None) -> Conflict:
+    return Conflict(
+        "another pool has it: a resource is in one pool",
+        code="inventory.in_other_pool",
+        field="value",
+        value=value,
+        fix="leave it out, or fill the other pool",
+    )
+
+
+def _imsi_known() -> Conflict:
+    return Conflict(
+        "two SIMs would have one IMSI",
+        code="inventory.imsi_known",
+        field="attributes",
+        fix="leave out the SIM whose IMSI another one has",
+    )
+
+
+async def free_resources(tx: Tx, *, pool: str, pattern: str = "", page: PageRequest) -> Page[Resource]:
+    """Return available resources of the pool by value. In ``pattern``, ``*`` is any text and ``?`` one character.
+
+    A pattern without either is searched anywhere: "777". One that starts with digits is found by the index. Raises
+    ``NotFound``, ``Invalid`` (``inventory.pattern``).
+    """
+    if len(pattern) > 128 or "\x00" in pattern:
+        raise Invalid(
+            "a pattern has at most 128 characters", code="inventory.pattern", field="pattern", value=pattern
+        )
+    found = await pool_named(tx, pool)
+    wild = pattern if set(pattern) & {"*", "?"} else f"*{pattern}*"
+    escaped = wild.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    like = escaped.replace("*", "%").replace("?", "_")
+    items, total = await store.free_resources(tx, found, like, page.limit, page.offset)
+    return Page(tuple(items), total, page.offset, page.limit)
+
+
+async def reserve(
+    tx: Tx, *, pool: str, key: str, count: int = 1, now: datetime, until: datetime | None = None
+) -> tuple[Resource, ...]:
+    """Reserve ``count`` (1 to 1,000) resources of the pool until ``until``, all or none; without it, for a day.
+
+    Safe beside any number of others: none is given twice, and nobody is refused while one is left. Idempotent by
+    ``key``: the same key returns what it holds, assigned or not, and prolongs the reservation. Unused ones are freed
+    by a job after ``until``, so a crash leaks nothing. Raises ``NotFound``, ``Invalid`` (``inventory.reservation``),
+    ``Conflict`` (``inventory.reservation_differs``), ``Exhausted`` (``inventory.pool_exhausted``).
+    """
+    found = await pool_named(tx, pool)
+    ends = _checked(key, count, now, until)
+    held = await _held(tx, found, key, count, ends)
+    if held is not None:
+        return held
+    if count > 1:
+        await reservations.lock_pool(tx, found)
+    taken = await reservations.take(tx, found, key, count, ends, wait=False)
+    if not taken:
+        # The last ones may be in the hands of a transaction that will fail: only its end tells.
+        taken = await reservations.take(tx, found, key, count, ends, wait=True)
+    if not taken:
+        await reservations.close_reservation(tx, key)
+        raise Exhausted(
+            f"the pool {pool} has not {count} left",
+            code="inventory.pool_exhausted",
+            field="pool",
+            value=pool,
+            fix=f"farwire pool fill {pool}",
+        )
+    return tuple(taken)
+
+
+async def reserve_chosen(
+    tx: Tx, *, pool: str, key: str, values: Sequence[str], now: datetime, until: datetime | None = None
+) -> tuple[Resource, ...]:
+    """Reserve these very resources, e.g. a number that the customer picked; all or none, otherwise like ``reserve``.
+
+    Raises what ``reserve`` raises but ``Exhausted``, and ``Conflict`` (``inventory.taken``).
+    """
+    found = await pool_named(tx, pool)
+    wanted = list(dict.fromkeys(values))
+    ends = _checked(key, len(wanted), now, until)
+    held = await _held(tx, found, key, len(wanted), ends)
+    if held is not None:
+        if {one.value for one in held} == set(wanted):
+            return held
+        raise _differs(key)
+    taken = await reservations.take_chosen(tx, found, key, wanted, ends)
+    if len(taken) < len(wanted):
+        await reservations.release(tx, key)
+        await reservations.close_reservation(tx, key)
+        missing = next(value for value in wanted if value not in {one.value for one in taken})
+        raise Conflict(
+            "it is not to be had: taken, resting, or not in this pool",
+            code="inventory.taken",
+            field="value",
+            value=missing,
+            fix=f"farwire pool free {pool}",
+        )
+    return tuple(taken)
+
+
+def _checked(key: str, count: int, now: datetime, until: datetime | None) -> datetime:
+    ends = now + RESERVED_FOR if until is None else until
+    fits = 1 <= len(key) <= MAX_KEY_CHARACTERS and key.isprintable() and 1 <= count <= MAX_COUNT
+    if not fits or ends <= now:
+        raise Invalid(
+            f"a reservation has a key of 1 to {MAX_KEY_CHARACTERS} characters, holds 1 to {MAX_COUNT} resources, "
+            "and ends in the future",
+            code="inventory.reservation",
+            field="key",
+            value=key,
+        )
+    return ends
+
+
+async def _held(tx: Tx, pool: Pool, key: str, count: int, until: datetime) -> tuple[Resource, ...] | None:
+    """Return what the key holds already, None where the reservation is new (and now written down)."""
+    new, same = await reservations.open_reservation(tx, key, pool, count)
+    if new:
+        return None
+    if not same:
+        raise _differs(key)
+    await reservations.prolong(tx, key, until)
+    return tuple(await reservations.held_by(tx, key))
+
+
+def _differs(key: str) -> Conflict:
+    return Conflict(
+        "the key stands for another reservation",
+        code="inventory.reservation_differs",
+        field="key",
+        value=key,
+        fix="use a new key for another reservation",
+    )
+
+
+async def reserved(tx: Tx, *, key: str) -> tuple[Resource, ...]:
+    """Return what is reserved or assigned under the key; nothing where there is none."""
+    return tuple(await reservations.held_by(tx, key))
+
+
+async def release(tx: Tx, *, key: str) -> int:
+    """Free what is reserved under the key; return how many. What is assigned stays. Idempotent."""
+    freed = await reservations.release(tx, key)
+    await reservations.close_empty_reservations(tx, [key])
+    return freed
+
+
+async def free_due(*, db: Database, tenant_id: TenantId, now: datetime) -> int:
+    """Free what nobody has used in time, and what has rested enough; return how many. ``FREE_BATCH`` at a time."""
+    total = 0
+    while True:
+        async with db.transaction(tenant_id) as tx:
+            keys, count = await reservations.free_due(tx, now, FREE_BATCH)
+            await reservations.close_empty_reservations(tx, keys)
+        total += count
+        if count < FREE_BATCH:
+            return total

@@ -1,0 +1,91 @@
+"""SQL of service instances."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from farwire.base.storage import Tx
+from farwire.inventory.model import Service, ServiceChange, ServiceState
+from farwire.kernel.ids import ProductId, ServiceId
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+_SERVICES: Final = (
+    "SELECT s.service_id, s.product_id, s.specification, s.attributes, c.times, c.states "
+    "FROM inventory.service_instance s CROSS JOIN LATERAL ("
+    "SELECT array_agg(valid_from ORDER BY number) AS times, array_agg(state ORDER BY number) AS states "
+    "FROM inventory.service_change WHERE tenant_id = $1 AND service_id = s.service_id) AS c "
+    "WHERE s.tenant_id = $1"
+)
+
+
+def _service(row: Record) -> Service:
+    changes = zip(row["times"], row["states"], strict=True)
+    return Service(
+        ServiceId(row["service_id"]),
+        ProductId(row["product_id"]),
+        row["specification"],
+        tuple(ServiceChange(at, ServiceState(state)) for at, state in changes),
+        json.loads(row["attributes"]),
+    )
+
+
+async def add_service(tx: Tx, service: Service) -> bool:
+    """Insert a service with its states; return False where its id is known."""
+    added = await tx.fetchval(
+        "INSERT INTO inventory.service_instance (tenant_id, service_id, product_id, specification, attributes) "
+        "VALUES ($1, $2, $3, $4, $5::jsonb) ON CONFLICT (tenant_id, service_id) DO NOTHING RETURNING 1",
+        *(tx.tenant_id, service.id, service.product_id, service.specification),
+        json.dumps(dict(service.attributes)),
+    )
+    if added is None:
+        return False
+    for number, change in enumerate(service.changes):
+        await add_change(tx, service.id, number, change.state, change.valid_from)
+    return True
+
+
+async def add_change(tx: Tx, service_id: ServiceId, number: int, state: ServiceState, at: datetime) -> None:
+    """Insert a state of a service."""
+    await tx.execute(
+        "INSERT INTO inventory.service_change (tenant_id, service_id, number, valid_from, state) "
+        "VALUES ($1, $2, $3, $4, $5)",
+        *(tx.tenant_id, service_id, number, at, state),
+    )
+
+
+async def locked_service(tx: Tx, service_id: ServiceId) -> Service | None:
+    """Return the service as nobody else can change it before the transaction ends."""
+    await tx.execute(
+        "SELECT 1 FROM inventory.service_instance WHERE tenant_id = $1 AND service_id = $2 FOR NO KEY UPDATE",
+        *(tx.tenant_id, service_id),
+    )
+    row = await tx.fetchrow(f"{_SERVICES} AND s.service_id = $2", tx.tenant_id, service_id)
+    return None if row is None else _service(row)
+
+
+async def services_of_products(tx: Tx, product_ids: Sequence[ProductId]) -> list[Service]:
+    """Return the services of the products, in the order of their making."""
+    rows = await tx.fetch(
+        f"{_SERVICES} AND s.product_id = ANY($2::uuid[]) ORDER BY s.service_id",
+        tx.tenant_id,
+        list(product_ids),
+    )
+    return [_service(row) for row in rows]
+
+
+async def list_services(
+    tx: Tx, product_id: ProductId | None, state: ServiceState | None, limit: int, offset: int
+) -> tuple[list[Service], int]:
+    """Return services by id (the order of their making), and how many there are."""
+    rows = await tx.fetch(
+        f"SELECT count(*) OVER () AS total, found.* FROM ({_SERVICES}) AS found "
+        "WHERE ($2::uuid IS NULL OR product_id = $2) AND ($3::text IS NULL OR states[cardinality(states)] = $3) "
+        "ORDER BY service_id LIMIT $4 OFFSET $5",
+        *(tx.tenant_id, product_id, state, limit, offset),
+    )
+    return [_service(row) for row in rows], rows[0]["total"] if rows else 0

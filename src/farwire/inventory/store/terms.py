@@ -1,0 +1,169 @@
+"""SQL of what was agreed for a product and what befell it: suspensions, price overrides, commitments.
+
+Read product by product (``storage.lookups``): few products have any, so most probes of the index find nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from farwire.base.storage import Tx
+from farwire.inventory.model import Closing, Commitment, PriceOverride, Product, Suspension, SuspensionReason
+from farwire.kernel.ids import AgreementId, OverrideId, ProductId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from asyncpg import Record
+
+_SUSPENSIONS: Final = (
+    "SELECT t.* FROM unnest($2::uuid[]) AS wanted (product_id) CROSS JOIN LATERAL ("
+    "SELECT product_id, number, reason, valid_from, valid_to, recurring_percent FROM inventory.suspension "
+    "WHERE tenant_id = $1 AND product_id = wanted.product_id OFFSET 0) AS t ORDER BY product_id, number"
+)
+_OVERRIDES: Final = (
+    "SELECT t.* FROM unnest($2::uuid[]) AS wanted (product_id) CROSS JOIN LATERAL ("
+    "SELECT product_id, number, override_id, price_id, valid_from, valid_to, price, percent, reason, agreement_id "
+    "FROM inventory.price_override "
+    "WHERE tenant_id = $1 AND product_id = wanted.product_id OFFSET 0) AS t ORDER BY product_id, number"
+)
+_COMMITMENTS: Final = (
+    "SELECT t.* FROM unnest($2::uuid[]) AS wanted (product_id) CROSS JOIN LATERAL ("
+    "SELECT product_id, starts_at, ends_at, notice_days, withdrawal_days, fee, remaining_percent "
+    "FROM inventory.commitment "
+    "WHERE tenant_id = $1 AND product_id = wanted.product_id ORDER BY number DESC LIMIT 1 OFFSET 0) AS t"
+)
+
+
+async def suspensions(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[Suspension]]:
+    """Return the suspensions of the products in the order in which they were added."""
+    found: dict[ProductId, list[Suspension]] = defaultdict(list)
+    for row in await tx.fetch(_SUSPENSIONS, tx.tenant_id, ids):
+        found[row["product_id"]].append(
+            Suspension(
+                SuspensionReason(row["reason"]), row["valid_from"], row["valid_to"], row["recurring_percent"]
+            )
+        )
+    return found
+
+
+async def overrides(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[PriceOverride]]:
+    """Return the overrides of the products in the order in which they were added."""
+    found: dict[ProductId, list[PriceOverride]] = defaultdict(list)
+    for row in await tx.fetch(_OVERRIDES, tx.tenant_id, ids):
+        found[row["product_id"]].append(_override(row))
+    return found
+
+
+def _override(row: Record) -> PriceOverride:
+    return PriceOverride(
+        OverrideId(row["override_id"]),
+        row["price_id"],
+        row["valid_from"],
+        row["valid_to"],
+        row["price"],
+        row["percent"],
+        row["reason"],
+        AgreementId(row["agreement_id"]) if row["agreement_id"] else None,
+    )
+
+
+async def commitments(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, Commitment]:
+    """Return the commitment that holds for each product that has one: the last."""
+    return {
+        row["product_id"]: Commitment(
+            row["starts_at"],
+            row["ends_at"],
+            row["notice_days"],
+            row["withdrawal_days"],
+            row["fee"],
+            row["remaining_percent"],
+        )
+        for row in await tx.fetch(_COMMITMENTS, tx.tenant_id, ids)
+    }
+
+
+async def add_terms(tx: Tx, products: Sequence[Product]) -> None:
+    """Insert the terms of new products; no statement for what none of them has."""
+    await add_suspensions(
+        tx, [(one.id, number, each) for one in products for number, each in enumerate(one.suspensions)]
+    )
+    await add_overrides(
+        tx, [(one.id, number, each) for one in products for number, each in enumerate(one.overrides)]
+    )
+    await add_commitments(tx, [(one.id, one.commitment) for one in products if one.commitment is not None])
+
+
+async def add_suspensions(tx: Tx, rows: Sequence[tuple[ProductId, int, Suspension]]) -> None:
+    """Insert suspensions with their numbers."""
+    if rows:
+        await tx.executemany(
+            "INSERT INTO inventory.suspension "
+            "(tenant_id, product_id, number, reason, valid_from, valid_to, recurring_percent) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            [
+                (
+                    tx.tenant_id,
+                    product_id,
+                    number,
+                    one.reason,
+                    one.valid_from,
+                    one.valid_to,
+                    one.recurring_percent,
+                )
+                for product_id, number, one in rows
+            ],
+        )
+
+
+async def close_suspensions(tx: Tx, product_id: ProductId, closings: Sequence[Closing]) -> None:
+    """Let suspensions of the product end."""
+    await tx.executemany(
+        "UPDATE inventory.suspension SET valid_to = $4 WHERE tenant_id = $1 AND product_id = $2 AND number = $3",
+        [(tx.tenant_id, product_id, one.index, one.valid_to) for one in closings],
+    )
+
+
+async def add_overrides(tx: Tx, rows: Sequence[tuple[ProductId, int, PriceOverride]]) -> None:
+    """Insert overrides with their numbers. Violates ``price_override_id`` where the id is known."""
+    if rows:
+        await tx.executemany(
+            "INSERT INTO inventory.price_override (tenant_id, product_id, number, override_id, price_id, "
+            "valid_from, valid_to, price, percent, reason, agreement_id) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            [
+                (
+                    *(tx.tenant_id, product_id, number, one.id, one.price_id),
+                    *(one.valid_from, one.valid_to, one.price, one.percent, one.reason, one.agreement_id),
+                )
+                for product_id, number, one in rows
+            ],
+        )
+
+
+async def close_override(tx: Tx, product_id: ProductId, number: int, at: datetime) -> None:
+    """Let an override of the product end at ``at``."""
+    await tx.execute(
+        "UPDATE inventory.price_override SET valid_to = $4 "
+        "WHERE tenant_id = $1 AND product_id = $2 AND number = $3",
+        *(tx.tenant_id, product_id, number, at),
+    )
+
+
+async def add_commitments(tx: Tx, rows: Sequence[tuple[ProductId, Commitment]]) -> None:
+    """Insert commitments; each follows those that its product has. The caller holds the product's lock."""
+    if rows:
+        await tx.executemany(
+            "INSERT INTO inventory.commitment (tenant_id, product_id, number, starts_at, ends_at, notice_days, "
+            "withdrawal_days, fee, remaining_percent) SELECT $1, $2, count(*), $3, $4, $5, $6, $7, $8 "
+            "FROM inventory.commitment WHERE tenant_id = $1 AND product_id = $2",
+            [
+                (
+                    *(tx.tenant_id, product_id, one.starts_at, one.ends_at, one.notice_days),
+                    *(one.withdrawal_days, one.fee, one.remaining_percent),
+                )
+                for product_id, one in rows
+            ],
+        )
