@@ -1,27 +1,19 @@
-"""SQL of tenants, legal entities and keys. Two tables are untenanted; migrations say why."""
+"""SQL of tenants and keys. Two tables are untenanted; migrations say why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from farwire.base.authz import Role
 from farwire.base.storage import Session, Tx
-from farwire.kernel.ids import KeyId, LegalEntityId, TenantId
-from farwire.kernel.money import currency
-from farwire.tenant.model import Address, ApiKey, LegalEntity, Tenant, TenantState
+from farwire.kernel.ids import KeyId, TenantId
+from farwire.tenant.model import ApiKey, Tenant, TenantState
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
 _TENANT = "tenant_id, name, display_name, country, zone, state, created_at"
-_ENTITY = (
-    "legal_entity_id, name, vat_id, address, country, currency, zone, bank_account, number_prefix, "
-    "fiscal_year_start, payment_days"
-)
 _KEY = "key_id, tenant_id, role, label, created_at, expires_at, revoked_at, last_used_on"
 
 
@@ -34,22 +26,6 @@ def _tenant_from_row(row: Record) -> Tenant:
         row["zone"],
         TenantState(row["state"]),
         row["created_at"],
-    )
-
-
-def _entity_from_row(row: Record) -> LegalEntity:
-    return LegalEntity(
-        id=LegalEntityId(row["legal_entity_id"]),
-        name=row["name"],
-        vat_id=row["vat_id"],
-        address=msgspec.json.decode(row["address"], type=Address),
-        country=row["country"],
-        currency=currency(row["currency"]),
-        zone=row["zone"],
-        bank_account=row["bank_account"],
-        number_prefix=row["number_prefix"],
-        fiscal_year_start=row["fiscal_year_start"],
-        payment_days=row["payment_days"],
     )
 
 
@@ -101,38 +77,6 @@ async def list_tenants(tx: Session, *, offset: int, limit: int) -> tuple[tuple[T
         f"SELECT {_TENANT} FROM tenant.tenant ORDER BY name OFFSET $1 LIMIT $2", offset, limit
     )
     return tuple(_tenant_from_row(row) for row in rows), total
-
-
-async def add_legal_entity(tx: Tx, entity: LegalEntity, *, created_at: datetime) -> bool:
-    """Insert a legal entity; return False where its number prefix is taken in this tenant."""
-    row = await tx.fetchrow(
-        f"INSERT INTO tenant.legal_entity (tenant_id, {_ENTITY}, created_at) "
-        "VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, $8, $9, $10, $11, $12, $13) "
-        "ON CONFLICT (tenant_id, number_prefix) DO NOTHING RETURNING legal_entity_id",
-        tx.tenant_id,
-        entity.id,
-        entity.name,
-        entity.vat_id,
-        msgspec.json.encode(entity.address).decode(),
-        entity.country,
-        entity.currency.code,
-        entity.zone,
-        entity.bank_account,
-        entity.number_prefix,
-        entity.fiscal_year_start,
-        entity.payment_days,
-        created_at,
-    )
-    return row is not None
-
-
-async def legal_entities(tx: Tx) -> Mapping[LegalEntityId, LegalEntity]:
-    """Return the tenant's legal entities (few: each is a company), oldest first."""
-    rows = await tx.fetch(
-        f"SELECT {_ENTITY} FROM tenant.legal_entity WHERE tenant_id = $1 ORDER BY created_at, legal_entity_id",
-        tx.tenant_id,
-    )
-    return {LegalEntityId(row["legal_entity_id"]): _entity_from_row(row) for row in rows}
 
 
 async def add_key(tx: Tx, key: ApiKey, key_hash: bytes) -> None:

@@ -1,36 +1,31 @@
-"""Use cases of tenants, legal entities and API keys."""
+"""Create and read tenants; make, check and revoke API keys."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
 from farwire.base import audit
 from farwire.base.authz import Principal, Role
 from farwire.base.clock import Clock
-from farwire.base.storage import Database, Tx
+from farwire.base.storage import Database
 from farwire.kernel.errors import Conflict, Forbidden, Invalid, NotFound
-from farwire.kernel.ids import KeyId, LegalEntityId, TenantId, uuid7
-from farwire.kernel.money import currency
+from farwire.kernel.ids import KeyId, TenantId, uuid7
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import zone
-from farwire.tenant import store
 from farwire.tenant.model import (
     SECRET_BYTES,
-    Address,
     ApiKey,
-    LegalEntity,
     Tenant,
     TenantState,
     check_country,
     check_name,
-    check_prefix,
     key_hash,
     key_text,
 )
+from farwire.tenant.store import tenants as store
 
 FIRST_PAGE: Final = PageRequest()
 OPERATOR: Final = Actor(ActorKind.OPERATOR, "command-line")
@@ -115,73 +110,6 @@ async def list_tenants(*, db: Database, page: PageRequest = FIRST_PAGE) -> Page[
     async with db.untenanted() as tx:
         items, total = await store.list_tenants(tx, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)
-
-
-async def add_legal_entity(
-    *,
-    db: Database,
-    clock: Clock,
-    tenant_id: TenantId,
-    name: str,
-    vat_id: str,
-    address: Address,
-    country: str,
-    currency_code: str,
-    zone_name: str,
-    number_prefix: str,
-    bank_account: str = "",
-    fiscal_year_start: int = 1,
-    payment_days: int = 14,
-    actor: Actor = OPERATOR,
-) -> LegalEntity:
-    """Add a company of the tenant and return it; return the existing one where name and prefix are the same.
-
-    Raises ``Invalid`` (``tenant.number_prefix``, ``money.currency_unknown``, ``time.zone_unknown``) and ``Conflict``
-    (``tenant.number_prefix_taken``).
-    """
-    zone(zone_name)
-    now = clock.now()
-    entity = LegalEntity(
-        LegalEntityId(uuid7(now)),
-        name,
-        vat_id,
-        address,
-        country,
-        currency(currency_code),
-        zone_name,
-        bank_account,
-        check_prefix(number_prefix),
-        fiscal_year_start,
-        payment_days,
-    )
-    async with db.transaction(tenant_id) as tx:
-        if not await store.add_legal_entity(tx, entity, created_at=now):
-            return _known(entity, await store.legal_entities(tx))
-        detail = {"name": name, "number_prefix": number_prefix}
-        await audit.record(
-            tx, actor=actor, action="tenant.legal_entity_added", subject=str(entity.id), at=now, detail=detail
-        )
-    return entity
-
-
-def _known(wanted: LegalEntity, entities: Mapping[LegalEntityId, LegalEntity]) -> LegalEntity:
-    """Return the company that has the prefix of ``wanted`` if it is the same one."""
-    prefix = wanted.number_prefix
-    found = next((other for other in entities.values() if other.number_prefix == prefix), None)
-    if found is None or found.name != wanted.name:
-        raise Conflict(
-            f"another company of this tenant numbers its bills {prefix}…",
-            code="tenant.number_prefix_taken",
-            field="number_prefix",
-            value=prefix,
-            fix="choose another prefix",
-        )
-    return found
-
-
-async def legal_entities(tx: Tx) -> Mapping[LegalEntityId, LegalEntity]:
-    """Return the tenant's companies by id, oldest first."""
-    return await store.legal_entities(tx)
 
 
 async def create_key(

@@ -1,11 +1,10 @@
-"""Tenants, legal entities and API keys, as values. The secret of a key is never part of a model that is stored."""
+"""Tenants and API keys, as values. The secret of a key is never part of a model that is stored."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,12 +12,10 @@ from typing import Final
 
 from farwire.base.authz import Role
 from farwire.kernel.errors import Invalid
-from farwire.kernel.ids import KeyId, LegalEntityId, TenantId
-from farwire.kernel.money import Currency
+from farwire.kernel.ids import KeyId, TenantId
 
 SECRET_BYTES: Final = 32
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_PREFIX: Final = re.compile(r"[A-Z0-9]{1,12}")
 
 
 class TenantState(StrEnum):
@@ -40,39 +37,6 @@ class Tenant:
     zone: str
     state: TenantState
     created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A postal address in the form of its country's pack: field name → text.
-
-    ``country`` is ISO 3166-1, ``region`` ISO 3166-2 where taxes depend on it.
-    """
-
-    country: str
-    fields: Mapping[str, str]
-    region: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LegalEntity:
-    """A company of a tenant: the seller on an invoice (EN 16931 BG-4).
-
-    ``number_prefix`` starts its invoice numbers, ``fiscal_year_start`` is the month (1 to 12) in which its numbers
-    start again, ``zone`` the zone of its dates, ``payment_days`` the days from the bill's date to its due date.
-    """
-
-    id: LegalEntityId
-    name: str
-    vat_id: str
-    address: Address
-    country: str
-    currency: Currency
-    zone: str
-    bank_account: str
-    number_prefix: str
-    fiscal_year_start: int = 1
-    payment_days: int = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +83,6 @@ def check_country(country: str) -> str:
     )
 
 
-def check_prefix(prefix: str) -> str:
-    """Return ``prefix`` if it can start invoice numbers. Raises ``Invalid`` (``tenant.number_prefix``)."""
-    if _PREFIX.fullmatch(prefix):
-        return prefix
-    raise Invalid(
-        "a number prefix is short and plain",
-        code="tenant.number_prefix",
-        field="number_prefix",
-        value=prefix,
-        fix="use 1 to 12 capitals or digits, e.g. NM",
-    )
-
-
 def key_text(tenant_name: str, secret: bytes) -> str:
     """Return the key as its holder sees it: ``fw_<tenant>_<43 characters>``. ``secret`` has 32 random bytes."""
     return f"fw_{tenant_name}_{urlsafe_b64encode(secret).rstrip(b'=').decode()}"
@@ -140,8 +91,3 @@ def key_text(tenant_name: str, secret: bytes) -> str:
 def key_hash(text: str) -> bytes:
     """Return the SHA-256 of a key. The key has 256 random bits, so a slow hash would add nothing."""
     return hashlib.sha256(text.encode()).digest()
-
-
-def fiscal_year(day: date, start_month: int) -> int:
-    """Return the fiscal year that holds ``day``, named by the calendar year in which it starts."""
-    return day.year if day.month >= start_month else day.year - 1

@@ -1,0 +1,40 @@
+"""Billing accounts and who pays what of them, as values."""
+
+from __future__ import annotations
+
+from farwire.account.model.account import (
+    AccountChange,
+    AccountState,
+    AccountTerms,
+    BillingAccount,
+    Delivery,
+    FormerTerms,
+    TaxClass,
+    TermsChange,
+    changed,
+    check_account,
+    check_open,
+    closed,
+    with_terms,
+)
+from farwire.account.model.routes import ChargeKind, ChargeRoute, check_route, split_charge
+
+__all__ = [
+    "AccountChange",
+    "AccountState",
+    "AccountTerms",
+    "BillingAccount",
+    "ChargeKind",
+    "ChargeRoute",
+    "Delivery",
+    "FormerTerms",
+    "TaxClass",
+    "TermsChange",
+    "changed",
+    "check_account",
+    "check_open",
+    "check_route",
+    "closed",
+    "split_charge",
+    "with_terms",
+]

@@ -1,0 +1,50 @@
+"""Use cases of billing accounts."""
+
+from __future__ import annotations
+
+from farwire.account.model import split_charge
+from farwire.account.service.accounts import (
+    account_numbered,
+    accounts_after,
+    accounts_by_id,
+    accounts_by_number,
+    accounts_of_party,
+    add_accounts,
+    change_account,
+    change_address,
+    change_cycle,
+    change_terms,
+    check_postal,
+    check_tax_class,
+    close_account,
+    count_accounts,
+    list_accounts,
+    open_account,
+    set_parent,
+)
+from farwire.account.service.routes import add_route, end_route, routes_of, routes_to
+
+__all__ = [
+    "account_numbered",
+    "accounts_after",
+    "accounts_by_id",
+    "accounts_by_number",
+    "accounts_of_party",
+    "add_accounts",
+    "add_route",
+    "change_account",
+    "change_address",
+    "change_cycle",
+    "change_terms",
+    "check_postal",
+    "check_tax_class",
+    "close_account",
+    "count_accounts",
+    "end_route",
+    "list_accounts",
+    "open_account",
+    "routes_of",
+    "routes_to",
+    "set_parent",
+    "split_charge",
+]

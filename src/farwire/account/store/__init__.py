@@ -1,0 +1,1 @@
+"""SQL of billing accounts and their charge routes."""

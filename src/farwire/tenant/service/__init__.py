@@ -1,0 +1,45 @@
+"""Use cases of tenants, their companies and API keys."""
+
+from __future__ import annotations
+
+from farwire.tenant.service.companies import (
+    add_legal_entity,
+    change_legal_entity,
+    chart_of,
+    legal_entities,
+    legal_entity,
+    set_chart_code,
+)
+from farwire.tenant.service.tenants import (
+    FIRST_PAGE,
+    OPERATOR,
+    KeyRefused,
+    authenticate,
+    create_key,
+    create_tenant,
+    get_tenant,
+    list_keys,
+    list_tenants,
+    revoke_key,
+    tenant_by_name,
+)
+
+__all__ = [
+    "FIRST_PAGE",
+    "OPERATOR",
+    "KeyRefused",
+    "add_legal_entity",
+    "authenticate",
+    "change_legal_entity",
+    "chart_of",
+    "create_key",
+    "create_tenant",
+    "get_tenant",
+    "legal_entities",
+    "legal_entity",
+    "list_keys",
+    "list_tenants",
+    "revoke_key",
+    "set_chart_code",
+    "tenant_by_name",
+]

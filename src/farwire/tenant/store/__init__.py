@@ -1,0 +1,1 @@
+"""SQL of tenants, keys and legal entities."""
