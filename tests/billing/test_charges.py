@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from farwire.billing.model import Charged, ProductCharges, charges_of, usage_item
+from farwire.billing.model import Charged, ChargedStretch, ProductCharges, charges_of, usage_item
 from farwire.catalog.model import PlanVersion, PricePlan, read_plan
 from farwire.inventory.model import PlanChange, Product
 from farwire.kernel.ids import AccountId, OfferingId, PlanVersionId, ProductId
@@ -25,7 +25,7 @@ one_off = [{ id = "leaving", price = 5, on = "cease" }]
 CYCLE = BillCycle(1, zone("Europe/Berlin"))
 JUNE = CYCLE.containing(instant("2026-06-11T00:00:00Z"))
 OLD, NEW = PlanVersionId(UUID(int=1)), PlanVersionId(UUID(int=2))
-NOTHING: Charged = {}
+NOTHING: Charged = ()
 
 
 def product(*changes: tuple[str, PlanVersionId], end: str | None = None) -> Product:
@@ -83,7 +83,11 @@ def test_the_first_months_of_a_discount_are_those_of_the_product_not_of_its_newe
         '[[discounts]]\nid = "welcome"\npercent = 50\nprices = ["monthly"]\nmonths = 1\n'
     )
     changes = (("2026-05-01T00:00:00+02:00", OLD), ("2026-06-01T00:00:00+02:00", NEW))
-    done = {(instant("2026-05-01T00:00:00+02:00"), "monthly"): instant("2026-06-01T00:00:00+02:00")}
+    done = (
+        ChargedStretch(
+            instant("2026-05-01T00:00:00+02:00"), "monthly", instant("2026-06-01T00:00:00+02:00")
+        ),
+    )
     found, _ = owed(product(*changes), text, text, JUNE, done)
     assert found == {"monthly": 30 * 10**9}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from farwire.rating.model.explanation import Explanation, Factor, Line
-from farwire.rating.model.recurring import RecurringExplanation
+from farwire.rating.model.recurring_explanation import RecurringExplanation
 
 
 class FactorDocument(msgspec.Struct, frozen=True, tag_field="@type", tag="ChargeFactor"):

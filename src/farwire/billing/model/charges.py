@@ -1,141 +1,283 @@
-"""The exact charges of a product for one bill: recurring and one-off prices of its plans, and sums of its usage."""
+"""The exact charges of a product for one bill: what is due by today's facts less what earlier bills charged."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import zip_longest
+from datetime import date, datetime, timedelta
 from typing import Final, cast
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from farwire.base.canonical import JSON
 from farwire.billing.model.bill import Item, LineKind
-from farwire.catalog.model import PlanVersion, PricePlan, Trigger, UsagePrice
+from farwire.billing.model.charged import Charged, ChargedStretch
+from farwire.billing.model.once import Once, Plans, charged_once, due_once
+from farwire.billing.model.routes import UNSHARED, Shares
+from farwire.billing.model.segments import plan_spans, stretches
+from farwire.catalog.model import PlanVersion, PricePlan, Recurring, UsagePrice
 from farwire.catalog.model.usage_check import price_unit
-from farwire.inventory.model import PlanChange, Product
+from farwire.inventory.model import Product
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.money import currency
 from farwire.kernel.quantity import Unit
-from farwire.kernel.time import BillCycle, Period
+from farwire.kernel.time import BillCycle, Period, local_date, local_midnight
 from farwire.rating.model.recurring import (
+    Part,
     PlannedCharge,
     ProductSpan,
-    one_off_charges,
-    recurring_charged_to,
-    recurring_charges,
+    difference,
+    parts,
+    planned,
+    serves,
+    target_day,
 )
+from farwire.rating.model.terms import Stretch, read_terms, terms_text
 from farwire.usage.model import RatedTotal
-
-Charged = Mapping[tuple[datetime, str], datetime]
-"""(Start of the plan, price id) → up to when it is charged."""
 
 DAY: Final = "day"
 
 
 @dataclass(frozen=True, slots=True)
 class ProductCharges:
-    """What a product owes on one bill besides usage, and up to when its prices are charged after it."""
+    """What a product owes on one bill besides usage, and the rows of what is charged that are new after it.
+
+    Where ``replaced``, the rows of before are no longer true, and ``charged`` are all that there are.
+    """
 
     items: tuple[Item, ...]
     charged: Charged
+    replaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """The days of a recurring price on one plan that are due, or were charged, by their terms."""
+
+    span: ProductSpan
+    plan: PricePlan
+    price: Recurring
+    stretches: tuple[Stretch, ...]
+
+    def parts(self, cycle: BillCycle, since: date | None = None) -> Iterator[Part]:
+        return parts(self.plan, self.price, self.span, self.stretches, cycle, since)
+
+    def rows(self, tz: ZoneInfo) -> Iterator[ChargedStretch]:
+        first = local_date(self.span.start, tz)
+        for one in self.stretches:
+            yield ChargedStretch(
+                self.span.start,
+                self.price.id,
+                local_midnight(one.after_last, tz),
+                (one.first - first).days,
+                self.span.plan_version_id,
+                terms_text(one.terms),
+            )
 
 
 def charges_of(
     product: Product,
-    plans: Mapping[PlanVersionId, PricePlan],
+    plans: Plans,
     *,
     cycle: BillCycle,
     bill_period: Period,
-    charged: Charged,
+    charged: Charged = (),
     region: str = "",
     segment: str = "",
+    shares: Shares = UNSHARED,
+    for_account: str = "",
 ) -> ProductCharges:
     """Return what ``product`` of a customer of ``region`` and ``segment`` owes besides usage for ``bill_period``.
 
-    A plan change cuts its life into spans; each is charged by itself, so that days paid in advance on the old plan come
-    back and the days on the new one are asked. A one-off price is charged once, whenever it becomes known.
+    Pure: what is due by today's facts less ``charged``, so that whatever is back-dated (a change of plan, an override,
+    a suspension, the end) gives back the days charged under terms that are no longer true and asks for them under those
+    that are. ``shares`` says whose part of the charges it is, ``for_account`` whose product where another account pays.
     """
-    items: list[Item] = []
-    after: dict[tuple[datetime, str], datetime] = {}
-    spans = _spans(product, region, segment)
-    for change, span in spans:
-        start = span.start
-        if start >= bill_period.end:
-            continue
-        plan = plans[change.plan_version_id]
-        done = {price_id: to for (plan_from, price_id), to in charged.items() if plan_from == start}
-        found = recurring_charges(plan, span, cycle=cycle, bill_period=bill_period, charged_to=done)
-        items.extend(
-            _item(LineKind.RECURRING, charge, plan, product, change.plan_version_id) for charge in found
-        )
-        to = recurring_charged_to(plan, span, cycle=cycle, bill_period=bill_period)
-        after.update({(start, price_id): at for price_id, at in to.items()})
-        for trigger, at in _triggers(product, start, _last_start(product, spans), bill_period):
-            for charge in one_off_charges(plan, span, trigger=trigger, at=at, cycle=cycle):
-                after[start, charge.price_id] = at
-                if charge.price_id not in done:
-                    items.append(_item(LineKind.ONE_OFF, charge, plan, product, change.plan_version_id))
-    return ProductCharges(tuple(items), after)
+    spans = plan_spans(product, region, segment)
+    due = _due(product, spans, plans, cycle, bill_period, shares)
+    once = tuple(due_once(product, spans, plans, cycle, bill_period, shares))
+    then = _Then(product, spans, plans, cycle.tz, charged)
+    up_to = [then.up_to(one) for one in due]
+    known = sum(
+        at is not None and bool(then.recurring.get(_key(one))) for one, at in zip(due, up_to, strict=True)
+    )
+    true = None not in up_to and known == len(then.recurring)
+    if true:
+        new = [part for one, at in zip(due, up_to, strict=True) for part in one.parts(cycle, at)]
+        changes: Iterator[tuple[Part, int]] = ((part, 1) for part in new)
+    else:
+        old = (part for one in then.due() for part in one.parts(cycle))
+        changes = difference(old, (part for one in due for part in one.parts(cycle)))
+    items = [
+        _recurring_item(product, part, planned(part, sign, cycle), for_account) for part, sign in changes
+    ]
+    owed, stale = _once_difference(then.once, once)
+    items += [_once_item(product, one, one.charge(cycle, sign), for_account) for one, sign in owed]
+    rows = (*(row for one in due for row in one.rows(cycle.tz)), *(one.row for one in once), *then.kept)
+    if true and not stale:
+        return ProductCharges(tuple(items), tuple(row for row in rows if row not in charged))
+    return ProductCharges(tuple(items), rows, replaced=True)
 
 
-def _spans(product: Product, region: str, segment: str) -> tuple[tuple[PlanChange, ProductSpan], ...]:
-    """Return the plans that the product has or had with their times, without those replaced before they began.
-
-    The span of a plan that was to begin after the product's end is empty: what was paid for it comes back.
-    """
+def _due(
+    product: Product,
+    spans: Sequence[ProductSpan],
+    plans: Plans,
+    cycle: BillCycle,
+    bill_period: Period,
+    shares: Shares,
+) -> list[_Due]:
     found = []
-    for change, following in zip_longest(product.plans, product.plans[1:]):
-        start = max(change.valid_from, product.started_at)
-        replaced = None if following is None else following.valid_from
-        if replaced is None or replaced > start:
-            ends = [at for at in (replaced, product.ended_at) if at is not None]
-            earlier = None if start == product.started_at else product.started_at
-            span = ProductSpan(start, min(ends, default=None), region, segment, earlier)
-            found.append((change, span))
-    return tuple(found)
+    for span in spans:
+        if span.start >= bill_period.end or span.plan_version_id is None:
+            continue
+        plan = plans[span.plan_version_id]
+        for price in plan.recurring:
+            if serves(price, span):
+                to = target_day(price, span, cycle, bill_period)
+                days = stretches(product, price.id, span, to, cycle.tz, shares)
+                if days:
+                    found.append(_Due(span, plan, price, days))
+    return found
 
 
-def _last_start(product: Product, spans: Sequence[tuple[PlanChange, ProductSpan]]) -> datetime | None:
-    """Return the start of the plan that the product had when it ended, None while it runs."""
-    if product.ended_at is None:
-        return None
-    return max((span.start for _, span in spans if span.start < product.ended_at), default=product.started_at)
+def _key(due: _Due) -> tuple[datetime, str]:
+    return due.span.start, due.price.id
 
 
-def _triggers(
-    product: Product, start: datetime, last_start: datetime | None, bill_period: Period
-) -> tuple[tuple[Trigger, datetime], ...]:
-    found: list[tuple[Trigger, datetime]] = []
-    if start == product.started_at:
-        found.append((Trigger.ACTIVATION, product.started_at))
-    if start == last_start and product.ended_at is not None and product.ended_at < bill_period.end:
-        found.append((Trigger.CEASE, product.ended_at))
-    return tuple(found)
+class _Then:
+    """What earlier bills charged, read back: recurring prices by plan and price, and what was due once."""
+
+    def __init__(
+        self, product: Product, spans: Sequence[ProductSpan], plans: Plans, tz: ZoneInfo, charged: Charged
+    ) -> None:
+        self._tz = tz
+        self.recurring: dict[tuple[datetime, str], list[ChargedStretch]] = defaultdict(list)
+        self.once: list[Once] = []
+        self.kept: list[ChargedStretch] = []
+        self._found: dict[tuple[datetime, str], tuple[ProductSpan, PricePlan, Recurring]] = {}
+        by_start = {span.start: span for span in spans}
+        for row in charged:
+            span = _span_of(product, row, by_start)
+            plan = plans[cast("PlanVersionId", span.plan_version_id)]
+            once = charged_once(row, span, plan)
+            price = plan.price(row.price_id)
+            if once is not None:
+                self.once.append(once)
+            elif isinstance(price, Recurring):
+                # A price that is not for customers like this one any more stays charged as it was.
+                if not serves(price, span):
+                    self.kept.append(row)
+                elif local_date(row.charged_to, tz) > self._first(row):
+                    self.recurring[row.plan_from, row.price_id].append(row)
+                    self._found[row.plan_from, row.price_id] = (span, plan, price)
+
+    def _first(self, row: ChargedStretch) -> date:
+        return local_date(row.plan_from, self._tz) + timedelta(days=row.from_day)
+
+    def up_to(self, due: _Due) -> date | None:
+        """Return the day up to which ``due`` is charged, or None where it was charged in another way."""
+        rows = self.recurring.get(_key(due))
+        if not rows:
+            return due.stretches[0].first
+        rows.sort(key=lambda row: row.from_day)
+        if self._found[_key(due)][0].plan_version_id != due.span.plan_version_id or len(rows) > len(
+            due.stretches
+        ):
+            return None
+        for row, now in zip(rows, due.stretches, strict=False):
+            to = local_date(row.charged_to, self._tz)
+            whole = row is not rows[-1]
+            if row.terms != terms_text(now.terms) or self._first(row) != now.first:
+                return None
+            if to > now.after_last or (whole and to != now.after_last):
+                return None
+        return local_date(rows[-1].charged_to, self._tz)
+
+    def due(self) -> Iterator[_Due]:
+        """Yield what was charged as what was due then."""
+        for key, rows in self.recurring.items():
+            span, plan, price = self._found[key]
+            rows.sort(key=lambda row: row.from_day)
+            days = tuple(
+                Stretch(self._first(row), local_date(row.charged_to, self._tz), read_terms(row.terms))
+                for row in rows
+            )
+            yield _Due(span, plan, price, days)
+
+
+def _span_of(product: Product, row: ChargedStretch, by_start: Mapping[datetime, ProductSpan]) -> ProductSpan:
+    """Return the span that ``row`` was charged for, as it was."""
+    span = by_start.get(row.plan_from)
+    if span is not None and row.plan_version_id in (None, span.plan_version_id):
+        return span
+    version = row.plan_version_id
+    if version is None:
+        before = [change for change in product.plans if change.valid_from <= row.plan_from]
+        version = (before or product.plans)[-1].plan_version_id
+    like = next(iter(by_start.values()))
+    earlier = None if row.plan_from == product.started_at else product.started_at
+    return ProductSpan(row.plan_from, None, like.region, like.segment, earlier, version)
+
+
+def _once_difference(then: Sequence[Once], now: Sequence[Once]) -> tuple[list[tuple[Once, int]], bool]:
+    """Return what to give back and what to charge of what is due once, and whether rows of before are stale."""
+    old, new = Counter(one.rate for one in then), Counter(one.rate for one in now)
+    found: list[tuple[Once, int]] = []
+    for ours, less, sign in ((then, new, -1), (now, old, 1)):
+        left = Counter(less)
+        for one in ours:
+            if left[one.rate]:
+                left[one.rate] -= 1
+            else:
+                found.append((one, sign))
+    rows = {one.row for one in now}
+    return found, any(sign < 0 for _, sign in found) or any(one.row not in rows for one in then)
+
+
+def _recurring_item(product: Product, part: Part, charge: PlannedCharge, for_account: str) -> Item:
+    version = cast("PlanVersionId", part.plan_version_id)
+    explanation = charge.explanation
+    days = explanation.sign * explanation.days
+    return _item(LineKind.RECURRING, product, part.plan, version, charge, (days, DAY), for_account)
+
+
+def _once_item(product: Product, one: Once, charge: PlannedCharge, for_account: str) -> Item:
+    version = cast("PlanVersionId", one.span.plan_version_id)
+    pieces = (charge.explanation.sign, Unit.PIECE.value)
+    return _item(LineKind.ONE_OFF, product, one.plan, version, charge, pieces, for_account)
 
 
 def _item(
-    kind: LineKind, charge: PlannedCharge, plan: PricePlan, product: Product, version_id: PlanVersionId
+    kind: LineKind,
+    product: Product,
+    plan: PricePlan,
+    version_id: PlanVersionId,
+    charge: PlannedCharge,
+    quantity: tuple[int, str],
+    for_account: str,
 ) -> Item:
-    explanation = charge.explanation
-    recurring = kind is LineKind.RECURRING
+    facts, label = charge.explanation, charge.label
+    if for_account:
+        facts, label = msgspec.structs.replace(facts, for_account=for_account), f"{label} ({for_account})"
     return Item(
         kind=kind,
         product_id=product.id,
         plan_version_id=version_id,
         price_id=charge.price_id,
-        label=charge.label,
+        label=label,
         tax_category=charge.tax,
         includes_tax=plan.prices_include_tax,
         currency=currency(charge.currency),
         period=charge.period,
         exact_nano=charge.nano,
-        quantity=explanation.sign * explanation.days if recurring else 1,
-        unit=DAY if recurring else Unit.PIECE.value,
+        quantity=quantity[0],
+        unit=quantity[1],
         records=0,
-        detail=cast("Mapping[str, JSON]", msgspec.to_builtins(explanation)),
+        detail=cast("Mapping[str, JSON]", msgspec.to_builtins(facts)),
     )
 
 

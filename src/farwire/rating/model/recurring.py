@@ -1,27 +1,30 @@
 """Recurring and one-off charges of a product: exact nano-units with their explanation, for billing to sum and post.
 
 Days are local calendar days of the bill cycle's zone. The day on which a product starts counts, the day on
-which it ends does not: a change from one plan to another pays each day once.
+which it ends does not: a change from one plan to another pays each day once. What is due is a list of parts: days of
+one period of a price under the same terms. What was charged before is such a list, too, and a bill is the difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
 from farwire.catalog.model import Discount, Every, FirstPeriod, OneOff, PricePlan, Prorate, Recurring, Trigger
-from farwire.kernel.errors import check
-from farwire.kernel.money import Nano, int64, nano, round_half_up
+from farwire.kernel.ids import PlanVersionId
+from farwire.kernel.money import Nano, currency, nano
 from farwire.kernel.time import BillCycle, Period, add_months, local_date, local_midnight
 from farwire.rating.model.compile import ratio
 from farwire.rating.model.explanation import Factor
+from farwire.rating.model.recurring_explanation import RecurringExplanation, total_of
+from farwire.rating.model.terms import PLAIN, Stretch, Terms, share_of
 
 NOTHING_CHARGED: Final[Mapping[str, datetime]] = {}
+OVERRIDE: Final = "override"
+SUSPENSION: Final = "suspension"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +39,7 @@ class ProductSpan:
     region: str = ""
     segment: str = ""
     product_start: datetime | None = None
-
-
-class RecurringExplanation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``total_nano`` = half-up of price × days / of_days × Π factors, negative where it gives back."""
-
-    offering: str
-    price_id: str
-    currency: str
-    price_nano: int
-    first_day: str
-    """The first local day that the charge is for, ISO 8601."""
-    after_last_day: str
-    days: int = 0
-    of_days: int = 0
-    """The local days of the whole period; 0 for a one-off charge."""
-    sign: int = 1
-    factors: tuple[Factor, ...] = ()
-    trigger: str = ""
-    total_nano: Nano = Nano(0)
-
-    @property
-    def last_day(self) -> str:
-        """Return the last local day that the charge is for, ISO 8601."""
-        return (date.fromisoformat(self.after_last_day) - timedelta(days=1)).isoformat()
+    plan_version_id: PlanVersionId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +55,30 @@ class PlannedCharge:
     explanation: RecurringExplanation
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The days ``[first, after_last)`` of the period ``whole`` of one price, all under the same terms.
+
+    A part that is ``lump`` costs the whole period, however many of its days it has.
+    """
+
+    plan: PricePlan
+    plan_version_id: PlanVersionId | None
+    price: Recurring
+    whole: tuple[date, date]
+    first: date
+    after_last: date
+    terms: Terms
+    factors: tuple[Factor, ...]
+    lump: bool = False
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """Return how many days of how many are charged."""
+        of_days = (self.whole[1] - self.whole[0]).days
+        return (of_days if self.lump else (self.after_last - self.first).days), of_days
+
+
 def recurring_charges(
     plan: PricePlan,
     span: ProductSpan,
@@ -83,29 +87,23 @@ def recurring_charges(
     bill_period: Period,
     charged_to: Mapping[str, datetime] = NOTHING_CHARGED,
 ) -> tuple[PlannedCharge, ...]:
-    """Return what the recurring prices of ``plan`` cost on the bill for ``bill_period``.
+    """Return what the recurring prices of ``plan``, as they are, cost on the bill for ``bill_period``.
 
     An advance price is due to the end of the period after ``bill_period``, one in arrears to the end of
     ``bill_period``. ``charged_to`` says, by price id, up to when earlier bills have charged (what
-    ``recurring_charged_to`` said with the last bill); an absent price has never been charged. Each period costs
-    what is due for it now, less what was due for it then, so that no day is paid twice and what a product that
-    has ended paid in advance comes back.
+    ``recurring_charged_to`` said with the last bill); an absent price has never been charged.
     """
     charges: list[PlannedCharge] = []
     first_day = local_date(span.start, cycle.tz)
     for price in plan.recurring:
-        if not _serves(price, span):
+        if not serves(price, span):
             continue
-        target = _target(price, span, cycle, bill_period)
+        target = target_day(price, span, cycle, bill_period)
         before = charged_to.get(price.id)
         done = first_day if before is None else local_date(before, cycle.tz)
-        # What a new customer pays for the first days is no rule for a change of plan: that pays each day once.
-        rule = price.first_period if span.product_start is None else FirstPeriod.PRORATE
-        for whole in _periods(price, first_day, (min(done, target), max(done, target)), cycle):
-            due = _due_days(price, rule, whole, first_day, target)
-            due -= _due_days(price, rule, whole, first_day, done)
-            if due:
-                charges.append(_recurring(plan, price, span, cycle, whole, (done, target), due))
+        now = parts(plan, price, span, (Stretch(first_day, target),), cycle)
+        then = parts(plan, price, span, (Stretch(first_day, done),), cycle)
+        charges += [planned(part, sign, cycle) for part, sign in difference(then, now)]
     return tuple(charges)
 
 
@@ -114,42 +112,49 @@ def recurring_charged_to(
 ) -> Mapping[str, datetime]:
     """Return, by price id, up to when ``plan`` is charged once the bill for ``bill_period`` is made."""
     return {
-        price.id: local_midnight(_target(price, span, cycle, bill_period), cycle.tz)
+        price.id: local_midnight(target_day(price, span, cycle, bill_period), cycle.tz)
         for price in plan.recurring
-        if _serves(price, span)
+        if serves(price, span)
     }
 
 
 def one_off_charges(
     plan: PricePlan, span: ProductSpan, *, trigger: Trigger, at: datetime, cycle: BillCycle
 ) -> tuple[PlannedCharge, ...]:
-    """Return the one-off prices that ``trigger`` makes due at ``at``."""
+    """Return the one-off prices, as they are, that ``trigger`` makes due at ``at``."""
+    return tuple(
+        one_off_charge(plan, price, span, at=at, cycle=cycle)
+        for price in plan.one_off
+        if price.on is trigger and serves(price, span)
+    )
+
+
+def one_off_charge(
+    plan: PricePlan,
+    price: OneOff,
+    span: ProductSpan,
+    *,
+    at: datetime,
+    cycle: BillCycle,
+    terms: Terms = PLAIN,
+    sign: int = 1,
+) -> PlannedCharge:
+    """Return what ``price`` costs once at ``at`` under ``terms``, or gives back where ``sign`` is −1."""
     day = local_date(at, cycle.tz)
-    period = Period.of_days(day, day + timedelta(days=1), cycle.tz)
-    charges = []
-    for price in plan.one_off:
-        if price.on is not trigger or not _serves(price, span):
-            continue
-        factors = _factors(plan, price.id, span, period.start, day, cycle)
-        charges.append(_planned(plan, price, period, cycle, (1, 1), 1, factors, trigger.value))
-    return tuple(charges)
+    start = local_midnight(day, cycle.tz)
+    factors = _factors(plan, price.id, span, start, day, cycle, terms)
+    days = (day, day + timedelta(days=1))
+    return _planned(plan, price, days, cycle, (0, 0), sign, factors, terms, price.on.value)
 
 
-def verify_recurring(explanation: RecurringExplanation) -> Nano:
-    """Return the charge that ``explanation`` adds up to. Raises ``Defect`` (``rating.explanation``) if it does not."""
-    days, of_days = (explanation.days, explanation.of_days) if explanation.of_days else (1, 1)
-    total = _amount(explanation.price_nano, (days, of_days), explanation.sign, explanation.factors)
-    check(total == explanation.total_nano, "rating.explanation", "the parts do not add up to the total")
-    return total
-
-
-def _serves(price: Recurring | OneOff, span: ProductSpan) -> bool:
+def serves(price: Recurring | OneOff, span: ProductSpan) -> bool:
+    """Return whether ``price`` is for customers like that of ``span``."""
     return (not price.regions or span.region in price.regions) and (
         not price.segments or span.segment in price.segments
     )
 
 
-def _target(price: Recurring, span: ProductSpan, cycle: BillCycle, bill_period: Period) -> date:
+def target_day(price: Recurring, span: ProductSpan, cycle: BillCycle, bill_period: Period) -> date:
     """Return the local day up to which the bill for ``bill_period`` charges ``price``."""
     tz = cycle.tz
     first_day, bill_end = local_date(span.start, tz), local_date(bill_period.end, tz)
@@ -169,38 +174,96 @@ def _target(price: Recurring, span: ProductSpan, cycle: BillCycle, bill_period: 
     return max(target, first_day)
 
 
-def _due_days(
-    price: Recurring, rule: FirstPeriod, whole: tuple[date, date], first_day: date, to: date
-) -> int:
-    """Return how many of the days of the period ``whole`` are due when the product is charged up to ``to``."""
-    start, end = max(whole[0], first_day), min(whole[1], to)
-    if end <= start:
-        return 0
-    of_days = (whole[1] - whole[0]).days
-    if start > whole[0] and rule is FirstPeriod.FREE:
-        return 0
-    if start > whole[0] and rule is FirstPeriod.FULL:
-        return of_days
-    return (end - start).days if price.prorate is Prorate.DAY else of_days
-
-
-def _recurring(
+def parts(
     plan: PricePlan,
     price: Recurring,
     span: ProductSpan,
+    stretches: Sequence[Stretch],
     cycle: BillCycle,
-    whole: tuple[date, date],
-    window: tuple[date, date],
-    due: int,
-) -> PlannedCharge:
+    since: date | None = None,
+) -> Iterator[Part]:
+    """Yield what ``price`` costs for ``stretches``, which follow each other from the first day of ``span`` on.
+
+    Only what begins with ``since`` or later: a period that is charged whole is charged with its first day, under the
+    terms of that day, so that a cut in its middle never charges it twice.
+    """
     first_day = local_date(span.start, cycle.tz)
-    start = max(whole[0], first_day)
-    part = (max(start, min(window)), min(whole[1], max(window)))
-    period = Period.of_days(*part, cycle.tz)
-    # Discounts are those of the period's own start, so that what is given back was charged alike.
-    factors = _factors(plan, price.id, span, local_midnight(start, cycle.tz), start, cycle)
-    share = (abs(due), (whole[1] - whole[0]).days)
-    return _planned(plan, price, period, cycle, share, 1 if due > 0 else -1, factors)
+    version = span.plan_version_id
+    since, to = since or first_day, stretches[-1].after_last if stretches else first_day
+    # What a new customer pays for the first days is no rule for a change of plan: that pays each day once.
+    rule = price.first_period if span.product_start is None else FirstPeriod.PRORATE
+    for whole in _periods(price, first_day, (since, to), cycle):
+        start, end = max(whole[0], first_day), min(whole[1], to)
+        begun = start > whole[0]
+        if begun and rule is FirstPeriod.FREE:
+            continue
+        # Discounts are those of the period's own start, so that what is given back was charged alike.
+        at = local_midnight(start, cycle.tz)
+        terms = _terms_on(stretches, start)
+        if not terms.by_days and (price.prorate is Prorate.NONE or (begun and rule is FirstPeriod.FULL)):
+            if since <= start and not terms.pays_nothing:
+                factors = _factors(plan, price.id, span, at, start, cycle, terms)
+                yield Part(plan, version, price, whole, start, end, terms, factors, lump=True)
+            continue
+        for one in stretches:
+            first, after_last = max(start, since, one.first), min(end, one.after_last)
+            if first < after_last and not one.terms.pays_nothing:
+                factors = _factors(plan, price.id, span, at, start, cycle, one.terms)
+                yield Part(plan, version, price, whole, first, after_last, one.terms, factors)
+
+
+def _terms_on(stretches: Sequence[Stretch], day: date) -> Terms:
+    return next((one.terms for one in stretches if one.first <= day < one.after_last), stretches[-1].terms)
+
+
+def difference(then: Iterable[Part], now: Iterable[Part]) -> Iterator[tuple[Part, int]]:
+    """Yield what was charged and is not due with −1, then what is due and was not charged with 1.
+
+    Days that were charged at the price of today are left alone, whatever has changed around them.
+    """
+    old, new = _by_rate(then), _by_rate(now)
+    for ours, theirs, sign in ((old, new, -1), (new, old, 1)):
+        for rate, (part, days) in ours.items():
+            left = days - theirs[rate][1] if rate in theirs else days
+            if part.lump and left:
+                yield part, sign
+            elif left:
+                yield from ((replace(part, first=a, after_last=b), sign) for a, b in _runs(left))
+
+
+_Rate = tuple[object, ...]
+
+
+def _by_rate(found: Iterable[Part]) -> dict[_Rate, tuple[Part, set[int]]]:
+    """Return the days that were charged, by all that decides what a day costs, each with a part to make others from."""
+    rates: dict[_Rate, tuple[Part, set[int]]] = {}
+    for part in found:
+        lump = part.first if part.lump else None
+        offer = (part.plan.offering, part.plan.currency, part.plan.prices_include_tax)
+        terms = (part.terms.price, part.terms.shares, part.terms.own)
+        rate = (offer, part.price, part.whole, terms, part.factors, lump)
+        days = range(part.first.toordinal(), part.after_last.toordinal())
+        rates.setdefault(rate, (part, set()))[1].update(days[:1] if part.lump else days)
+    return rates
+
+
+def _runs(days: set[int]) -> Iterator[tuple[date, date]]:
+    """Yield the runs of days that follow each other."""
+    first = before = None
+    for day in sorted(days):
+        if first is None or before is None or day != before + 1:
+            if first is not None and before is not None:
+                yield date.fromordinal(first), date.fromordinal(before + 1)
+            first = day
+        before = day
+    if first is not None and before is not None:
+        yield date.fromordinal(first), date.fromordinal(before + 1)
+
+
+def planned(part: Part, sign: int, cycle: BillCycle) -> PlannedCharge:
+    """Return the charge of ``part``, or what it gives back where ``sign`` is −1."""
+    days = (part.first, part.after_last)
+    return _planned(part.plan, part.price, days, cycle, part.share, sign, part.factors, part.terms)
 
 
 def _periods(
@@ -232,13 +295,20 @@ def _boundary(price: Recurring, first_day: date, number: int) -> date:
 
 
 def _factors(
-    plan: PricePlan, price_id: str, span: ProductSpan, at: datetime, day: date, cycle: BillCycle
+    plan: PricePlan, price_id: str, span: ProductSpan, at: datetime, day: date, cycle: BillCycle, terms: Terms
 ) -> tuple[Factor, ...]:
-    return tuple(
+    found = tuple(
         Factor(discount.id, *ratio(100 - discount.percent))
         for discount in plan.discounts
         if price_id in discount.prices and _discounted(discount, span, at, day, cycle)
     )
+    if terms is PLAIN:
+        return found
+    if terms.percent is not None:
+        found = (Factor(OVERRIDE, *ratio(terms.percent)), *found)
+    if terms.recurring_percent != PLAIN.recurring_percent:
+        found = (*found, Factor(SUSPENSION, terms.recurring_percent, 100))
+    return found
 
 
 def _discounted(discount: Discount, span: ProductSpan, at: datetime, day: date, cycle: BillCycle) -> bool:
@@ -252,14 +322,6 @@ def _discounted(discount: Discount, span: ProductSpan, at: datetime, day: date, 
     )
 
 
-def _amount(price_nano: int, share: tuple[int, int], sign: int, factors: tuple[Factor, ...]) -> Nano:
-    numerator, denominator = sign * price_nano * share[0], share[1]
-    for factor in factors:
-        numerator *= factor.numerator
-        denominator *= factor.denominator
-    return Nano(int64(round_half_up(numerator, denominator)))
-
-
 _nano = lru_cache(maxsize=4096)(nano)
 """Prices of plans are few, and each is charged thousands of times."""
 
@@ -267,29 +329,36 @@ _nano = lru_cache(maxsize=4096)(nano)
 def _planned(
     plan: PricePlan,
     price: Recurring | OneOff,
-    period: Period,
+    days: tuple[date, date],
     cycle: BillCycle,
     share: tuple[int, int],
     sign: int,
     factors: tuple[Factor, ...],
+    terms: Terms,
     trigger: str = "",
 ) -> PlannedCharge:
-    first, after_last = period.local_days(cycle.tz)
-    price_nano = _nano(price.price)
-    total = _amount(price_nano, share, sign, factors)
+    price_nano = _nano(price.price if terms.price is None else terms.price)
+    total = total_of(price_nano, share, sign, factors)
+    if terms.shares:
+        total = Nano(share_of(total, terms.shares, terms.own, currency(plan.currency)))
     explanation = RecurringExplanation(
         offering=plan.offering,
         price_id=price.id,
         currency=plan.currency,
         price_nano=price_nano,
-        first_day=first.isoformat(),
-        after_last_day=after_last.isoformat(),
-        days=0 if trigger else share[0],
-        of_days=0 if trigger else share[1],
+        first_day=days[0].isoformat(),
+        after_last_day=days[1].isoformat(),
+        days=share[0],
+        of_days=share[1],
         sign=sign,
         factors=factors,
         trigger=trigger,
         total_nano=total,
+        shares=terms.shares,
+        own_share=terms.own,
+        override=terms.because,
     )
-    label = price.label or price.id
-    return PlannedCharge(price.id, label, price.tax, period, total, plan.currency, explanation)
+    period = Period.of_days(*days, cycle.tz)
+    return PlannedCharge(
+        price.id, price.label or price.id, price.tax, period, total, plan.currency, explanation
+    )

@@ -10,7 +10,7 @@ from typing import Final
 from farwire.kernel.errors import Invalid
 from farwire.kernel.quantity import Unit, format_amount
 from farwire.rating.model.explanation import Explanation, Factor, Line
-from farwire.rating.model.recurring import RecurringExplanation
+from farwire.rating.model.recurring_explanation import RecurringExplanation
 
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {

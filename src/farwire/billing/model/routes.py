@@ -1,0 +1,81 @@
+"""Split bills: which part of an account's charges another account pays, and from when to when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from farwire.kernel.errors import Conflict
+from farwire.kernel.ids import AccountId
+from farwire.kernel.time import local_date
+
+_NOTHING: Final = ((1, 0), 1)
+_SCALE: Final = 100
+"""Weights are hundredths of a per cent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """In ``[valid_from, valid_to)`` the payer takes ``percent`` of an account's charges of these ``kinds``."""
+
+    payer_id: AccountId
+    kinds: frozenset[str]
+    percent: Decimal
+    valid_from: datetime
+    valid_to: datetime | None = None
+
+    def days(self, tz: ZoneInfo) -> tuple[date, date]:
+        """Return the local days ``[first, after_last)``: the day of a change belongs to what comes."""
+        end = date.max if self.valid_to is None else local_date(self.valid_to, tz)
+        return local_date(self.valid_from, tz), end
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The routes of the account whose product it is, seen by one payer; None is that account itself.
+
+    Each payer is charged its own share by itself, so that the bills may come in any order and at any time.
+    """
+
+    routes: tuple[Route, ...] = ()
+    payer_id: AccountId | None = None
+
+    def on(self, day: date, kind: str, tz: ZoneInfo) -> tuple[tuple[int, ...], int]:
+        """Return the weights of all payers on ``day``, the account itself first, and whose place is this payer's.
+
+        Empty weights: the account pays all. Raises ``Conflict`` (``billing.route_over``).
+        """
+        weights: dict[AccountId, int] = {}
+        for route in self.routes:
+            first, after_last = route.days(tz)
+            if kind in route.kinds and first <= day < after_last:
+                weights[route.payer_id] = weights.get(route.payer_id, 0) + int(route.percent * _SCALE)
+        rest = 100 * _SCALE - sum(weights.values())
+        if rest < 0:
+            raise Conflict(
+                f"more than 100 % of an account's charges are routed on {day}",
+                code="billing.route_over",
+                field="percent",
+                value=f"{(100 * _SCALE - rest) / Decimal(_SCALE):f}",
+                fix="close or lower one of the account's routes",
+            )
+        payers = sorted(weights)
+        if self.payer_id is not None and self.payer_id not in weights:
+            return _NOTHING
+        if not payers:
+            return (), 0
+        own = 0 if self.payer_id is None else payers.index(self.payer_id) + 1
+        return (rest, *(weights[payer] for payer in payers)), own
+
+
+UNSHARED: Final = Shares()
+"""The account pays its charges itself."""
+
+
+def payers_of(routes: Sequence[Route]) -> tuple[AccountId, ...]:
+    """Return everybody who ever pays a part of an account's charges."""
+    return tuple(sorted({route.payer_id for route in routes}))
