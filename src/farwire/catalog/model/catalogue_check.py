@@ -31,6 +31,7 @@ MAX_DOCUMENTS: Final = 2_000
 MAX_PARTS: Final = 500
 """Bound of each list in a document."""
 MAX_COUNT: Final = 10_000
+MAX_NUMBER: Final = Decimal(10**18)
 MAX_TEXT: Final = 2_000
 
 
@@ -155,6 +156,9 @@ def _check_service(path: str, service: ServiceSpecification) -> None:
 def _check_characteristic(path: str, one: Characteristic) -> None:
     if not _NAME.fullmatch(one.name):
         raise refuse(f"{path}.name", one.name, "a name is 1 to 64 letters, digits, spaces and . _ : / -")
+    for field, bound in (("minimum", one.minimum), ("maximum", one.maximum)):
+        if bound is not None and not (bound.is_finite() and abs(bound) < MAX_NUMBER):
+            raise refuse(f"{path}.{field}", bound, "a bound is a number of at most 18 digits")
     if one.minimum is not None and one.maximum is not None and one.maximum < one.minimum:
         raise refuse(f"{path}.maximum", one.maximum, f"it is below the minimum {one.minimum}")
     if one.values and (one.minimum is not None or one.maximum is not None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -12,9 +13,10 @@ from farwire.catalog.model.specification import Characteristic, Value, ValueType
 _TYPES: Final[Mapping[ValueType, tuple[type, ...]]] = {
     ValueType.TEXT: (str,),
     ValueType.INTEGER: (int,),
-    ValueType.DECIMAL: (int, Decimal),
+    ValueType.DECIMAL: (int, str),
     ValueType.BOOLEAN: (bool,),
 }
+_DECIMAL: Final = re.compile(r"-?\d{1,18}(\.\d{1,9})?")
 MAX_TEXT: Final = 500
 
 
@@ -25,14 +27,14 @@ def value_error(characteristic: Characteristic, value: Value) -> str:
         return f"{characteristic.name} is of the type {wanted.value}"
     if isinstance(value, str) and len(value) > MAX_TEXT:
         return f"{characteristic.name} has at most {MAX_TEXT} characters"
-    if isinstance(value, Decimal) and not value.is_finite():
-        return f"{characteristic.name} is a number"
     if characteristic.values and value not in characteristic.values:
         return f"{characteristic.name} is one of {', '.join(str(one) for one in characteristic.values)}"
-    low, high = characteristic.minimum, characteristic.maximum
-    if isinstance(value, int | Decimal) and (
-        (low is not None and value < low) or (high is not None and value > high)
-    ):
+    if wanted not in (ValueType.INTEGER, ValueType.DECIMAL):
+        return ""
+    if not _DECIMAL.fullmatch(str(value)):
+        return f"{characteristic.name} is a number of at most 18 digits and nine decimals"
+    number, low, high = Decimal(value), characteristic.minimum, characteristic.maximum
+    if (low is not None and number < low) or (high is not None and number > high):
         return f"{characteristic.name} is between {low} and {high}"
     return ""
 

@@ -14,8 +14,8 @@ from typing import TypeAlias, Union
 
 import msgspec
 
-Value: TypeAlias = Union[bool, int, Decimal, str]  # noqa: UP007
-"""The value of a characteristic."""
+Value: TypeAlias = Union[bool, int, str]  # noqa: UP007
+"""The value of a characteristic; a decimal is written as text, "1.5", so that it is exact."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
