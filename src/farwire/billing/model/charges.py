@@ -16,7 +16,7 @@ from farwire.billing.model.bill import Item, LineKind
 from farwire.billing.model.charged import Charged, ChargedStretch
 from farwire.billing.model.once import Once, Plans, charged_once, due_once
 from farwire.billing.model.routes import UNSHARED, Shares
-from farwire.billing.model.segments import plan_spans, stretches
+from farwire.billing.model.segments import ANYBODY, Market, plan_spans, stretches
 from farwire.catalog.model import PlanVersion, PricePlan, Recurring, UsagePrice
 from farwire.catalog.model.usage_check import price_unit
 from farwire.inventory.model import Product
@@ -30,9 +30,9 @@ from farwire.rating.model.recurring import (
     PlannedCharge,
     ProductSpan,
     difference,
+    ever_serves,
     parts,
     planned,
-    serves,
     target_day,
 )
 from farwire.rating.model.terms import Stretch, read_terms, terms_text
@@ -85,18 +85,17 @@ def charges_of(
     cycle: BillCycle,
     bill_period: Period,
     charged: Charged = (),
-    region: str = "",
-    segment: str = "",
+    customer: Market = ANYBODY,
     shares: Shares = UNSHARED,
     for_account: str = "",
 ) -> ProductCharges:
-    """Return what ``product`` of a customer of ``region`` and ``segment`` owes besides usage for ``bill_period``.
+    """Return what ``product`` of ``customer`` owes besides usage for ``bill_period``.
 
     Pure: what is due by today's facts less ``charged``, so that whatever is back-dated (a change of plan, an override,
     a suspension, the end) gives back the days charged under terms that are no longer true and asks for them under those
     that are. ``shares`` says whose part of the charges it is, ``for_account`` whose product where another account pays.
     """
-    spans = plan_spans(product, region, segment)
+    spans = plan_spans(product, customer)
     due = _due(product, spans, plans, cycle, bill_period, shares)
     once = tuple(due_once(product, spans, plans, cycle, bill_period, shares))
     then = _Then(product, spans, plans, cycle.tz, charged)
@@ -136,9 +135,9 @@ def _due(
             continue
         plan = plans[span.plan_version_id]
         for price in plan.recurring:
-            if serves(price, span):
+            if ever_serves(price, span):
                 to = target_day(price, span, cycle, bill_period)
-                days = stretches(product, price.id, span, to, cycle.tz, shares)
+                days = stretches(product, price, span, to, cycle.tz, shares)
                 if days:
                     found.append(_Due(span, plan, price, days))
     return found
@@ -169,7 +168,7 @@ class _Then:
                 self.once.append(once)
             elif isinstance(price, Recurring):
                 # A price that is not for customers like this one any more stays charged as it was.
-                if not serves(price, span):
+                if not ever_serves(price, span):
                     self.kept.append(row)
                 elif local_date(row.charged_to, tz) > self._first(row):
                     self.recurring[row.plan_from, row.price_id].append(row)
@@ -220,7 +219,7 @@ def _span_of(product: Product, row: ChargedStretch, by_start: Mapping[datetime, 
         version = (before or product.plans)[-1].plan_version_id
     like = next(iter(by_start.values()))
     earlier = None if row.plan_from == product.started_at else product.started_at
-    return ProductSpan(row.plan_from, None, like.region, like.segment, earlier, version)
+    return ProductSpan(row.plan_from, None, like.region, like.segment, earlier, version, like.former_regions)
 
 
 def _once_difference(then: Sequence[Once], now: Sequence[Once]) -> tuple[list[tuple[Once, int]], bool]:

@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from farwire.account.model import ChargeKind
 from farwire.billing.model.charged import ChargedStretch
 from farwire.billing.model.routes import Shares
-from farwire.billing.model.segments import ONE_OFF, stretches, terms_on, withdrawn
+from farwire.billing.model.segments import stretches, terms_on, withdrawn
 from farwire.catalog.model import OneOff, PricePlan, Trigger
 from farwire.inventory.model import Commitment, EndReason, Product
 from farwire.kernel.ids import PlanVersionId
@@ -98,8 +99,10 @@ def _of_plan(
 ) -> Iterator[Once]:
     plan = plans[_version(span)]
     for price in plan.one_off:
-        if price.on is trigger and serves(price, span):
-            terms = terms_on(product, price.id, ONE_OFF, local_date(at, cycle.tz), cycle.tz, shares)
+        if price.on is trigger and serves(price, span, at):
+            terms = terms_on(
+                product, price.id, ChargeKind.ONE_OFF, local_date(at, cycle.tz), cycle.tz, shares
+            )
             if not terms.pays_nothing:
                 yield Once(span, plan, price, at, terms)
 
@@ -120,7 +123,9 @@ def _early_termination(
         rest = _recurring_until(product, commitment.ends_at, span, plan, cycle)
         price, percent = nano_to_decimal(rest), commitment.remaining_percent
         because = f"minimum term: {percent.normalize():f} % of what recurs until its end"
-    weights, own = shares.on(local_date(at, cycle.tz), ONE_OFF, cycle.tz) if shares.routes else ((), 0)
+    weights, own = (
+        shares.on(local_date(at, cycle.tz), ChargeKind.ONE_OFF, cycle.tz) if shares.routes else ((), 0)
+    )
     terms = Terms(price=price, percent=percent, shares=weights, own=own, because=because)
     if price and not terms.pays_nothing:
         yield Once(span, plan, _FEE, at, terms)
@@ -134,10 +139,10 @@ def _recurring_until(
     since, to = local_date(product.ended_at or end, tz), local_date(end, tz)
     total = 0
     for price in plan.recurring:
-        if serves(price, span):
+        if serves(price, span, product.ended_at):
             days = tuple(
                 Stretch(one.first, one.after_last, Terms(one.terms.price, one.terms.percent, by_days=True))
-                for one in stretches(product, price.id, span, to, tz)
+                for one in stretches(product, price, span, to, tz)
             )
             found = parts(plan, price, span, days, cycle, since)
             total += sum(planned(part, 1, cycle).nano for part in found)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from farwire.account.model import ChargeKind, ChargeRoute
 from farwire.kernel.errors import Conflict
 from farwire.kernel.ids import AccountId
 from farwire.kernel.time import local_date
@@ -19,41 +19,26 @@ _SCALE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """In ``[valid_from, valid_to)`` the payer takes ``percent`` of an account's charges of these ``kinds``."""
-
-    payer_id: AccountId
-    kinds: frozenset[str]
-    percent: Decimal
-    valid_from: datetime
-    valid_to: datetime | None = None
-
-    def days(self, tz: ZoneInfo) -> tuple[date, date]:
-        """Return the local days ``[first, after_last)``: the day of a change belongs to what comes."""
-        end = date.max if self.valid_to is None else local_date(self.valid_to, tz)
-        return local_date(self.valid_from, tz), end
-
-
-@dataclass(frozen=True, slots=True)
 class Shares:
     """The routes of the account whose product it is, seen by one payer; None is that account itself.
 
     Each payer is charged its own share by itself, so that the bills may come in any order and at any time.
     """
 
-    routes: tuple[Route, ...] = ()
+    routes: tuple[ChargeRoute, ...] = ()
     payer_id: AccountId | None = None
 
-    def on(self, day: date, kind: str, tz: ZoneInfo) -> tuple[tuple[int, ...], int]:
+    def on(self, day: date, kind: ChargeKind, tz: ZoneInfo) -> tuple[tuple[int, ...], int]:
         """Return the weights of all payers on ``day``, the account itself first, and whose place is this payer's.
 
         Empty weights: the account pays all. Raises ``Conflict`` (``billing.route_over``).
         """
         weights: dict[AccountId, int] = {}
         for route in self.routes:
-            first, after_last = route.days(tz)
+            first, after_last = route_days(route, tz)
             if kind in route.kinds and first <= day < after_last:
-                weights[route.payer_id] = weights.get(route.payer_id, 0) + int(route.percent * _SCALE)
+                payer = route.payer_account_id
+                weights[payer] = weights.get(payer, 0) + int(route.percent * _SCALE)
         rest = 100 * _SCALE - sum(weights.values())
         if rest < 0:
             raise Conflict(
@@ -76,6 +61,7 @@ UNSHARED: Final = Shares()
 """The account pays its charges itself."""
 
 
-def payers_of(routes: Sequence[Route]) -> tuple[AccountId, ...]:
-    """Return everybody who ever pays a part of an account's charges."""
-    return tuple(sorted({route.payer_id for route in routes}))
+def route_days(route: ChargeRoute, tz: ZoneInfo) -> tuple[date, date]:
+    """Return the local days ``[first, after_last)`` of a route: the day of a change belongs to what comes."""
+    end = date.max if route.valid_to is None else local_date(route.valid_to, tz)
+    return local_date(route.valid_from, tz), end

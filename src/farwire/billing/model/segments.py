@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from farwire.billing.model.routes import UNSHARED, Shares
+from farwire.account.model import BillingAccount, ChargeKind
+from farwire.billing.model.routes import UNSHARED, Shares, route_days
+from farwire.catalog.model import Recurring
 from farwire.inventory.model import EndReason, PlanChange, PriceOverride, Product, Suspension
-from farwire.kernel.time import local_date
-from farwire.rating.model.recurring import ProductSpan
+from farwire.kernel.time import local_date, local_midnight
+from farwire.rating.model.recurring import ProductSpan, serves
 from farwire.rating.model.terms import PLAIN, Stretch, Terms
 
-RECURRING: Final = "recurring"
-ONE_OFF: Final = "one_off"
 _BY_DAYS: Final = Terms(by_days=True)
+_NOTHING: Final = Terms(shares=(1, 0), own=1)
+"""Of a price that is for customers elsewhere."""
 
 
-def plan_spans(product: Product, region: str, segment: str) -> tuple[ProductSpan, ...]:
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Where and what a customer is, as far as prices differ by it; its former regions with when they ended."""
+
+    region: str = ""
+    segment: str = ""
+    former_regions: tuple[tuple[datetime, str], ...] = ()
+
+    @classmethod
+    def of(cls, account: BillingAccount) -> Market:
+        """Return the market of an account over time."""
+        former = tuple((one.valid_to, one.terms.region) for one in account.former)
+        return cls(account.region, account.segment, former)
+
+
+ANYBODY: Final = Market()
+"""A customer of no region and segment."""
+
+
+def plan_spans(product: Product, customer: Market) -> tuple[ProductSpan, ...]:
     """Return the plans that the product has or had with their times, without those replaced before they began.
 
     Changes to the plan version that it has already change nothing. The span of a plan that was to begin after the
@@ -38,13 +60,18 @@ def plan_spans(product: Product, region: str, segment: str) -> tuple[ProductSpan
         ends = [at for at in (replaced, product.ended_at) if at is not None]
         earlier = None if start == product.started_at else product.started_at
         end = min(ends, default=None)
-        found.append(ProductSpan(start, end, region, segment, earlier, change.plan_version_id))
+        version = change.plan_version_id
+        found.append(
+            ProductSpan(
+                start, end, customer.region, customer.segment, earlier, version, customer.former_regions
+            )
+        )
     return tuple(found)
 
 
 def stretches(
     product: Product,
-    price_id: str,
+    price: Recurring,
     span: ProductSpan,
     to: date,
     tz: ZoneInfo,
@@ -54,12 +81,15 @@ def stretches(
     first = local_date(span.start, tz)
     if to <= first:
         return ()
-    if not (product.suspensions or product.overrides or shares.routes):
+    regional = bool(price.regions and span.former_regions)
+    if not (product.suspensions or product.overrides or shares.routes or regional):
         return (Stretch(first, to, _BY_DAYS if withdrawn(product) else PLAIN),)
-    cuts = {first, to, *(day for day in _cuts(product, tz, shares) if first < day < to)}
+    dated = (*_cuts(product, tz, shares), *(local_date(at, tz) for at, _ in span.former_regions))
+    cuts = {first, to, *(day for day in dated if first < day < to)}
     found: list[Stretch] = []
     for day, following in pairwise(sorted(cuts)):
-        terms = terms_on(product, price_id, RECURRING, day, tz, shares)
+        here = not regional or serves(price, span, local_midnight(following, tz) - timedelta.resolution)
+        terms = terms_on(product, price.id, ChargeKind.RECURRING, day, tz, shares) if here else _NOTHING
         if found and found[-1].terms == terms:
             found[-1] = Stretch(found[-1].first, following, found[-1].terms)
         else:
@@ -67,16 +97,18 @@ def stretches(
     return tuple(found)
 
 
-def terms_on(product: Product, price_id: str, kind: str, day: date, tz: ZoneInfo, shares: Shares) -> Terms:
+def terms_on(
+    product: Product, price_id: str, kind: ChargeKind, day: date, tz: ZoneInfo, shares: Shares
+) -> Terms:
     """Return the terms of a price on a local day: those that hold when the day ends, as a change day is of the new."""
     override = _override_on(product.overrides, price_id, day, tz)
-    percent = _recurring_percent_on(product.suspensions, day, tz) if kind == RECURRING else 100
+    percent = _recurring_percent_on(product.suspensions, day, tz) if kind is ChargeKind.RECURRING else 100
     weights, own = shares.on(day, kind, tz) if shares.routes else ((), 0)
     terms = Terms(
         price=None if override is None else override.price,
         percent=None if override is None else override.percent,
         recurring_percent=percent,
-        by_days=kind == RECURRING and withdrawn(product),
+        by_days=kind is ChargeKind.RECURRING and withdrawn(product),
         shares=weights,
         own=own,
         because="" if override is None else override_name(override),
@@ -104,7 +136,7 @@ def _cuts(product: Product, tz: ZoneInfo, shares: Shares) -> Iterator[date]:
         if one.valid_to is not None:
             yield local_date(one.valid_to, tz)
     for route in shares.routes:
-        yield from route.days(tz)
+        yield from route_days(route, tz)
 
 
 def _holds_on(one: Suspension | PriceOverride, day: date, tz: ZoneInfo) -> bool:

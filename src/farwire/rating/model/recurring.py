@@ -31,7 +31,8 @@ SUSPENSION: Final = "suspension"
 class ProductSpan:
     """The life of a product on one plan: from ``start``, to ``end`` where it has one.
 
-    ``product_start`` is when the product itself began, where that was on an earlier plan.
+    ``product_start`` is when the product itself began, where that was on an earlier plan. ``former_regions`` are those
+    before ``region``, each with the time until which it held, oldest first.
     """
 
     start: datetime
@@ -40,6 +41,11 @@ class ProductSpan:
     segment: str = ""
     product_start: datetime | None = None
     plan_version_id: PlanVersionId | None = None
+    former_regions: tuple[tuple[datetime, str], ...] = ()
+
+    def region_at(self, at: datetime) -> str:
+        """Return the customer's region at ``at``."""
+        return next((region for valid_to, region in self.former_regions if at < valid_to), self.region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +153,18 @@ def one_off_charge(
     return _planned(plan, price, days, cycle, (0, 0), sign, factors, terms, price.on.value)
 
 
-def serves(price: Recurring | OneOff, span: ProductSpan) -> bool:
-    """Return whether ``price`` is for customers like that of ``span``."""
-    return (not price.regions or span.region in price.regions) and (
+def serves(price: Recurring | OneOff, span: ProductSpan, at: datetime | None = None) -> bool:
+    """Return whether ``price`` is for customers like that of ``span``, now or ``at`` a time."""
+    region = span.region if at is None else span.region_at(at)
+    return (not price.regions or region in price.regions) and (
         not price.segments or span.segment in price.segments
     )
+
+
+def ever_serves(price: Recurring | OneOff, span: ProductSpan) -> bool:
+    """Return whether ``price`` is or was for customers like that of ``span``."""
+    times = (None, *(valid_to - timedelta.resolution for valid_to, _ in span.former_regions))
+    return any(serves(price, span, at) for at in times)
 
 
 def target_day(price: Recurring, span: ProductSpan, cycle: BillCycle, bill_period: Period) -> date:
@@ -314,7 +327,7 @@ def _factors(
 def _discounted(discount: Discount, span: ProductSpan, at: datetime, day: date, cycle: BillCycle) -> bool:
     first_day = local_date(span.product_start or span.start, cycle.tz)
     return (
-        (not discount.regions or span.region in discount.regions)
+        (not discount.regions or span.region_at(at) in discount.regions)
         and (not discount.segments or span.segment in discount.segments)
         and (discount.valid_from is None or discount.valid_from <= at)
         and (discount.valid_to is None or at < discount.valid_to)
