@@ -1,0 +1,1 @@
+"""Orders to the network, proven by reading back what is there."""
