@@ -56,8 +56,8 @@ async def add_accounts(tx: Tx, accounts: Sequence[BillingAccount]) -> None:
     """Insert many accounts in one statement. A number that is taken raises the driver's unique violation."""
     await tx.execute(
         f"INSERT INTO account.account (tenant_id, {_COLUMNS}) SELECT $1, a.id, a.number, a.party, a.entity, "
-        "a.currency, a.cycle_day, a.zone, a.language, a.tax_class, a.state, a.opened_at, a.closed_at, a.region, a.segment, "
-        "a.parent, a.delivery, a.purchase_order, a.former::jsonb, a.version "
+        "a.currency, a.cycle_day, a.zone, a.language, a.tax_class, a.state, a.opened_at, a.closed_at, a.region, "
+        "a.segment, a.parent, a.delivery, a.purchase_order, a.former::jsonb, a.version "
         "FROM unnest($2::uuid[], $3::text[], "
         "$4::uuid[], $5::uuid[], $6::text[], $7::smallint[], $8::text[], $9::text[], $10::text[], $11::text[], "
         "$12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[], $16::uuid[], $17::text[], $18::text[], "

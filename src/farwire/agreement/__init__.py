@@ -1,0 +1,1 @@
+"""Agreements with negotiated prices (see README.md)."""
