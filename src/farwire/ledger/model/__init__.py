@@ -11,17 +11,23 @@ from farwire.ledger.model.period import (
     next_month,
     open_day,
 )
+from farwire.ledger.model.report import AccountMovement, ControlTotal, JournalRow, LedgerRow, TrialRow
 
 __all__ = [
     "CHART",
+    "AccountMovement",
     "AccountingPeriod",
     "Balance",
     "Book",
     "BookKind",
+    "ControlTotal",
     "Entry",
+    "JournalRow",
+    "LedgerRow",
     "OwnBook",
     "PeriodState",
     "Posting",
+    "TrialRow",
     "book_of_revenue",
     "first_of_month",
     "last_of_month",

@@ -122,8 +122,8 @@ async def save_own_book(tx: Tx, own: OwnBook) -> None:
     """Write a legal entity's own code and name of a book."""
     await tx.execute(
         "INSERT INTO ledger.own_book (tenant_id, legal_entity_id, code, own_code, own_name) "
-        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, legal_entity_id, code) DO UPDATE SET own_code = excluded.own_code, "
-        "own_name = excluded.own_name",
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, legal_entity_id, code) DO UPDATE "
+        "SET own_code = excluded.own_code, own_name = excluded.own_name",
         tx.tenant_id,
         own.legal_entity_id,
         own.book.value,

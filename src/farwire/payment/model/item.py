@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -97,3 +98,17 @@ def settle(
                 left[credit.kind, credit.id] -= amount
                 open_minor -= amount
     return tuple(matches)
+
+
+def settle_accounts(
+    credits: Sequence[Credit],  # noqa: A002 - the plain word of the trade
+    items: Sequence[OpenItem],
+) -> tuple[Match, ...]:
+    """Return what ``settle`` gives for each account by itself, in the order of the accounts."""
+    held: dict[AccountId, list[Credit]] = defaultdict(list)
+    owed: dict[AccountId, list[OpenItem]] = defaultdict(list)
+    for credit in credits:
+        held[credit.account_id].append(credit)
+    for item in items:
+        owed[item.account_id].append(item)
+    return tuple(match for account in sorted(held) for match in settle(held[account], owed[account]))

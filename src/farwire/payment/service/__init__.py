@@ -1,5 +1,62 @@
-"""Use cases of payment."""
+"""Use cases of payment: open items, payments, allocation, refunds, methods, gateways, reports."""
 
-from farwire.payment.service.items import add_open_items
+from farwire.payment.service.charging import (
+    expire_charge,
+    gateway_secret,
+    hear_notice,
+    take_payment,
+)
+from farwire.payment.service.items import add_open_items, list_open_items
+from farwire.payment.service.methods import add_method, get_method, list_methods, remove_method
+from farwire.payment.service.receiving import (
+    ReferenceReused,
+    allocate_payment,
+    assign_payment,
+    get_payment,
+    list_payments,
+    payment_items,
+    receive_payment,
+    reverse_payment,
+)
+from farwire.payment.service.refunding import (
+    approve_refund,
+    deny_refund,
+    get_refund,
+    list_refunds,
+    request_credit_refund,
+    request_refund,
+)
+from farwire.payment.service.reporting import ageing, ageing_totals, standing, statement
+from farwire.payment.service.settling import apply_credit
 
-__all__ = ["add_open_items"]
+__all__ = [
+    "ReferenceReused",
+    "add_method",
+    "add_open_items",
+    "ageing",
+    "ageing_totals",
+    "allocate_payment",
+    "apply_credit",
+    "approve_refund",
+    "assign_payment",
+    "deny_refund",
+    "expire_charge",
+    "gateway_secret",
+    "get_method",
+    "get_payment",
+    "get_refund",
+    "hear_notice",
+    "list_methods",
+    "list_open_items",
+    "list_payments",
+    "list_refunds",
+    "payment_items",
+    "receive_payment",
+    "remove_method",
+    "request_credit_refund",
+    "request_refund",
+    "reverse_payment",
+    "standing",
+    "statement",
+    "take_payment",
+]

@@ -6,22 +6,33 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from farwire.base.storage import Tx
+from farwire.kernel.ids import AccountId
+from farwire.kernel.page import Page, PageRequest
 from farwire.payment.model import OpenItem
+from farwire.payment.service.settling import apply_credit
 from farwire.payment.store import items as item_store
 
 
-async def add_open_items(
-    tx: Tx, items: Sequence[OpenItem], *, now: datetime, apply_credit: bool = True
-) -> int:
+async def add_open_items(tx: Tx, items: Sequence[OpenItem], *, now: datetime, use_credit: bool = True) -> int:
     """Add what bills and credit notes leave to be paid, each document once; return how many were new.
 
-    The caller books the receivable. Credit of the same accounts is put against the new items, unless
-    ``apply_credit`` is false. A document over 0 leaves nothing to be paid and makes no item.
+    The caller books the receivable. Credit of the same accounts is put against what they owe, unless ``use_credit``
+    is false. A document over 0 leaves nothing to be paid and makes no item.
     """
     wanted = [item for item in items if item.amount_minor]
     if not wanted:
         return 0
     new = await item_store.add_items(tx, wanted, now)
-    if apply_credit:
-        pass
+    if use_credit and new:
+        await apply_credit(tx, sorted({item.account_id for item in wanted}), now=now)
     return len(new)
+
+
+async def list_open_items(
+    tx: Tx, *, page: PageRequest, account_id: AccountId | None = None, only_open: bool = True
+) -> Page[OpenItem]:
+    """Return a page of items, oldest due first; with ``only_open`` those of which something is open."""
+    found, total = await item_store.list_items(
+        tx, account_id=account_id, only_open=only_open, offset=page.offset, limit=page.limit
+    )
+    return Page(found, total, page.offset, page.limit)

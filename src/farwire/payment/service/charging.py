@@ -1,0 +1,193 @@
+"""Ask a gateway for money, and hear from it: at once, late, or three times."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import datetime
+from uuid import uuid4
+
+from farwire.account import service as accounts
+from farwire.base.storage import Tx
+from farwire.kernel.errors import Conflict, FarwireError, Invalid, NotFound
+from farwire.kernel.ids import AccountId, uuid7
+from farwire.kernel.money import Money, currency
+from farwire.kernel.tenancy import Actor
+from farwire.kernel.time import instant
+from farwire.payment.model import (
+    Charge,
+    ChargeState,
+    MethodKind,
+    Notice,
+    Payment,
+    parse_notice,
+    refuse_card_number,
+)
+from farwire.payment.model.gateway import SECRET_BYTES
+from farwire.payment.port import Outcome
+from farwire.payment.service.receiving import get_payment, receive_payment
+from farwire.payment.simulator import gateway_of
+from farwire.payment.store import methods as store
+
+
+async def take_payment(
+    tx: Tx,
+    *,
+    account_id: AccountId,
+    method: MethodKind,
+    token: str,
+    amount: Money,
+    now: datetime,
+    actor: Actor,
+    reference: str = "",
+    key: str = "",
+) -> Charge:
+    """Ask the gateway of ``method`` to collect ``amount`` from the payer behind ``token``; return how it stands.
+
+    DONE has its payment; PENDING waits for the gateway's notice. Idempotent by (``method``, ``key``): asking again
+    with the same key returns the charge as it stands. Raises ``NotFound`` (``account.unknown``), ``Invalid``
+    (``payment.amount``, ``payment.no_gateway``, ``payment.card_number``), ``Conflict`` (``payment.key_reused``).
+    """
+    refuse_card_number(token, field="token")
+    refuse_card_number(reference, field="reference")
+    if amount.amount_minor <= 0:
+        raise Invalid("a charge is more than 0", code="payment.amount", field="amount", value=str(amount))
+    gateway = gateway_of(method)
+    account = (await accounts.accounts_by_id(tx=tx, account_ids=[account_id])).get(account_id)
+    if account is None:
+        raise NotFound("there is no such account", code="account.unknown", field="account", value=account_id)
+    if account.currency != amount.currency:
+        raise Invalid(
+            f"the account is in {account.currency}",
+            code="payment.other_currency",
+            field="currency",
+            value=amount.currency.code,
+        )
+    charge = Charge(
+        uuid7(now),
+        account_id,
+        method,
+        token,
+        key or uuid4().hex,
+        reference,
+        amount.currency,
+        amount.amount_minor,
+        ChargeState.PENDING,
+        "",
+        now,
+    )
+    if not await store.add_charge(tx, charge):
+        return await _earlier(tx, charge)
+    answer = await gateway.charge(
+        tx, key=charge.key, token=token, account=account.number, amount=amount, now=now
+    )
+    if answer.outcome is Outcome.DENIED:
+        charge = replace(charge, state=ChargeState.DENIED, reason=answer.reason)
+    elif answer.outcome is Outcome.DONE:
+        payment = await _receive(tx, charge, answer.reference, amount, now, now, actor)
+        charge = replace(charge, state=ChargeState.DONE, payment_id=payment.id)
+    else:
+        charge = replace(charge, reason=answer.reason)
+    await store.save_charge(tx, charge)
+    return charge
+
+
+async def _earlier(tx: Tx, wanted: Charge) -> Charge:
+    found = await store.charge_by_key(tx, wanted.method, wanted.key)
+    same = found is not None and (found.account_id, found.amount_minor, found.currency) == (
+        wanted.account_id,
+        wanted.amount_minor,
+        wanted.currency,
+    )
+    if found is None or not same:
+        raise Conflict(
+            "another charge has this key", code="payment.key_reused", field="key", value=wanted.key
+        )
+    return found
+
+
+async def _receive(
+    tx: Tx, charge: Charge, reference: str, amount: Money, at: datetime, now: datetime, actor: Actor
+) -> Payment:
+    return await receive_payment(
+        tx,
+        method=charge.method,
+        external_reference=reference,
+        amount=amount,
+        received_at=at,
+        now=now,
+        actor=actor,
+        account_id=charge.account_id,
+        reference=charge.reference,
+    )
+
+
+async def expire_charge(tx: Tx, *, method: MethodKind, key: str) -> Charge:
+    """Give up waiting for a charge. A late notice still counts. Raises ``NotFound`` (``payment.charge_unknown``)."""
+    charge = await store.charge_by_key(tx, method, key)
+    if charge is None:
+        raise NotFound("there is no such charge", code="payment.charge_unknown", field="key", value=key)
+    if charge.state is ChargeState.PENDING:
+        charge = replace(charge, state=ChargeState.FAILED, reason="timeout")
+        await store.save_charge(tx, charge)
+    return charge
+
+
+async def gateway_secret(tx: Tx, *, method: MethodKind) -> bytes:
+    """Return the secret with which the gateway of ``method`` signs its notices; make one where there is none."""
+    gateway_of(method)
+    found = await store.gateway_secret(tx, method, secrets.token_bytes(SECRET_BYTES))
+    if found is None:
+        raise NotFound("the gateway has no secret", code="payment.gateway_unknown", field="method")
+    return found
+
+
+async def hear_notice(
+    tx: Tx, *, method: MethodKind, payload: str, signature: str, now: datetime, actor: Actor
+) -> Payment | None:
+    """Take in what a gateway tells, as often as it tells it; return the payment, or None where money was denied.
+
+    Raises ``Forbidden`` (``payment.signature``), ``Invalid`` (``payment.notice``, ``payment.amount``, and of money
+    and time).
+    """
+    gateway_of(method)
+    secret = await store.gateway_secret(tx, method, None)
+    notice = parse_notice(payload, signature, secret or secrets.token_bytes(SECRET_BYTES))
+    if notice.outcome not in ("done", "denied") or notice.amount_minor <= 0:
+        raise Invalid("the notice makes no sense", code="payment.notice", field="payload")
+    charge = await store.charge_by_key(tx, method, notice.key) if notice.key else None
+    if notice.outcome == "denied":
+        if charge is not None and charge.state in (ChargeState.PENDING, ChargeState.FAILED):
+            await store.save_charge(tx, replace(charge, state=ChargeState.DENIED, reason=notice.reason[:200]))
+        return None
+    amount = Money(notice.amount_minor, currency(notice.currency))
+    at = min(instant(notice.at), now)
+    if charge is None:
+        return await _unasked(tx, method, notice, amount, at, now, actor)
+    if charge.state is ChargeState.DONE and charge.payment_id is not None:
+        return await get_payment(tx, payment_id=charge.payment_id)
+    payment = await _receive(tx, charge, notice.reference, amount, at, now, actor)
+    await store.save_charge(tx, replace(charge, state=ChargeState.DONE, payment_id=payment.id, reason=""))
+    return payment
+
+
+async def _unasked(
+    tx: Tx, method: MethodKind, notice: Notice, amount: Money, at: datetime, now: datetime, actor: Actor
+) -> Payment:
+    """Take in money that nobody asked for. What the payer wrote may be anything: it never stops the money."""
+    reference = notice.bill
+    try:
+        refuse_card_number(reference, field="bill")
+    except FarwireError:
+        reference = ""
+    return await receive_payment(
+        tx,
+        method=method,
+        external_reference=notice.reference,
+        amount=amount,
+        received_at=at,
+        now=now,
+        actor=actor,
+        account_number=notice.account,
+        reference=reference[:200],
+    )

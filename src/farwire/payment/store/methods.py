@@ -1,0 +1,184 @@
+"""Payment methods, charges and the secrets of gateways."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from farwire.base.storage import Tx
+from farwire.kernel.ids import AccountId, PaymentId
+from farwire.kernel.money import currency
+from farwire.payment.model import Charge, ChargeState, MethodKind, PaymentMethod
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from asyncpg import Record
+
+_METHOD = "method_id, account_id, kind, token, brand, last4, expires, preferred, added_at, removed_at"
+_CHARGE = (
+    "charge_id, account_id, method, token, key, reference, currency, amount_minor, state, reason, created_at, "
+    "payment_id"
+)
+
+
+def _method_from_row(row: Record) -> PaymentMethod:
+    return PaymentMethod(
+        row["method_id"],
+        AccountId(row["account_id"]),
+        MethodKind(row["kind"]),
+        row["token"],
+        row["brand"],
+        row["last4"],
+        row["expires"],
+        row["preferred"],
+        row["added_at"],
+        row["removed_at"],
+    )
+
+
+async def unprefer(tx: Tx, account_id: AccountId) -> None:
+    """Take the preference from the methods of an account."""
+    await tx.execute(
+        "UPDATE payment.method SET preferred = false WHERE tenant_id = $1 AND account_id = $2 AND preferred",
+        tx.tenant_id,
+        account_id,
+    )
+
+
+async def add_method(tx: Tx, method: PaymentMethod) -> PaymentMethod:
+    """Insert a method, or refresh what is known of the one with the same token; return what is kept."""
+    row = await tx.fetchrow(
+        f"INSERT INTO payment.method (tenant_id, {_METHOD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL) "
+        "ON CONFLICT (tenant_id, account_id, kind, token) WHERE removed_at IS NULL DO UPDATE SET "
+        "brand = excluded.brand, last4 = excluded.last4, expires = excluded.expires, preferred = excluded.preferred "
+        f"RETURNING {_METHOD}",
+        tx.tenant_id,
+        method.id,
+        method.account_id,
+        method.kind.value,
+        method.token,
+        method.brand,
+        method.last4,
+        method.expires,
+        method.preferred,
+        method.added_at,
+    )
+    return method if row is None else _method_from_row(row)
+
+
+async def get_method(tx: Tx, method_id: UUID) -> PaymentMethod | None:
+    """Return one method."""
+    row = await tx.fetchrow(
+        f"SELECT {_METHOD} FROM payment.method WHERE tenant_id = $1 AND method_id = $2",
+        tx.tenant_id,
+        method_id,
+    )
+    return _method_from_row(row) if row else None
+
+
+async def remove_method(tx: Tx, method_id: UUID, at: datetime) -> None:
+    """Mark a method as removed and forget its token."""
+    await tx.execute(
+        "UPDATE payment.method SET removed_at = $3, preferred = false, token = 'removed' "
+        "WHERE tenant_id = $1 AND method_id = $2 AND removed_at IS NULL",
+        tx.tenant_id,
+        method_id,
+        at,
+    )
+
+
+async def list_methods(
+    tx: Tx, *, account_id: AccountId | None, offset: int, limit: int
+) -> tuple[tuple[PaymentMethod, ...], int]:
+    """Return one page of the methods in use, and how many there are."""
+    where = "tenant_id = $1 AND ($2::uuid IS NULL OR account_id = $2) AND removed_at IS NULL"
+    total: int = await tx.fetchval(
+        f"SELECT count(*) FROM payment.method WHERE {where}", tx.tenant_id, account_id
+    )
+    rows = await tx.fetch(
+        f"SELECT {_METHOD} FROM payment.method WHERE {where} ORDER BY account_id, preferred DESC, added_at, method_id "
+        "OFFSET $3 LIMIT $4",
+        tx.tenant_id,
+        account_id,
+        offset,
+        limit,
+    )
+    return tuple(_method_from_row(row) for row in rows), total
+
+
+def _charge_from_row(row: Record) -> Charge:
+    return Charge(
+        row["charge_id"],
+        AccountId(row["account_id"]),
+        MethodKind(row["method"]),
+        row["token"],
+        row["key"],
+        row["reference"],
+        currency(row["currency"]),
+        row["amount_minor"],
+        ChargeState(row["state"]),
+        row["reason"],
+        row["created_at"],
+        None if row["payment_id"] is None else PaymentId(row["payment_id"]),
+    )
+
+
+async def add_charge(tx: Tx, charge: Charge) -> bool:
+    """Insert a charge; return False where its key is there already."""
+    row = await tx.fetchrow(
+        f"INSERT INTO payment.charge (tenant_id, {_CHARGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+        "$13) ON CONFLICT (tenant_id, method, key) DO NOTHING RETURNING charge_id",
+        tx.tenant_id,
+        charge.id,
+        charge.account_id,
+        charge.method.value,
+        charge.token,
+        charge.key,
+        charge.reference,
+        charge.currency.code,
+        charge.amount_minor,
+        charge.state.value,
+        charge.reason,
+        charge.created_at,
+        charge.payment_id,
+    )
+    return row is not None
+
+
+async def charge_by_key(tx: Tx, method: MethodKind, key: str) -> Charge | None:
+    """Return the charge that we named ``key``, and lock it until the commit."""
+    row = await tx.fetchrow(
+        f"SELECT {_CHARGE} FROM payment.charge WHERE tenant_id = $1 AND method = $2 AND key = $3 FOR UPDATE",
+        tx.tenant_id,
+        method.value,
+        key,
+    )
+    return _charge_from_row(row) if row else None
+
+
+async def save_charge(tx: Tx, charge: Charge) -> None:
+    """Write how a charge went."""
+    await tx.execute(
+        "UPDATE payment.charge SET state = $3, reason = $4, payment_id = $5 WHERE tenant_id = $1 AND charge_id = $2",
+        tx.tenant_id,
+        charge.id,
+        charge.state.value,
+        charge.reason,
+        charge.payment_id,
+    )
+
+
+async def gateway_secret(tx: Tx, method: MethodKind, fresh: bytes | None) -> bytes | None:
+    """Return the secret that a gateway signs with; make ``fresh`` the secret where there is none."""
+    if fresh is not None:
+        await tx.execute(
+            "INSERT INTO payment.gateway (tenant_id, method, secret) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            tx.tenant_id,
+            method.value,
+            fresh,
+        )
+    found: bytes | None = await tx.fetchval(
+        "SELECT secret FROM payment.gateway WHERE tenant_id = $1 AND method = $2", tx.tenant_id, method.value
+    )
+    return found
