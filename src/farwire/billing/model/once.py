@@ -124,7 +124,7 @@ def _early_termination(
         price, percent = nano_to_decimal(rest), commitment.remaining_percent
         because = f"minimum term: {percent.normalize():f} % of what recurs until its end"
     weights, own = (
-        shares.on(local_date(at, cycle.tz), ChargeKind.ONE_OFF, cycle.tz) if shares.routes else ((), 0)
+        ((), 0) if shares.whole else shares.on(local_date(at, cycle.tz), ChargeKind.ONE_OFF, cycle.tz)
     )
     terms = Terms(price=price, percent=percent, shares=weights, own=own, because=because)
     if price and not terms.pays_nothing:

@@ -28,6 +28,11 @@ class Shares:
     routes: tuple[ChargeRoute, ...] = ()
     payer_id: AccountId | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Return whether the account pays all of its charges itself, at all times."""
+        return not self.routes and self.payer_id is None
+
     def on(self, day: date, kind: ChargeKind, tz: ZoneInfo) -> tuple[tuple[int, ...], int]:
         """Return the weights of all payers on ``day``, the account itself first, and whose place is this payer's.
 

@@ -82,7 +82,7 @@ def stretches(
     if to <= first:
         return ()
     regional = bool(price.regions and span.former_regions)
-    if not (product.suspensions or product.overrides or shares.routes or regional):
+    if shares.whole and not (product.suspensions or product.overrides or regional):
         return (Stretch(first, to, _BY_DAYS if withdrawn(product) else PLAIN),)
     dated = (*_cuts(product, tz, shares), *(local_date(at, tz) for at, _ in span.former_regions))
     cuts = {first, to, *(day for day in dated if first < day < to)}
@@ -103,7 +103,7 @@ def terms_on(
     """Return the terms of a price on a local day: those that hold when the day ends, as a change day is of the new."""
     override = _override_on(product.overrides, price_id, day, tz)
     percent = _recurring_percent_on(product.suspensions, day, tz) if kind is ChargeKind.RECURRING else 100
-    weights, own = shares.on(day, kind, tz) if shares.routes else ((), 0)
+    weights, own = ((), 0) if shares.whole else shares.on(day, kind, tz)
     terms = Terms(
         price=None if override is None else override.price,
         percent=None if override is None else override.percent,

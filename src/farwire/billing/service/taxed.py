@@ -20,7 +20,7 @@ def last_moment(cycle: Period) -> datetime:
 def tax_context(account: BillingAccount, entity: LegalEntity, party: Party) -> TaxContext:
     """Return the context of taxes between ``entity`` and ``party``, both as they were at the time.
 
-    Where the company is registered in the customer's country, its taxes are those of that country; else those of its own.
+    A company that is registered in the customer's country charges that country's taxes, else those of its own.
     """
     country = entity.tax_country(party.address.country)
     domestic = party.address.country in ("", country)
