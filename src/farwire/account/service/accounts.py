@@ -354,11 +354,11 @@ async def change_address(
     party and its accounts. Raises ``NotFound`` (``party.unknown``), ``Conflict`` (``party.erased``,
     ``party.move_before_last``), ``Invalid`` (``party.move_in_future``, ``country.address_field_…``).
     """
-    check_postal(address)
     before = await parties.get_party(tx=tx, party_id=party_id)
     after = await parties.move_party(
         tx, party_id=party_id, address=address, valid_from=valid_from, now=now, actor=actor
     )
+    check_postal(address, after.name)
     held = await accounts_of_party(tx, party_id)
     locked = await store.lock_accounts(tx, [one.id for one in held if one.closed_at is None])
     entities = await tenants.legal_entities(tx)
@@ -371,9 +371,13 @@ async def change_address(
     return after, tuple(saved)
 
 
-def check_postal(address: Address) -> None:
-    """Raise ``Invalid`` (``country.address_field_…``) where a letter would not arrive, as far as is known."""
-    if address.country in pack_codes() and (
-        problems := check_address(load_pack(address.country), address.fields)
-    ):
-        raise problems[0]
+def check_postal(address: Address, name: str) -> None:
+    """Raise ``Invalid`` (``country.address_field_…``) where a letter to ``name`` would not arrive, as far as is known.
+
+    The address of a country without a pack is taken as it is.
+    """
+    if address.country in pack_codes():
+        # The name on the envelope is the party's unless the address has its own.
+        problems = check_address(load_pack(address.country), {"name": name, **address.fields})
+        if problems:
+            raise problems[0]
