@@ -1,0 +1,25 @@
+"""What ordering does by itself: carry out what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from farwire.base.clock import Clock
+from farwire.base.jobs import Handler, Job, Schedule
+from farwire.base.storage import Database
+from farwire.ordering.service import work
+
+SCHEDULES: Final = (
+    Schedule("ordering-work", "ordering.work", datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(minutes=1)),
+)
+
+
+def handlers(*, db: Database, clock: Clock) -> Mapping[str, Handler]:
+    """Return what to run for each kind of job. It is idempotent: running it again finds less to do."""
+
+    async def act(job: Job) -> None:
+        await work(db=db, tenant_id=job.tenant_id, clock=clock)
+
+    return {"ordering.work": act}

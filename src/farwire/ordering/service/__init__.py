@@ -1,0 +1,62 @@
+"""Use cases of orders. Import its public functions from here."""
+
+from __future__ import annotations
+
+from farwire.ordering.service.act import (
+    Decision,
+    cancel_order,
+    decide_fallout,
+    hold_order,
+    reject_order,
+    release_order,
+    release_verified,
+    set_policy,
+)
+from farwire.ordering.service.place import (
+    Checked,
+    Placed,
+    amend_order,
+    check,
+    derived_key,
+    draft_items,
+    place_order,
+)
+from farwire.ordering.service.read import (
+    OrderView,
+    find_order,
+    get_order,
+    list_fallout,
+    list_orders,
+    next_due,
+    orders_by_id,
+    policy_of,
+)
+from farwire.ordering.service.work import Worked, work
+
+__all__ = [
+    "Checked",
+    "Decision",
+    "OrderView",
+    "Placed",
+    "Worked",
+    "amend_order",
+    "cancel_order",
+    "check",
+    "decide_fallout",
+    "derived_key",
+    "draft_items",
+    "find_order",
+    "get_order",
+    "hold_order",
+    "list_fallout",
+    "list_orders",
+    "next_due",
+    "orders_by_id",
+    "place_order",
+    "policy_of",
+    "reject_order",
+    "release_order",
+    "release_verified",
+    "set_policy",
+    "work",
+]

@@ -1,0 +1,150 @@
+"""Tasks on the network: an operation of an adapter, with what the catalogue says of its target and attributes.
+
+The parameters of an operation in a service specification may name ``target`` and any attribute; ``{imsi}``,
+``{msisdn}``, ``{iccid}``, ``{product}`` and the like stand for what the product has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from farwire.activation import service as activation
+from farwire.activation.model import Action, Operation
+from farwire.base.canonical import JSON
+from farwire.base.storage import Tx
+from farwire.catalog import service as catalog
+from farwire.inventory import service as inventory
+from farwire.inventory.model import Resource, ResourceKind, ServiceState, identifiers
+from farwire.kernel.errors import Invalid
+from farwire.ordering.service.effects.products import enter, last_of
+from farwire.ordering.service.effects.work import Result, Work, one_by_one
+
+USUAL: Final[Mapping[str, Mapping[str, str]]] = {
+    "hlr": {"target": "{imsi}", "msisdn": "{msisdn}"},
+    "smdp": {"target": "{iccid}", "imsi": "{imsi}"},
+    "charging": {"target": "{product}", "offering": "{offering}"},
+}
+"""What an operation means where the specification says nothing else: adapter → parameters."""
+TARGET: Final = "target"
+_PLACE: Final = re.compile(r"\{([a-z0-9_]+)\}")
+_AFTER: Final[Mapping[Action, ServiceState]] = {
+    Action.PROVISION: ServiceState.ACTIVE,
+    Action.RESUME: ServiceState.ACTIVE,
+    Action.SUSPEND: ServiceState.SUSPENDED,
+    Action.TERMINATE: ServiceState.INACTIVE,
+}
+
+
+async def activate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Switch the service on."""
+    return await one_by_one(works, lambda work: _apply(tx, work, Action.PROVISION, now))
+
+
+async def alter(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Let the network know what changed."""
+    return await one_by_one(works, lambda work: _apply(tx, work, Action.CHANGE, now))
+
+
+async def deactivate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Switch the service off."""
+    return await one_by_one(works, lambda work: _apply(tx, work, Action.TERMINATE, now))
+
+
+async def bar(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Let the service not be used while the product is suspended."""
+    return await one_by_one(works, lambda work: _apply(tx, work, Action.SUSPEND, now))
+
+
+async def unbar(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Let the service be used again, unless another reason to suspend it is left."""
+
+    async def act(work: Work) -> Result:
+        left = (await inventory.find_product(tx, work.product_id)).suspended_for(work.at)
+        if left:
+            return {"left": sorted(left)}
+        return await _apply(tx, work, Action.RESUME, now)
+
+    return await one_by_one(works, act)
+
+
+async def _apply(tx: Tx, work: Work, action: Action, now: datetime) -> Result:
+    adapter = work.text("adapter")
+    if not adapter:
+        return {}  # nothing in the network knows it
+    texts = await _texts(tx, work)
+    parameters = {**USUAL.get(adapter, {}), **_given(work.task.step.parameters.get("parameters"))}
+    attributes = {} if action in (Action.SUSPEND, Action.RESUME, Action.TERMINATE) else parameters
+    operation = Operation(
+        str(work.task.id),
+        action,
+        _filled(TARGET, parameters.get(TARGET, ""), texts),
+        {name: _filled(name, text, texts) for name, text in attributes.items() if name != TARGET},
+    )
+    await activation.apply(tx, adapter=adapter, operation=operation, now=now)
+    if last_of(work.tasks, work.task):
+        await _service_after(tx, work, action)
+    return {"adapter": adapter, "action": action.value}
+
+
+async def _service_after(tx: Tx, work: Work, action: Action) -> None:
+    state = _AFTER.get(action)
+    if state is None:
+        return
+    if work.task.step.parameters.get("ends"):
+        state = ServiceState.TERMINATED
+    services = (await inventory.services_of_products(tx, [work.product_id])).get(work.product_id, ())
+    for service in services:
+        if service.specification == work.text("service"):
+            await enter(tx, service, state, work.at)
+
+
+def _given(value: JSON) -> dict[str, str]:
+    return {name: str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
+
+
+async def _texts(tx: Tx, work: Work) -> Mapping[str, str]:
+    """Return what the placeholders stand for."""
+    held = (await inventory.resources_of_products(tx, [work.product_id])).get(work.product_id, ())
+    texts = {name: str(value) for name, value in work.item.request.characteristics.items()}
+    texts |= {
+        "product": str(work.product_id),
+        "order": str(work.order.id),
+        "account": str(work.order.account_id),
+        "offering": work.item.request.offering or await _offering(tx, work),
+        "place": work.item.request.place,
+    }
+    if work.item.request.number:
+        texts["msisdn"] = work.item.request.number
+    for one in held:
+        texts |= _of_resource(one)
+    return texts
+
+
+async def _offering(tx: Tx, work: Work) -> str:
+    """Return the code of the offering that the product has at that time."""
+    product = await inventory.find_product(tx, work.product_id)
+    plan = product.plan_at(work.at) or product.plans[-1].plan_version_id
+    return (await catalog.plan_versions(tx, [plan]))[plan].plan.offering
+
+
+def _of_resource(resource: Resource) -> dict[str, str]:
+    texts = {**resource.attributes, resource.kind.value: resource.value}
+    if resource.kind is ResourceKind.ESIM_PROFILE:
+        texts["iccid"] = resource.value
+    return texts | dict(identifiers(resource))
+
+
+def _filled(name: str, text: str, texts: Mapping[str, str]) -> str:
+    missing = [word for word in _PLACE.findall(text) if not texts.get(word)]
+    if missing or not text:
+        raise Invalid(
+            f"the product has no {', '.join(missing) or name} for the network",
+            code="ordering.parameter_missing",
+            field=name,
+            value=text,
+            fix="let the service specification need the resource, or name a target in its operation",
+        )
+    return _PLACE.sub(lambda found: texts[found[1]], text)

@@ -1,0 +1,111 @@
+"""Tasks on resources: reserve, give to the product, take back into quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from farwire.base.storage import Tx
+from farwire.inventory import service as inventory
+from farwire.inventory.model import ServiceState
+from farwire.kernel.ids import ServiceId
+from farwire.ordering.service.effects.work import Result, Work, one_by_one
+
+RESERVED_FOR: Final = timedelta(days=365)
+"""Longer than an order may wait in the fallout; its end is a rollback, which frees at once."""
+
+
+async def reserve(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Reserve what the service needs, all or nothing, under the task's id."""
+
+    async def act(work: Work) -> Result:
+        pool, key = work.text("pool"), str(work.task.id)
+        until = now + RESERVED_FOR
+        if work.task.step.parameters.get("chosen"):
+            numbers = [work.item.request.number]
+            found = await inventory.reserve_chosen(
+                tx, pool=pool, key=key, values=numbers, now=now, until=until
+            )
+        else:
+            found = await inventory.reserve(
+                tx, pool=pool, key=key, count=work.whole("count") or 1, now=now, until=until
+            )
+        return {"resources": [str(one.id) for one in found]}
+
+    return await one_by_one(works, act)
+
+
+async def free(tx: Tx, works: Sequence[Work], _now: datetime) -> Sequence[Result]:
+    """Give back what was reserved and not given to the product."""
+
+    async def act(work: Work) -> Result:
+        return {"freed": await inventory.release(tx, key=str(work.original.id))}
+
+    return await one_by_one(works, act)
+
+
+async def assign(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Give what was reserved to the product, or let the number that the customer brings be its number."""
+
+    async def act(work: Work) -> Result:
+        if work.task.step.parameters.get("brought"):
+            return await _bring(tx, work)
+        reserved_by = work.tasks[work.whole("reserved_by")]
+        found = await inventory.give_resources(
+            tx,
+            key=str(reserved_by.id),
+            product_id=work.product_id,
+            service_id=await _service(tx, work),
+            at=work.at,
+            now=now,
+        )
+        return {"resources": [str(one.id) for one in found]}
+
+    return await one_by_one(works, act)
+
+
+async def _service(tx: Tx, work: Work) -> ServiceId | None:
+    services = (await inventory.services_of_products(tx, [work.product_id])).get(work.product_id, ())
+    alive = [one for one in services if one.state is not ServiceState.TERMINATED]
+    return next((one.id for one in alive if one.specification == work.text("service")), None)
+
+
+async def _bring(tx: Tx, work: Work) -> Result:
+    number = work.item.request.number
+    (key,) = (await inventory.ensure_subscriber_keys(tx, [number])).values()
+    holders = (await inventory.products_by_subscriber(tx, [key])).get(key, ())
+    for product in holders:
+        for held in product.assignments:
+            over = held.valid_to is not None and held.valid_to <= work.at
+            if held.subscriber_key == key and not over and product.id != work.product_id:
+                raise inventory.Overlap(
+                    "the number that the customer brings is in use",
+                    field="number",
+                    fix="cease the product that has it, then retry",
+                )
+    await inventory.reassign(
+        tx, subscriber_key=key, product_id=work.product_id, kind=work.text("kind"), at=work.at
+    )
+    return {}
+
+
+async def quarantine(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
+    """Take resources from the product: those that the undone task gave, or all of a kind."""
+
+    async def act(work: Work) -> Result:
+        if work.task.undoes is not None:
+            if work.task.step.parameters.get("brought"):
+                return {}  # the assignment ends with the product
+            reserved_by = work.tasks[work.whole("reserved_by")]
+            held = await inventory.reserved(tx, key=str(reserved_by.id))
+        else:
+            of_product = await inventory.resources_of_products(tx, [work.product_id])
+            held = tuple(
+                one for one in of_product.get(work.product_id, ()) if one.kind.value == work.text("kind")
+            )
+        for one in held:
+            await inventory.return_resource(tx, resource_id=one.id, at=work.at, now=now)
+        return {"resources": [str(one.id) for one in held]}
+
+    return await one_by_one(works, act)

@@ -1,0 +1,262 @@
+"""Take orders: check them with every reason, write them down with their plan, amend them before they begin."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from farwire.base import audit, eventbus
+from farwire.base.canonical import JSON
+from farwire.base.clock import Clock
+from farwire.base.storage import Tx
+from farwire.catalog.model import Refusal, Sellable
+from farwire.kernel.errors import Conflict, Invalid
+from farwire.kernel.ids import OrderId, OrderItemId, ProductId, uuid7
+from farwire.kernel.tenancy import SYSTEM, Actor
+from farwire.ordering.events import order_events
+from farwire.ordering.model import (
+    Action,
+    Amend,
+    Fact,
+    HoldReason,
+    ItemRequest,
+    JournalEntry,
+    OrderItem,
+    OrderRefused,
+    OrderRequest,
+    OrderState,
+    ProductOrder,
+    Step,
+    Task,
+    TaskState,
+    check_order,
+    decide,
+    decompose,
+    plan_of,
+    starts_at,
+    state_from,
+)
+from farwire.ordering.service.agreed import agreed_for
+from farwire.ordering.service.read import order_with_key, require_order
+from farwire.ordering.service.situation import Known, kyc_missing, services_after, situation_of
+from farwire.ordering.store import orders as store
+from farwire.ordering.store import tasks as task_store
+
+MAX_KEY_CHARACTERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The outcome of placing: the order, and whether it is ``new`` or was there under the same key."""
+
+    order: ProductOrder
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check finds: every reason against the order, and the instant at which its work would be due."""
+
+    refusals: tuple[Refusal, ...]
+    starts_at: datetime
+    known: Known
+
+
+def digest_of(request: OrderRequest) -> str:
+    """Return the name of an order's content: equal orders have equal digests."""
+    return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
+
+
+def derived_key(request: OrderRequest) -> str:
+    """Return the idempotency key of an order for which none was given: the same content is the same order."""
+    return f"content-{digest_of(request)[:32]}"
+
+
+async def check(*, tx: Tx, clock: Clock, request: OrderRequest) -> Checked:
+    """Return every reason for which the order would be refused now; nothing is written.
+
+    Raises ``NotFound`` (``account.unknown``).
+    """
+    known = await situation_of(tx, request, clock.now())
+    return Checked(check_order(request, known.situation), starts_at(request, known.situation), known)
+
+
+async def draft_items(
+    *, tx: Tx, clock: Clock, checked: Checked, request: OrderRequest
+) -> tuple[OrderItem, ...]:
+    """Return the items of an order that was checked, as they would be written down: for a preview of what it does."""
+    return await _items(tx, request, checked.known, checked.starts_at, clock.now())
+
+
+async def place_order(
+    *, tx: Tx, clock: Clock, request: OrderRequest, key: str = "", actor: Actor = SYSTEM
+) -> Placed:
+    """Take an order: check it, write it down with its plan; nothing of it is done yet, ``work`` does.
+
+    Idempotent by ``key`` (default: ``derived_key``): the same order again returns the one that is there. Publishes
+    ``order_placed``, and ``order_held`` where it must wait. Raises ``OrderRefused`` with every reason, ``NotFound``
+    (``account.unknown``), ``Conflict`` (``ordering.key_reused``), ``Invalid`` (``ordering.key``).
+    """
+    key = key or derived_key(request)
+    if len(key) > MAX_KEY_CHARACTERS or not key.isprintable():
+        raise Invalid("a key has 1 to 200 printable characters", code="ordering.key", field="key", value=key)
+    digest = digest_of(request)
+    before = await order_with_key(tx, key, digest)
+    if before is not None:
+        return Placed(before, new=False)
+    now = clock.now()
+    order, tasks = await _ordered(tx, request, key, now)
+    if not await store.add_order(tx, order, digest):
+        # Somebody else was first with this key while we looked; what is stored counts.
+        first = await order_with_key(tx, key, digest)
+        if first is None:
+            raise Conflict("the key is being used by another order", code="ordering.key_reused", field="key")
+        return Placed(first, new=False)
+    await store.add_items(tx, order.id, order.items)
+    await task_store.add_tasks(tx, tasks)
+    facts = (Fact.PLACED, Fact.HELD) if order.state is OrderState.HELD else (Fact.PLACED,)
+    entries = [JournalEntry(order.id, now, fact.value, actor=actor.id) for fact in facts]
+    await task_store.add_entries(tx, entries)
+    await eventbus.publish_many(tx, order_events(order, facts, tenant_id=tx.tenant_id, at=now))
+    detail: dict[str, JSON] = {"items": len(order.items), "account_id": str(order.account_id)}
+    await audit.record(tx, actor=actor, action="ordering.place", subject=str(order.id), at=now, detail=detail)
+    return Placed(order, new=True)
+
+
+async def amend_order(
+    *, tx: Tx, clock: Clock, order_id: OrderId, request: OrderRequest, actor: Actor = SYSTEM
+) -> ProductOrder:
+    """Replace the items and the date of an order that has not begun; its version rises by one.
+
+    Raises what ``place_order`` raises, ``NotFound`` (``ordering.unknown``), ``Conflict`` (``ordering.begun``,
+    ``ordering.ended``, ``ordering.other_account``).
+    """
+    before = await require_order(tx, order_id, locked=True)
+    if request.account_id != before.account_id:
+        raise Conflict(
+            "an order stays with its account",
+            code="ordering.other_account",
+            field="account",
+            fix="place another",
+        )
+    now = clock.now()
+    # A dry run: it refuses an order that has begun before anything is touched.
+    decide(before, Amend(before.items, before.requested_at, before.starts_at), now)
+    await store.remove_items(tx, order_id)
+    wanted, tasks = await _ordered(tx, request, before.key, now, order_id)
+    amend = Amend(wanted.items, wanted.requested_at, wanted.starts_at, wanted.holds)
+    order, facts = decide(before, amend, now)
+    if order.holds:
+        tasks = tuple(replace(task, state=TaskState.WAITING) for task in tasks)
+    await store.add_items(tx, order_id, order.items)
+    await task_store.add_tasks(tx, tasks)
+    await store.save_orders(tx, [order])
+    await task_store.add_entries(
+        tx,
+        [
+            JournalEntry(order_id, now, fact.value, actor=actor.id, detail={"version": order.version})
+            for fact in facts
+        ],
+    )
+    await eventbus.publish_many(tx, order_events(order, facts, tenant_id=tx.tenant_id, at=now))
+    await audit.record(
+        tx,
+        actor=actor,
+        action="ordering.amend",
+        subject=str(order_id),
+        at=now,
+        detail={"version": order.version, "items": len(order.items)},
+    )
+    return order
+
+
+async def _ordered(
+    tx: Tx, request: OrderRequest, key: str, now: datetime, order_id: OrderId | None = None
+) -> tuple[ProductOrder, tuple[Task, ...]]:
+    known = await situation_of(tx, request, now)
+    situation = known.situation
+    refusals = check_order(request, situation)
+    if refusals:
+        raise OrderRefused(refusals)
+    order_id = order_id or OrderId(uuid7(now))
+    due_at = starts_at(request, situation)
+    items = await _items(tx, request, known, due_at, now)
+    kyc = await kyc_missing(tx, situation.account, list(situation.sold.values()), now)
+    holds = frozenset({HoldReason.KYC}) if kyc else frozenset()
+    order = ProductOrder(
+        id=order_id,
+        key=key,
+        account_id=situation.account.id,
+        party_id=situation.account.party_id,
+        state=OrderState.ACKNOWLEDGED,
+        items=items,
+        placed_at=now,
+        starts_at=due_at,
+        requested_at=request.requested_at
+        if due_at == request.requested_at
+        else due_at
+        if due_at > now
+        else None,
+        channel=request.channel,
+        holds=holds,
+    )
+    tasks = [
+        task
+        for item in items
+        for task in plan_of(
+            _steps(item, known),
+            order_id=order_id,
+            item_id=item.id,
+            due_at=due_at,
+            now=now,
+            released=not holds and item.request.parent is None,
+            max_attempts=situation.policy.max_attempts,
+        )
+    ]
+    return replace(order, state=state_from(order, now)), tuple(tasks)
+
+
+def _steps(item: OrderItem, known: Known) -> Sequence[Step]:
+    services, before = services_after(item.request, item.number, known)
+    brought = bool(item.request.number) and item.request.number not in known.situation.pooled
+    return decompose(item.request, services, before, brought=brought)
+
+
+async def _items(
+    tx: Tx, request: OrderRequest, known: Known, due_at: datetime, now: datetime
+) -> tuple[OrderItem, ...]:
+    items: list[OrderItem] = []
+    product_ids = [one.product_id or ProductId(uuid7(now)) for one in request.items]
+    for number, one in enumerate(request.items, 1):
+        sold = known.situation.sold.get(number)
+        details: dict[str, JSON] = dict(await agreed_for(tx, known.situation.account, sold, due_at))
+        if one.parent is not None:
+            details["parent_product"] = str(product_ids[one.parent - 1])
+        details |= _decided(one, known, sold)
+        items.append(
+            OrderItem(
+                id=OrderItemId(uuid7(now)),
+                number=number,
+                request=one,
+                product_id=product_ids[number - 1],
+                plan_version_id=None if sold is None else sold.plan_version.id,
+                details=details,
+            )
+        )
+    return tuple(items)
+
+
+def _decided(item: ItemRequest, known: Known, sold: Sellable | None) -> dict[str, JSON]:
+    """Return what the tenant's policy says now and the order keeps, whatever the policy says later."""
+    details: dict[str, JSON] = {}
+    if sold is not None:
+        details["offering_id"] = str(sold.offering_id)
+    if item.action in (Action.SUSPEND, Action.RESUME) and item.reason is not None:
+        asked = item.recurring_percent
+        details["recurring_percent"] = known.situation.policy.percent(item.reason) if asked is None else asked
+    return details

@@ -1,0 +1,1 @@
+"""SQL of orders, their tasks and their journal."""
