@@ -13,6 +13,8 @@ import typer
 
 if TYPE_CHECKING:
     from farwire.base.authz import Principal
+    from farwire.base.clock import Clock
+    from farwire.base.storage import Database
     from farwire.base.web import AnyRoute, Api
 
 HELP: Final = """Farwire, an open operator platform: records in, exact bills out, each line explained.
@@ -62,7 +64,11 @@ _APIS: Final = (
 """Modules with ``ROUTES``, in the order of the API's documentation."""
 
 
-_JOBS: Final = ("farwire.usage.jobs",)
+_SUBSCRIBERS: Final[tuple[str, ...]] = ("farwire.process.notices",)
+"""Modules with ``subscribers``: what follows the events in ``farwire worker``, and in whoever waits for all of it."""
+
+
+_JOBS: Final = ("farwire.usage.jobs", "farwire.communication.jobs")
 """Modules with ``SCHEDULES`` and ``handlers``: what ``farwire worker`` runs."""
 
 
@@ -123,14 +129,27 @@ def demo(
 
 
 def worker() -> None:
-    """Run scheduled work of every operator until it is stopped: close endless sessions, destroy expired rows.
+    """Run scheduled work of every operator and deliver its events until it is stopped.
 
-    Start as many as you like, on any machine that reaches the database: each job runs once at a time. See what waits,
-    runs and failed with `farwire jobs list`.
+    Start as many as you like, on any machine that reaches the database: each job runs once at a time, each subscriber
+    of events is served by one worker at a time. See what waits, runs and failed with `farwire jobs list` and
+    `farwire events subscribers`.
     """
     from farwire.cli.worker import run_worker
 
-    run_worker([import_module(name) for name in _JOBS])
+    run_worker([import_module(name) for name in _JOBS], [import_module(name) for name in _SUBSCRIBERS])
+
+
+async def deliver_events(*, db: Database, relay_db: Database, clock: Clock) -> int:
+    """Deliver every event that is pending to all subscribers, and what they publish in turn; return how many.
+
+    For a process that waits for the consequences of what it did, such as the demo; a worker does it by itself.
+    """
+    from farwire.base.eventbus.pending import deliver_pending
+    from farwire.cli.worker import all_subscribers
+
+    found = all_subscribers([import_module(name) for name in _SUBSCRIBERS], db=db, clock=clock)
+    return await deliver_pending(relay_db=relay_db, clock=clock, subscribers=found)
 
 
 def build_cli() -> typer.Typer:
@@ -168,7 +187,7 @@ def create_api() -> Api:
     """Return the API of one worker process; the target of ``farwire serve``. Opens nothing until the worker starts."""
     from farwire.base.clock import SystemClock
     from farwire.base.config import load_settings
-    from farwire.base.storage import Database, open_database
+    from farwire.base.storage import open_database
     from farwire.base.telemetry import configure_logging, configure_tracing
     from farwire.base.web import AccessLog, build_api
     from farwire.tenant.service import KeyRefused, authenticate

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,17 @@ from pypdf import PdfReader
 from farwire.account.model import TaxClass
 from farwire.billing import service as billing
 from farwire.billing.model import Bill
-from farwire.billing.rendering.fonts import BOLD, REGULAR, Fonts
+from farwire.billing.rendering import fonts as font_room
+from farwire.billing.rendering.fonts import MAIN, fonts_in, printable
+from farwire.billing.rendering.locale import Locale
+from farwire.billing.rendering.words import WORDS
+from farwire.country.service import load_pack
+from farwire.kernel.money import currency
 from farwire.tenant.model import Address
 
 from .world import World
+
+NBSP, NARROW = "\u00a0", "\u202f"
 
 
 async def bill_with_usage(world: World, records: int = 4, **options: object) -> Bill:
@@ -42,7 +50,8 @@ async def text_of(world: World, bill: Bill) -> tuple[str, PdfReader, bytes]:
         (Path(folder) / f"{bill.account_number}-{bill.language}.pdf").write_bytes(pdf.content)
     reader = PdfReader(io.BytesIO(pdf.content))
     assert len(reader.pages) == pdf.pages
-    return "\n".join(page.extract_text() for page in reader.pages), reader, pdf.content
+    text = "\n".join(page.extract_text() for page in reader.pages)
+    return text.replace(NBSP, " "), reader, pdf.content
 
 
 async def test_a_german_invoice_says_everything_the_law_asks(world: World) -> None:
@@ -53,7 +62,7 @@ async def test_a_german_invoice_says_everything_the_law_asks(world: World) -> No
         "Deichstraße 5", "20459 Hamburg", "Nordlicht Mobil GmbH", "Hafenstraße 1", "DE123456789", "DE89 3704",
         "Activation", "20 von 30 Tagen", "01.07.2026 – 31.07.2026", "13,33 €", "20,00 €", "100 MB", "12 min",
         "19 %", "Summe netto", "15.07.2026", "Seite 1 von 2", "Seite 2 von 2", "Einzelverbindungsnachweis",
-        "4310000xxx", "0,27 EUR",
+        "4310000xxx", "0,27 €", "DE89 3704", "Verwendungszweck",
     ):  # fmt: skip
         assert part in text, part
     assert f"{bill.total_minor / 100:.2f}".replace(".", ",") + " €" in text
@@ -89,14 +98,43 @@ async def test_an_english_invoice_writes_dates_in_english(world: World) -> None:
         assert part in text, part
 
 
-async def test_the_fonts_are_embedded(world: World) -> None:
-    _, reader, _ = await text_of(world, await bill_with_usage(world))
+async def test_a_french_invoice_is_in_french(world: World) -> None:
+    text, _, _ = await text_of(world, await bill_with_usage(world, 1, language="fr-CA"))
+    flat = text.replace(NARROW, " ").replace(NBSP, " ")
+    for part in (
+        "Facture NL-2026-0000001", "1er juillet 2026", "1er juin 2026 – 30 juin 2026", "À régler avant le",
+        "15 juillet 2026", "20 jours sur 30", "13,33 €", "Total HT", "Total TTC", "Détail des consommations",
+        "Page 1 sur 2", "Merci de virer",
+    ):  # fmt: skip
+        assert part in flat, part
+
+
+async def test_it_is_an_archivable_and_readable_pdf_that_names_itself(world: World) -> None:
+    _, reader, content = await text_of(world, await bill_with_usage(world))
+    for claim in (b"<pdfaid:part>3", b"<pdfaid:conformance>A", b"<pdfuaid:part>1"):
+        assert claim in content, claim
+    info = reader.metadata
+    assert info is not None
+    assert (info.title, info.author) == ("Rechnung NL-2026-0000001", "Nordlicht Mobil GmbH")
+    assert reader.trailer["/Root"]["/Lang"] == "de"  # type: ignore[index]
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]  # type: ignore[index]
     fonts = [font.get_object() for page in reader.pages for font in page["/Resources"]["/Font"].values()]  # type: ignore[index]
-    embedded = [font for font in fonts if "/FontDescriptor" in font]
-    assert embedded
-    assert all("/FontFile2" in font["/FontDescriptor"] for font in embedded)
-    used = {font["/BaseFont"] for font in fonts}
-    assert {name for name in used if "Vera" not in name} <= {"/Helvetica"}
+    assert fonts
+    for font in fonts:
+        inner = font["/DescendantFonts"][0].get_object()
+        assert {"/FontFile2", "/FontFile3"} & inner["/FontDescriptor"].keys()
+        assert "Libertinus" in font["/BaseFont"]
+
+
+async def test_what_a_customer_writes_never_becomes_markup(world: World) -> None:
+    name = '#panic("no") *bold* _it_ $x$ @ref <label> \\u{41} `raw` // c /* d */ = H [c] "q" {{}}'
+    address = Address("DE", {"street": '#read("/etc/passwd")', "postcode": "20459", "city": "#import *"})
+    bill = await bill_with_usage(world, 1, name=name, address=address)
+    text, _, _ = await text_of(world, bill)
+    flat = "".join(text.replace("\u200b", "").split())
+    assert "".join(name.split()) in flat
+    assert '#read("/etc/passwd")' in flat
+    assert "#import*" in flat
 
 
 async def test_the_same_bill_gives_the_same_bytes(world: World) -> None:
@@ -112,15 +150,27 @@ async def test_many_records_go_over_many_pages_and_each_is_there(world: World) -
     bill = await bill_with_usage(world, 150)
     text, reader, _ = await text_of(world, bill)
     assert len(reader.pages) >= 4
-    assert text.count("0,27 EUR") == 150
+    assert text.count("0,27 €") == 150
     assert f"Seite {len(reader.pages)} von {len(reader.pages)}" in text
 
 
 async def test_a_long_name_and_a_foreign_script_neither_break_nor_vanish(world: World) -> None:
     name = "Ştefan Dvořák-Őry 王小明 " + "Donaudampfschifffahrtsgesellschaft" * 4
     address = Address("CN", {"street": "长安街 1", "city": "北京"})
-    text, _, _ = await text_of(world, await bill_with_usage(world, name=name, address=address))
-    assert "Ştefan Dvorák-Ory ???" in text.replace("\n", " ")
+    bill = await bill_with_usage(world, name=name, address=address)
+    text, _, _ = await text_of(world, bill)
+    assert "Ştefan Dvořák-Őry ???" in text.replace("\n", " ")
+    assert "Donaudampfschifffahrtsgesellschaft" * 4 in "".join(text.replace("\u200b", "").split())
+    drawn = await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=bill)
+    assert set("王小明长安街北京") <= set(drawn.missing)
+
+
+async def test_arabic_is_shown_from_right_to_left(world: World) -> None:
+    bill = await bill_with_usage(world, 1, name="محمد علي")
+    text, _, _ = await text_of(world, bill)
+    drawn = await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=bill)
+    assert drawn.missing == ()
+    assert "محمد" in text or "دمحم" in text  # readers differ in the order that they give
 
 
 async def test_a_customer_abroad_gets_the_address_of_home_and_the_words_of_both_laws(world: World) -> None:
@@ -141,16 +191,72 @@ async def test_a_customer_abroad_gets_the_address_of_home_and_the_words_of_both_
         assert part in flat, part
 
 
-def test_what_no_font_has_is_reported() -> None:
-    fonts = Fonts()
-    assert "".join(part for _, part in fonts.runs("Dvořák −5 王", REGULAR)) == "Dvorák −5 ?"
-    assert fonts.missing == {"ř", "王"}
-    assert "".join(part for _, part in fonts.runs("a\u0000b\u202e", BOLD)) == "ab"
+def test_what_no_font_has_is_shown_as_well_as_it_goes() -> None:
+    fonts = fonts_in(None)
+    text = "Dvořák −5 王 ẞ 한 \ufffd 𝔘 e\u0301"
+    fonts.learn(text)
+    assert "".join(fonts.shown("Dvořák −5 王")) == "Dvořák −5 ?"
+    assert "王" in fonts.missing
+    assert printable("a\u0000b\u202e c\nd\te\u0301") == "ab c d é"
 
 
-def test_reportlab_is_not_loaded_until_something_is_drawn() -> None:
-    code = "import farwire.billing.service, sys; sys.exit('reportlab' in sys.modules)"
+def test_the_characters_that_are_taken_for_granted_have_a_shape() -> None:
+    """The pattern that spares typst the question is right."""
+    sure = {c for c in map(chr, range(0x20, 0x2FFF)) if font_room._SURE.fullmatch(c) and printable(c) == c}
+    assert len(sure) > 300
+    fonts = fonts_in(None)
+    assert fonts._lacking(sure) == set()
+    assert MAIN in fonts.families
+
+
+def test_every_language_has_every_word() -> None:
+    english = WORDS["en"]
+    for language, words in WORDS.items():
+        assert words.keys() == english.keys(), language
+        for key, text in words.items():
+            assert text.count("{") == english[key].count("{"), (language, key)
+
+
+@pytest.mark.parametrize(
+    ("language", "country", "code", "shown"),
+    [
+        ("de-DE", "DE", "EUR", "−1.234,50\u00a0€"),
+        ("en-GB", "DE", "EUR", "−€1,234.50"),
+        ("fr-FR", "DE", "EUR", "−1\u202f234,50\u00a0€"),
+        ("de-DE", "DE", "NGN", "−1.234,50\u00a0NGN"),
+        ("en-NG", "NG", "NGN", "−₦1,234.50"),
+        ("de-DE", "NG", "NGN", "−1.234,50\u00a0NGN"),
+        ("ja-JP", "JP", "JPY", "−123,450\u00a0JPY"),
+        ("en-KW", "KW", "KWD", "−KD123.450"),
+    ],
+)
+def test_amounts_are_written_as_their_language_writes_them(
+    language: str, country: str, code: str, shown: str
+) -> None:
+    assert Locale.of(language, load_pack(country)).money(-123450, currency(code)) == shown
+
+
+def test_typst_is_not_loaded_until_something_is_drawn() -> None:
+    code = "import farwire.billing.service, sys; sys.exit('typst' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_the_event_loop_goes_on_while_an_invoice_is_drawn(world: World) -> None:
+    bill = await bill_with_usage(world, 150)
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.002)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=bill)
+    before = ticks
+    await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=replace(bill, number="X-1"))
+    ticking.cancel()
+    assert ticks - before >= 5
 
 
 @pytest.mark.parametrize("number", ["NL-2026-0000001", "draft"])

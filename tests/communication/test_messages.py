@@ -164,7 +164,9 @@ async def test_a_message_that_a_late_worker_finds_at_night_waits_too(
     [
         (Purpose.MARKETING, False, "+4915112345678", Reason.NO_CONSENT),
         (Purpose.MARKETING, True, "+4915112345678", Reason.NONE),
-        (Purpose.TRANSACTIONAL, False, "+4915112345678", Reason.NONE),
+        (Purpose.MARKETING, None, "+4915112345678", Reason.NO_CONSENT),
+        (Purpose.TRANSACTIONAL, None, "+4915112345678", Reason.NONE),
+        (Purpose.TRANSACTIONAL, False, "+4915112345678", Reason.NO_CONSENT),
         (Purpose.TRANSACTIONAL, True, "", Reason.NO_ADDRESS),
     ],
 )
@@ -173,7 +175,7 @@ async def test_consent_and_an_address_decide_whether_a_message_leaves(
     tenant_id: TenantId,
     clock: MovableClock,
     purpose: Purpose,
-    allowed: bool,
+    allowed: bool | None,
     address: str,
     reason: Reason,
 ) -> None:

@@ -1,80 +1,137 @@
-"""The content of an invoice: every text that the page shows, decided without a page. Pure."""
+"""The content of an invoice or a credit note: every text that the page shows, decided without a page. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Final
 
-from farwire.billing.model import Bill, BillLine, BillTax, LineKind
-from farwire.billing.rendering.words import Locale
+import msgspec
+
+from farwire.billing.model import Bill, BillKind, BillLine, BillTax, LineKind
+from farwire.billing.rendering.locale import Locale
+from farwire.billing.rendering.usage_rows import UsageSection, usage_section
+from farwire.catalog.model import PlanVersion, Recurring, UsagePrice
 from farwire.country.model import CountryPack, address_lines
-from farwire.kernel.money import Currency, nano_to_decimal
-from farwire.kernel.quantity import Unit, format_amount
+from farwire.kernel.ids import PlanVersionId, ProductId
+from farwire.kernel.money import nano_to_decimal
+from farwire.kernel.quantity import Unit
 from farwire.kernel.time import local_date, zone
 from farwire.tenant.model import Address
 from farwire.usage.model import UsageRecord
 
-UNIT_BY_KIND: Final = {
-    "voice": Unit.SECOND,
-    "data": Unit.OCTET,
-    "message": Unit.MESSAGE,
-    "event": Unit.EVENT,
-}
+_RIGHT_WINDOW: Final = frozenset({"FR", "CH", "BE", "LU", "DK", "SE", "NO", "FI"})
+"""Countries whose window envelopes have their window at the right."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the invoice: number, label, what it is for, how much, its tax, its amount."""
+class Row(msgspec.Struct, frozen=True):
+    """One line of the invoice: what, for which days, how much, at which price, its tax, its amount."""
 
-    position: str
     label: str
     period: str
     quantity: str
+    unit_price: str
     tax: str
     amount: str
+    note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """One usage: local time, destination with hidden digits, amount used, exact charge."""
-
-    time: str
-    destination: str
-    used: str
-    cost: str
-
-
-@dataclass(frozen=True, slots=True)
-class UsageSection:
-    """The usage behind one line; ``more`` says how many records are not shown."""
+class Group(msgspec.Struct, frozen=True):
+    """The lines of one product, with their sum where there are several groups."""
 
     title: str
-    rows: tuple[UsageRow, ...]
-    more: str = ""
+    rows: tuple[Row, ...]
+    subtotal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InvoiceDocument:
+class TaxRow(msgspec.Struct, frozen=True):
+    """One tax on the sum of a category; ``note`` says why there is none."""
+
+    name: str
+    base: str
+    amount: str
+    note: str = ""
+
+
+class InvoiceDocument(msgspec.Struct, frozen=True):
     """Everything that an invoice shows, in reading order."""
 
-    words: Mapping[str, str]
+    words: dict[str, str]
+    language: str
     title: str
     number: str
+    issued: tuple[int, int, int]
     seller: str
     seller_lines: tuple[str, ...]
     customer_lines: tuple[str, ...]
+    right_window: bool
     facts: tuple[tuple[str, str], ...]
-    headline: tuple[str, str]
-    rows: tuple[Row, ...]
+    headline: tuple[str, str, str]
+    amount_word: str
+    groups: tuple[Group, ...]
     sums: tuple[tuple[str, str], ...]
     total: tuple[str, str]
+    taxes: tuple[TaxRow, ...]
+    payment: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     footer: tuple[str, ...]
-    usage: tuple[UsageSection, ...] = field(default=())
+    usage: tuple[UsageSection, ...] = ()
     usage_note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a bill refers to: the plans of its lines, the numbers of its products, the usage behind its lines."""
+
+    plans: Mapping[PlanVersionId, PlanVersion]
+    identifiers: Mapping[ProductId, str]
+    usage: Sequence[tuple[BillLine, Sequence[UsageRecord]]] = ()
+
+
+NOTHING: Final = Behind({}, {})
+
+
+def invoice_document(
+    bill: Bill, pack: CountryPack, customer_pack: CountryPack | None = None, behind: Behind = NOTHING
+) -> InvoiceDocument:
+    """Return what the invoice or credit note of ``bill`` shows.
+
+    ``pack`` is the seller's country, ``customer_pack`` the customer's where it is known.
+    """
+    locale = Locale.of(bill.language, pack)
+    words = locale.words
+    number = bill.number or words["draft"]
+    seller_lines = _address(bill.seller.address, bill.seller.name, pack, pack)
+    return InvoiceDocument(
+        words=dict(words),
+        language=locale.language,
+        title=locale.title if bill.kind is BillKind.BILL else words["credit_note"],
+        number=number,
+        issued=(bill.issue_on.year, bill.issue_on.month, bill.issue_on.day),
+        seller=bill.seller.name,
+        seller_lines=seller_lines,
+        customer_lines=_address(bill.customer.address, bill.customer.name, pack, customer_pack),
+        right_window=pack.code in _RIGHT_WINDOW,
+        facts=tuple((name, value) for name, value in _facts(bill, locale, number) if value),
+        headline=_headline(bill, locale),
+        amount_word=words["amount_gross" if any(line.item.includes_tax for line in bill.lines) else "amount"],
+        groups=_groups(bill, locale, behind),
+        sums=_sums(bill, locale),
+        total=(words["total"], locale.money(bill.total_minor, bill.currency)),
+        taxes=tuple(_tax_row(tax, bill, locale) for tax in bill.taxes),
+        payment=_payment(bill, locale, number),
+        notes=_notes(bill, locale),
+        footer=_footer(bill, seller_lines, words),
+        usage=tuple(
+            usage_section(
+                line, records, bill, locale, title=f"{line.item.label}, {_period(line, bill, locale)}"
+            )
+            for line, records in behind.usage
+            if records
+        ),
+        usage_note=words["zone"].format(zone=bill.zone),
+    )
 
 
 def _address(address: Address, name: str, seller: CountryPack, own: CountryPack | None) -> tuple[str, ...]:
@@ -88,17 +145,122 @@ def _address(address: Address, name: str, seller: CountryPack, own: CountryPack 
     return (*(() if named else (name,)), *lines, *abroad)
 
 
+def _facts(bill: Bill, locale: Locale, number: str) -> tuple[tuple[str, str], ...]:
+    words, tz = locale.words, zone(bill.zone)
+    last = local_date(bill.cycle.end - timedelta(microseconds=1), tz)
+    period = f"{locale.date(local_date(bill.cycle.start, tz))} – {locale.date(last)}"
+    facts = [
+        (words["number"], number),
+        (words["date"], locale.date(bill.issue_on)),
+    ]
+    if bill.corrects is not None:
+        corrected = words["corrects_of"].format(
+            number=bill.corrects.number, date=locale.date(bill.corrects.issued_on)
+        )
+        facts += [(words["corrects"], corrected), (words["reason"], bill.corrects.reason)]
+    else:
+        facts.append((words["period"], period))
+    facts += [
+        (words["account"], bill.account_number),
+        (words["purchase_order"], bill.purchase_order),
+        (words["customer_vat"], bill.customer.vat_id),
+    ]
+    return tuple(facts)
+
+
+def _headline(bill: Bill, locale: Locale) -> tuple[str, str, str]:
+    """Return what is due, how much, and until when."""
+    words = locale.words
+    total = locale.money(abs(bill.total_minor), bill.currency)
+    if bill.kind is BillKind.CREDIT_NOTE:
+        return words["total_credited"], total, ""
+    if bill.total_minor < 0:
+        return words["credit"], total, ""
+    due = f"{words['due']} {locale.date(bill.due_on)}" if bill.total_minor else ""
+    return words["total_due"], total, due
+
+
+def _groups(bill: Bill, locale: Locale, behind: Behind) -> tuple[Group, ...]:
+    """Return the lines by product, in the order in which the products come first on the bill."""
+    found: dict[tuple[ProductId | None, str], list[BillLine]] = {}
+    for line in bill.lines:
+        found.setdefault((line.item.product_id, _group_title(line, locale, behind)), []).append(line)
+    several = len(found) > 1
+    return tuple(
+        Group(
+            title,
+            tuple(_row(line, bill, locale, behind) for line in lines),
+            locale.money(sum(line.amount_minor for line in lines), bill.currency) if several else "",
+        )
+        for (_, title), lines in found.items()
+    )
+
+
+def _group_title(line: BillLine, locale: Locale, behind: Behind) -> str:
+    item = line.item
+    if item.product_id is None:
+        return locale.words["credits" if item.kind is LineKind.CREDIT else "other"]
+    version = behind.plans.get(item.plan_version_id) if item.plan_version_id else None
+    identifier = behind.identifiers.get(item.product_id, "")
+    name = version.plan.name if version else str(item.detail.get("offering", ""))
+    account = item.detail.get("for_account") or ""
+    parts = (
+        name or locale.words["product"],
+        identifier,
+        f"{locale.words['account']} {account}" if account else "",
+    )
+    return " · ".join(part for part in parts if part)
+
+
+def _row(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> Row:
+    detail = line.item.detail
+    said = detail.get("reason") if line.item.kind is LineKind.CREDIT else detail.get("override")
+    return Row(
+        line.item.label,
+        _period(line, bill, locale),
+        _quantity(line, locale),
+        _unit_price(line, bill, locale, behind),
+        _line_tax(line, bill, locale),
+        locale.money(line.amount_minor, bill.currency),
+        said if isinstance(said, str) and said != line.item.label else "",
+    )
+
+
 def _quantity(line: BillLine, locale: Locale) -> str:
     item = line.item
-    if item.kind is LineKind.ONE_OFF:
-        return locale.words["once"]
-    if item.kind is LineKind.RECURRING:
-        days, of = abs(item.quantity), item.detail.get("of_days", 0)
+    if item.kind is LineKind.USAGE:
+        unit = Unit(item.unit)
+        if unit is Unit.EVENT:
+            return locale.words["record" if item.records == 1 else "records"].format(count=item.records)
+        return locale.amount(item.quantity, unit)
+    of = item.detail.get("of_days", 0)
+    if item.kind is LineKind.RECURRING and isinstance(of, int) and of:
+        days = abs(item.quantity)
         return locale.words["day" if days == 1 else "days"].format(days=days, of=of)
-    unit = Unit(item.unit)
-    if unit is Unit.EVENT:
-        return locale.words["record" if item.records == 1 else "records"].format(count=item.records)
-    return format_amount(item.quantity, unit)
+    return locale.words["once"]
+
+
+def _unit_price(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> str:
+    """Return the price of one unit, where there is one: a price by tiers, package or deck has none."""
+    item = line.item
+    version = behind.plans.get(item.plan_version_id) if item.plan_version_id else None
+    price = None if version is None else version.plan.price(item.price_id)
+    if item.kind is LineKind.USAGE:
+        simple = isinstance(price, UsagePrice) and price.price is not None and not price.by_band
+        if (
+            not simple
+            or not isinstance(price, UsagePrice)
+            or price.price is None
+            or item.detail.get("override")
+        ):
+            return ""
+        return f"{locale.exact(price.price, bill.currency)}{' / ' + price.per if price.per else ''}"
+    nano = item.detail.get("price_nano")
+    if not isinstance(nano, int) or isinstance(nano, bool):
+        return ""
+    text = locale.exact(nano_to_decimal(nano), bill.currency)
+    monthly = isinstance(price, Recurring) and price.every.value in ("cycle", "months") and price.count == 1
+    return f"{text} {locale.words['per_month']}" if monthly else text
 
 
 def _period(line: BillLine, bill: Bill, locale: Locale) -> str:
@@ -107,148 +269,84 @@ def _period(line: BillLine, bill: Bill, locale: Locale) -> str:
     return locale.date(first) if first == last else f"{locale.date(first)} – {locale.date(last)}"
 
 
-def _percent(tax: BillTax, locale: Locale) -> str:
-    return f"{locale.number(tax.rate_percent.normalize())} %"
-
-
 def _line_tax(line: BillLine, bill: Bill, locale: Locale) -> str:
-    """Return the rates of the line's category, "19 %" or "9 % + 9 %"; a dash where none is added."""
-    wanted = line.item.tax_category
-    mine = [tax for tax in bill.taxes if tax.category == wanted and tax.name]
-    if not mine:
-        mine = [tax for tax in bill.taxes if tax.name]
-    return " + ".join(dict.fromkeys(_percent(tax, locale) for tax in mine)) or "–"
+    """Return the rates that the line bears, "19 %" or "9 % + 9 %"; a dash where none is added."""
+    own = [bill.taxes[place - 1] for place in line.taxes if 0 < place <= len(bill.taxes)]
+    if not own:
+        own = [tax for tax in bill.taxes if tax.category == line.item.tax_category] or list(bill.taxes)
+    rates = [locale.percent(tax.rate_percent) for tax in own if tax.name]
+    return " + ".join(dict.fromkeys(rates)) or "–"
+
+
+def _tax_name(tax: BillTax, locale: Locale) -> str:
+    words = locale.words
+    if tax.name:
+        return f"{tax.label or tax.name} {locale.percent(tax.rate_percent)}"
+    return words.get(tax.category, words["no_tax"]).split(":")[0]
+
+
+def _tax_row(tax: BillTax, bill: Bill, locale: Locale) -> TaxRow:
+    base, amount = (locale.money(minor, bill.currency) for minor in (tax.base_minor, tax.tax_minor))
+    return TaxRow(_tax_name(tax, locale), base, amount, "" if tax.name else tax.note)
 
 
 def _sums(bill: Bill, locale: Locale) -> tuple[tuple[str, str], ...]:
+    """Return the sums above the total: the net, then each tax."""
     rows = [(locale.words["net"], locale.money(bill.net_minor, bill.currency))]
-    for tax in bill.taxes:
-        base = locale.money(tax.base_minor, bill.currency)
-        if tax.name:
-            text = f"{tax.label or tax.name} {_percent(tax, locale)} {locale.words['on']} {base}"
-        else:
-            text = f"{locale.words.get(tax.category, locale.words['no_tax']).split(':')[0]} {locale.words['on']} {base}"
-        rows.append((text, locale.money(tax.tax_minor, bill.currency)))
+    rows += [(_tax_name(tax, locale), locale.money(tax.tax_minor, bill.currency)) for tax in bill.taxes]
     return tuple(rows)
 
 
-def _payment(bill: Bill, locale: Locale, number: str) -> str:
-    total = locale.money(abs(bill.total_minor), bill.currency)
-    if bill.total_minor == 0:
-        return locale.words["settled"]
-    if bill.total_minor < 0:
-        return locale.words["owed"].format(total=total)
-    key = "pay" if bill.seller.bank_account else "pay_no_bank"
-    due = locale.date(bill.due_on)
-    return locale.words[key].format(total=total, due=due, bank=bill.seller.bank_account, number=number)
+def _payment(bill: Bill, locale: Locale, number: str) -> tuple[tuple[str, str], ...]:
+    """Return what one needs to pay; empty where there is nothing to pay or no account to pay to."""
+    words = locale.words
+    if bill.kind is BillKind.CREDIT_NOTE or bill.total_minor <= 0:
+        return ()
+    rows = [
+        (words["total_due"], locale.money(bill.total_minor, bill.currency)),
+        (words["due"], locale.date(bill.due_on)),
+        (words["payee"], bill.seller.name if bill.seller.bank_account else ""),
+        (words["bank"], bill.seller.bank_account),
+        (words["reference"], number),
+    ]
+    return tuple((name, value) for name, value in rows if value)
 
 
-def _notes(bill: Bill, locale: Locale, number: str) -> tuple[str, ...]:
-    notes = [_payment(bill, locale, number)]
+def _notes(bill: Bill, locale: Locale) -> tuple[str, ...]:
+    words = locale.words
+    notes = [_payment_note(bill, locale)]
+    left = sum(_open_minor(line) for line in bill.lines if line.item.kind is LineKind.CREDIT)
+    if left > 0 and bill.kind is BillKind.BILL:
+        notes.append(words["left"].format(total=locale.money(left, bill.currency)))
     if any(line.item.includes_tax for line in bill.lines):
-        notes.append(locale.words["included"])
+        notes.append(words["included"])
     for tax in bill.taxes:
         if not tax.name:
             # The customer's language, then the words that the seller's law asks for.
-            notes += [locale.words.get(tax.category, locale.words["no_tax"]), *filter(None, [tax.note])]
-    return tuple(dict.fromkeys(notes))
+            notes += [words.get(tax.category, words["no_tax"]), tax.note]
+    return tuple(dict.fromkeys(note for note in notes if note))
 
 
-def masked(destination: str, hidden_digits: int | None) -> str:
-    """Return a called number with its last digits hidden where the country lets an itemised bill hide them."""
-    if hidden_digits and destination.isdigit() and len(destination) > 5:
-        return destination[:-hidden_digits] + "x" * hidden_digits
-    return destination
+def _open_minor(line: BillLine) -> int:
+    left = line.item.detail.get("open_minor", 0)
+    return left if isinstance(left, int) else 0
 
 
-def _usage_row(record: UsageRecord, bill: Bill, locale: Locale) -> UsageRow:
-    started = record.started_at.astimezone(zone(bill.zone))
-    unit = UNIT_BY_KIND[record.kind.value]
-    exact = nano_to_decimal(record.charge_nano or 0).normalize()
-    decimals = max(bill.currency.exponent, -int(exact.as_tuple().exponent))
-    cost = locale.number(exact.quantize(Decimal(1).scaleb(-decimals)))
-    where = masked(record.destination, locale.pack.invoice.itemised_hidden_digits)
-    return UsageRow(
-        f"{locale.date(started.date())} {started:%H:%M:%S}",
-        where or record.visited_network or "–",
-        format_amount(record.quantity, unit),
-        f"{cost} {bill.currency.code}",
-    )
-
-
-def invoice_document(
-    bill: Bill,
-    pack: CountryPack,
-    customer_pack: CountryPack | None = None,
-    usage: Sequence[tuple[BillLine, Sequence[UsageRecord]]] = (),
-) -> InvoiceDocument:
-    """Return what the invoice of ``bill`` shows.
-
-    ``pack`` is the seller's country, ``customer_pack`` the customer's where it is known, ``usage`` the records behind
-    lines.
-    """
-    locale = Locale.of(bill.language, pack)
+def _payment_note(bill: Bill, locale: Locale) -> str:
     words = locale.words
-    tz = zone(bill.zone)
-    number = bill.number or words["draft"]
-    last = local_date(bill.cycle.end - timedelta(microseconds=1), tz)
-    facts = [
-        (words["number"], number),
-        (words["date"], locale.date(bill.issue_on)),
-        (words["period"], f"{locale.date(local_date(bill.cycle.start, tz))} – {locale.date(last)}"),
-        (words["account"], bill.account_number),
-    ]
-    if bill.customer.vat_id:
-        facts.append((words["customer_vat"], bill.customer.vat_id))
-    facts.append((words["due"], locale.date(bill.due_on)))
-    total = locale.money(bill.total_minor, bill.currency)
-    seller_lines = _address(bill.seller.address, bill.seller.name, pack, pack)
-    return InvoiceDocument(
-        words=words,
-        title=words["title"],
-        number=number,
-        seller=bill.seller.name,
-        seller_lines=seller_lines,
-        customer_lines=_address(bill.customer.address, bill.customer.name, pack, customer_pack),
-        facts=tuple(facts),
-        headline=(words["credit" if bill.total_minor < 0 else "total_due"], total),
-        rows=tuple(_row(line, bill, locale) for line in bill.lines),
-        sums=_sums(bill, locale),
-        total=(words["total"], total),
-        notes=_notes(bill, locale, number),
-        footer=_footer(bill, seller_lines, words),
-        usage=tuple(_section(line, records, bill, locale) for line, records in usage if records),
-        usage_note=words["zone"].format(zone=bill.zone),
-    )
-
-
-def _row(line: BillLine, bill: Bill, locale: Locale) -> Row:
-    return Row(
-        str(line.number),
-        line.item.label,
-        _period(line, bill, locale),
-        _quantity(line, locale),
-        _line_tax(line, bill, locale),
-        _plain_amount(line.amount_minor, bill.currency, locale),
-    )
-
-
-def _plain_amount(minor: int, unit: Currency, locale: Locale) -> str:
-    return locale.money(minor, unit)
+    total = locale.money(abs(bill.total_minor), bill.currency)
+    if bill.kind is BillKind.CREDIT_NOTE:
+        return words["credited"].format(total=total)
+    if bill.total_minor == 0:
+        return words["settled"]
+    if bill.total_minor < 0:
+        return words["owed"].format(total=total)
+    key = "pay" if bill.seller.bank_account else "pay_no_bank"
+    return words[key].format(due=locale.date(bill.due_on))
 
 
 def _footer(bill: Bill, seller_lines: Sequence[str], words: Mapping[str, str]) -> tuple[str, ...]:
-    parts = [" · ".join(seller_lines)]
     second = [f"{words['vat_id']} {bill.seller.vat_id}"] if bill.seller.vat_id else []
     if bill.seller.bank_account:
         second.append(bill.seller.bank_account)
-    return (*parts, " · ".join(second)) if second else tuple(parts)
-
-
-def _section(line: BillLine, records: Sequence[UsageRecord], bill: Bill, locale: Locale) -> UsageSection:
-    left = line.item.records - len(records)
-    return UsageSection(
-        f"{line.number}  {line.item.label}, {_period(line, bill, locale)}",
-        tuple(_usage_row(record, bill, locale) for record in records),
-        locale.words["more"].format(count=left) if left > 0 else "",
-    )
+    return tuple(filter(None, (" · ".join(seller_lines), " · ".join(second))))

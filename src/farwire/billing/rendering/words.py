@@ -1,42 +1,55 @@
-"""The words of an invoice by language, and how its dates and amounts are written."""
+"""The words of an invoice by language."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
-
-from farwire.country.model import CountryPack
-from farwire.kernel.money import Currency, Money
 
 _EN: Final = MappingProxyType(
     {
         "title": "Invoice",
-        "number": "Invoice number",
+        "credit_note": "Credit note",
+        "corrects": "Corrects invoice",
+        "corrects_of": "{number} of {date}",
+        "reason": "Reason",
+        "number": "Number",
         "draft": "DRAFT",
-        "date": "Invoice date",
+        "date": "Date",
         "period": "Billing period",
         "account": "Customer account",
+        "purchase_order": "Purchase order",
         "customer_vat": "Your VAT ID",
         "due": "Payable by",
-        "total_due": "Total due",
+        "total_due": "Amount due",
+        "total_credited": "Amount credited",
         "credit": "In your favour",
-        "position": "No.",
         "description": "Description",
         "quantity": "Quantity",
+        "unit_price": "Unit price",
         "rate": "Tax",
-        "amount": "Amount",
+        "amount": "Net",
+        "amount_gross": "Gross",
+        "product": "Product",
+        "other": "Other",
+        "credits": "Credits and allowances",
+        "subtotal": "Subtotal",
         "net": "Net total",
         "total": "Total",
-        "on": "on",
-        "included": "Amounts include tax.",
-        "pay": "Please transfer {total} by {due} to {bank}, quoting {number}.",
-        "pay_no_bank": "Payable by {due} without deduction. Please quote {number}.",
+        "tax_table": "Taxes",
+        "taxable": "On",
+        "tax": "Tax amount",
+        "included": "Prices and line amounts include tax.",
+        "payment": "Payment",
+        "pay": "Please transfer the amount by {due}.",
+        "pay_no_bank": "Payable by {due} without deduction.",
+        "payee": "Account holder",
+        "bank": "Bank account",
+        "reference": "Reference",
         "settled": "There is nothing to pay.",
-        "owed": "{total} stays in your favour and is set off against later invoices.",
+        "owed": "{total} stay in your favour and are set off against later invoices.",
+        "left": "{total} of your credits remain for later invoices.",
+        "credited": "{total} are credited to your account.",
         "page": "Page {page} of {pages}",
         "usage": "Itemised usage",
         "time": "Date and time",
@@ -45,12 +58,12 @@ _EN: Final = MappingProxyType(
         "cost": "Charge",
         "more": "{count} further records are in the usage list of your account.",
         "zone": "Times are local time ({zone}). Charges are exact; they are rounded once, per invoice line.",
-        "continued": "continued",
         "days": "{days} of {of} days",
         "day": "1 of {of} days",
-        "once": "once",
+        "once": "1",
         "records": "{count} records",
         "record": "1 record",
+        "per_month": "/ month",
         "vat_id": "VAT ID",
         "exempt": "Tax exempt",
         "reverse_charge": "Reverse charge: the customer accounts for the tax.",
@@ -60,28 +73,47 @@ _EN: Final = MappingProxyType(
 _DE: Final = MappingProxyType(
     {
         "title": "Rechnung",
-        "number": "Rechnungsnummer",
+        "credit_note": "Rechnungskorrektur",
+        "corrects": "Korrigiert Rechnung",
+        "corrects_of": "{number} vom {date}",
+        "reason": "Grund",
+        "number": "Nummer",
         "draft": "ENTWURF",
-        "date": "Rechnungsdatum",
+        "date": "Datum",
         "period": "Abrechnungszeitraum",
         "account": "Kundenkonto",
+        "purchase_order": "Ihre Bestellnummer",
         "customer_vat": "Ihre USt-IdNr.",
         "due": "Zahlbar bis",
         "total_due": "Zu zahlen",
+        "total_credited": "Gutgeschrieben",
         "credit": "Guthaben",
-        "position": "Pos.",
         "description": "Leistung",
         "quantity": "Menge",
+        "unit_price": "Einzelpreis",
         "rate": "Steuer",
-        "amount": "Betrag",
+        "amount": "Netto",
+        "amount_gross": "Brutto",
+        "product": "Produkt",
+        "other": "Sonstiges",
+        "credits": "Gutschriften und Nachlässe",
+        "subtotal": "Zwischensumme",
         "net": "Summe netto",
         "total": "Rechnungsbetrag",
-        "on": "auf",
-        "included": "Die Beträge enthalten die Steuer.",
-        "pay": "Bitte überweisen Sie {total} bis zum {due} auf {bank} mit der Angabe {number}.",
-        "pay_no_bank": "Zahlbar bis zum {due} ohne Abzug. Bitte geben Sie {number} an.",
+        "tax_table": "Steuern",
+        "taxable": "Auf",
+        "tax": "Steuerbetrag",
+        "included": "Preise und Beträge der Positionen enthalten die Steuer.",
+        "payment": "Zahlung",
+        "pay": "Bitte überweisen Sie den Betrag bis zum {due}.",
+        "pay_no_bank": "Zahlbar bis zum {due} ohne Abzug.",
+        "payee": "Kontoinhaber",
+        "bank": "Bankkonto",
+        "reference": "Verwendungszweck",
         "settled": "Es ist nichts zu zahlen.",
         "owed": "{total} bleiben als Guthaben und werden mit späteren Rechnungen verrechnet.",
+        "left": "{total} Ihrer Gutschriften bleiben für spätere Rechnungen.",
+        "credited": "{total} werden Ihrem Konto gutgeschrieben.",
         "page": "Seite {page} von {pages}",
         "usage": "Einzelverbindungsnachweis",
         "time": "Datum und Zeit",
@@ -90,57 +122,93 @@ _DE: Final = MappingProxyType(
         "cost": "Entgelt",
         "more": "{count} weitere Einträge stehen in der Nutzungsliste Ihres Kontos.",
         "zone": "Zeiten in Ortszeit ({zone}). Entgelte sind genau; gerundet wird einmal je Rechnungsposition.",
-        "continued": "Fortsetzung",
         "days": "{days} von {of} Tagen",
         "day": "1 von {of} Tagen",
-        "once": "einmalig",
+        "once": "1",
         "records": "{count} Einträge",
         "record": "1 Eintrag",
+        "per_month": "/ Monat",
         "vat_id": "USt-IdNr.",
         "exempt": "Steuerfrei",
         "reverse_charge": "Steuerschuldnerschaft des Leistungsempfängers",
         "no_tax": "Keine Steuer",
     }
 )
-_WORDS: Final[Mapping[str, Mapping[str, str]]] = {"en": _EN, "de": _DE}
-_MONTHS: Final = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
+_FR: Final = MappingProxyType(
+    {
+        "title": "Facture",
+        "credit_note": "Facture d'avoir",
+        "corrects": "Corrige la facture",
+        "corrects_of": "{number} du {date}",
+        "reason": "Motif",
+        "number": "Numéro",
+        "draft": "BROUILLON",
+        "date": "Date",
+        "period": "Période de facturation",
+        "account": "Compte client",
+        "purchase_order": "Votre bon de commande",
+        "customer_vat": "Votre n° de TVA",
+        "due": "À régler avant le",
+        "total_due": "À payer",
+        "total_credited": "Montant crédité",
+        "credit": "En votre faveur",
+        "description": "Désignation",
+        "quantity": "Quantité",
+        "unit_price": "Prix unitaire",
+        "rate": "Taxe",
+        "amount": "Montant HT",
+        "amount_gross": "Montant TTC",
+        "product": "Produit",
+        "other": "Divers",
+        "credits": "Avoirs et remises",
+        "subtotal": "Sous-total",
+        "net": "Total HT",
+        "total": "Total TTC",
+        "tax_table": "Taxes",
+        "taxable": "Base",
+        "tax": "Montant de la taxe",
+        "included": "Les prix et les montants des lignes comprennent la taxe.",
+        "payment": "Paiement",
+        "pay": "Merci de virer le montant avant le {due}.",
+        "pay_no_bank": "À régler avant le {due}, sans escompte.",
+        "payee": "Titulaire du compte",
+        "bank": "Compte bancaire",
+        "reference": "Référence",
+        "settled": "Il n'y a rien à payer.",
+        "owed": "{total} restent en votre faveur et seront déduits des prochaines factures.",
+        "left": "Il reste {total} de vos avoirs pour les prochaines factures.",
+        "credited": "{total} sont crédités sur votre compte.",
+        "page": "Page {page} sur {pages}",
+        "usage": "Détail des consommations",
+        "time": "Date et heure",
+        "destination": "Destination",
+        "used": "Consommation",
+        "cost": "Montant",
+        "more": "{count} autres lignes figurent dans le détail de votre compte.",
+        "zone": "Heures locales ({zone}). Les montants sont exacts ; l'arrondi se fait une fois, par ligne de facture.",
+        "days": "{days} jours sur {of}",
+        "day": "1 jour sur {of}",
+        "once": "1",
+        "records": "{count} lignes",
+        "record": "1 ligne",
+        "per_month": "/ mois",
+        "vat_id": "N° de TVA",
+        "exempt": "Exonéré de taxe",
+        "reverse_charge": "Autoliquidation",
+        "no_tax": "Sans taxe",
+    }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Locale:
-    """How one invoice speaks: its words, dates in its language, amounts as the seller's country writes them."""
-
-    language: str
-    words: Mapping[str, str]
-    pack: CountryPack
-
-    @classmethod
-    def of(cls, language: str, pack: CountryPack) -> Locale:
-        """Return the locale of a BCP 47 ``language``; English where there are no words in it."""
-        base = language.split("-", maxsplit=1)[0].lower()
-        base = base if base in _WORDS else "en"
-        return cls(base, _WORDS[base], pack)
-
-    def date(self, day: date) -> str:
-        """Return a day: "1 July 2026" or "01.07.2026"."""
-        if self.language == "de":
-            return f"{day:%d.%m.%Y}"
-        return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
-
-    def number(self, value: Decimal) -> str:
-        """Return a decimal with the country's marks and all its digits."""
-        text = f"{value:,f}"
-        facts = self.pack.money
-        return text.translate({ord(","): facts.group_mark, ord("."): facts.decimal_mark}).replace("-", "−")
-
-    def money(self, minor: int, unit: Currency) -> str:
-        """Return an amount with its currency: the symbol where the seller's country uses it, else the ISO code."""
-        text = self.number(Money(minor, unit).to_decimal())
-        facts = self.pack.money
-        if unit.code != facts.currency:
-            return f"{text} {unit.code}"
-        sign, digits = ("−", text[1:]) if text.startswith("−") else ("", text)
-        return f"{sign}{facts.symbol}{digits}" if facts.symbol_first else f"{text} {facts.symbol}"
+WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": _EN, "de": _DE, "fr": _FR})
+"""Language → key → word. Every language has every key; a test holds them equal."""
+MONTHS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "en": (
+            *("January", "February", "March", "April", "May", "June", "July"),
+            *("August", "September", "October", "November", "December"),
+        ),
+        "fr": (
+            *("janvier", "février", "mars", "avril", "mai", "juin", "juillet"),
+            *("août", "septembre", "octobre", "novembre", "décembre"),
+        ),
+    }
+)

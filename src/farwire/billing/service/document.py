@@ -1,20 +1,24 @@
-"""Render a bill as a PDF, with the usage behind its lines."""
+"""Render a bill or a credit note as a PDF, with the usage behind its lines."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from farwire.base.storage import Database
+from farwire.base.storage import Database, Tx
 from farwire.billing.model import Bill, BillLine, LineKind
 from farwire.billing.service.read import line_records
+from farwire.catalog import service as catalog
 from farwire.country.model import CountryPack
 from farwire.country.service import load_pack
+from farwire.inventory import service as inventory
+from farwire.inventory.model import ResourceKind
 from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import TenantId
+from farwire.kernel.ids import ProductId, TenantId
 from farwire.kernel.page import MAX_LIMIT, PageRequest
 from farwire.usage.model import UsageRecord
 
@@ -22,9 +26,11 @@ if TYPE_CHECKING:
     from farwire.billing.rendering.pdf import RenderedPdf
 
 MAX_ITEMISED: Final = 3000
-"""Records shown on one invoice (about 60 pages); what is more is counted on it."""
+"""Records shown on one invoice (about 50 pages); what is more is counted on it."""
+MAX_NUMBERED: Final = 50
+"""Products whose number stands beside their name; a bill of more is read by machines."""
 _DRAWING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoice")
-"""Drawing fills a core for tens of ms, so it leaves the event loop; one at a time, as reportlab shares its fonts."""
+"""Drawing fills a core for tens of ms, so it leaves the event loop; one at a time, as typst uses all cores itself."""
 
 
 def _pack_of(country: str) -> CountryPack | None:
@@ -42,28 +48,52 @@ async def render_pdf(
     itemised: bool = True,
     font_folder: Path | None = None,
 ) -> RenderedPdf:
-    """Return the invoice of ``bill`` as PDF; the same bill and fonts give the same bytes.
+    """Return the document of ``bill`` as PDF/A; the same bill and fonts give the same bytes.
 
-    ``font_folder`` holds TrueType fonts for scripts that the shipped one lacks. Loads reportlab on first use.
+    ``font_folder`` holds TrueType or OpenType fonts for scripts that the shipped ones lack. Loads typst on first use.
     """
-    from farwire.billing.rendering.document import invoice_document
+    from farwire.billing.rendering.document import Behind, invoice_document
     from farwire.billing.rendering.pdf import render_invoice
 
-    usage: list[tuple[BillLine, list[UsageRecord]]] = []
-    left = MAX_ITEMISED if itemised else 0
     async with db.transaction(tenant_id, read_only=True) as tx:
-        for line in bill.lines:
-            records: list[UsageRecord] = []
-            if line.item.kind is LineKind.USAGE:
-                while left > 0 and len(records) < line.item.records:
-                    page = PageRequest(len(records), min(left, MAX_LIMIT))
-                    found = (await line_records(tx, bill, line, page)).items
-                    if not found:
-                        break
-                    records.extend(found)
-                    left -= len(found)
-            usage.append((line, records))
+        versions = {line.item.plan_version_id for line in bill.lines}
+        plans = await catalog.plan_versions(tx, [version for version in versions if version is not None])
+        numbers = await _numbers(tx, bill)
+        usage = await _usage(tx, bill, MAX_ITEMISED if itemised else 0)
     own, abroad = load_pack(bill.seller.address.country), _pack_of(bill.customer.address.country)
-    document = invoice_document(bill, own, abroad, usage)
+    document = invoice_document(bill, own, abroad, Behind(plans, numbers, usage))
     draw = partial(render_invoice, document, font_folder=font_folder)
     return await asyncio.get_running_loop().run_in_executor(_DRAWING, draw)
+
+
+async def _numbers(tx: Tx, bill: Bill) -> Mapping[ProductId, str]:
+    """Return the telephone number of each product, where it is still the one that it had in the cycle."""
+    products = {line.item.product_id for line in bill.lines if line.item.product_id is not None}
+    if len(products) > MAX_NUMBERED:
+        return {}
+    numbers: dict[ProductId, str] = {}
+    for product_id, held in (await inventory.resources_of_products(tx, sorted(products))).items():
+        number = next((one.value for one in held if one.kind is ResourceKind.MSISDN), None)
+        if number is not None:
+            use = await inventory.holder_at(tx, kind=ResourceKind.MSISDN, value=number, at=bill.cycle.start)
+            late = await inventory.holder_at(tx, kind=ResourceKind.MSISDN, value=number, at=bill.drafted_at)
+            if any(one is not None and one.product_id == product_id for one in (use, late)):
+                numbers[product_id] = f"+{number}"
+    return numbers
+
+
+async def _usage(tx: Tx, bill: Bill, left: int) -> list[tuple[BillLine, list[UsageRecord]]]:
+    """Return up to ``left`` of the usage records behind the lines."""
+    usage: list[tuple[BillLine, list[UsageRecord]]] = []
+    for line in bill.lines:
+        records: list[UsageRecord] = []
+        if line.item.kind is LineKind.USAGE:
+            while left > 0 and len(records) < line.item.records:
+                page = PageRequest(len(records), min(left, MAX_LIMIT))
+                found = (await line_records(tx, bill, line, page)).items
+                if not found:
+                    break
+                records.extend(found)
+                left -= len(found)
+        usage.append((line, records))
+    return usage

@@ -33,9 +33,9 @@ class Purpose(StrEnum):
     """Why a message is sent."""
 
     TRANSACTIONAL = "transactional"
-    """The contract or the law asks for it: a bill, an order, a used-up allowance. It needs no consent."""
+    """The contract or the law asks for it: a bill, an order, a used-up allowance. It leaves unless it is withdrawn."""
     MARKETING = "marketing"
-    """It needs the party's consent to this purpose on this channel."""
+    """It leaves only with consent."""
 
 
 class Priority(StrEnum):
@@ -178,9 +178,10 @@ def check_address(channel: Channel, address: str) -> str:
     return text
 
 
-def suppression(purpose: Purpose, address: str, *, allowed: bool) -> Reason:
-    """Return why a message must not leave, or ``NONE``. What the contract or the law asks for needs no consent."""
-    if purpose is Purpose.MARKETING and not allowed:
+def suppression(purpose: Purpose, address: str, *, allowed: bool | None) -> Reason:
+    """Return why a message must not leave, or ``NONE``. ``allowed`` is what the party said, None without a word."""
+    silent_means_yes = purpose is Purpose.TRANSACTIONAL
+    if not (silent_means_yes if allowed is None else allowed):
         return Reason.NO_CONSENT
     return Reason.NONE if address else Reason.NO_ADDRESS
 

@@ -51,7 +51,7 @@ async def send(
     zone_name: str,
     country: str = "",
     purpose: Purpose = Purpose.TRANSACTIONAL,
-    allowed: bool = True,
+    allowed: bool | None = None,
     priority: Priority = Priority.NORMAL,
     fallbacks: Sequence[str] = (),
     cause_id: EventId | None = None,
@@ -60,9 +60,9 @@ async def send(
 
     Idempotent by ``key``: a second call returns the message as it is now and changes nothing. ``language`` is BCP 47;
     where the text is not in it, the ``fallbacks`` and English follow. ``variables`` are those of the code, all of them.
-    ``zone_name`` (IANA) and ``country`` (ISO 3166-1) are the receiver's. ``allowed`` is the party's consent to
-    ``purpose`` on ``channel``; what the contract or the law asks for needs none. A blank ``address`` suppresses the
-    message, so that somebody can see that it was due. Raises ``Invalid``: ``communication.key``,
+    ``zone_name`` (IANA) and ``country`` (ISO 3166-1) are the receiver's. ``allowed`` is what the party said to
+    ``purpose`` on ``channel``; without a word only what the contract or the law asks for leaves. A blank ``address``
+    suppresses the message, so that somebody can see that it was due. Raises ``Invalid``: ``communication.key``,
     ``communication.address``, ``communication.variable_missing``, ``communication.variable_unknown``,
     ``time.zone_unknown``; ``NotFound`` (``communication.template_unknown``).
     """
