@@ -19,6 +19,7 @@ from farwire.base.storage import Database, open_database
 from farwire.base.storage.embedded import DatabaseRole
 from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
 from farwire.billing import service as billing
+from farwire.billing.model import Approval
 from farwire.catalog import service as catalog
 from farwire.catalog.model import read_plan
 from farwire.inventory import service as inventory
@@ -79,7 +80,7 @@ async def bench(count: int, run: Run, folder: Path) -> None:
 
         with costs(postmaster(server)) as cost:
             report = await billing.run_bills(
-                db=db, tenant_id=tenant_id, clock=clock, until=UNTIL, progress=watch
+                db=db, tenant_id=tenant_id, clock=clock, until=UNTIL, approval=Approval.NONE, progress=watch
             )
         figure("bill run (draft, number, book, announce)", report.issued, cost.wall_s)
         figure("  CPU of it, this process and PostgreSQL", report.issued, cost.cpu_s)

@@ -10,7 +10,7 @@ from farwire.account.model import BillingAccount, TaxClass
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.billing import service as billing
-from farwire.billing.model import Bill, RunReport
+from farwire.billing.model import Approval, Bill, RunReport
 from farwire.catalog import service as catalog
 from farwire.catalog.model import PlanVersion, read_plan
 from farwire.inventory import service as inventory
@@ -286,6 +286,7 @@ class World:
         at = instant(until)
         if self.clock.now() < at:
             self.clock.set(at)
+        options.setdefault("approval", Approval.NONE)
         return await billing.run_bills(
             db=self.db,
             tenant_id=self.tenant_id,

@@ -126,8 +126,10 @@ def cancel(tenant: TenantOption, as_json: JsonOption = False) -> None:
     """Stop the operator's running bill runs after their present batch. Drafts get their numbers in the next run."""
 
     async def act(session: Session) -> None:
-        count = await service.cancel_runs(db=session.db, tenant_id=await session.tenant(tenant))
-        session.out.facts("Cancel", {"runs_asked_to_stop": count})
+        runs = await service.cancel_runs(
+            db=session.db, tenant_id=await session.tenant(tenant), now=session.clock.now()
+        )
+        session.out.facts("Cancel", {"runs_asked_to_stop": len(runs)})
 
     run(act, as_json)
 

@@ -2,43 +2,111 @@
 
 from farwire.billing.model.bill import (
     Bill,
+    BillKind,
     BillLine,
     BillState,
     BillTax,
+    Corrected,
     Customer,
     Item,
     LineKind,
     Seller,
     check_sums,
     legal_number,
+    series_name,
 )
 from farwire.billing.model.calculation import Calculated, calculate
-from farwire.billing.model.charges import Charged, ProductCharges, charges_of, usage_item
-from farwire.billing.model.run import JournalEntry, Outcome, Run, RunReport, RunState, due_cycle
+from farwire.billing.model.charged import Charged, ChargedKey, ChargedStretch
+from farwire.billing.model.charges import ProductCharges, charges_of, usage_item
+from farwire.billing.model.checks import BillFacts, Finding, Severity, Thresholds, findings_of
+from farwire.billing.model.credit import (
+    Credit,
+    CreditFacts,
+    CreditState,
+    CreditUse,
+    check_credit,
+    decide_credit,
+    with_credits,
+)
+from farwire.billing.model.note import (
+    Note,
+    NoteFacts,
+    NoteRequest,
+    NoteState,
+    Part,
+    credit_note_of,
+    decide_note,
+    given_by,
+)
+from farwire.billing.model.routes import UNSHARED, Shares
+from farwire.billing.model.run import (
+    Approval,
+    Hold,
+    JournalEntry,
+    Outcome,
+    Run,
+    RunReport,
+    RunState,
+    Scope,
+    due_cycle,
+)
+from farwire.billing.model.segments import ANYBODY, Market
 from farwire.billing.model.tax import TaxContext
 
 __all__ = [
+    "ANYBODY",
+    "UNSHARED",
+    "Approval",
     "Bill",
+    "BillFacts",
+    "BillKind",
     "BillLine",
     "BillState",
     "BillTax",
     "Calculated",
     "Charged",
+    "ChargedKey",
+    "ChargedStretch",
+    "Corrected",
+    "Credit",
+    "CreditFacts",
+    "CreditState",
+    "CreditUse",
     "Customer",
+    "Finding",
+    "Hold",
     "Item",
     "JournalEntry",
     "LineKind",
+    "Market",
+    "Note",
+    "NoteFacts",
+    "NoteRequest",
+    "NoteState",
     "Outcome",
+    "Part",
     "ProductCharges",
     "Run",
     "RunReport",
     "RunState",
+    "Scope",
     "Seller",
+    "Severity",
+    "Shares",
     "TaxContext",
+    "Thresholds",
     "calculate",
     "charges_of",
+    "check_credit",
     "check_sums",
+    "credit_note_of",
+    "decide_credit",
+    "decide_note",
     "due_cycle",
+    "findings_of",
+    "given_by",
     "legal_number",
+    "series_name",
     "usage_item",
+    "with_credits",
 ]

@@ -22,6 +22,16 @@ class LineKind(StrEnum):
     RECURRING = "recurring"
     ONE_OFF = "one_off"
     USAGE = "usage"
+    CREDIT = "credit"
+    """It gives back: an allowance before tax, without a price of a plan."""
+
+
+class BillKind(StrEnum):
+    """The kinds of documents that bear a legal number, each with a series of its own."""
+
+    BILL = "bill"
+    CREDIT_NOTE = "credit_note"
+    """It gives back a part or all of one issued bill; its amounts are those of the bill with the other sign."""
 
 
 class BillState(StrEnum):
@@ -38,12 +48,12 @@ class Item:
     """One exact charge before posting. ``exact_nano`` is an unbounded sum in nano-units of ``currency``.
 
     ``quantity`` is in base units of ``unit``, ``records`` the number of usage records behind it, ``detail`` the facts
-    from which the line is explained.
+    from which the line is explained. Only a credit has no plan, and may have no product.
     """
 
     kind: LineKind
-    product_id: ProductId
-    plan_version_id: PlanVersionId
+    product_id: ProductId | None
+    plan_version_id: PlanVersionId | None
     price_id: str
     label: str
     tax_category: str
@@ -59,13 +69,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """An item as posted: ``amount_minor`` as priced, ``net_minor`` without tax, ``remainder_nano`` = exact − posted."""
+    """An item as posted: ``amount_minor`` as priced, ``net_minor`` without tax, ``remainder_nano`` = exact − posted.
+
+    ``taxes`` names the rows of the bill's taxes that it bears, by their position from 1.
+    """
 
     number: int
     item: Item
     amount_minor: int
     remainder_nano: int
     net_minor: int
+    taxes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +121,29 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """The bill that a credit note corrects, as it was issued, and why (EN 16931 BG-3)."""
+
+    bill_id: BillId
+    number: str
+    issued_on: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bill:
-    """A bill for one cycle of one account. All amounts in minor units of ``currency``."""
+    """A bill for one cycle of one account, or a credit note on one. All amounts in minor units of ``currency``.
+
+    ``purchase_order`` is the customer's own order number (EN 16931 BT-13), ``delivery`` how the bill travels,
+    ``parent_id`` the account above it. ``fiscal_year`` is 0 where the company numbers on from year to year. A credit
+    note has no run; ``corrects`` names its bill.
+    """
 
     id: BillId
     account_id: AccountId
     account_number: str
     legal_entity_id: LegalEntityId
-    run_id: BillRunId
+    run_id: BillRunId | None
     state: BillState
     fiscal_year: int
     sequence: int | None
@@ -134,6 +163,16 @@ class Bill:
     issued_at: datetime | None = None
     lines: tuple[BillLine, ...] = ()
     taxes: tuple[BillTax, ...] = ()
+    kind: BillKind = BillKind.BILL
+    purchase_order: str = ""
+    delivery: str = ""
+    parent_id: AccountId | None = None
+    corrects: Corrected | None = None
+
+    @property
+    def series(self) -> str:
+        """Return the name of the number series: one per company, kind and fiscal year."""
+        return series_name(self.seller.number_prefix, self.fiscal_year)
 
 
 def check_sums(bill: Bill) -> None:
@@ -147,6 +186,11 @@ def check_sums(bill: Bill) -> None:
     )
 
 
+def series_name(prefix: str, fiscal_year: int) -> str:
+    """Return what all numbers of one series begin with; a series that does not begin anew each year has the year 0."""
+    return f"{prefix}-{fiscal_year}" if fiscal_year else prefix
+
+
 def legal_number(prefix: str, fiscal_year: int, sequence: int) -> str:
-    """Return the number that the law asks for: one series per legal entity and fiscal year, without gaps."""
-    return f"{prefix}-{fiscal_year}-{sequence:07d}"
+    """Return the number that the law asks for: one series per legal entity, kind and fiscal year, without gaps."""
+    return f"{series_name(prefix, fiscal_year)}-{sequence:07d}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from farwire.account.model import TaxClass
 from farwire.billing.model.bill import BillLine, BillTax, Item, LineKind
@@ -13,7 +14,8 @@ from farwire.country.model import TaxComponent
 from farwire.kernel.errors import Conflict
 from farwire.kernel.money import Currency, int64, post
 
-_ORDER = {LineKind.ONE_OFF: 0, LineKind.RECURRING: 1, LineKind.USAGE: 2}
+_ORDER = {LineKind.ONE_OFF: 0, LineKind.RECURRING: 1, LineKind.USAGE: 2, LineKind.CREDIT: 3}
+_NOWHERE = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +37,26 @@ def _sorted(items: Sequence[Item]) -> list[Item]:
     return sorted(
         items,
         key=lambda item: (
-            item.product_id,
+            item.kind is LineKind.CREDIT,
+            item.product_id or _NOWHERE,
             _ORDER[item.kind],
             item.period.start,
             item.price_id,
             item.label,
-            item.plan_version_id,
+            item.plan_version_id or _NOWHERE,
         ),
     )
+
+
+def _row_of(tax: BillTax) -> tuple[object, ...]:
+    return (tax.category, tax.code, tax.name, tax.label, tax.rate_percent, tax.note)
 
 
 def _merged(taxes: Sequence[BillTax]) -> tuple[BillTax, ...]:
     """Return one row per category and rate (EN 16931 BG-23), in the order in which they first appear."""
     rows: dict[tuple[object, ...], BillTax] = {}
     for tax in taxes:
-        key = (tax.category, tax.code, tax.name, tax.label, tax.rate_percent, tax.note)
+        key = _row_of(tax)
         seen = rows.get(key)
         rows[key] = (
             tax
@@ -86,12 +93,16 @@ def calculate(items: Sequence[Item], currency: Currency, context: TaxContext) ->
         groups[category_of(item), components, item.includes_tax].append(index)
     nets = [0] * len(ordered)
     taxes: list[BillTax] = []
+    borne: list[tuple[BillTax, ...]] = [()] * len(ordered)
     for (category, components, includes_tax), indexes in groups.items():
         amounts = [posted[index].money.amount_minor for index in indexes]
         group = tax_group(components, category, includes_tax=includes_tax, amounts=amounts, context=context)
         for index, net in zip(indexes, group.nets, strict=True):
             nets[index] = net
+            borne[index] = group.taxes
         taxes.extend(group.taxes)
+    merged = _merged(taxes)
+    place = {_row_of(tax): number for number, tax in enumerate(merged, 1)}
     lines = tuple(
         BillLine(
             index + 1,
@@ -99,8 +110,8 @@ def calculate(items: Sequence[Item], currency: Currency, context: TaxContext) ->
             int64(posted[index].money.amount_minor),
             posted[index].remainder_nano,
             nets[index],
+            tuple(dict.fromkeys(place[_row_of(tax)] for tax in borne[index])),
         )
         for index, item in enumerate(ordered)
     )
-    merged = _merged(taxes)
     return Calculated(lines, merged, int64(sum(nets)), int64(sum(tax.tax_minor for tax in merged)))

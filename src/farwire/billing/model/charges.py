@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -97,7 +97,7 @@ def charges_of(
     """
     spans = plan_spans(product, customer)
     due = _due(product, spans, plans, cycle, bill_period, shares)
-    once = tuple(due_once(product, spans, plans, cycle, bill_period, shares))
+    once = {one.row: one for one in due_once(product, spans, plans, cycle, bill_period, shares)}
     then = _Then(product, spans, plans, cycle.tz, charged)
     up_to = [then.up_to(one) for one in due]
     known = sum(
@@ -113,10 +113,10 @@ def charges_of(
     items = [
         _recurring_item(product, part, planned(part, sign, cycle), for_account) for part, sign in changes
     ]
-    owed, stale = _once_difference(then.once, once)
+    owed = _once_difference(then.once, once)
     items += [_once_item(product, one, one.charge(cycle, sign), for_account) for one, sign in owed]
-    rows = (*(row for one in due for row in one.rows(cycle.tz)), *(one.row for one in once), *then.kept)
-    if true and not stale:
+    rows = (*(row for one in due for row in one.rows(cycle.tz)), *once, *then.kept)
+    if true and all(row in once for row in then.once):
         return ProductCharges(tuple(items), tuple(row for row in rows if row not in charged))
     return ProductCharges(tuple(items), rows, replaced=True)
 
@@ -155,7 +155,7 @@ class _Then:
     ) -> None:
         self._tz = tz
         self.recurring: dict[tuple[datetime, str], list[ChargedStretch]] = defaultdict(list)
-        self.once: list[Once] = []
+        self.once: dict[ChargedStretch, Once] = {}
         self.kept: list[ChargedStretch] = []
         self._found: dict[tuple[datetime, str], tuple[ProductSpan, PricePlan, Recurring]] = {}
         by_start = {span.start: span for span in spans}
@@ -165,7 +165,7 @@ class _Then:
             once = charged_once(row, span, plan)
             price = plan.price(row.price_id)
             if once is not None:
-                self.once.append(once)
+                self.once[once.row] = once
             elif isinstance(price, Recurring):
                 # A price that is not for customers like this one any more stays charged as it was.
                 if not ever_serves(price, span):
@@ -222,19 +222,19 @@ def _span_of(product: Product, row: ChargedStretch, by_start: Mapping[datetime, 
     return ProductSpan(row.plan_from, None, like.region, like.segment, earlier, version, like.former_regions)
 
 
-def _once_difference(then: Sequence[Once], now: Sequence[Once]) -> tuple[list[tuple[Once, int]], bool]:
-    """Return what to give back and what to charge of what is due once, and whether rows of before are stale."""
-    old, new = Counter(one.rate for one in then), Counter(one.rate for one in now)
-    found: list[tuple[Once, int]] = []
-    for ours, less, sign in ((then, new, -1), (now, old, 1)):
-        left = Counter(less)
-        for one in ours:
-            if left[one.rate]:
-                left[one.rate] -= 1
-            else:
-                found.append((one, sign))
-    rows = {one.row for one in now}
-    return found, any(sign < 0 for _, sign in found) or any(one.row not in rows for one in then)
+def _once_difference(
+    then: Mapping[ChargedStretch, Once], now: Mapping[ChargedStretch, Once]
+) -> list[tuple[Once, int]]:
+    """Return what to give back and what to charge of what is due once, by the rows that remember it."""
+    old = [one for row, one in then.items() if row not in now]
+    new = [one for row, one in now.items() if row not in then]
+    # What was charged for another day or plan, and costs the same now, is left alone.
+    for one in list(old):
+        same = next((other for other in new if other.rate == one.rate), None)
+        if same is not None:
+            old.remove(one)
+            new.remove(same)
+    return [*((one, -1) for one in old), *((one, 1) for one in new)]
 
 
 def _recurring_item(product: Product, part: Part, charge: PlannedCharge, for_account: str) -> Item:

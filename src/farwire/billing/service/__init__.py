@@ -1,25 +1,85 @@
-"""Use cases of billing: run, read, explain, check."""
+"""Use cases of billing: run, decide, hold, credit, correct, read, explain, check."""
 
 from farwire.billing.service.check import Reconciliation, reconcile
+from farwire.billing.service.credit import (
+    add_credit,
+    approve_credit,
+    decide_on_credit,
+    get_credit,
+    list_credits,
+    reject_credit,
+)
+from farwire.billing.service.deciding import (
+    approve_run,
+    cancel_run,
+    cancel_runs,
+    reject_run,
+    rerun_account,
+    run_findings,
+)
 from farwire.billing.service.document import render_pdf
+from farwire.billing.service.holding import (
+    JournalLine,
+    account_journal,
+    hold_account,
+    list_holds,
+    preview_bill,
+    release_account,
+)
+from farwire.billing.service.note import approve_note, list_notes, reject_note, request_note
+from farwire.billing.service.policy import approval_of, set_approval
+from farwire.billing.service.preview import preview_products
 from farwire.billing.service.read import ExplainedLine, explain_line, get_bill, list_bills
 from farwire.billing.service.run import (
-    cancel_runs,
+    advance_run,
+    known_run,
     list_runs,
     run_bills,
     run_failures,
+    run_report,
+    start_run,
+    usual_issue_day,
 )
 
 __all__ = [
     "ExplainedLine",
+    "JournalLine",
     "Reconciliation",
+    "account_journal",
+    "add_credit",
+    "advance_run",
+    "approval_of",
+    "approve_credit",
+    "approve_note",
+    "approve_run",
+    "cancel_run",
     "cancel_runs",
+    "decide_on_credit",
     "explain_line",
     "get_bill",
+    "get_credit",
+    "hold_account",
+    "known_run",
     "list_bills",
+    "list_credits",
+    "list_holds",
+    "list_notes",
     "list_runs",
+    "preview_bill",
+    "preview_products",
     "reconcile",
+    "reject_credit",
+    "reject_note",
+    "reject_run",
+    "release_account",
     "render_pdf",
+    "request_note",
+    "rerun_account",
     "run_bills",
     "run_failures",
+    "run_findings",
+    "run_report",
+    "set_approval",
+    "start_run",
+    "usual_issue_day",
 ]

@@ -62,8 +62,8 @@ async def reconcile(*, db: Database, tenant_id: TenantId) -> Reconciliation:
             booked_nano[balance.book] = booked_nano.get(balance.book, 0) + balance.remainder_nano
         differences.extend(_differences(sums, booked, booked_nano))
     differences.extend(
-        f"series {one.legal_entity_id} {one.fiscal_year}: {one.bills} bills, numbers {one.first} to {one.last}, "
-        f"{one.last_given} given"
+        f"series {one.legal_entity_id} {one.fiscal_year} {one.kind}: {one.bills} bills, "
+        f"numbers {one.first} to {one.last}, {one.last_given} given"
         for one in series
         if not one.whole
     )

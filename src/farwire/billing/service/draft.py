@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from farwire.account.model import BillingAccount, TaxClass
@@ -16,33 +15,44 @@ from farwire.billing.model import (
     Bill,
     BillState,
     Calculated,
-    Charged,
+    ChargedKey,
+    Credit,
+    CreditUse,
     Customer,
     Item,
     JournalEntry,
     Outcome,
+    ProductCharges,
     Run,
     Seller,
     TaxContext,
     calculate,
-    charges_of,
     check_sums,
     usage_item,
+    with_credits,
 )
+from farwire.billing.service.owed import Facts, charges_owed, load_facts
+from farwire.billing.service.taxed import last_moment, tax_context
 from farwire.billing.store import bills as bill_store
-from farwire.billing.store import runs as run_store
-from farwire.catalog import service as catalog
-from farwire.catalog.model import PlanVersion, PricePlan
-from farwire.country.service import load_pack
-from farwire.inventory import service as inventory
+from farwire.billing.store import charged as charged_store
+from farwire.billing.store import credits as credit_store
+from farwire.billing.store import journal as journal_store
 from farwire.inventory.model import Product
-from farwire.kernel.errors import FarwireError, NotFound
-from farwire.kernel.ids import AccountId, BillId, LegalEntityId, PartyId, PlanVersionId, ProductId, uuid7
-from farwire.kernel.time import Period, zone
+from farwire.kernel.errors import Conflict, FarwireError, NotFound
+from farwire.kernel.ids import (
+    AccountId,
+    BillId,
+    BillRunId,
+    LegalEntityId,
+    PartyId,
+    ProductId,
+    uuid7,
+)
+from farwire.kernel.time import Period
 from farwire.party import service as parties
 from farwire.party.model import Party
 from farwire.tenant import service as tenants
-from farwire.tenant.model import LegalEntity, fiscal_year
+from farwire.tenant.model import DocumentKind, LegalEntity, fiscal_year
 from farwire.usage import service as usage
 from farwire.usage.model import RatedTotal
 
@@ -56,18 +66,19 @@ _OF_ONE_ACCOUNT: Final = (FarwireError, ArithmeticError, LookupError, ValueError
 class _Batch:
     """All that the bills of one batch need, loaded set-based."""
 
-    run: Run
+    run_id: BillRunId | None
+    """None for a preview, which saves nothing."""
+    issue_on: date
     cycle: Period
     now: datetime
     entities: Mapping[LegalEntityId, LegalEntity]
     parties: Mapping[PartyId, Party]
-    products: Mapping[AccountId, tuple[Product, ...]]
-    versions: Mapping[PlanVersionId, PlanVersion]
-    charged: Mapping[ProductId, Charged]
-    charges: dict[ProductId, Charged] = field(default_factory=dict)
+    facts: Facts
+    credits: Mapping[AccountId, Sequence[Credit]]
+    charges: dict[AccountId, Mapping[ChargedKey, ProductCharges]] = field(default_factory=dict)
     items: dict[AccountId, list[Item]] = field(default_factory=lambda: defaultdict(list))
     usage: dict[AccountId, list[tuple[RatedTotal, Period]]] = field(default_factory=lambda: defaultdict(list))
-    contexts: dict[tuple[LegalEntityId, TaxClass, str | None, str], TaxContext] = field(default_factory=dict)
+    contexts: dict[tuple[LegalEntityId, TaxClass, str, str, str], TaxContext] = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
 
     def fail(self, account: BillingAccount, error: BaseException) -> None:
@@ -82,110 +93,100 @@ async def draft_cycle(
     tx: Tx, *, run: Run, cycle: Period, accounts: Sequence[BillingAccount], now: datetime
 ) -> Sequence[JournalEntry]:
     """Draft the bills of ``accounts`` for ``cycle`` and return what became of each."""
-    batch = await _load(tx, run, cycle, accounts, now)
+    batch = await _load(tx, run.id, run.issue_on, cycle, accounts, now)
     sound = [account for account in accounts if _charge(account, batch)]
     bill_ids = {account.id: BillId(uuid7(now)) for account in sound}
-    await _take_usage(tx, batch, sound, bill_ids)
+    wanted = {
+        product.id: (bill_ids[account.id], cycle)
+        for account in sound
+        for product in batch.facts.products.get(account.id, ())
+    }
+    _keep_usage(batch, sound, await usage.mark_billed(tx, bills=wanted, at=now))
     drafts: list[Bill] = []
-    charged: dict[ProductId, Charged] = {}
+    uses: dict[BillId, Sequence[CreditUse]] = {}
+    charges: dict[ChargedKey, ProductCharges] = {}
+    owners: dict[ChargedKey, AccountId] = {}
     for account in sound:
         try:
-            draft = _draft(account, batch, bill_ids[account.id])
+            draft, given = _draft(account, batch, bill_ids[account.id])
         except _OF_ONE_ACCOUNT as error:
             await usage.unmark_billed(tx, bill_id=bill_ids[account.id], at=now)
             batch.fail(account, error)
             continue
         outcome = Outcome.EMPTY if draft is None else Outcome.BILLED
         batch.journal.append(JournalEntry(account.id, cycle.end, outcome))
-        charged.update(
-            {p.id: batch.charges[p.id] for p in batch.products.get(account.id, ()) if p.id in batch.charges}
-        )
+        moved = {key: one for key, one in batch.charges[account.id].items() if one.charged or one.replaced}
+        charges |= moved
+        owners |= dict.fromkeys(moved, account.id)
         if draft is not None:
             drafts.append(draft)
+            uses[draft.id] = given
     await bill_store.add_bills(tx, drafts)
-    await run_store.save_charged(tx, charged)
-    await run_store.add_journal(tx, run.id, batch.journal, now)
+    await credit_store.add_uses(tx, uses)
+    await charged_store.keep_before(tx, cycle.end, owners)
+    await charged_store.save_charged(tx, charges)
+    await journal_store.add_journal(tx, run.id, batch.journal, now)
     return batch.journal
 
 
-async def _versions(tx: Tx, ids: Sequence[PlanVersionId]) -> Mapping[PlanVersionId, PlanVersion]:
-    """Return the versions that exist; an account whose plan does not exist fails by itself."""
-    try:
-        return await catalog.plan_versions(tx, ids)
-    except NotFound:
-        found: dict[PlanVersionId, PlanVersion] = {}
-        for version_id in ids:
-            with suppress(NotFound):
-                found |= await catalog.plan_versions(tx, [version_id])
-        return found
+async def preview_cycle(
+    tx: Tx, *, account: BillingAccount, cycle: Period, issue_on: date, now: datetime
+) -> Bill | None:
+    """Return the bill that ``account`` would get for ``cycle`` by what is known now; None where it would get none.
 
-
-def _plans(product: Product, batch: _Batch) -> Mapping[PlanVersionId, PricePlan]:
-    ids = [change.plan_version_id for change in product.plans]
-    unknown = [version_id for version_id in ids if version_id not in batch.versions]
-    if unknown:
-        raise NotFound(
-            "the product has a price plan that does not exist",
-            code="billing.plan_unknown",
-            field="product",
-            value=product.id,
-        )
-    return {version_id: batch.versions[version_id].plan for version_id in ids}
+    By the same calculation as a draft, so that the two cannot differ; nothing is saved and no usage is taken. Raises
+    what would fail the account.
+    """
+    batch = await _load(tx, None, issue_on, cycle, [account], now)
+    if not _charge(account, batch):
+        failed = batch.journal[-1]
+        raise Conflict(failed.message, code=failed.code, field="account", value=account.number)
+    wanted = {product.id: cycle for product in batch.facts.products.get(account.id, ())}
+    _keep_usage(batch, [account], await usage.pending_totals(tx, cycles=wanted))
+    return _draft(account, batch, BillId(uuid7(now)))[0]
 
 
 def _charge(account: BillingAccount, batch: _Batch) -> bool:
     """Put the recurring and one-off charges of an account into the batch; return False where it fails."""
     try:
-        for product in batch.products.get(account.id, ()):
-            plans = _plans(product, batch)
-            done = batch.charged.get(product.id, {})
-            charges = charges_of(
-                product,
-                plans,
-                cycle=account.cycle,
-                bill_period=batch.cycle,
-                charged=done,
-                region=account.region,
-                segment=account.segment,
-            )
-            batch.items[account.id].extend(charges.items)
-            batch.charges[product.id] = charges.charged
+        charges = charges_owed(account, batch.cycle, batch.facts)
     except _OF_ONE_ACCOUNT as error:
-        batch.items.pop(account.id, None)
         batch.fail(account, error)
         return False
+    batch.charges[account.id] = charges
+    batch.items[account.id] = [item for one in charges.values() for item in one.items]
     return True
 
 
-async def _load(tx: Tx, run: Run, cycle: Period, accounts: Sequence[BillingAccount], now: datetime) -> _Batch:
-    products = await inventory.products_by_account(tx, [account.id for account in accounts])
-    plan_ids = {
-        change.plan_version_id for held in products.values() for product in held for change in product.plans
-    }
+async def _load(
+    tx: Tx,
+    run_id: BillRunId | None,
+    issue_on: date,
+    cycle: Period,
+    accounts: Sequence[BillingAccount],
+    now: datetime,
+) -> _Batch:
     return _Batch(
-        run,
+        run_id,
+        issue_on,
         cycle,
         now,
         await tenants.legal_entities(tx),
         await parties.get_parties(tx=tx, party_ids=[account.party_id for account in accounts]),
-        products,
-        await _versions(tx, sorted(plan_ids)),
-        await run_store.charged(tx, [product.id for held in products.values() for product in held]),
+        await load_facts(tx, accounts),
+        await credit_store.open_credits(tx, [account.id for account in accounts]),
     )
 
 
-async def _take_usage(
-    tx: Tx, batch: _Batch, accounts: Sequence[BillingAccount], bill_ids: Mapping[AccountId, BillId]
-) -> None:
-    """Mark the usage of the cycle and what came late for earlier ones, and keep the sums by account."""
+def _keep_usage(batch: _Batch, accounts: Sequence[BillingAccount], totals: Sequence[RatedTotal]) -> None:
+    """Keep the sums of the usage of the cycle, and of what came late for earlier ones, by account."""
     owner: dict[ProductId, tuple[AccountId, Product]] = {
         product.id: (account.id, product)
         for account in accounts
-        for product in batch.products.get(account.id, ())
+        for product in batch.facts.products.get(account.id, ())
     }
     cycle = batch.cycle
-    wanted = {product_id: (bill_ids[account_id], cycle) for product_id, (account_id, _) in owner.items()}
-    for total in await usage.mark_billed(tx, bills=wanted, at=batch.now):
+    for total in totals:
         account_id, product = owner[total.product_id]
         period = Period(max(cycle.start, min(product.started_at, total.first_at)), cycle.end)
         if total.late:
@@ -194,44 +195,52 @@ async def _take_usage(
 
 
 def _context(account: BillingAccount, entity: LegalEntity, party: Party, batch: _Batch) -> TaxContext:
-    domestic = party.address.country in ("", entity.country)
-    region = (party.address.region or None) if domestic else None
-    key = (entity.id, account.tax_class, region, account.zone)
+    key = (entity.id, account.tax_class, party.address.country, party.address.region, account.zone)
     context = batch.contexts.get(key)
     if context is None:
-        seller_region = entity.address.region or None
-        pack = load_pack(entity.country)
-        context = TaxContext(pack, account.tax_class, region, seller_region, zone(account.zone))
-        batch.contexts[key] = context
+        context = batch.contexts[key] = tax_context(account, entity, party)
     return context
 
 
-def _draft(account: BillingAccount, batch: _Batch, bill_id: BillId) -> Bill | None:
+def _draft(
+    account: BillingAccount, batch: _Batch, bill_id: BillId
+) -> tuple[Bill | None, Sequence[CreditUse]]:
     items = [
         *batch.items.get(account.id, ()),
-        *(usage_item(total, period, batch.versions) for total, period in batch.usage.get(account.id, ())),
+        *(
+            usage_item(total, period, batch.facts.versions)
+            for total, period in batch.usage.get(account.id, ())
+        ),
     ]
     if not items:
-        return None
+        return None, ()
     entity = batch.entities.get(account.legal_entity_id)
     party = batch.parties.get(account.party_id)
     if entity is None or party is None:
         raise NotFound(
             "the account's company or customer does not exist", code="billing.party_missing", field="account"
         )
-    calculated = calculate(items, account.currency, _context(account, entity, party, batch))
-    bill = _bill(account, entity, party, calculated, batch, bill_id)
+    at = last_moment(batch.cycle)
+    account, party = account.as_of(at), party.as_of(at)
+    context = _context(account, entity, party, batch)
+    credited = with_credits(
+        items,
+        batch.credits.get(account.id, ()),
+        batch.cycle,
+        lambda posted: calculate(posted, account.currency, context),
+    )
+    bill = _bill(account, entity, party, credited.calculated, batch, bill_id)
     check_sums(bill)
-    return bill
+    return bill, credited.uses
 
 
-def _seller(entity: LegalEntity) -> Seller:
+def _seller(entity: LegalEntity, country: str) -> Seller:
     return Seller(
         entity.name,
-        entity.vat_id,
+        entity.vat_id_in(country),
         entity.address,
         entity.bank_account,
-        entity.number_prefix,
+        entity.series_of(DocumentKind.INVOICE).prefix,
         entity.payment_days,
     )
 
@@ -244,15 +253,16 @@ def _bill(
     batch: _Batch,
     bill_id: BillId,
 ) -> Bill:
-    issue_on = batch.run.issue_on
+    issue_on = batch.issue_on
+    yearly = entity.series_of(DocumentKind.INVOICE).yearly
     return Bill(
         id=bill_id,
         account_id=account.id,
         account_number=account.number,
         legal_entity_id=entity.id,
-        run_id=batch.run.id,
+        run_id=batch.run_id,
         state=BillState.DRAFT,
-        fiscal_year=fiscal_year(issue_on, entity.fiscal_year_start),
+        fiscal_year=fiscal_year(issue_on, entity.fiscal_year_start) if yearly else 0,
         sequence=None,
         number=None,
         cycle=batch.cycle,
@@ -264,9 +274,12 @@ def _bill(
         total_minor=calculated.total_minor,
         zone=account.zone,
         language=account.language,
-        seller=_seller(entity),
+        seller=_seller(entity, party.address.country),
         customer=Customer(party.name, party.vat_id, party.address),
         drafted_at=batch.now,
         lines=calculated.lines,
         taxes=calculated.taxes,
+        purchase_order=account.purchase_order,
+        delivery=account.delivery.value,
+        parent_id=account.parent_id,
     )

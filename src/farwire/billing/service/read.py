@@ -9,12 +9,12 @@ from uuid import UUID
 import msgspec
 
 from farwire.base.storage import Database, Tx
-from farwire.billing.model import Bill, BillLine, LineKind
+from farwire.billing.model import Bill, BillKind, BillLine, CreditFacts, LineKind, NoteFacts
 from farwire.billing.store import bills as bill_store
-from farwire.kernel.errors import NotFound
+from farwire.kernel.errors import Defect, NotFound
 from farwire.kernel.ids import AccountId, BillId, BillRunId, TenantId
 from farwire.kernel.page import Page, PageRequest
-from farwire.rating.model.recurring import RecurringExplanation
+from farwire.rating.model.recurring_explanation import RecurringExplanation
 from farwire.usage import service as usage
 from farwire.usage.model import UsageRecord
 
@@ -29,11 +29,16 @@ class _UsageFacts(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ExplainedLine:
-    """Why a line is what it is: the facts of a recurring or one-off charge, or one page of the usage behind it."""
+    """Why a line is what it is: the facts of a charge or a credit, or a page of the usage behind it.
+
+    ``note`` says what a credit note's line corrects; the other facts are those of the bill's line then.
+    """
 
     line: BillLine
     charge: RecurringExplanation | None
     records: Page[UsageRecord] | None
+    credit: CreditFacts | None = None
+    note: NoteFacts | None = None
 
 
 async def get_bill(*, db: Database, tenant_id: TenantId, key: str) -> Bill:
@@ -72,11 +77,16 @@ async def list_bills(
 
 
 async def line_records(tx: Tx, bill: Bill, line: BillLine, page: PageRequest) -> Page[UsageRecord]:
-    """Return a page of the usage records behind a usage line: those of its price and plan in the time of its sum."""
+    """Return a page of the usage records behind a usage line: those of its price and plan in the time of its sum.
+
+    Behind a line of a credit note are the records of the bill that it corrects.
+    """
     item, facts = line.item, msgspec.convert(line.item.detail, _UsageFacts)
+    if item.product_id is None or item.plan_version_id is None:
+        raise Defect("a usage line has a product and a plan", code="billing.usage_line")
     return await usage.rated_records(
         tx,
-        bill_id=bill.id,
+        bill_id=bill.id if bill.corrects is None else bill.corrects.bill_id,
         page=page,
         product_id=item.product_id,
         plan_version_id=item.plan_version_id,
@@ -94,7 +104,11 @@ async def explain_line(
     line = next((line for line in bill.lines if line.number == number), None)
     if line is None:
         raise NotFound("the bill has no such line", code="billing.line_unknown", field="line", value=number)
+    detail = line.item.detail
+    note = msgspec.convert(detail, NoteFacts) if bill.kind is BillKind.CREDIT_NOTE else None
+    if line.item.kind is LineKind.CREDIT:
+        return ExplainedLine(line, None, None, msgspec.convert(detail, CreditFacts), note)
     if line.item.kind is not LineKind.USAGE:
-        return ExplainedLine(line, msgspec.convert(line.item.detail, RecurringExplanation), None)
+        return ExplainedLine(line, msgspec.convert(detail, RecurringExplanation), None, note=note)
     async with db.transaction(tenant_id) as tx:
-        return ExplainedLine(line, None, await line_records(tx, bill, line, page))
+        return ExplainedLine(line, None, await line_records(tx, bill, line, page), note=note)

@@ -1,9 +1,10 @@
-"""The bill run: drafts in batches over all accounts, then numbers in order. It can be killed and run again."""
+"""The bill run: rate → draft → check → approve → issue, in batches. It can be killed at any moment and goes on."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
@@ -13,28 +14,166 @@ from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.collecting import rarely_collecting
 from farwire.base.storage import Database, Tx, plan_as_lookups
-from farwire.billing.model import JournalEntry, Outcome, Run, RunReport, RunState, due_cycle
+from farwire.billing.model import (
+    Approval,
+    JournalEntry,
+    Outcome,
+    Run,
+    RunReport,
+    RunState,
+    Scope,
+    Severity,
+    Thresholds,
+    due_cycle,
+)
+from farwire.billing.model.checks import USUAL
+from farwire.billing.model.run import advanced
+from farwire.billing.service.checking import check_drafts
+from farwire.billing.service.discard import discard_some
 from farwire.billing.service.draft import draft_cycle
 from farwire.billing.service.issue import issue_batch
+from farwire.billing.service.policy import account_unknown, approval_of_run
 from farwire.billing.store import bills as bill_store
+from farwire.billing.store import charged as charged_store
+from farwire.billing.store import findings as finding_store
+from farwire.billing.store import holds as hold_store
+from farwire.billing.store import journal as journal_store
 from farwire.billing.store import runs as run_store
+from farwire.billing.store.findings import Place
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import AccountId, BillRunId, TenantId, uuid7
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.kernel.time import Period, local_date, zone
 from farwire.tenant import service as tenants
+from farwire.usage import service as usage
 
 BATCH: Final = 1_000
 """Accounts per transaction: a few megabytes, and what a crash can lose."""
 STATEMENT_TIMEOUT_S: Final = 300.0
+EVERYBODY: Final = Scope()
 
 Progress = Callable[[str, int, int], None]
-"""Called with the phase (``draft``, ``issue``), how much is done, and of how much."""
+"""Called with the phase (rate, draft, check, issue, discard), how much is done, and of how much."""
 
 
 def _quiet(_phase: str, _done: int, _total: int) -> None:
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the phases of one run share."""
+
+    db: Database
+    tenant_id: TenantId
+    clock: Clock
+    batch: int
+    progress: Progress
+
+
+async def start_run(
+    tx: Tx,
+    *,
+    until: datetime,
+    issue_on: date,
+    now: datetime,
+    actor: Actor,
+    approval: Approval | None = None,
+    scope: Scope = EVERYBODY,
+    thresholds: Thresholds = USUAL,
+) -> Run:
+    """Return the unfinished run over the cycles that end by ``until``, or a new one, which has done nothing yet.
+
+    ``issue_on`` is the bills' date; ``approval`` is that of the tenant's policy unless given. Raises ``Invalid``
+    (``billing.until_future``, ``billing.cycle_day``, ``billing.thresholds``), ``NotFound`` (``account.unknown``).
+    """
+    if until > now:
+        raise Invalid(
+            "a cycle that has not ended cannot be billed",
+            code="billing.until_future",
+            field="until",
+            value=until.isoformat(),
+            fix="give a time that is past",
+        )
+    await _check_scope(tx, scope)
+    if thresholds.growth_percent < 100 or thresholds.growth_from_minor < 0:
+        raise Invalid(
+            "a bill grows beyond 100 % of the last one",
+            code="billing.thresholds",
+            field="growth_percent",
+            value=thresholds.growth_percent,
+            fix="at least 100",
+        )
+    await run_store.lock_billing(tx)
+    wanted = Run(
+        BillRunId(uuid7(now)),
+        until,
+        issue_on,
+        RunState.RATING,
+        cancel_requested=False,
+        started_at=now,
+        approval=approval or await approval_of_run(tx),
+        scope=scope,
+        thresholds=thresholds,
+        started_by=actor,
+    )
+    run = await run_store.start_run(tx, wanted)
+    if run.id == wanted.id:
+        detail = {"until": until.isoformat(), "approval": run.approval.value}
+        await audit.record(
+            tx, actor=actor, action="billing.run_started", subject=str(run.id), at=now, detail=detail
+        )
+    return run
+
+
+async def usual_issue_day(*, db: Database, tenant_id: TenantId, now: datetime) -> date:
+    """Return the date of the bills of a run that names none: today in the tenant's zone."""
+    tenant = await tenants.get_tenant(db=db, tenant_id=tenant_id)
+    return local_date(now, zone(tenant.zone))
+
+
+async def _check_scope(tx: Tx, scope: Scope) -> None:
+    if scope.cycle_day is not None and not 1 <= scope.cycle_day <= 31:
+        raise Invalid(
+            "a cycle day is a day of the month",
+            code="billing.cycle_day",
+            field="cycle_day",
+            value=scope.cycle_day,
+            fix="use 1 to 31",
+        )
+    if scope.account_id is not None:
+        found = await accounts.accounts_by_id(tx=tx, account_ids=[scope.account_id])
+        if scope.account_id not in found:
+            raise account_unknown(scope.account_id)
+
+
+async def advance_run(
+    *,
+    db: Database,
+    tenant_id: TenantId,
+    clock: Clock,
+    run_id: BillRunId,
+    batch: int = BATCH,
+    progress: Progress = _quiet,
+) -> RunReport:
+    """Take a run as far as it goes by itself: to its approval, or to its end; return where it is.
+
+    Idempotent and restartable: a run that was interrupted goes on and ends with the totals and numbers of one that was
+    not. Several at once share the work. Raises ``NotFound`` (``billing.run_unknown``).
+    """
+    work = _Work(db, tenant_id, clock, batch, progress)
+    with rarely_collecting():
+        while True:
+            async with db.transaction(tenant_id, read_only=True) as tx:
+                run = await known_run(tx, run_id)
+            phase = _PHASES.get(run.state)
+            if phase is None:
+                break
+            await phase(work, run)
+            await _finish_phase(work, run)
+    async with db.transaction(tenant_id) as tx:
+        return await run_report(tx, run_id)
 
 
 async def run_bills(
@@ -44,92 +183,162 @@ async def run_bills(
     clock: Clock,
     until: datetime,
     issue_on: date | None = None,
+    approval: Approval | None = None,
+    scope: Scope = EVERYBODY,
+    thresholds: Thresholds = USUAL,
     batch: int = BATCH,
     actor: Actor = SYSTEM,
     progress: Progress = _quiet,
 ) -> RunReport:
-    """Bill every cycle that ends at or before ``until`` and is not billed yet; return how it went.
+    """Start a run or go on with it, and take it as far as it goes: ``start_run``, then ``advance_run``.
 
-    Idempotent and restartable: an interrupted run with the same ``until`` goes on, under its own issue date, and ends
-    with the totals and numbers of one that was not interrupted. ``issue_on`` is the bills' date, today in the tenant's
-    zone by default. One bad account is journaled and does not stop the others. Raises ``Invalid``
-    (``billing.until_future``).
+    ``issue_on`` is the bills' date, today by default. With ``approval`` none it is one call from usage to numbered
+    bills; where a second person must approve it stops there, and the same call goes on afterwards. One bad account is
+    journaled and does not stop the others.
     """
     now = clock.now()
-    if until > now:
-        raise Invalid(
-            "a cycle that has not ended cannot be billed",
-            code="billing.until_future",
-            field="until",
-            value=until.isoformat(),
-            fix="give a time that is past",
-        )
-    tenant = await tenants.get_tenant(db=db, tenant_id=tenant_id)
-    wanted = Run(
-        BillRunId(uuid7(now)),
-        until,
-        issue_on or local_date(now, zone(tenant.zone)),
-        RunState.RUNNING,
-        cancel_requested=False,
-        started_at=now,
-    )
+    day = issue_on or await usual_issue_day(db=db, tenant_id=tenant_id, now=now)
     async with db.transaction(tenant_id) as tx:
+        run = await start_run(
+            tx,
+            until=until,
+            issue_on=day,
+            now=now,
+            actor=actor,
+            approval=approval,
+            scope=scope,
+            thresholds=thresholds,
+        )
+    return await advance_run(
+        db=db, tenant_id=tenant_id, clock=clock, run_id=run.id, batch=batch, progress=progress
+    )
+
+
+async def known_run(tx: Tx, run_id: BillRunId) -> Run:
+    """Return one run. Raises ``NotFound`` (``billing.run_unknown``)."""
+    run = await run_store.get_run(tx, run_id)
+    if run is None:
+        raise NotFound(
+            "there is no such bill run",
+            code="billing.run_unknown",
+            field="run",
+            value=run_id,
+            fix="see: farwire bill runs",
+        )
+    return run
+
+
+async def _finish_phase(work: _Work, run: Run) -> None:
+    """Take the run to the next state, unless another process or a person did meanwhile."""
+    now = work.clock.now()
+    async with work.db.transaction(work.tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
         await run_store.lock_billing(tx)
-        run = await run_store.start_run(tx, wanted)
-        total = await accounts.count_accounts(tx=tx)
-    with rarely_collecting():
-        whole = await _draft_all(db, tenant_id, clock, run, batch, total, progress)
-        if whole:
-            whole = await _issue_all(db, tenant_id, clock, run, batch, progress)
-    return await _finish(db, tenant_id, clock, run, actor, whole=whole)
+        current = await known_run(tx, run.id)
+        if current.state is not run.state:
+            return
+        after = advanced(current, now)
+        await run_store.save_run(tx, after)
+        if not after.state.ended:
+            return
+        await charged_store.forget_empty(tx, run.id)
+        report = await run_report(tx, run.id)
+        detail = {"billed": report.billed, "failed": report.failed, "issued": report.issued}
+        await audit.record(
+            tx,
+            actor=after.decided_by or after.started_by,
+            action=f"billing.run_{after.state.value}",
+            subject=str(run.id),
+            at=now,
+            detail=detail,
+        )
 
 
-async def _draft_all(
-    db: Database, tenant_id: TenantId, clock: Clock, run: Run, batch: int, total: int, progress: Progress
-) -> bool:
-    """Draft all that is due; return False where the run was cancelled."""
+async def _goes_on(tx: Tx, run: Run) -> bool:
+    """Return whether the run is still in this phase and nobody asked it to stop. Call it under the lock."""
+    current = await known_run(tx, run.id)
+    return current.state is run.state and not current.cancel_requested
+
+
+async def _rate(work: _Work, _run: Run) -> None:
+    """Rate what waits, so that nothing that came in by now is left to the next bill."""
+    await usage.rate_usage(
+        db=work.db,
+        tenant_id=work.tenant_id,
+        clock=work.clock,
+        progress=lambda done: work.progress("rate", done, done),
+    )
+
+
+async def _draft_all(work: _Work, run: Run) -> None:
+    """Draft all that is due."""
+    async with work.db.transaction(work.tenant_id, read_only=True) as tx:
+        total = 1 if run.scope.account_id else await accounts.count_accounts(tx=tx)
     after: AccountId | None = None
     done = 0
     while True:
-        async with db.transaction(tenant_id, read_only=True) as tx:
-            chunk = await accounts.accounts_after(tx=tx, after=after, limit=batch)
+        async with work.db.transaction(work.tenant_id, read_only=True) as tx:
+            chunk = await _accounts_after(tx, run, after, work.batch)
         if not chunk:
-            return True
-        if not await _draft_chunk(db, tenant_id, clock, run, chunk):
-            return False
+            return
+        of_scope = [one for one in chunk if run.scope.cycle_day in (None, one.cycle_day)]
+        if of_scope and not await _draft_chunk(work, run, of_scope):
+            return
         after = chunk[-1].id
         done += len(chunk)
-        progress("draft", done, max(done, total))
+        work.progress("draft", done, max(done, total))
 
 
-async def _draft_chunk(
-    db: Database, tenant_id: TenantId, clock: Clock, run: Run, chunk: Sequence[BillingAccount]
-) -> bool:
-    """Draft every due cycle of these accounts, oldest first, one transaction per cycle; return False if cancelled."""
+async def _accounts_after(tx: Tx, run: Run, after: AccountId | None, limit: int) -> Sequence[BillingAccount]:
+    only = run.scope.account_id
+    if only is None:
+        return await accounts.accounts_after(tx=tx, after=after, limit=limit)
+    found = await accounts.accounts_by_id(tx=tx, account_ids=[only])
+    return [] if after is not None else list(found.values())
+
+
+async def _draft_chunk(work: _Work, run: Run, chunk: Sequence[BillingAccount]) -> bool:
+    """Draft every due cycle of these accounts, oldest first, one transaction per cycle; return False where it stops."""
     open_accounts = {account.id: account for account in chunk}
     while open_accounts:
-        async with db.transaction(tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
+        async with work.db.transaction(work.tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
             await plan_as_lookups(tx)
             await run_store.lock_billing(tx)
-            if await _cancelled(tx, run):
+            if not await _goes_on(tx, run):
                 return False
-            due = await _due(tx, run, list(open_accounts.values()))
-            if not due:
-                return True
-            cycle, members = min(due.items(), key=lambda group: group[0])
-            outcomes = await draft_cycle(tx, run=run, cycle=cycle, accounts=members, now=clock.now())
+            outcomes = await draft_due(tx, run, list(open_accounts.values()), work.clock.now())
+        if outcomes is None:
+            return True
         for entry in outcomes:
             if entry.outcome is Outcome.FAILED:
                 del open_accounts[entry.account_id]
     return True
 
 
-async def _due(tx: Tx, run: Run, chunk: Sequence[BillingAccount]) -> dict[Period, list[BillingAccount]]:
-    done = await run_store.done_until(tx, [account.id for account in chunk])
+async def draft_due(
+    tx: Tx, run: Run, chunk: Sequence[BillingAccount], now: datetime
+) -> Sequence[JournalEntry] | None:
+    """Draft the oldest due cycle of these accounts; None where nothing is due. Call it under the billing lock."""
+    due = await _due(tx, run, chunk, now)
+    if not due:
+        return None
+    cycle, members = min(due.items(), key=lambda group: group[0])
+    return await draft_cycle(tx, run=run, cycle=cycle, accounts=members, now=now)
+
+
+async def _due(
+    tx: Tx, run: Run, chunk: Sequence[BillingAccount], now: datetime
+) -> dict[Period, list[BillingAccount]]:
+    """Return the next due cycle of each account, without those on hold and those that another run has in hand."""
+    account_ids = [account.id for account in chunk]
+    done = await journal_store.done_until(tx, account_ids)
+    held = await hold_store.standing(tx, account_ids, now)
+    elsewhere = {other.id for other in await run_store.unfinished_runs(tx)} - {run.id}
     due: dict[Period, list[BillingAccount]] = defaultdict(list)
     known: dict[tuple[int, str, datetime], Period | None] = {}
     for account in chunk:
-        since = done.get(account.id, account.opened_at)
+        since, by = done.get(account.id, (account.opened_at, None))
+        if account.id in held or by in elsewhere:
+            continue
         key = (account.cycle_day, account.zone, since)
         if key not in known:
             known[key] = due_cycle(account.cycle, since, run.until)
@@ -139,63 +348,89 @@ async def _due(tx: Tx, run: Run, chunk: Sequence[BillingAccount]) -> dict[Period
     return due
 
 
-async def _issue_all(
-    db: Database, tenant_id: TenantId, clock: Clock, run: Run, batch: int, progress: Progress
-) -> bool:
-    """Issue all drafts of the tenant in their order; return False where the run was cancelled."""
-    issued = 0
+async def _check_all(work: _Work, run: Run) -> None:
+    """Check every draft of the run."""
+    async with work.db.transaction(work.tenant_id, read_only=True) as tx:
+        suspended = await usage.suspended_counts(tx)
+    place: Place | None = None
+    done = 0
     while True:
-        async with db.transaction(tenant_id) as tx:
-            if await _cancelled(tx, run):
-                return False
-        count = await issue_batch(db=db, tenant_id=tenant_id, clock=clock, limit=batch)
+        async with work.db.transaction(work.tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
+            await plan_as_lookups(tx)
+            await run_store.lock_billing(tx)
+            if not await _goes_on(tx, run):
+                return
+            count, place = await check_drafts(tx, run, suspended=suspended, after=place, limit=work.batch)
+        if place is None:
+            return
+        done += count
+        work.progress("check", done, done)
+
+
+async def _begin_issuing(_work: _Work, _run: Run) -> None:
+    """An approved run has nothing to do before it issues."""
+
+
+async def _issue_all(work: _Work, run: Run) -> None:
+    """Issue the drafts of the run in their order."""
+    done = 0
+    while True:
+        async with work.db.transaction(work.tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
+            await plan_as_lookups(tx)
+            await run_store.lock_billing(tx)
+            if not await _goes_on(tx, run):
+                return
+            count = await issue_batch(tx, run, limit=work.batch, at=work.clock.now())
         if not count:
-            return True
-        issued += count
-        progress("issue", issued, issued)
+            return
+        done += count
+        work.progress("issue", done, done)
 
 
-async def _cancelled(tx: Tx, run: Run) -> bool:
-    current = await run_store.get_run(tx, run.id)
-    return current is None or current.cancel_requested
+async def _discard_all(work: _Work, run: Run) -> None:
+    """Give the drafts of the run up."""
+    code = f"billing.run_{(run.ends_as or RunState.CANCELLED).value}"
+    done = 0
+    while True:
+        async with work.db.transaction(work.tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
+            await run_store.lock_billing(tx)
+            if (await known_run(tx, run.id)).state is not run.state:
+                return
+            count = await discard_some(
+                tx, run, code=code, message=run.reason, at=work.clock.now(), limit=work.batch
+            )
+        if not count:
+            return
+        done += count
+        work.progress("discard", done, done)
 
 
-async def _finish(
-    db: Database, tenant_id: TenantId, clock: Clock, run: Run, actor: Actor, *, whole: bool
-) -> RunReport:
-    now = clock.now()
-    async with db.transaction(tenant_id) as tx:
-        state = RunState.COMPLETED if whole else RunState.CANCELLED
-        await run_store.finish_run(tx, run.id, state, now)
-        report = await _report(tx, run.id)
-        detail = {"billed": report.billed, "failed": report.failed, "issued": report.issued}
-        await audit.record(
-            tx, actor=actor, action=f"billing.run_{state.value}", subject=str(run.id), at=now, detail=detail
-        )
-    return report
+_PHASES: Final[dict[RunState, Callable[[_Work, Run], Awaitable[None]]]] = {
+    RunState.RATING: _rate,
+    RunState.DRAFTING: _draft_all,
+    RunState.CHECKING: _check_all,
+    RunState.APPROVED: _begin_issuing,
+    RunState.ISSUING: _issue_all,
+    RunState.DISCARDING: _discard_all,
+}
+"""What a run does in each state; in the others it waits or is over."""
 
 
-async def _report(tx: Tx, run_id: BillRunId) -> RunReport:
-    run = await run_store.get_run(tx, run_id)
-    if run is None:
-        raise NotFound("there is no such bill run", code="billing.run_unknown", field="run", value=run_id)
-    counts = await run_store.journal_counts(tx, run_id)
+async def run_report(tx: Tx, run_id: BillRunId) -> RunReport:
+    """Return how far a run is. Raises ``NotFound`` (``billing.run_unknown``)."""
+    run = await known_run(tx, run_id)
+    counts = await journal_store.journal_counts(tx, run_id)
+    findings = await finding_store.count_findings(tx, run_id)
     return RunReport(
         run,
         counts.get(Outcome.BILLED, 0),
         counts.get(Outcome.EMPTY, 0),
         counts.get(Outcome.FAILED, 0),
         await bill_store.count_issued(tx, run_id),
+        counts.get(Outcome.DISCARDED, 0),
+        findings.get(Severity.ERROR, 0),
+        findings.get(Severity.WARNING, 0),
     )
-
-
-async def cancel_runs(*, db: Database, tenant_id: TenantId) -> int:
-    """Ask the tenant's unfinished runs to stop after their present batch; return how many there are.
-
-    Drafts stay and get their numbers in the next run.
-    """
-    async with db.transaction(tenant_id) as tx:
-        return await run_store.request_cancel(tx)
 
 
 async def list_runs(*, db: Database, tenant_id: TenantId, page: PageRequest) -> Page[Run]:
@@ -210,5 +445,5 @@ async def run_failures(
 ) -> Page[JournalEntry]:
     """Return a page of the accounts that failed in a run, with code and words."""
     async with db.transaction(tenant_id) as tx:
-        items, total = await run_store.failures(tx, run_id, offset=page.offset, limit=page.limit)
+        items, total = await journal_store.failures(tx, run_id, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)

@@ -7,152 +7,47 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from farwire.base.storage import Tx
-from farwire.billing.model import Bill, BillLine, BillState, BillTax, Customer, Item, LineKind, Seller
-from farwire.kernel.ids import AccountId, BillId, BillRunId, LegalEntityId, PlanVersionId, ProductId
-from farwire.kernel.money import Currency, currency
-from farwire.kernel.time import Period
+from farwire.billing.model import Bill, BillLine, BillTax, LineKind
+from farwire.billing.store.rows import (
+    BILL,
+    BILL_COLUMNS,
+    LINE_COLUMNS,
+    TAX_COLUMNS,
+    as_json,
+    bill_from_row,
+    bill_row,
+    line_from_row,
+    line_row,
+    tax_from_row,
+)
+from farwire.kernel.ids import AccountId, BillId, BillRunId
+from farwire.kernel.money import currency
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-_BILL_COLUMNS = (
-    "bill_id",
-    "account_id",
-    "account_number",
-    "legal_entity_id",
-    "run_id",
-    "state",
-    "fiscal_year",
-    "sequence",
-    "number",
-    "cycle_start",
-    "cycle_end",
-    "issue_on",
-    "due_on",
-    "currency",
-    "net_minor",
-    "tax_minor",
-    "total_minor",
-    "zone",
-    "language",
-    "seller",
-    "customer",
-    "drafted_at",
-    "issued_at",
-)
-_LINE_COLUMNS = (
-    "bill_id",
-    "number",
-    "kind",
-    "product_id",
-    "plan_version_id",
-    "price_id",
-    "label",
-    "tax_category",
-    "includes_tax",
-    "period_start",
-    "period_end",
-    "quantity",
-    "unit",
-    "records",
-    "exact_nano",
-    "amount_minor",
-    "remainder_nano",
-    "net_minor",
-    "detail",
-)
-_TAX_COLUMNS = (
-    "bill_id",
-    "number",
-    "category",
-    "code",
-    "name",
-    "label",
-    "rate_percent",
-    "base_minor",
-    "tax_minor",
-    "note",
-)
-_BILL = ", ".join(_BILL_COLUMNS)
 
+async def add_bills(
+    tx: Tx, bills: Sequence[Bill], *, positions: Mapping[BillId, Sequence[int]] | None = None
+) -> None:
+    """Insert bills with their lines and taxes: one bulk write per table.
 
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _bill_row(bill: Bill, tenant_id: object) -> tuple[object, ...]:
-    return (
-        tenant_id,
-        bill.id,
-        bill.account_id,
-        bill.account_number,
-        bill.legal_entity_id,
-        bill.run_id,
-        bill.state.value,
-        bill.fiscal_year,
-        bill.sequence,
-        bill.number,
-        bill.cycle.start,
-        bill.cycle.end,
-        bill.issue_on,
-        bill.due_on,
-        bill.currency.code,
-        bill.net_minor,
-        bill.tax_minor,
-        bill.total_minor,
-        bill.zone,
-        bill.language,
-        _json(bill.seller),
-        _json(bill.customer),
-        bill.drafted_at,
-        bill.issued_at,
-    )
-
-
-def _line_row(bill: Bill, line: BillLine, tenant_id: object) -> tuple[object, ...]:
-    item = line.item
-    return (
-        tenant_id,
-        bill.id,
-        line.number,
-        item.kind.value,
-        item.product_id,
-        item.plan_version_id,
-        item.price_id,
-        item.label,
-        item.tax_category,
-        item.includes_tax,
-        item.period.start,
-        item.period.end,
-        item.quantity,
-        item.unit,
-        item.records,
-        item.exact_nano,
-        line.amount_minor,
-        line.remainder_nano,
-        line.net_minor,
-        _json(item.detail),
-    )
-
-
-async def add_bills(tx: Tx, bills: Sequence[Bill]) -> None:
-    """Insert bills with their lines and taxes: one bulk write per table."""
+    Taxes are numbered from 1, or by ``positions``: those of a credit note keep the numbers that the bill gave them.
+    """
     await tx.copy_records(
         "billing.bill",
-        columns=("tenant_id", *_BILL_COLUMNS),
-        records=[_bill_row(bill, tx.tenant_id) for bill in bills],
+        columns=("tenant_id", *BILL_COLUMNS),
+        records=[bill_row(bill, tx.tenant_id) for bill in bills],
     )
     await tx.copy_records(
         "billing.line",
-        columns=("tenant_id", *_LINE_COLUMNS),
-        records=[_line_row(bill, line, tx.tenant_id) for bill in bills for line in bill.lines],
+        columns=("tenant_id", *LINE_COLUMNS),
+        records=[line_row(bill, line, tx.tenant_id) for bill in bills for line in bill.lines],
     )
     await tx.copy_records(
         "billing.tax",
-        columns=("tenant_id", *_TAX_COLUMNS),
+        columns=("tenant_id", *TAX_COLUMNS),
         records=[
             (
                 tx.tenant_id,
@@ -168,70 +63,10 @@ async def add_bills(tx: Tx, bills: Sequence[Bill]) -> None:
                 tax.note,
             )
             for bill in bills
-            for number, tax in enumerate(bill.taxes, 1)
+            for number, tax in zip(
+                (positions or {}).get(bill.id) or range(1, len(bill.taxes) + 1), bill.taxes, strict=True
+            )
         ],
-    )
-
-
-def _bill_from_row(row: Record, lines: Sequence[BillLine] = (), taxes: Sequence[BillTax] = ()) -> Bill:
-    return Bill(
-        id=BillId(row["bill_id"]),
-        account_id=AccountId(row["account_id"]),
-        account_number=row["account_number"],
-        legal_entity_id=LegalEntityId(row["legal_entity_id"]),
-        run_id=BillRunId(row["run_id"]),
-        state=BillState(row["state"]),
-        fiscal_year=row["fiscal_year"],
-        sequence=row["sequence"],
-        number=row["number"],
-        cycle=Period(row["cycle_start"], row["cycle_end"]),
-        issue_on=row["issue_on"],
-        due_on=row["due_on"],
-        currency=currency(row["currency"]),
-        net_minor=row["net_minor"],
-        tax_minor=row["tax_minor"],
-        total_minor=row["total_minor"],
-        zone=row["zone"],
-        language=row["language"],
-        seller=msgspec.json.decode(row["seller"], type=Seller),
-        customer=msgspec.json.decode(row["customer"], type=Customer),
-        drafted_at=row["drafted_at"],
-        issued_at=row["issued_at"],
-        lines=tuple(lines),
-        taxes=tuple(taxes),
-    )
-
-
-def _line_from_row(row: Record, unit: Currency) -> BillLine:
-    item = Item(
-        kind=LineKind(row["kind"]),
-        product_id=ProductId(row["product_id"]),
-        plan_version_id=PlanVersionId(row["plan_version_id"]),
-        price_id=row["price_id"],
-        label=row["label"],
-        tax_category=row["tax_category"],
-        includes_tax=row["includes_tax"],
-        currency=unit,
-        period=Period(row["period_start"], row["period_end"]),
-        exact_nano=int(row["exact_nano"]),
-        quantity=int(row["quantity"]),
-        unit=row["unit"],
-        records=row["records"],
-        detail=msgspec.json.decode(row["detail"]),
-    )
-    return BillLine(row["number"], item, row["amount_minor"], row["remainder_nano"], row["net_minor"])
-
-
-def _tax_from_row(row: Record) -> BillTax:
-    return BillTax(
-        row["category"],
-        row["code"],
-        row["name"],
-        row["label"],
-        row["rate_percent"],
-        row["base_minor"],
-        row["tax_minor"],
-        row["note"],
     )
 
 
@@ -240,27 +75,27 @@ async def _complete(tx: Tx, rows: Sequence[Record]) -> tuple[Bill, ...]:
     units = {row["bill_id"]: currency(row["currency"]) for row in rows}
     lines: dict[object, list[BillLine]] = defaultdict(list)
     for row in await tx.fetch(
-        f"SELECT {', '.join(_LINE_COLUMNS)} FROM billing.line "
+        f"SELECT {', '.join(LINE_COLUMNS)} FROM billing.line "
         "WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[]) ORDER BY bill_id, number",
         tx.tenant_id,
         ids,
     ):
-        lines[row["bill_id"]].append(_line_from_row(row, units[row["bill_id"]]))
+        lines[row["bill_id"]].append(line_from_row(row, units[row["bill_id"]]))
     taxes: dict[object, list[BillTax]] = defaultdict(list)
     for row in await tx.fetch(
-        f"SELECT {', '.join(_TAX_COLUMNS)} FROM billing.tax "
+        f"SELECT {', '.join(TAX_COLUMNS)} FROM billing.tax "
         "WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[]) ORDER BY bill_id, number",
         tx.tenant_id,
         ids,
     ):
-        taxes[row["bill_id"]].append(_tax_from_row(row))
-    return tuple(_bill_from_row(row, lines[row["bill_id"]], taxes[row["bill_id"]]) for row in rows)
+        taxes[row["bill_id"]].append(tax_from_row(row))
+    return tuple(bill_from_row(row, lines[row["bill_id"]], taxes[row["bill_id"]]) for row in rows)
 
 
 async def get_bill(tx: Tx, *, bill_id: BillId | None = None, number: str | None = None) -> Bill | None:
     """Return one bill with its lines, by id or by number."""
     rows = await tx.fetch(
-        f"SELECT {_BILL} FROM billing.bill WHERE tenant_id = $1 AND (bill_id = $2 OR number = $3)",
+        f"SELECT {BILL} FROM billing.bill WHERE tenant_id = $1 AND (bill_id = $2 OR number = $3)",
         tx.tenant_id,
         bill_id,
         number,
@@ -278,7 +113,7 @@ async def list_bills(
         f"SELECT count(*) FROM billing.bill WHERE {where}", tx.tenant_id, account_id, run_id
     )
     rows = await tx.fetch(
-        f"SELECT {_BILL} FROM billing.bill WHERE {where} "
+        f"SELECT {BILL} FROM billing.bill WHERE {where} "
         "ORDER BY cycle_end DESC, account_number OFFSET $4 LIMIT $5",
         tx.tenant_id,
         account_id,
@@ -286,18 +121,46 @@ async def list_bills(
         offset,
         limit,
     )
-    return tuple(_bill_from_row(row) for row in rows), total
+    return tuple(bill_from_row(row) for row in rows), total
 
 
-async def drafts(tx: Tx, limit: int) -> tuple[Bill, ...]:
-    """Return the next drafts without their lines, in the order in which they get numbers, and lock them."""
+async def drafts(tx: Tx, run_id: BillRunId, limit: int) -> tuple[Bill, ...]:
+    """Return the next drafts of a run without their lines, in the order of their numbers, and lock them."""
     rows = await tx.fetch(
-        f"SELECT {_BILL} FROM billing.bill WHERE tenant_id = $1 AND state = 'draft' "
-        "ORDER BY cycle_end, account_number LIMIT $2 FOR UPDATE",
+        f"SELECT {BILL} FROM billing.bill WHERE tenant_id = $1 AND run_id = $2 AND state = 'draft' "
+        "ORDER BY cycle_end, account_number LIMIT $3 FOR UPDATE",
         tx.tenant_id,
+        run_id,
         limit,
     )
-    return tuple(_bill_from_row(row) for row in rows)
+    return tuple(bill_from_row(row) for row in rows)
+
+
+async def notes_on(tx: Tx, bill_id: BillId) -> tuple[tuple[Bill, ...], tuple[Mapping[int, int], ...]]:
+    """Return the credit notes on a bill with their lines, and of each the tax amounts by position on the bill."""
+    rows = await tx.fetch(
+        f"SELECT {BILL} FROM billing.bill WHERE tenant_id = $1 AND corrects_id = $2 ORDER BY drafted_at, bill_id",
+        tx.tenant_id,
+        bill_id,
+    )
+    amounts: dict[object, dict[int, int]] = {row["bill_id"]: {} for row in rows}
+    for row in await tx.fetch(
+        "SELECT bill_id, number, tax_minor FROM billing.tax WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        list(amounts),
+    ):
+        amounts[row["bill_id"]][row["number"]] = row["tax_minor"]
+    return await _complete(tx, rows), tuple(amounts.values())
+
+
+async def delete_drafts(tx: Tx, bill_ids: Sequence[BillId]) -> None:
+    """Delete drafts with their lines and taxes. PostgreSQL refuses it for an issued bill."""
+    for table in ("billing.line", "billing.tax", "billing.bill"):
+        await tx.execute(
+            f"DELETE FROM {table} WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[])",
+            tx.tenant_id,
+            list(bill_ids),
+        )
 
 
 async def sums_by_kind(
@@ -339,4 +202,18 @@ async def issue(tx: Tx, bills: Sequence[Bill], at: datetime) -> None:
         [bill.id for bill in bills],
         [bill.sequence for bill in bills],
         [bill.number for bill in bills],
+    )
+
+
+async def date_note(tx: Tx, note: Bill) -> None:
+    """Write the day on which a credit note is issued, and the year of its series."""
+    await tx.execute(
+        "UPDATE billing.bill SET issue_on = $3, due_on = $4, fiscal_year = $5, seller = $6 "
+        "WHERE tenant_id = $1 AND bill_id = $2 AND state = 'draft'",
+        tx.tenant_id,
+        note.id,
+        note.issue_on,
+        note.due_on,
+        note.fiscal_year,
+        as_json(note.seller),
     )

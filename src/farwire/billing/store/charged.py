@@ -1,26 +1,26 @@
-"""What is charged already, per product, payer, plan, price and stretch of days; and what that was before a draft."""
+"""What is charged already, and what that was before a draft moved it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from farwire.base.storage import Tx
-from farwire.billing.model import Charged, ChargedKey, ChargedStretch
+from farwire.billing.model import Charged, ChargedKey, ChargedStretch, ProductCharges
 from farwire.kernel.ids import AccountId, BillRunId, PlanVersionId, ProductId
 
-_OWN: Final = UUID(int=0)
-"""The payer of a product's own account."""
-_COLUMNS = "plan_from, price_id, charged_to, from_day, plan_version_id, terms"
+NOBODY: Final = UUID(int=0)
+"""The payer of an account's own share."""
 
 
 async def charged(tx: Tx, keys: Sequence[ChargedKey]) -> Mapping[ChargedKey, Charged]:
     """Return what is charged already, by product and payer."""
     rows = await tx.fetch(
-        "SELECT c.product_id, c.payer_id, c.plan_from, c.price_id, c.charged_to, c.from_day, c.plan_version_id, c.terms "
+        "SELECT c.product_id, c.payer_id, c.plan_from, c.price_id, c.charged_to, c.from_day, "
+        "c.plan_version_id, c.terms "
         "FROM unnest($2::uuid[], $3::uuid[]) AS k (product_id, payer_id) "
         "JOIN billing.charged c ON c.tenant_id = $1 AND c.product_id = k.product_id AND c.payer_id = k.payer_id "
         "ORDER BY c.product_id, c.payer_id, c.plan_from, c.price_id, c.from_day",

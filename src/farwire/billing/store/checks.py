@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farwire.base.storage import Tx
+from farwire.billing.model import BillKind
 from farwire.kernel.ids import LegalEntityId
 from farwire.kernel.money import Currency, currency
 
@@ -27,10 +28,11 @@ class CurrencySums:
 
 @dataclass(frozen=True, slots=True)
 class SeriesSums:
-    """A number series: how many bills it has, its first and last number, and the last number that was given."""
+    """A number series: how many documents it has, their first and last number, and the last number that was given."""
 
     legal_entity_id: LegalEntityId
     fiscal_year: int
+    kind: BillKind
     bills: int
     first: int
     last: int
@@ -89,12 +91,12 @@ async def sums_by_series(tx: Tx) -> tuple[SeriesSums, ...]:
     """Return every number series with what is in it."""
     rows = await tx.fetch(
         """
-        SELECT legal_entity_id, fiscal_year, count(b.bill_id) AS bills, coalesce(min(b.sequence), 0) AS first,
+        SELECT legal_entity_id, fiscal_year, kind, count(b.bill_id) AS bills, coalesce(min(b.sequence), 0) AS first,
                coalesce(max(b.sequence), 0) AS last, s.last_number AS last_given
         FROM billing.number_series s
-        LEFT JOIN billing.bill b USING (tenant_id, legal_entity_id, fiscal_year)
+        LEFT JOIN billing.bill b USING (tenant_id, legal_entity_id, fiscal_year, kind)
         WHERE s.tenant_id = $1 AND (b.state = 'issued' OR b.state IS NULL)
-        GROUP BY legal_entity_id, fiscal_year, s.last_number ORDER BY legal_entity_id, fiscal_year
+        GROUP BY legal_entity_id, fiscal_year, kind, s.last_number ORDER BY legal_entity_id, fiscal_year, kind
         """,
         tx.tenant_id,
     )
@@ -102,6 +104,7 @@ async def sums_by_series(tx: Tx) -> tuple[SeriesSums, ...]:
         SeriesSums(
             LegalEntityId(row["legal_entity_id"]),
             row["fiscal_year"],
+            BillKind(row["kind"]),
             row["bills"],
             row["first"],
             row["last"],

@@ -1,32 +1,93 @@
-"""Runs, their journal, what is charged already, and the number series."""
+"""Runs and the number series; their journal and what is charged already are in modules of their own."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from farwire.base.storage import Tx
-from farwire.billing.model import Charged, JournalEntry, Outcome, Run, RunState
-from farwire.kernel.ids import AccountId, BillRunId, LegalEntityId, ProductId
+from farwire.billing.model import Approval, BillKind, Run, RunState, Scope, Thresholds
+from farwire.kernel.ids import AccountId, BillRunId, LegalEntityId
+from farwire.kernel.tenancy import Actor, ActorKind
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
-_RUN = "run_id, until, issue_on, state, cancel_requested, started_at, finished_at"
+_COLUMNS = (
+    "run_id",
+    "until",
+    "issue_on",
+    "state",
+    "cancel_requested",
+    "started_at",
+    "finished_at",
+    "approval",
+    "account_id",
+    "cycle_day",
+    "thresholds",
+    "started_by",
+    "decided_by",
+    "decided_at",
+    "reason",
+    "ends_as",
+)
+_RUN = ", ".join(_COLUMNS)
 _LOCK_CLASS = 0x0B111
+_OF_EARLIER_VERSIONS = "running"
+
+
+def actor_text(actor: Actor) -> str:
+    """Return an actor as a column holds it."""
+    return f"{actor.kind.value}:{actor.id}"
+
+
+def actor_from_text(text: str) -> Actor:
+    """Return the actor that a column holds."""
+    kind, _, name = text.partition(":")
+    return Actor(ActorKind(kind), name)
+
+
+def _run_row(run: Run) -> tuple[object, ...]:
+    return (
+        run.id,
+        run.until,
+        run.issue_on,
+        run.state.value,
+        run.cancel_requested,
+        run.started_at,
+        run.finished_at,
+        run.approval.value,
+        run.scope.account_id,
+        run.scope.cycle_day,
+        msgspec.json.encode(run.thresholds).decode(),
+        actor_text(run.started_by),
+        None if run.decided_by is None else actor_text(run.decided_by),
+        run.decided_at,
+        run.reason,
+        None if run.ends_as is None else run.ends_as.value,
+    )
 
 
 def _run_from_row(row: Record) -> Run:
+    state = RunState.DRAFTING if row["state"] == _OF_EARLIER_VERSIONS else RunState(row["state"])
+    account = row["account_id"]
     return Run(
-        BillRunId(row["run_id"]),
-        row["until"],
-        row["issue_on"],
-        RunState(row["state"]),
-        row["cancel_requested"],
-        row["started_at"],
-        row["finished_at"],
+        id=BillRunId(row["run_id"]),
+        until=row["until"],
+        issue_on=row["issue_on"],
+        state=state,
+        cancel_requested=row["cancel_requested"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+        approval=Approval(row["approval"]),
+        scope=Scope(None if account is None else AccountId(account), row["cycle_day"]),
+        thresholds=msgspec.json.decode(row["thresholds"], type=Thresholds),
+        started_by=actor_from_text(row["started_by"]),
+        decided_by=None if row["decided_by"] is None else actor_from_text(row["decided_by"]),
+        decided_at=row["decided_at"],
+        reason=row["reason"],
+        ends_as=None if row["ends_as"] is None else RunState(row["ends_as"]),
     )
 
 
@@ -36,25 +97,24 @@ async def lock_billing(tx: Tx) -> None:
 
 
 async def start_run(tx: Tx, run: Run) -> Run:
-    """Insert ``run``, or return the unfinished one with the same ``until``."""
-    await tx.execute(
-        f"INSERT INTO billing.run (tenant_id, {_RUN}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
-        "ON CONFLICT (tenant_id, until) WHERE state = 'running' DO NOTHING",
-        tx.tenant_id,
-        run.id,
-        run.until,
-        run.issue_on,
-        run.state.value,
-        run.cancel_requested,
-        run.started_at,
-        run.finished_at,
-    )
+    """Insert ``run``, or return the unfinished one with the same ``until`` and scope. Call it under the lock."""
     row = await tx.fetchrow(
-        f"SELECT {_RUN} FROM billing.run WHERE tenant_id = $1 AND until = $2 AND state = 'running'",
+        f"SELECT {_RUN} FROM billing.run WHERE tenant_id = $1 AND until = $2 AND finished_at IS NULL "
+        "AND account_id IS NOT DISTINCT FROM $3 AND cycle_day IS NOT DISTINCT FROM $4",
         tx.tenant_id,
         run.until,
+        run.scope.account_id,
+        run.scope.cycle_day,
     )
-    return run if row is None else _run_from_row(row)
+    if row is not None:
+        return _run_from_row(row)
+    await tx.execute(
+        f"INSERT INTO billing.run (tenant_id, {_RUN}) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+        tx.tenant_id,
+        *_run_row(run),
+    )
+    return run
 
 
 async def get_run(tx: Tx, run_id: BillRunId) -> Run | None:
@@ -63,6 +123,23 @@ async def get_run(tx: Tx, run_id: BillRunId) -> Run | None:
         f"SELECT {_RUN} FROM billing.run WHERE tenant_id = $1 AND run_id = $2", tx.tenant_id, run_id
     )
     return _run_from_row(row) if row else None
+
+
+async def save_run(tx: Tx, run: Run) -> None:
+    """Write where a run is and who decided what. Call it under the lock, after reading the run."""
+    await tx.execute(
+        "UPDATE billing.run SET state = $3, cancel_requested = $4, finished_at = $5, decided_by = $6, "
+        "decided_at = $7, reason = $8, ends_as = $9 WHERE tenant_id = $1 AND run_id = $2",
+        tx.tenant_id,
+        run.id,
+        run.state.value,
+        run.cancel_requested,
+        run.finished_at,
+        None if run.decided_by is None else actor_text(run.decided_by),
+        run.decided_at,
+        run.reason,
+        None if run.ends_as is None else run.ends_as.value,
+    )
 
 
 async def list_runs(tx: Tx, *, offset: int, limit: int) -> tuple[tuple[Run, ...], int]:
@@ -77,135 +154,27 @@ async def list_runs(tx: Tx, *, offset: int, limit: int) -> tuple[tuple[Run, ...]
     return tuple(_run_from_row(row) for row in rows), total
 
 
-async def request_cancel(tx: Tx) -> int:
-    """Ask the tenant's unfinished runs to stop; return how many there are."""
+async def unfinished_runs(tx: Tx) -> tuple[Run, ...]:
+    """Return the runs that are not over, oldest first."""
     rows = await tx.fetch(
-        "UPDATE billing.run SET cancel_requested = true WHERE tenant_id = $1 AND state = 'running' RETURNING 1",
+        f"SELECT {_RUN} FROM billing.run WHERE tenant_id = $1 AND finished_at IS NULL ORDER BY started_at, run_id",
         tx.tenant_id,
     )
-    return len(rows)
+    return tuple(_run_from_row(row) for row in rows)
 
 
-async def finish_run(tx: Tx, run_id: BillRunId, state: RunState, at: datetime) -> None:
-    """End a run."""
-    await tx.execute(
-        "UPDATE billing.run SET state = $3, finished_at = $4 WHERE tenant_id = $1 AND run_id = $2",
-        tx.tenant_id,
-        run_id,
-        state.value,
-        at,
-    )
-
-
-async def done_until(tx: Tx, account_ids: Sequence[AccountId]) -> Mapping[AccountId, datetime]:
-    """Return the end of the last cycle that is settled for each account."""
-    rows = await tx.fetch(
-        "SELECT a.account_id, j.cycle_end AS done FROM unnest($2::uuid[]) AS a (account_id) CROSS JOIN LATERAL ("
-        "SELECT cycle_end FROM billing.journal WHERE tenant_id = $1 AND account_id = a.account_id "
-        "AND outcome <> 'failed' ORDER BY cycle_end DESC LIMIT 1) AS j",
-        tx.tenant_id,
-        list(account_ids),
-    )
-    return {AccountId(row["account_id"]): row["done"] for row in rows}
-
-
-async def add_journal(tx: Tx, run_id: BillRunId, entries: Sequence[JournalEntry], at: datetime) -> None:
-    """Write outcomes; a failed one of an earlier run is replaced, a settled one never."""
-    await tx.execute(
-        "INSERT INTO billing.journal (tenant_id, account_id, cycle_end, run_id, outcome, code, message, booked_at) "
-        "SELECT $1, j.account_id, j.cycle_end, $2, j.outcome, j.code, j.message, $3 FROM unnest($4::uuid[], "
-        "$5::timestamptz[], $6::text[], $7::text[], $8::text[]) AS j (account_id, cycle_end, outcome, code, message) "
-        "ON CONFLICT (tenant_id, account_id, cycle_end) DO UPDATE SET run_id = excluded.run_id, "
-        "outcome = excluded.outcome, code = excluded.code, message = excluded.message, booked_at = excluded.booked_at "
-        "WHERE billing.journal.outcome = 'failed'",
-        tx.tenant_id,
-        run_id,
-        at,
-        [entry.account_id for entry in entries],
-        [entry.cycle_end for entry in entries],
-        [entry.outcome.value for entry in entries],
-        [entry.code for entry in entries],
-        [entry.message for entry in entries],
-    )
-
-
-async def journal_counts(tx: Tx, run_id: BillRunId) -> Mapping[Outcome, int]:
-    """Return how many cycles of a run have each outcome."""
-    rows = await tx.fetch(
-        "SELECT outcome, count(*) AS n FROM billing.journal WHERE tenant_id = $1 AND run_id = $2 GROUP BY outcome",
-        tx.tenant_id,
-        run_id,
-    )
-    return {Outcome(row["outcome"]): row["n"] for row in rows}
-
-
-async def failures(
-    tx: Tx, run_id: BillRunId, *, offset: int, limit: int
-) -> tuple[tuple[JournalEntry, ...], int]:
-    """Return one page of the cycles that failed in a run, and how many there are."""
-    total: int = await tx.fetchval(
-        "SELECT count(*) FROM billing.journal WHERE tenant_id = $1 AND run_id = $2 AND outcome = 'failed'",
-        tx.tenant_id,
-        run_id,
-    )
-    rows = await tx.fetch(
-        "SELECT account_id, cycle_end, outcome, code, message FROM billing.journal "
-        "WHERE tenant_id = $1 AND run_id = $2 AND outcome = 'failed' ORDER BY account_id, cycle_end OFFSET $3 LIMIT $4",
-        tx.tenant_id,
-        run_id,
-        offset,
-        limit,
-    )
-    return tuple(
-        JournalEntry(
-            AccountId(row["account_id"]),
-            row["cycle_end"],
-            Outcome(row["outcome"]),
-            row["code"],
-            row["message"],
-        )
-        for row in rows
-    ), total
-
-
-async def charged(tx: Tx, product_ids: Sequence[ProductId]) -> Mapping[ProductId, Charged]:
-    """Return up to when each price of these products is charged, by the start of the plan and the price."""
-    rows = await tx.fetch(
-        "SELECT product_id, plan_from, price_id, charged_to FROM billing.charged "
-        "WHERE tenant_id = $1 AND product_id = ANY($2::uuid[])",
-        tx.tenant_id,
-        list(product_ids),
-    )
-    found: dict[ProductId, dict[tuple[datetime, str], datetime]] = defaultdict(dict)
-    for row in rows:
-        found[ProductId(row["product_id"])][row["plan_from"], row["price_id"]] = row["charged_to"]
-    return found
-
-
-async def save_charged(tx: Tx, charged_to: Mapping[ProductId, Charged]) -> None:
-    """Write up to when prices are charged now, in one statement."""
-    rows = [(product_id, *key, to) for product_id, prices in charged_to.items() for key, to in prices.items()]
-    await tx.execute(
-        "INSERT INTO billing.charged (tenant_id, product_id, plan_from, price_id, charged_to) "
-        "SELECT $1, c.* FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::timestamptz[]) AS c "
-        "ON CONFLICT (tenant_id, product_id, plan_from, price_id) DO UPDATE SET charged_to = excluded.charged_to",
-        tx.tenant_id,
-        [row[0] for row in rows],
-        [row[1] for row in rows],
-        [row[2] for row in rows],
-        [row[3] for row in rows],
-    )
-
-
-async def take_numbers(tx: Tx, legal_entity_id: LegalEntityId, fiscal_year: int, count: int) -> int:
+async def take_numbers(
+    tx: Tx, legal_entity_id: LegalEntityId, fiscal_year: int, kind: BillKind, count: int
+) -> int:
     """Advance the series by ``count`` and return the first number taken. The row stays locked until the commit."""
     last: int = await tx.fetchval(
-        "INSERT INTO billing.number_series (tenant_id, legal_entity_id, fiscal_year, last_number) "
-        "VALUES ($1, $2, $3, $4) ON CONFLICT (tenant_id, legal_entity_id, fiscal_year) "
-        "DO UPDATE SET last_number = billing.number_series.last_number + $4 RETURNING last_number",
+        "INSERT INTO billing.number_series (tenant_id, legal_entity_id, fiscal_year, kind, last_number) "
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (tenant_id, legal_entity_id, fiscal_year, kind) "
+        "DO UPDATE SET last_number = billing.number_series.last_number + $5 RETURNING last_number",
         tx.tenant_id,
         legal_entity_id,
         fiscal_year,
+        kind.value,
         count,
     )
     return last - count + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from farwire.base.storage import Tx
@@ -28,9 +28,29 @@ async def mark_billed(
     return await records.mark_billed(tx, wanted, at)
 
 
+async def pending_totals(tx: Tx, *, cycles: Mapping[ProductId, Period]) -> tuple[RatedTotal, ...]:
+    """Return the sums that ``mark_billed`` would return for these cycles, and take nothing."""
+    return await records.pending_totals(tx, sorted(cycles.items()))
+
+
+async def suspended_counts(
+    tx: Tx, *, product_ids: Sequence[ProductId] | None = None
+) -> Mapping[ProductId, int]:
+    """Return how many usages of these products, or of all, wait in suspense; products without any are left out.
+
+    It reads all of suspense: ask once for many products.
+    """
+    return await records.suspended_counts(tx, product_ids)
+
+
+async def unmark_bills(tx: Tx, *, bill_ids: Sequence[BillId], at: datetime) -> int:
+    """Take all usage off bills that are given up before they are issued; return how many records went back to rated."""
+    return await records.unmark_bills(tx, bill_ids, at)
+
+
 async def unmark_billed(tx: Tx, *, bill_id: BillId, at: datetime) -> int:
     """Take all usage off a bill that is given up before it is issued; return how many records went back to rated."""
-    return await records.unmark_billed(tx, bill_id, at)
+    return await records.unmark_bills(tx, [bill_id], at)
 
 
 async def rated_records(

@@ -140,13 +140,43 @@ async def mark_billed(
     return tuple(_total_from_row(row) for row in rows)
 
 
-async def unmark_billed(tx: Tx, bill_id: BillId, changed_at: datetime) -> int:
-    """Take a bill's usage off it again; return how many records."""
+async def pending_totals(tx: Tx, cycles: Sequence[tuple[ProductId, Period]]) -> tuple[RatedTotal, ...]:
+    """Return the sums that ``mark_billed`` would mark."""
+    rows = await tx.fetch(
+        f"""WITH waiting AS (
+            SELECT r.product_id, r.price_id, r.label, r.kind, r.currency, r.plan_version_id, r.charge_nano,
+                r.quantity, r.billed_quantity, r.started_at, r.started_at < b.since AS late
+            FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS b (product_id, since, before)
+            JOIN usage.record AS r ON r.tenant_id = $1 AND r.product_id = b.product_id
+                AND r.started_at < b.before AND r.state IN ('rated', 'rerated'))
+        SELECT {_SUMS} FROM waiting GROUP BY {_GROUP} ORDER BY {_GROUP}""",
+        tx.tenant_id,
+        [product_id for product_id, _ in cycles],
+        [cycle.start for _, cycle in cycles],
+        [cycle.end for _, cycle in cycles],
+    )
+    return tuple(_total_from_row(row) for row in rows)
+
+
+async def suspended_counts(tx: Tx, product_ids: Sequence[ProductId] | None) -> dict[ProductId, int]:
+    """Return how many usages of these products, or of all, wait in suspense."""
+    rows = await tx.fetch(
+        "SELECT product_id, count(*) AS n FROM usage.record "
+        "WHERE tenant_id = $1 AND state = 'suspended' AND product_id IS NOT NULL "
+        "AND ($2::uuid[] IS NULL OR product_id = ANY($2)) GROUP BY product_id",
+        tx.tenant_id,
+        None if product_ids is None else list(product_ids),
+    )
+    return {ProductId(row["product_id"]): row["n"] for row in rows}
+
+
+async def unmark_bills(tx: Tx, bill_ids: Sequence[BillId], changed_at: datetime) -> int:
+    """Take the usage of bills off them again; return how many records."""
     tag = await tx.execute(
         """UPDATE usage.record SET state = 'rated', bill_id = NULL, changed_at = $3
-        WHERE tenant_id = $1 AND bill_id = $2""",
+        WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[])""",
         tx.tenant_id,
-        bill_id,
+        list(bill_ids),
         changed_at,
     )
     return int(tag.rpartition(" ")[2])
