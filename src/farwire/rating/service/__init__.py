@@ -10,6 +10,7 @@ from farwire.rating.service.decks import (
 from farwire.rating.service.porting import import_ported_numbers
 from farwire.rating.service.tariffs import (
     check_compiles,
+    draft_tariff,
     holidays_of,
     load_counters,
     load_portability,
@@ -20,6 +21,7 @@ from farwire.rating.service.tariffs import (
 __all__ = [
     "DeckReport",
     "check_compiles",
+    "draft_tariff",
     "holidays_of",
     "import_deck",
     "import_ported_numbers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import Final, Generic, TypeVar
 from uuid import UUID
@@ -20,6 +20,7 @@ from farwire.rating.model import (
     DeckVersion,
     Portability,
     Tariff,
+    UsageOverride,
     compile_tariff,
 )
 
@@ -53,7 +54,9 @@ class _Kept(Generic[K, V]):
 
 
 # Everything kept is immutable and keyed by tenant and version, so a memo can never be stale.
-_TARIFFS: Final[_Kept[tuple[UUID, UUID, tuple[UUID, ...]], Tariff]] = _Kept(MAX_TARIFFS)
+_TARIFFS: Final[_Kept[tuple[UUID, UUID, tuple[UUID, ...], tuple[UsageOverride, ...]], Tariff]] = _Kept(
+    MAX_TARIFFS
+)
 _DECKS: Final[_Kept[tuple[TenantId, DeckId], DeckVersion]] = _Kept(MAX_DECKS)
 
 
@@ -78,25 +81,49 @@ def holidays_of(plan: PricePlan) -> Collection[date]:
     return public_holidays(load_pack(country), HOLIDAY_YEARS, subdivision or None)
 
 
-async def tariff_for(*, tx: Tx, plan_version_id: PlanVersionId) -> Tariff:
+async def tariff_for(
+    *, tx: Tx, plan_version_id: PlanVersionId, overrides: Collection[UsageOverride] = ()
+) -> Tariff:
     """Return the tariff of a plan version with the decks as they are now. Compiled once per plan and deck versions.
 
-    Raises ``NotFound`` (``catalog.plan_unknown``) and what ``compile_tariff`` and ``holidays_of`` raise.
+    ``overrides`` are negotiated prices; those of other than its usage prices change nothing. Raises ``NotFound`` (``catalog.plan_unknown``) and what ``compile_tariff`` and ``holidays_of`` raise.
     """
     version = (await catalog.plan_versions(tx, [plan_version_id]))[plan_version_id]
-    names = sorted({price.deck for price in version.plan.usage if price.deck})
-    records = await store.decks(tx, names) if names else []
-    key = (tx.tenant_id, plan_version_id, tuple(record.id for record in records))
+    usage = {price.id for price in version.plan.usage} if overrides else set()
+    own = tuple(sorted((one for one in overrides if one.price_id in usage), key=lambda one: one.price_id))
+    records = await _decks_of(tx, version.plan)
+    key = (tx.tenant_id, plan_version_id, tuple(record.id for record in records), own)
     kept = _TARIFFS.get(key)
     if kept is not None:
         return kept
+    return _TARIFFS.put(key, await _compiled(tx, version.plan, records, str(version.number), own))
+
+
+async def draft_tariff(*, tx: Tx, plan: PricePlan) -> Tariff:
+    """Return the tariff of a plan that is not published, with the decks as they are now.
+
+    Raises what ``compile_tariff`` and ``holidays_of`` raise.
+    """
+    return await _compiled(tx, plan, await _decks_of(tx, plan), "draft")
+
+
+async def _decks_of(tx: Tx, plan: PricePlan) -> Sequence[store.DeckRecord]:
+    names = sorted({price.deck for price in plan.usage if price.deck})
+    return await store.decks(tx, names) if names else []
+
+
+async def _compiled(
+    tx: Tx,
+    plan: PricePlan,
+    records: Sequence[store.DeckRecord],
+    version: str,
+    overrides: Sequence[UsageOverride] = (),
+) -> Tariff:
     versions: dict[str, list[DeckVersion]] = {}
     for record in records:
         versions.setdefault(record.name, []).append(await _deck_version(tx, record))
     decks = {name: Deck.of(name, found) for name, found in versions.items()}
-    plan = version.plan
-    compiled = compile_tariff(plan, decks=decks, holidays=holidays_of(plan), version=str(version.number))
-    return _TARIFFS.put(key, compiled)
+    return compile_tariff(plan, decks=decks, holidays=holidays_of(plan), version=version, overrides=overrides)
 
 
 async def _deck_version(tx: Tx, record: store.DeckRecord) -> DeckVersion:

@@ -1,0 +1,1 @@
+"""Flows across contexts: each asks several of them, none of them knows the others."""
