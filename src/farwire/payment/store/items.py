@@ -41,7 +41,7 @@ def _item_from_row(row: Record) -> OpenItem:
 async def lock_accounts(tx: Tx, account_ids: Sequence[AccountId]) -> None:
     """Wait until nobody else settles these accounts, and let nobody until the commit. Always in one order."""
     await tx.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('payment.account ' || $1::text || a::text, 0)) "
+        "SELECT pg_advisory_xact_lock(hashtextextended('payment.account ' || $1::uuid::text || a::text, 0)) "
         "FROM (SELECT DISTINCT unnest($2::uuid[]) AS a ORDER BY 1) AS sorted",
         tx.tenant_id,
         list(account_ids),
