@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, TypeAlias, Union
 
 import msgspec
@@ -160,7 +159,7 @@ class OrderItem:
     final: bool = False
     ends_as: ItemState = ItemState.CANCELLED
     reason: str = ""
-    details: Mapping[str, JSON] = MappingProxyType({})
+    details: Mapping[str, JSON] = field(default_factory=dict)
     """What was agreed when it was placed: the terms, the prices of an agreement, the services."""
 
 

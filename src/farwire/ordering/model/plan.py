@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from farwire.base.canonical import JSON
@@ -66,7 +65,6 @@ class TaskState(StrEnum):
     CANCELLED = "cancelled"
 
 
-NOTHING: Final[Mapping[str, JSON]] = MappingProxyType({})
 _OPEN: Final = frozenset({TaskState.WAITING, TaskState.READY, TaskState.RUNNING})
 _PAST: Final = frozenset({TaskState.DONE, TaskState.SKIPPED})
 MAX_ATTEMPTS: Final = 5
@@ -82,7 +80,7 @@ class Step:
     kind: TaskKind
     name: str
     depends_on: tuple[int, ...] = ()
-    parameters: Mapping[str, JSON] = NOTHING
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
     compensation: TaskKind | None = None
     final: bool = False
 

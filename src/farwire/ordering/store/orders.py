@@ -187,6 +187,7 @@ async def _with_items(tx: Tx, rows: Sequence[asyncpg.Record]) -> dict[OrderId, P
 
 def _item(row: asyncpg.Record) -> OrderItem:
     version = row["plan_version_id"]
+    details: dict[str, JSON] = msgspec.json.decode(row["details"])
     return OrderItem(
         id=OrderItemId(row["item_id"]),
         number=row["number"],
@@ -198,7 +199,7 @@ def _item(row: asyncpg.Record) -> OrderItem:
         final=row["final"],
         ends_as=ItemState(row["ends_as"]),
         reason=row["reason"],
-        details=msgspec.json.decode(row["details"], type=dict[str, JSON]),
+        details=details,
     )
 
 
