@@ -5,16 +5,15 @@ from __future__ import annotations
 from farwire.account.model import split_charge
 from farwire.account.service.accounts import (
     account_numbered,
+    account_with_id,
     accounts_after,
     accounts_by_id,
     accounts_by_number,
     accounts_of_party,
     add_accounts,
     change_account,
-    change_address,
     change_cycle,
     change_terms,
-    check_postal,
     check_tax_class,
     close_account,
     count_accounts,
@@ -22,10 +21,12 @@ from farwire.account.service.accounts import (
     open_account,
     set_parent,
 )
+from farwire.account.service.moving import change_address, check_postal
 from farwire.account.service.routes import add_route, end_route, routes_of, routes_to
 
 __all__ = [
     "account_numbered",
+    "account_with_id",
     "accounts_after",
     "accounts_by_id",
     "accounts_by_number",

@@ -19,13 +19,10 @@ from farwire.account.model import (
     closed,
     with_terms,
 )
-from farwire.account.model.moves import tax_class_at
 from farwire.account.store import accounts as store
 from farwire.base import audit, eventbus
 from farwire.base.canonical import JSON
 from farwire.base.storage import Database, Tx, on_violation
-from farwire.country.model import check_address
-from farwire.country.service import load_pack, pack_codes
 from farwire.kernel.errors import Conflict, Invalid, NotFound
 from farwire.kernel.ids import AccountId, LegalEntityId, PartyId, TenantId
 from farwire.kernel.page import Page, PageRequest
@@ -33,7 +30,7 @@ from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.party import service as parties
 from farwire.party.model import Party, check_parent, gone
 from farwire.tenant import service as tenants
-from farwire.tenant.model import Address, LegalEntity
+from farwire.tenant.model import LegalEntity
 
 FIRST_PAGE: Final = PageRequest()
 
@@ -76,6 +73,14 @@ async def account_numbered(*, tx: Tx, number: str) -> BillingAccount:
     found = (await store.accounts_by_number(tx, [number])).get(number)
     if found is None:
         raise unknown(number)
+    return found
+
+
+async def account_with_id(tx: Tx, account_id: AccountId) -> BillingAccount:
+    """Return one account. Raises ``NotFound`` (``account.unknown``)."""
+    found = (await store.accounts_by_id(tx, [account_id])).get(account_id)
+    if found is None:
+        raise unknown(account_id)
     return found
 
 
@@ -258,12 +263,13 @@ async def change_terms(
         )
     after = check_account(with_terms(before, change, valid_from))
     check_tax_class(after, await parties.get_party(tx=tx, party_id=after.party_id))
-    return await _save_terms(tx, before, after, valid_from, now, actor)
+    return await save_terms(tx, before, after, valid_from, now, actor)
 
 
-async def _save_terms(
+async def save_terms(
     tx: Tx, before: BillingAccount, after: BillingAccount, valid_from: datetime, now: datetime, actor: Actor
 ) -> BillingAccount:
+    """Save an account whose terms changed from ``valid_from`` on, tell it and write it down; nothing where none did."""
     if after is before:
         return before
     await store.save_account(tx, after)
@@ -337,47 +343,3 @@ async def close_account(
     await store.save_account(tx, after)
     await _note(tx, after, ACCOUNT_CLOSED, "account.closed", {"closed_at": at.isoformat()}, now, actor)
     return after
-
-
-async def change_address(
-    tx: Tx,
-    *,
-    party_id: PartyId,
-    address: Address,
-    valid_from: datetime,
-    now: datetime,
-    actor: Actor = SYSTEM,
-) -> tuple[Party, tuple[BillingAccount, ...]]:
-    """Let a party move: its address, and region and tax class of its open accounts, change from ``valid_from`` on.
-
-    What was billed stays; the next bill takes the address, region and tax class that held in its cycle. Returns the
-    party and its accounts. Raises ``NotFound`` (``party.unknown``), ``Conflict`` (``party.erased``,
-    ``party.move_before_last``), ``Invalid`` (``party.move_in_future``, ``country.address_field_…``).
-    """
-    before = await parties.get_party(tx=tx, party_id=party_id)
-    after = await parties.move_party(
-        tx, party_id=party_id, address=address, valid_from=valid_from, now=now, actor=actor
-    )
-    check_postal(address, after.name)
-    held = await accounts_of_party(tx, party_id)
-    locked = await store.lock_accounts(tx, [one.id for one in held if one.closed_at is None])
-    entities = await tenants.legal_entities(tx)
-    saved: list[BillingAccount] = []
-    for account in locked.values():
-        tax_class = tax_class_at(account, after, entities[account.legal_entity_id], before.address, address)
-        change = TermsChange(region=address.region, tax_class=tax_class)
-        moved = with_terms(account, change, valid_from)
-        saved.append(await _save_terms(tx, account, moved, valid_from, now, actor))
-    return after, tuple(saved)
-
-
-def check_postal(address: Address, name: str) -> None:
-    """Raise ``Invalid`` (``country.address_field_…``) where a letter to ``name`` would not arrive, as far as is known.
-
-    The address of a country without a pack is taken as it is.
-    """
-    if address.country in pack_codes():
-        # The name on the envelope is the party's unless the address has its own.
-        problems = check_address(load_pack(address.country), {"name": name, **address.fields})
-        if problems:
-            raise problems[0]

@@ -1,0 +1,300 @@
+"""A person's data across all contexts: one document of everything, and erasure.
+
+Bills and the books stay: the law keeps them (Germany: HGB § 257, AO § 147). Usage, events and audit hold pseudonymous
+keys; when the map from key to number is destroyed they mean nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias, TypeVar
+
+import msgspec
+
+from farwire.account import service as accounts
+from farwire.account.model import AccountState, BillingAccount
+from farwire.agreement import service as agreements
+from farwire.agreement.model import AgreementState
+from farwire.base import audit
+from farwire.base.canonical import JSON
+from farwire.base.clock import Clock
+from farwire.base.storage import Database, Tx
+from farwire.billing import service as billing
+from farwire.communication import service as communication
+from farwire.inventory import service as inventory
+from farwire.inventory.model import Product
+from farwire.kernel.errors import Conflict
+from farwire.kernel.ids import PartyId, SubscriberKey, TenantId
+from farwire.kernel.page import MAX_LIMIT, Page, PageRequest
+from farwire.kernel.tenancy import SYSTEM, Actor
+from farwire.ordering.service.read import list_orders
+from farwire.party import service as parties
+from farwire.party.model import Party
+from farwire.payment import service as payments
+from farwire.usage import service as usage
+
+SCHEMA: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A party and what leads to its data in other contexts."""
+
+    db: Database
+    tenant_id: TenantId
+    party: Party
+    accounts: tuple[BillingAccount, ...]
+    products: tuple[Product, ...]
+
+    @property
+    def keys(self) -> tuple[SubscriberKey, ...]:
+        """Return the pseudonymous keys of all numbers that its products ever had."""
+        found = (one.subscriber_key for product in self.products for one in product.assignments)
+        return tuple(dict.fromkeys(found))
+
+
+Collector: TypeAlias = Callable[[Tx, Person], Awaitable[object]]
+
+
+T = TypeVar("T")
+
+
+async def _all(read: Callable[[PageRequest], Awaitable[Page[T]]]) -> list[T]:
+    """Return all pages of a list."""
+    found: list[T] = []
+    while True:
+        page = await read(PageRequest(offset=len(found), limit=MAX_LIMIT))
+        found.extend(page.items)
+        if not page.has_more or not page.items:
+            return found
+
+
+async def _party(_tx: Tx, person: Person) -> object:
+    return person.party
+
+
+async def _roles(tx: Tx, person: Person) -> object:
+    return await parties.roles_of(tx, person.party.id)
+
+
+async def _consents(tx: Tx, person: Person) -> object:
+    return await parties.consents_of(tx, person.party.id)
+
+
+async def _identity(tx: Tx, person: Person) -> object:
+    """Return when and by which kind of document who the person is was checked; what is kept of it proves nothing."""
+    return [
+        {
+            "state": check.state,
+            "document": check.evidence.document,
+            "issuing_country": check.evidence.country,
+            "last4": check.evidence.last4,
+            "expires_on": check.evidence.expires_on,
+            "submitted_at": check.submitted_at,
+            "decided_at": check.decided_at,
+            "reason": check.reason,
+        }
+        for check in await parties.kyc_checks(tx, person.party.id)
+    ]
+
+
+async def _accounts(tx: Tx, person: Person) -> object:
+    routes = await accounts.routes_of(tx, [account.id for account in person.accounts])
+    return [{"account": account, "charge_routes": routes.get(account.id, ())} for account in person.accounts]
+
+
+async def _agreements(tx: Tx, person: Person) -> object:
+    return await agreements.agreements_of_party(tx, person.party.id)
+
+
+async def _products(_tx: Tx, person: Person) -> object:
+    return person.products
+
+
+async def _identifiers(tx: Tx, person: Person) -> object:
+    names = await inventory.identifiers_of(tx, person.keys)
+    return [{"subscriber_key": key, "identifier": names.get(key, "")} for key in person.keys]
+
+
+async def _orders(tx: Tx, person: Person) -> object:
+    async def of(account: BillingAccount) -> Sequence[object]:
+        return await _all(lambda page: list_orders(tx=tx, page=page, account_id=account.id))
+
+    return [order for account in person.accounts for order in await of(account)]
+
+
+async def _bills(_tx: Tx, person: Person) -> object:
+    db, tenant_id = person.db, person.tenant_id
+
+    async def of(account: BillingAccount) -> Sequence[object]:
+        found = await _all(
+            lambda page: billing.list_bills(db=db, tenant_id=tenant_id, page=page, account_id=account.id)
+        )
+        return [await billing.get_bill(db=db, tenant_id=tenant_id, key=str(bill.id)) for bill in found]
+
+    return [bill for account in person.accounts for bill in await of(account)]
+
+
+async def _payments(tx: Tx, person: Person) -> object:
+    async def of(account: BillingAccount) -> Mapping[str, object]:
+        return {
+            "account": account.number,
+            "payments": await _all(lambda page: payments.list_payments(tx, page=page, account_id=account.id)),
+            "methods": await _all(lambda page: payments.list_methods(tx, page=page, account_id=account.id)),
+        }
+
+    return [await of(account) for account in person.accounts]
+
+
+async def _messages(tx: Tx, person: Person) -> object:
+    return await _all(lambda page: communication.list_messages(tx, page=page, party_id=person.party.id))
+
+
+COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
+    ("party", _party),
+    ("roles", _roles),
+    ("consents", _consents),
+    ("identity_checks", _identity),
+    ("accounts", _accounts),
+    ("agreements", _agreements),
+    ("products", _products),
+    ("identifiers", _identifiers),
+    ("orders", _orders),
+    ("bills", _bills),
+    ("payments", _payments),
+    ("messages", _messages),
+)
+"""What an export holds, in this order. A context that gets personal data adds its line."""
+
+
+async def _person(tx: Tx, db: Database, party_id: PartyId) -> Person:
+    party = await parties.get_party(tx=tx, party_id=party_id)
+    held = await accounts.accounts_of_party(tx, party_id)
+    by_account = await inventory.products_by_account(tx, [account.id for account in held])
+    products = tuple(product for account in held for product in by_account.get(account.id, ()))
+    return Person(db, tx.tenant_id, party, held, products)
+
+
+async def export_person(
+    *, db: Database, tenant_id: TenantId, party_id: PartyId, clock: Clock, actor: Actor = SYSTEM
+) -> Mapping[str, object]:
+    """Return everything that is kept of a party as one document that JSON can hold (GDPR art. 15 and 20).
+
+    Who asked is written into the audit log. Usage records are not in it: bills hold what they came to, and the records
+    themselves are read by product. Raises ``NotFound`` (``party.unknown``).
+    """
+    now = clock.now()
+    document: dict[str, object] = {"schema": SCHEMA, "exported_at": now}
+    async with db.transaction(tenant_id) as tx:
+        person = await _person(tx, db, party_id)
+        for name, collect in COLLECTORS:
+            document[name] = await collect(tx, person)
+        await audit.record(
+            tx, actor=actor, action="party.exported", subject=str(party_id), at=now, detail={"schema": SCHEMA}
+        )
+    plain: Mapping[str, object] = msgspec.to_builtins(document, enc_hook=_plain)
+    return plain
+
+
+def _plain(value: object) -> object:
+    """Return what msgspec does not know as JSON can hold it."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+async def erasure_obstacles(tx: Tx, person: Person, now: datetime) -> tuple[str, ...]:
+    """Return in words what still runs and must end before the person can be erased."""
+    found = [
+        f"account {account.number} is open"
+        for account in person.accounts
+        if account.state is not AccountState.CLOSED
+    ]
+    found += [
+        f"product {product.id} runs"
+        for product in person.products
+        if product.ended_at is None or product.ended_at > now
+    ]
+    found += [
+        f"agreement {one.number} is {one.state_at(now)}"
+        for one in await agreements.agreements_of_party(tx, person.party.id)
+        if one.state_at(now) in (AgreementState.DRAFT, AgreementState.ACTIVE)
+    ]
+    return tuple(found)
+
+
+async def _own_keys(tx: Tx, person: Person) -> tuple[SubscriberKey, ...]:
+    """Return the keys of numbers that nobody else has or had: another customer's number keeps its key."""
+    own = {product.id for product in person.products}
+    holders = await inventory.products_by_subscriber(tx, person.keys)
+    return tuple(key for key in person.keys if all(product.id in own for product in holders.get(key, ())))
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What an erasure did; all zero where it had been done before."""
+
+    party: Party
+    identifiers: int = 0
+    suspended_rows: int = 0
+    messages: int = 0
+    payment_methods: int = 0
+
+
+async def erase_person(
+    *, db: Database, tenant_id: TenantId, party_id: PartyId, clock: Clock, actor: Actor = SYSTEM
+) -> Erasure:
+    """Blank a person in every context and destroy the map from its numbers to its usage (GDPR art. 17).
+
+    One transaction: it is done as a whole or not at all, and doing it again finds nothing left. Issued bills, the books
+    and proofs of consent stay, by law. Raises ``NotFound`` (``party.unknown``), ``Conflict`` (``party.still_active``,
+    naming what runs).
+    """
+    now = clock.now()
+    async with db.transaction(tenant_id) as tx:
+        person = await _person(tx, db, party_id)
+        if person.party.erased_at is not None:
+            return Erasure(person.party)
+        obstacles = await erasure_obstacles(tx, person, now)
+        if obstacles:
+            raise Conflict(
+                "something still runs: " + "; ".join(obstacles),
+                code="party.still_active",
+                field="party",
+                value=party_id,
+                fix="end it first, e.g. farwire account close NUMBER",
+            )
+        return await _erase(tx, person, clock, actor)
+
+
+async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
+    now = clock.now()
+    keys = await _own_keys(tx, person)
+    names = tuple((await inventory.identifiers_of(tx, keys)).values())
+    methods = [
+        method
+        for account in person.accounts
+        for method in (
+            await payments.list_methods(tx, page=PageRequest(limit=MAX_LIMIT), account_id=account.id)
+        ).items
+    ]
+    for method in methods:
+        await payments.remove_method(tx, method_id=method.id, now=now, actor=actor)
+    erased = Erasure(
+        identifiers=len(names),
+        suspended_rows=await usage.erase_subscriber_rows(tx, clock=clock, identifiers=names, actor=actor),
+        messages=await communication.erase_messages(tx, party_id=person.party.id, clock=clock),
+        payment_methods=len(methods),
+        party=await parties.erase_party(tx=tx, clock=clock, party_id=person.party.id, actor=actor),
+    )
+    await inventory.erase_subscribers(tx, keys, at=now, actor=actor)
+    detail: Mapping[str, JSON] = {
+        "identifier_count": erased.identifiers,
+        "suspended_rows": erased.suspended_rows,
+        "message_count": erased.messages,
+        "method_count": erased.payment_methods,
+    }
+    await audit.record(
+        tx, actor=actor, action="party.erased_everywhere", subject=str(person.party.id), at=now, detail=detail
+    )
+    return erased
