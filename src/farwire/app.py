@@ -64,11 +64,15 @@ _APIS: Final = (
 """Modules with ``ROUTES``, in the order of the API's documentation."""
 
 
-_SUBSCRIBERS: Final[tuple[str, ...]] = ("farwire.process.notices",)
+_SUBSCRIBERS: Final[tuple[str, ...]] = ("farwire.process.notices", "farwire.process.order_to_activate")
 """Modules with ``subscribers``: what follows the events in ``farwire worker``, and in whoever waits for all of it."""
 
 
-_JOBS: Final = ("farwire.usage.jobs", "farwire.communication.jobs")
+_JOBS: Final = (
+    "farwire.usage.jobs",
+    "farwire.communication.jobs",
+    "farwire.ordering.jobs",
+)
 """Modules with ``SCHEDULES`` and ``handlers``: what ``farwire worker`` runs."""
 
 

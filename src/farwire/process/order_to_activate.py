@@ -1,0 +1,36 @@
+"""From an order to a service that works: what other contexts publish moves orders on.
+
+A party that was verified releases the orders that waited for it, and their work is done at once.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farwire.base.clock import Clock
+from farwire.base.eventbus import Event
+from farwire.base.eventbus.delivery import Subscriber
+from farwire.base.storage import Database
+from farwire.kernel.ids import PartyId, parse_id
+from farwire.ordering import service as ordering
+from farwire.party.events import KYC_VERIFIED
+
+NAME: Final = "order-to-activate"
+
+
+def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:
+    """Return what releases orders. It begins with what is published from now on."""
+
+    async def handle(event: Event) -> None:
+        await release(db=db, clock=clock, event=event)
+
+    return (Subscriber(NAME, handle, types=(KYC_VERIFIED,)),)
+
+
+async def release(*, db: Database, clock: Clock, event: Event) -> None:
+    """Release the orders that wait for the party of ``event``. Idempotent: a released order waits no more."""
+    party_id = PartyId(parse_id(str(event.data["party_id"]), field="party_id"))
+    async with db.transaction(event.tenant_id) as tx:
+        released = await ordering.release_verified(tx=tx, clock=clock, party_id=party_id)
+    if released:
+        await ordering.work(db=db, tenant_id=event.tenant_id, clock=clock)
