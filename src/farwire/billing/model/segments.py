@@ -111,7 +111,7 @@ def terms_on(
         by_days=kind is ChargeKind.RECURRING and withdrawn(product),
         shares=weights,
         own=own,
-        because="" if override is None else override_name(override),
+        because="" if override is None else override.name,
     )
     return PLAIN if terms == PLAIN else terms
 
@@ -119,14 +119,6 @@ def terms_on(
 def withdrawn(product: Product) -> bool:
     """Return whether the customer withdrew: then it pays by days, and nothing once."""
     return product.end_reason is EndReason.WITHDRAWAL
-
-
-def override_name(override: PriceOverride) -> str:
-    """Return why the price is another one, for explanations."""
-    if override.agreement_id is not None:
-        agreement = f"agreement {override.agreement_id}"
-        return f"{override.reason} ({agreement})" if override.reason else agreement
-    return override.reason or "price override"
 
 
 def _cuts(product: Product, tz: ZoneInfo, shares: Shares) -> Iterator[date]:

@@ -115,6 +115,14 @@ class PriceOverride:
     reason: str = ""
     agreement_id: AgreementId | None = None
 
+    @property
+    def name(self) -> str:
+        """Return what explanations call it: its reason, its agreement or both."""
+        if self.agreement_id is None:
+            return self.reason or "price override"
+        agreement = f"agreement {self.agreement_id}"
+        return f"{self.reason} ({agreement})" if self.reason else agreement
+
 
 @dataclass(frozen=True, slots=True)
 class Commitment:

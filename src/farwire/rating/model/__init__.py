@@ -15,6 +15,7 @@ from farwire.rating.model.compile import compile_tariff
 from farwire.rating.model.counters import CounterBook, CounterRow, CounterView, counter_period, granted
 from farwire.rating.model.deck import Deck, DeckRow, DeckVersion
 from farwire.rating.model.explanation import Explanation, Factor, Line, from_json, to_json, verify
+from farwire.rating.model.overrides import UsageOverride
 from farwire.rating.model.portability import Portability, PortedNumber, routed
 from farwire.rating.model.recurring import (
     PlannedCharge,
@@ -52,6 +53,7 @@ __all__ = [
     "Tariff",
     "Unrated",
     "UsageKind",
+    "UsageOverride",
     "compile_tariff",
     "counter_period",
     "explain_in_words",

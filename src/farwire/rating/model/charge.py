@@ -374,6 +374,7 @@ def _explanation(
         price.maximum,
         record.charged_nano,
         record.charged_quantity,
+        price.override,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -19,6 +19,7 @@ from farwire.kernel.quantity import Quantity
 from farwire.kernel.time import zone
 from farwire.rating.model.bands import BandCalendar
 from farwire.rating.model.deck import Deck
+from farwire.rating.model.overrides import UsageOverride, with_overrides
 from farwire.rating.model.prefixes import PrefixRanges
 from farwire.rating.model.tariff import (
     AllowanceRule,
@@ -43,23 +44,27 @@ def compile_tariff(
     decks: Mapping[str, Deck] = NO_DECKS,
     holidays: Iterable[date] = (),
     version: str = "",
+    overrides: Sequence[UsageOverride] = (),
 ) -> Tariff:
     """Return the tariff of ``plan`` with ``decks`` by name. Equal inputs give an equal ``Tariff.version``.
 
     ``holidays`` are the days of the calendar that the plan names; its extra ones are added. ``version`` is what
-    explanations call the plan version; its digest's beginning where empty.
+    explanations call the plan version; its digest's beginning where empty. ``overrides`` are prices that a customer
+    negotiated, at most one for each price.
     Raises ``NotFound`` (``rating.deck_missing``) and ``Invalid`` (``rating.deck_currency``).
     """
+    plan_digest, plan = digest(plan), with_overrides(plan, overrides)
+    reasons = {override.price_id: override.because for override in overrides}
     used = _decks_of(plan, decks)
     counters = {allowance.id: _allowance_counter(allowance) for allowance in plan.allowances}
-    prices = [(price, _price(plan, price, used, counters)) for price in plan.usage]
+    prices = [(price, _price(plan, price, used, counters, reasons)) for price in plan.usage]
     tier_counters = [rule.counter for _, price in prices for rule in (price.tiers, price.package) if rule]
     days_off = frozenset(plan.extra_holidays) | frozenset(holidays)
     name = digest(plan)
     return Tariff(
         version=_version(name, used.values(), days_off),
         offering=plan.offering,
-        plan_version=version or name[:12],
+        plan_version=version or plan_digest[:12],
         currency=currency(plan.currency),
         zone=plan.zone,
         zones=_zones(plan),
@@ -125,7 +130,11 @@ def _units(text: str, default: int) -> int:
 
 
 def _price(
-    plan: PricePlan, price: UsagePrice, decks: Mapping[str, Deck], counters: Mapping[str, CounterSpec]
+    plan: PricePlan,
+    price: UsagePrice,
+    decks: Mapping[str, Deck],
+    counters: Mapping[str, CounterSpec],
+    reasons: Mapping[str, str],
 ) -> CompiledPrice:
     per = _units(price.per, 1)
     own = (nano(price.price or 0), per)
@@ -163,6 +172,7 @@ def _price(
         discounts=discounts,
         by_time=by_time,
         plain=minimum is maximum is None and not any((by_time, allowances, discounts, tiers, package)),
+        override=reasons.get(price.id, ""),
     )
 
 
@@ -187,6 +197,7 @@ def _allowance_counter(allowance: Allowance) -> CounterSpec:
         amount=_units(allowance.amount, 0),
         rollover_cap=_units(allowance.rollover_cap, 0),
         prorate_first=allowance.prorate_first,
+        label=allowance.label or allowance.id,
     )
 
 

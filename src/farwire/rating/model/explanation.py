@@ -75,6 +75,8 @@ class Explanation(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     maximum_nano: int | None = None
     charged_before_nano: int = 0
     charged_before_quantity: int = 0
+    override: str = ""
+    """Why the price is not the plan's own."""
 
 
 def exact_sum(lines: tuple[Line, ...], factors: tuple[Factor, ...] = ()) -> tuple[int, int]:

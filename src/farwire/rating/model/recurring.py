@@ -19,11 +19,11 @@ from farwire.kernel.money import Nano, currency, nano
 from farwire.kernel.time import BillCycle, Period, add_months, local_date, local_midnight
 from farwire.rating.model.compile import ratio
 from farwire.rating.model.explanation import Factor
+from farwire.rating.model.overrides import OVERRIDE
 from farwire.rating.model.recurring_explanation import RecurringExplanation, total_of
 from farwire.rating.model.terms import PLAIN, Stretch, Terms, share_of
 
 NOTHING_CHARGED: Final[Mapping[str, datetime]] = {}
-OVERRIDE: Final = "override"
 SUSPENSION: Final = "suspension"
 
 

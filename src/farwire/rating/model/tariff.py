@@ -30,6 +30,8 @@ class CounterSpec:
     """What an allowance gives in a period, in base units; 0 for tiers, which only count."""
     rollover_cap: int = 0
     prorate_first: bool = False
+    label: str = ""
+    """What people call an allowance."""
 
     @property
     def granted_key(self) -> str:
@@ -131,6 +133,8 @@ class CompiledPrice:
     """Whether the band of the day matters."""
     plain: bool
     """One price for all units: no bands, allowances, tiers, package, discounts or limits."""
+    override: str = ""
+    """Why the price is not the plan's own: what was negotiated, and in which agreement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,12 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "recurring": "{price_id} of {offering}: {price} {currency} × {days}/{of_days} days, {first} to {last}.",
         "given_back": "Given back: {price_id} of {offering}, {price} {currency} × {days}/{of_days}, {first} to {last}.",
         "one_off": "{price_id} of {offering}: {price} {currency}, once, on {trigger} on {first}.",
+        "one_off_back": "Given back: {price_id} of {offering}, {price} {currency}, once, on {trigger} on {first}.",
+        "override": "The price was negotiated: {override}.",
+        "factor_override": "Negotiated: × {factor}.",
+        "factor_suspension": "Suspended: × {factor}.",
+        "share": "Share {own} of {of}.",
+        "for_account": "For account {account}.",
     },
     "de": {
         "head": "{used} {kind}, abgerechnet als {billed}, nach Preis {price_id} von {offering} Version {version}.",
@@ -62,6 +68,12 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "recurring": "{price_id} von {offering}: {price} {currency} × {days}/{of_days} Tage, {first} bis {last}.",
         "given_back": "Gutschrift: {price_id} von {offering}, {price} {currency} × {days}/{of_days}, ab {first}.",
         "one_off": "{price_id} von {offering}: {price} {currency}, einmalig am {first} ({trigger}).",
+        "one_off_back": "Gutschrift: {price_id} von {offering}, {price} {currency}, einmalig am {first} ({trigger}).",
+        "override": "Der Preis ist vereinbart: {override}.",
+        "factor_override": "Vereinbart: × {factor}.",
+        "factor_suspension": "Gesperrt: × {factor}.",
+        "share": "Anteil {own} von {of}.",
+        "for_account": "Für das Konto {account}.",
     },
 }
 
@@ -104,6 +116,8 @@ def _usage(explanation: Explanation, words: Mapping[str, str]) -> list[str]:
         said.append(words[key].format(zone=explanation.zone, matched=explanation.matched))
     if explanation.ported:
         said.append(words["ported"])
+    if explanation.override:
+        said.append(words["override"].format(override=explanation.override))
     if explanation.network:
         said.append(words["network"].format(network=explanation.network))
     if explanation.deck:
@@ -137,13 +151,16 @@ def _line(line: Line, unit: Unit, code: str, markup: str, words: Mapping[str, st
 
 def _factors(factors: tuple[Factor, ...], words: Mapping[str, str]) -> list[str]:
     return [
-        words["factor"].format(id=factor.id, factor=_exact(Fraction(factor.numerator, factor.denominator)))
+        words.get(f"factor_{factor.id}", words["factor"]).format(
+            id=factor.id, factor=_exact(Fraction(factor.numerator, factor.denominator))
+        )
         for factor in factors
     ]
 
 
 def _recurring(explanation: RecurringExplanation, words: Mapping[str, str]) -> list[str]:
-    key = "one_off" if explanation.trigger else "recurring" if explanation.sign > 0 else "given_back"
+    charged, back = ("one_off", "one_off_back") if explanation.trigger else ("recurring", "given_back")
+    key = charged if explanation.sign > 0 else back
     head = words[key].format(
         price_id=explanation.price_id,
         offering=explanation.offering,
@@ -156,7 +173,16 @@ def _recurring(explanation: RecurringExplanation, words: Mapping[str, str]) -> l
         trigger=explanation.trigger,
     )
     total = words["total"].format(amount=amount(explanation.total_nano), currency=explanation.currency)
-    return [head, *_factors(explanation.factors, words), total]
+    said = [head]
+    if explanation.override:
+        said.append(words["override"].format(override=explanation.override))
+    said += _factors(explanation.factors, words)
+    if explanation.shares:
+        own, of = explanation.shares[explanation.own_share], sum(explanation.shares)
+        said.append(words["share"].format(own=own, of=of))
+    if explanation.for_account:
+        said.append(words["for_account"].format(account=explanation.for_account))
+    return [*said, total]
 
 
 def amount(nano: int | Fraction) -> str:

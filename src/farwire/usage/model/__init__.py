@@ -8,6 +8,7 @@ from farwire.usage.model.assembly import (
     single_usage,
     usage_id,
 )
+from farwire.usage.model.crossing import THRESHOLDS, Crossing, crossings
 from farwire.usage.model.facts import (
     OUTCOME_OF_STATE,
     Bad,
@@ -30,9 +31,11 @@ from farwire.usage.model.totals import Deltas, Totals, totals_of
 
 __all__ = [
     "OUTCOME_OF_STATE",
+    "THRESHOLDS",
     "Assembly",
     "AssemblyRule",
     "Bad",
+    "Crossing",
     "Deltas",
     "Filtered",
     "Format",
@@ -54,6 +57,7 @@ __all__ = [
     "UsageState",
     "assemble",
     "assembly_rule",
+    "crossings",
     "mapper",
     "parse_profile",
     "raw_identity",

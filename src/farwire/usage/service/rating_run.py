@@ -25,9 +25,20 @@ from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import ImportId, PlanVersionId, ProductId, SubscriberKey, TenantId
 from farwire.kernel.time import BillCycle
 from farwire.rating import service as rating
-from farwire.rating.model import Chargeable, CounterBook, Portability, Refusal, Tariff, rate, routed, to_json
+from farwire.rating.model import (
+    Chargeable,
+    CounterBook,
+    Portability,
+    Refusal,
+    Tariff,
+    UsageOverride,
+    rate,
+    routed,
+    to_json,
+)
 from farwire.usage import events
-from farwire.usage.model import Deltas, UsageOutcome, UsageState
+from farwire.usage.model import Crossing, Deltas, UsageOutcome, UsageState
+from farwire.usage.service import notices
 from farwire.usage.store import imports as imports_store
 from farwire.usage.store import queue as store
 from farwire.usage.store.queue import Guided, Priced, Refused, Waiting
@@ -41,6 +52,8 @@ CURRENCY_MISMATCH = "currency_mismatch"
 
 _FIRST: Final = UUID(int=0)
 _Plan = tuple[ProductId, PlanVersionId]
+_Priced = tuple[ProductId, PlanVersionId, tuple[UsageOverride, ...]]
+"""What a usage is priced by: its product, its plan version, and what was negotiated for its time."""
 
 
 class RateReport(msgspec.Struct, frozen=True):
@@ -206,6 +219,7 @@ async def _price_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int, after: U
         else:
             refused.append((answer, item.import_id))
     await rating.save_counters(tx, pricing.book)
+    await notices.publish_new(tx, pricing.crossed, clock.now())
     if priced:
         await _save_priced(tx, clock, priced, tally)
     await _save_refused(tx, clock, refused, tally)
@@ -241,33 +255,37 @@ class _Pricing:
     """Everything that pricing a batch needs, loaded once."""
 
     def __init__(
-        self, terms: Mapping[_Plan, _Terms | tuple[str, str]], book: CounterBook, portability: Portability
+        self,
+        terms: Mapping[_Priced, _Terms | tuple[str, str]],
+        products: Mapping[ProductId, Product],
+        book: CounterBook,
+        portability: Portability,
     ) -> None:
         self._terms = terms
+        self._products = products
         self.book = book
+        self.crossed: list[Crossing] = []
         self._portability = portability
 
     @classmethod
     async def load(cls, tx: Tx, guided: list[Guided]) -> _Pricing:
-        plans = {(item.product_id, item.plan_version_id) for item in guided}
-        product_ids = sorted({product_id for product_id, _ in plans})
+        product_ids = sorted({item.product_id for item in guided})
         products = await inventory.get_products(tx, product_ids)
         wanted = sorted({product.account_id for product in products.values()})
         found = await accounts.accounts_by_id(tx=tx, account_ids=wanted)
-        tariffs = {key: await _tariff(tx, key) for key in sorted({version_id for _, version_id in plans})}
+        wanted_terms = {_priced_by(item, products[item.product_id]) for item in guided}
+        tariffs = {key: await _tariff(tx, *key) for key in {(key[1], key[2]) for key in wanted_terms}}
         terms = {
-            (product_id, version_id): _terms(
-                tariffs[version_id], version_id, products[product_id], found[products[product_id].account_id]
-            )
-            for product_id, version_id in plans
+            key: _terms(tariffs[key[1], key[2]], key[1], products[key[0]], found[products[key[0]].account_id])
+            for key in wanted_terms
         }
         book = await rating.load_counters(tx, product_ids)
         portability = await rating.load_portability(tx, {item.destination for item in guided})
-        return cls(terms, book, portability)
+        return cls(terms, products, book, portability)
 
     def price(self, item: Guided) -> Priced | Refused:
         """Return the charge of one usage, moving the counters in memory; or why there is none."""
-        terms = self._terms[item.product_id, item.plan_version_id]
+        terms = self._terms[_priced_by(item, self._products[item.product_id])]
         if isinstance(terms, tuple):
             return Refused(item.usage_id, UsageState.SUSPENDED, *terms)
         view = self.book.view(
@@ -282,6 +300,8 @@ class _Pricing:
         if isinstance(charge, Refusal):
             return Refused(item.usage_id, UsageState.SUSPENDED, charge.reason.value, charge.detail)
         self.book.apply(view, charge)
+        if charge.counters:
+            self.crossed += notices.crossings(terms.tariff, view, charge, item.started_at)
         return Priced(
             usage_id=item.usage_id,
             import_id=item.import_id,
@@ -309,10 +329,24 @@ def _terms(
     return _Terms(tariff, account.cycle, product.started_at, starts, account.region, account.segment)
 
 
-async def _tariff(tx: Tx, plan_version_id: PlanVersionId) -> Tariff | str:
+def _priced_by(item: Guided, product: Product) -> _Priced:
+    """Return what prices a usage; what was negotiated counts at the usage's own time."""
+    if not product.overrides:
+        return item.product_id, item.plan_version_id, ()
+    held = (
+        product.override_at(price_id, item.started_at)
+        for price_id in sorted({override.price_id for override in product.overrides})
+    )
+    found = tuple(UsageOverride(o.price_id, o.price, o.percent, o.name) for o in held if o is not None)
+    return item.product_id, item.plan_version_id, found
+
+
+async def _tariff(
+    tx: Tx, plan_version_id: PlanVersionId, overrides: tuple[UsageOverride, ...]
+) -> Tariff | str:
     """Return the compiled tariff, or in words why there is none."""
     try:
-        return await rating.tariff_for(tx=tx, plan_version_id=plan_version_id)
+        return await rating.tariff_for(tx=tx, plan_version_id=plan_version_id, overrides=overrides)
     except (NotFound, Invalid) as error:
         return error.message
 
