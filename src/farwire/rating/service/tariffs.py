@@ -86,7 +86,8 @@ async def tariff_for(
 ) -> Tariff:
     """Return the tariff of a plan version with the decks as they are now. Compiled once per plan and deck versions.
 
-    ``overrides`` are negotiated prices; those of other than its usage prices change nothing. Raises ``NotFound`` (``catalog.plan_unknown``) and what ``compile_tariff`` and ``holidays_of`` raise.
+    ``overrides`` are negotiated prices; those of other than its usage prices change nothing.
+    Raises ``NotFound`` (``catalog.plan_unknown``) and what ``compile_tariff`` and ``holidays_of`` raise.
     """
     version = (await catalog.plan_versions(tx, [plan_version_id]))[plan_version_id]
     usage = {price.id for price in version.plan.usage} if overrides else set()
