@@ -38,6 +38,7 @@ _TOPICS: Final = (
     "account",
     "usage",
     "bill",
+    "message",
     "events",
     "jobs",
     "audit",
@@ -60,6 +61,7 @@ _APIS: Final = (
     "farwire.account.api.tmf666",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",
+    "farwire.communication.api.messages",
 )
 """Modules with ``ROUTES``, in the order of the API's documentation."""
 
