@@ -104,6 +104,9 @@ recurring = [{{ id = "monthly", label = "Monthly", price = {price}, in_advance =
 """
 
 
+HOME = Address("DE", {"street": "Deich", "house_number": "5", "postcode": "20459", "city": "Hamburg"})
+
+
 @dataclass
 class World:
     """One tenant with one company and one customer."""
@@ -136,7 +139,10 @@ class World:
 
     async def work(self, **options: int) -> Worked:
         return await ordering.work(
-            db=self.db, tenant_id=self.tenant_id, clock=self.clock, **options  # type: ignore[arg-type]
+            db=self.db,
+            tenant_id=self.tenant_id,
+            clock=self.clock,
+            **options,  # type: ignore[arg-type]
         )
 
     async def done(self, *items: ItemRequest, at: str | None = None) -> ProductOrder:
@@ -179,9 +185,7 @@ class World:
 
     async def cancel(self, order: ProductOrder) -> ProductOrder:
         async with self.db.transaction(self.tenant_id) as tx:
-            return await ordering.cancel_order(
-                tx=tx, clock=self.clock, order_id=order.id, reason="tested"
-            )
+            return await ordering.cancel_order(tx=tx, clock=self.clock, order_id=order.id, reason="tested")
 
     async def events(self, order: ProductOrder) -> list[str]:
         """Return the types of what was published about an order, without their prefix."""
@@ -218,7 +222,7 @@ async def operator(
         number_prefix="NL",
     )
     now = clock.now()
-    party = Party(PartyId(uuid7(now)), PartyKind.INDIVIDUAL, "Anna", Address("DE", {}), "de-DE", now)
+    party = Party(PartyId(uuid7(now)), PartyKind.INDIVIDUAL, "Anna", HOME, "de-DE", now)
     account = BillingAccount(
         AccountId(uuid7(now)), "100001", party.id, entity.id, entity.currency, 1, "Europe/Berlin", "de-DE",
         TaxClass.STANDARD, now,
