@@ -134,7 +134,7 @@ async def test_workers_load_neither_numeric_nor_document_libraries(served: Any) 
 def test_importing_the_api_loads_neither_numeric_nor_document_libraries() -> None:
     code = (
         "import sys; from farwire.app import api_routes; api_routes(); "
-        "print([m for m in ('numba', 'polars', 'pyarrow', 'numpy', 'reportlab') if m in sys.modules])"
+        "print([m for m in ('numba', 'polars', 'pyarrow', 'numpy', 'typst') if m in sys.modules])"
     )
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-HEAVY = ("numba", "polars", "pyarrow", "reportlab", "pandas", "holidays", "ijson", "hypothesis", "grimp")
+HEAVY = ("numba", "polars", "pyarrow", "typst", "pandas", "holidays", "ijson", "hypothesis", "grimp")
 """Slow to import or large in memory. The first four are the promise; the others have no work in a worker's start."""
 PROBE = """
 import sys
@@ -31,4 +31,4 @@ def test_an_api_worker_imports_nothing_heavy():
 
 
 def test_a_heavy_import_is_noticed():
-    assert _imported("import reportlab\n" + PROBE.format(heavy=HEAVY)) == "reportlab"
+    assert _imported("import typst\n" + PROBE.format(heavy=HEAVY)) == "typst"

@@ -11,11 +11,14 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from farwire.base.clock import MovableClock
+from farwire.base.canonical import JSON
+from farwire.base.clock import MovableClock, SystemClock
+from farwire.base.config import Settings
+from farwire.base.eventbus import new_event, operations, publish
 from farwire.base.jobs import Job, JobState, Schedule, Worker, service
-from farwire.base.storage import Database
+from farwire.base.storage import Database, open_relay
 from farwire.cli.worker import _keep_enqueueing, enqueue_for_all
-from farwire.kernel.ids import TenantId
+from farwire.kernel.ids import TenantId, uuid7
 from farwire.kernel.page import PageRequest
 from farwire.usage import jobs
 from farwire.usage.service import import_usage, load_profile, totals
@@ -68,14 +71,71 @@ async def test_a_schedule_that_cannot_be_enqueued_does_not_end_the_worker(
     await looking
 
 
+def _start(env: dict[str, str]) -> subprocess.Popen[str]:
+    command = [str(Path(sys.executable).parent / "farwire"), "worker"]
+    process = subprocess.Popen(command, env=os.environ | env, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "events for notices" in process.stderr.readline()
+    return process
+
+
+def _stop(process: subprocess.Popen[str], name: signal.Signals = signal.SIGTERM) -> int:
+    process.send_signal(name)
+    code = process.wait(timeout=30)
+    assert process.stderr is not None
+    process.stderr.close()
+    return code
+
+
 def test_a_worker_stops_cleanly_when_it_is_terminated(
     database_env: dict[str, str], tenant_id: TenantId
 ) -> None:
-    command = [str(Path(sys.executable).parent / "farwire"), "worker"]
-    process = subprocess.Popen(command, env=os.environ | database_env, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert "Stop with Ctrl-C" in process.stderr.readline()
+    process = _start(database_env)
     time.sleep(0.5)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 0, process.stderr.read()
-    process.stderr.close()
+    assert _stop(process) == 0
+
+
+async def _publish(db: Database, tenant_id: TenantId) -> None:
+    """Publish something that a subscriber of the installation follows."""
+    now = SystemClock().now()
+    data: dict[str, JSON] = {"party_id": str(uuid7())}
+    event = new_event(
+        tenant_id=tenant_id,
+        type="farwire.party.erased.v1",
+        subject="p",
+        occurred_at=now,
+        recorded_at=now,
+        data=data,
+    )
+    async with db.transaction(tenant_id) as tx:
+        await publish(tx, event)
+
+
+async def _behind(relay_db: Database) -> list[int]:
+    return [one.behind for one in await operations.subscribers(relay_db=relay_db) if one.name == "notices"]
+
+
+async def _until_delivered(relay_db: Database) -> None:
+    async with asyncio.timeout(20):
+        while await _behind(relay_db) != [0]:  # noqa: ASYNC110  # another process works
+            await asyncio.sleep(0.05)
+
+
+async def test_two_workers_deliver_events_and_the_next_goes_on_where_they_stopped(
+    db: Database, settings: Settings, tenant_id: TenantId, database_env: dict[str, str]
+) -> None:
+    relay_db = await open_relay(settings)
+    try:
+        both = [await asyncio.to_thread(_start, database_env) for _ in range(2)]
+        await _publish(db, tenant_id)
+        await _until_delivered(relay_db)
+        for process in both:
+            assert await asyncio.to_thread(_stop, process) == 0
+        await _publish(db, tenant_id)
+        assert await _behind(relay_db) != [0]
+        # The others gave the subscriber back, so this one need not wait for their lease to end.
+        third = await asyncio.to_thread(_start, database_env)
+        await _until_delivered(relay_db)
+        assert await asyncio.to_thread(_stop, third) == 0
+    finally:
+        await relay_db.close()

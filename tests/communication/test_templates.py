@@ -132,7 +132,8 @@ def test_values_are_text_and_stay_text(values: dict[str, str]) -> None:
     shown = render(text, values)
     assert shown.subject.isprintable()
     assert shown.body.startswith("{")
-    kept = "".join(c for c in values["name"].replace("\r\n", "\n") if c == "\n" or c.isprintable())
+    plain = values["name"].replace("\r\n", "\n").replace("\u00a0", " ").replace("\u202f", " ")
+    kept = "".join(c for c in plain if c == "\n" or c.isprintable())
     assert shown.body.startswith("{" + kept + "} ")
 
 

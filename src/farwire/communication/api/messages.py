@@ -95,7 +95,7 @@ class TemplateDocument(msgspec.Struct, frozen=True, rename="camel", omit_default
 
 
 class TemplateCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The next version of a text. ``variables`` and ``required`` are needed with the first text of a code of your own."""
+    """The next version of a text. The first one of a code of your own names its ``variables`` and ``required``."""
 
     code: Code
     language: Annotated[str, msgspec.Meta(min_length=2, max_length=35)]

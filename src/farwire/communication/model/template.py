@@ -173,7 +173,9 @@ def render(template: Template, values: Mapping[str, str]) -> Rendered:
 
 
 def _shown(value: str) -> str:
-    return "".join(c for c in value.replace("\r\n", "\n") if c == "\n" or c.isprintable())
+    """Return ``value`` as a message shows it. Spaces of print become plain ones: they would double a text message."""
+    plain = value.replace("\r\n", "\n").replace("\u00a0", " ").replace("\u202f", " ")
+    return "".join(c for c in plain if c == "\n" or c.isprintable())
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
