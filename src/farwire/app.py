@@ -58,9 +58,13 @@ _COMMANDS: Final = (
 _APIS: Final = (
     "farwire.tenant.api.whoami",
     "farwire.catalog.api.tmf620",
+    "farwire.catalog.api.catalogue",
+    "farwire.process.api.catalogue",
     "farwire.account.api.tmf666",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",
+    "farwire.billing.api.runs",
+    "farwire.billing.api.corrections",
     "farwire.communication.api.messages",
 )
 """Modules with ``ROUTES``, in the order of the API's documentation."""

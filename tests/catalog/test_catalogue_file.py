@@ -88,7 +88,13 @@ def test_a_wrong_field_is_named_by_its_path(old: str, new: str, field: str) -> N
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("text", ["", "=", "{", "[]", '{"offerings": 1}', "a = nan", "\x00", "offering = 1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "=", "{", "[]", '{"offerings": 1}', "a = nan", "\x00", "offering = 1"),
+        *("a = " + "[" * 5000, '{"a":' * 5000),
+    ],
+)
 def test_what_is_no_document_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         read_document(text)

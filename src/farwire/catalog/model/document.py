@@ -62,6 +62,8 @@ def _decode(text: str, type_: type[_T], name: str) -> _T:
         raise _field_error(error, type_) from None
     except msgspec.DecodeError as error:
         raise Invalid(f"{name} is not JSON: {error}", code="catalog.plan_syntax", field=name) from None
+    except RecursionError:
+        raise Invalid(f"{name} is nested too deeply", code="catalog.plan_syntax", field=name) from None
 
 
 def stored(kind: Kind, document: object) -> Document:

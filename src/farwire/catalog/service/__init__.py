@@ -27,11 +27,13 @@ from farwire.catalog.service.sale import (
     offerings_for,
     offerings_to_sell,
 )
+from farwire.catalog.store.listing import Publication
 
 __all__ = [
     "OPERATOR",
     "NotEligible",
     "NotSold",
+    "Publication",
     "Published",
     "PublishedCatalogue",
     "PublishedItem",

@@ -56,9 +56,11 @@ async def document_versions(tx: Tx, *, kind: Kind, codes: Sequence[str]) -> tupl
     return tuple(await store.versions_of(tx, kind, codes))
 
 
-async def list_entries(tx: Tx, *, kind: Kind, page: PageRequest = FIRST_PAGE) -> Page[Entry]:
-    """Return one page of the specifications (or offerings) of a kind, by code."""
-    items, total = await listing.entries(tx, kind, offset=page.offset, limit=page.limit)
+async def list_entries(
+    tx: Tx, *, kind: Kind, lifecycle: Lifecycle | None = None, page: PageRequest = FIRST_PAGE
+) -> Page[Entry]:
+    """Return one page of the specifications (or offerings) of a kind, in a state or in any, by code."""
+    items, total = await listing.entries(tx, kind, lifecycle, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)
 
 

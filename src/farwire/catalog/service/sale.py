@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from farwire.base.storage import Tx
@@ -174,11 +175,13 @@ async def offerings_for(
     segment: str = "",
     channel: str = "",
     at: datetime,
+    lifecycle: Lifecycle | None = None,
     page: PageRequest = FIRST_PAGE,
 ) -> Page[Offered]:
     """Return one page of what is sold at ``at`` in the region, to the segment, through the channel, by code.
 
-    It lists exactly what ``offering_to_sell`` would sell with the same answers; parts of bundles are in it.
+    ``lifecycle`` narrows it to what is active or launched. It lists exactly what ``offering_to_sell`` would sell with
+    the same answers; parts of bundles are in it.
     """
     items, total = await store.offered(
         tx,
@@ -186,7 +189,15 @@ async def offerings_for(
         segment=segment,
         channel=channel,
         at=at,
+        lifecycle=lifecycle,
         offset=page.offset,
         limit=page.limit,
     )
+    if not items and page.offset:  # beyond the end: what there is, is told all the same
+        first = replace(page, offset=0, limit=1)
+        total = (
+            await offerings_for(
+                tx, region=region, segment=segment, channel=channel, at=at, lifecycle=lifecycle, page=first
+            )
+        ).total
     return Page(items, total, page.offset, page.limit)

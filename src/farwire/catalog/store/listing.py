@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from farwire.base.storage import Tx
-from farwire.catalog.model import Entry, Kind
+from farwire.catalog.model import Entry, Kind, Lifecycle
 from farwire.catalog.store.catalogue import entry_from_row
 
 
@@ -33,17 +33,22 @@ class Publication:
     published_at: datetime
 
 
-async def entries(tx: Tx, kind: Kind, *, offset: int, limit: int) -> tuple[tuple[Entry, ...], int]:
+async def entries(
+    tx: Tx, kind: Kind, lifecycle: Lifecycle | None, *, offset: int, limit: int
+) -> tuple[tuple[Entry, ...], int]:
     """Return one page of the specifications or offerings of a kind, by code, and how many there are."""
     if kind is Kind.OFFERING:
-        source, names = "catalog.offering WHERE tenant_id = $1 AND $2 = 'offering'", "offering_id"
+        source, key = "catalog.offering WHERE tenant_id = $1 AND $2 = 'offering'", "offering_id"
     else:
-        source, names = "catalog.specification WHERE tenant_id = $1 AND kind = $2", "specification_id"
-    total: int = await tx.fetchval(f"SELECT count(*) FROM {source}", tx.tenant_id, kind.value)
+        source, key = "catalog.specification WHERE tenant_id = $1 AND kind = $2", "specification_id"
+    source += " AND ($3::text IS NULL OR lifecycle = $3)"
+    state = None if lifecycle is None else lifecycle.value
+    total: int = await tx.fetchval(f"SELECT count(*) FROM {source}", tx.tenant_id, kind.value, state)
     rows = await tx.fetch(
-        f"SELECT {names} AS id, $2 AS kind, code, name, lifecycle FROM {source} ORDER BY code OFFSET $3 LIMIT $4",
+        f"SELECT {key} AS id, $2 AS kind, code, name, lifecycle FROM {source} ORDER BY code OFFSET $4 LIMIT $5",
         tx.tenant_id,
         kind.value,
+        state,
         offset,
         limit,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from farwire.base.storage import Tx
-from farwire.catalog.model import Entry, Kind, Offered, Offering, PlanVersion
+from farwire.catalog.model import Entry, Kind, Lifecycle, Offered, Offering, PlanVersion
 from farwire.catalog.store.catalogue import document_of, entry_from_row
 from farwire.catalog.store.plans import plan_version_from_row
 from farwire.kernel.ids import OfferingId
@@ -70,13 +70,21 @@ async def offerings_at(tx: Tx, codes: Sequence[str], at: datetime) -> dict[str, 
 
 
 async def offered(
-    tx: Tx, *, region: str, segment: str, channel: str, at: datetime, offset: int, limit: int
+    tx: Tx,
+    *,
+    region: str,
+    segment: str,
+    channel: str,
+    at: datetime,
+    lifecycle: Lifecycle | None,
+    offset: int,
+    limit: int,
 ) -> tuple[tuple[Offered, ...], int]:
     """Return one page of what is sold then to whom, by code, and how much there is: one statement."""
     rows = await tx.fetch(
         "SELECT o.offering_id AS id, 'offering' AS kind, o.code, o.name, o.lifecycle, d.document AS terms, "
         f"p.number, p.document ->> 'currency' AS currency, count(*) OVER () AS total {_AT} "
-        "AND o.lifecycle IN ('active', 'launched') "
+        "AND o.lifecycle IN ('active', 'launched') AND ($8::text IS NULL OR o.lifecycle = $8) "
         "AND p.plan_version_id IS NOT NULL AND (p.valid_to IS NULL OR p.valid_to > $2) "
         f"AND CASE WHEN d.document IS NULL THEN NOT {_HAS_DOCUMENT} "
         "ELSE (d.valid_to IS NULL OR d.valid_to > $2) "
@@ -92,6 +100,7 @@ async def offered(
         channel,
         offset,
         limit,
+        None if lifecycle is None else lifecycle.value,
     )
     items = []
     for row in rows:
