@@ -76,6 +76,7 @@ _SUBSCRIBERS: Final[tuple[str, ...]] = ("farwire.process.notices", "farwire.proc
 
 _JOBS: Final = (
     "farwire.usage.jobs",
+    "farwire.billing.jobs",
     "farwire.communication.jobs",
     "farwire.ordering.jobs",
 )

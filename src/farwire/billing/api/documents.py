@@ -97,9 +97,9 @@ class BillingRateDocument(
     period_coverage: PeriodDocument
     tax_excluded_amount: MoneyDocument
     tax_category: str
-    product: LineProductRef
+    product: LineProductRef | None
     price_id: str
-    price_plan_version: str
+    price_plan_version: str | None
     quantity: int
     unit: str
     usage_count: int
@@ -193,9 +193,9 @@ def to_tmf_billing_rate(bill: Bill, line: BillLine) -> BillingRateDocument:
         period_coverage=PeriodDocument(timestamp(item.period.start), timestamp(item.period.end)),
         tax_excluded_amount=money(line.net_minor, bill.currency),
         tax_category=item.tax_category,
-        product=LineProductRef(str(item.product_id)),
+        product=None if item.product_id is None else LineProductRef(str(item.product_id)),
         price_id=item.price_id,
-        price_plan_version=str(item.plan_version_id),
+        price_plan_version=None if item.plan_version_id is None else str(item.plan_version_id),
         quantity=item.quantity,
         unit=item.unit,
         usage_count=item.records,

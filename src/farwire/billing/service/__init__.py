@@ -26,7 +26,7 @@ from farwire.billing.service.holding import (
     preview_bill,
     release_account,
 )
-from farwire.billing.service.note import approve_note, list_notes, reject_note, request_note
+from farwire.billing.service.note import approve_note, get_note, list_notes, reject_note, request_note
 from farwire.billing.service.policy import approval_of, set_approval
 from farwire.billing.service.preview import preview_products
 from farwire.billing.service.read import ExplainedLine, explain_line, get_bill, list_bills
@@ -37,6 +37,7 @@ from farwire.billing.service.run import (
     run_bills,
     run_failures,
     run_report,
+    run_reports,
     start_run,
     usual_issue_day,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "explain_line",
     "get_bill",
     "get_credit",
+    "get_note",
     "hold_account",
     "known_run",
     "list_bills",
@@ -79,6 +81,7 @@ __all__ = [
     "run_failures",
     "run_findings",
     "run_report",
+    "run_reports",
     "set_approval",
     "start_run",
     "usual_issue_day",

@@ -138,11 +138,7 @@ async def _decided(
     tx: Tx, note_id: BillId, *, approve: bool, actor: Actor, now: datetime
 ) -> tuple[Bill, NoteRequest]:
     await run_store.lock_billing(tx)
-    request = await store.get_note(tx, note_id)
-    if request is None:
-        raise NotFound(
-            "there is no such credit note", code="billing.note_unknown", field="credit_note", value=note_id
-        )
+    request = await get_note(tx, note_id=note_id)
     bill = await _bill(tx, request.bill_id)
     rule = await approval_of(tx, bill.legal_entity_id)
     decided = decide_note(request, approve=approve, approval=rule, actor=actor, now=now)
@@ -191,6 +187,16 @@ async def reject_note(tx: Tx, *, note_id: BillId, actor: Actor, now: datetime) -
     await audit.record(
         tx, actor=actor, action="billing.note_rejected", subject=str(note_id), at=now, detail={}
     )
+    return request
+
+
+async def get_note(tx: Tx, *, note_id: BillId) -> NoteRequest:
+    """Return who asked for a credit note and who decided. Raises ``NotFound`` (``billing.note_unknown``)."""
+    request = await store.get_note(tx, note_id)
+    if request is None:
+        raise NotFound(
+            "there is no such credit note", code="billing.note_unknown", field="credit_note", value=note_id
+        )
     return request
 
 

@@ -440,6 +440,14 @@ async def list_runs(*, db: Database, tenant_id: TenantId, page: PageRequest) -> 
     return Page(items, total, page.offset, page.limit)
 
 
+async def run_reports(*, db: Database, tenant_id: TenantId, page: PageRequest) -> Page[RunReport]:
+    """Return a page of runs with their counts, newest first."""
+    async with db.transaction(tenant_id) as tx:
+        runs, total = await run_store.list_runs(tx, offset=page.offset, limit=page.limit)
+        reports = tuple([await run_report(tx, run.id) for run in runs])
+    return Page(reports, total, page.offset, page.limit)
+
+
 async def run_failures(
     *, db: Database, tenant_id: TenantId, run_id: BillRunId, page: PageRequest
 ) -> Page[JournalEntry]:
