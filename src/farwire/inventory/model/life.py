@@ -74,8 +74,9 @@ def suspend(
 ) -> Suspension | None:
     """Return the suspension to add, None where the product is suspended for that reason at that time already.
 
-    A back-dated one ends where a later one for the same reason starts. Raises ``Invalid`` (``inventory.percent``),
-    ``Conflict`` (``inventory.not_active``, ``inventory.suspended_otherwise``: with another percentage).
+    A back-dated one ends where a later one for the same reason starts, or the product ended. Raises ``Invalid``
+    (``inventory.percent``), ``Conflict`` (``inventory.not_active``, ``inventory.suspended_otherwise``: with another
+    percentage).
     """
     if not 0 <= recurring_percent <= 100:
         raise Invalid(
@@ -97,7 +98,9 @@ def suspend(
                 fix="resume it first, then suspend it anew",
             )
         return None
-    later = min((one.valid_from for one in own if one.valid_from > at and not one.is_empty), default=None)
+    starts = [one.valid_from for one in own if one.valid_from > at and not one.is_empty]
+    ends = [] if product.ended_at is None else [product.ended_at]
+    later = min(starts + ends, default=None)
     return Suspension(reason, at, later, recurring_percent)
 
 

@@ -11,11 +11,12 @@ import asyncpg
 from farwire.base import eventbus
 from farwire.base.storage import Tx
 from farwire.inventory import events
-from farwire.inventory.model import Assignment, EndReason, Product, end, replan
+from farwire.inventory.model import Assignment, EndReason, Product, ProductState, end, replan
 from farwire.inventory.store import products as store
 from farwire.inventory.store import terms
 from farwire.kernel.errors import Conflict, NotFound
 from farwire.kernel.ids import AccountId, PlanVersionId, ProductId, SubscriberKey
+from farwire.kernel.page import Page, PageRequest
 
 
 class Overlap(Conflict):
@@ -60,6 +61,21 @@ async def products_by_account(
     for product in (await store.products_by_account(tx, account_ids)).values():
         by_account[product.account_id].append(product)
     return {account_id: tuple(products) for account_id, products in by_account.items()}
+
+
+async def list_products(
+    tx: Tx,
+    *,
+    page: PageRequest,
+    at: datetime,
+    account_id: AccountId | None = None,
+    state: ProductState | None = None,
+) -> Page[Product]:
+    """Return a page of products by their start; ``state`` is what they are at ``at``."""
+    items, total = await store.list_products(
+        tx, at, account_id=account_id, state=state, limit=page.limit, offset=page.offset
+    )
+    return Page(tuple(items), total, page.offset, page.limit)
 
 
 async def products_by_subscriber(

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from farwire.base import audit
 from farwire.base.storage import Tx
+from farwire.inventory.store import products, resources
 from farwire.inventory.store import subscribers as store
 from farwire.kernel.ids import SubscriberKey
 from farwire.kernel.tenancy import SYSTEM, Actor
@@ -44,7 +45,11 @@ async def erase_subscribers(
     """Destroy the link between these keys and their identifiers; return how many links there were.
 
     Usage and bills keep the keys, which then mean nobody. The same identifier gets a new key when it is seen again.
+    Numbers and SIMs forget which of these subscribers' products had them, except where one has it still.
     """
+    names = await store.identifiers_of(tx, keys)
+    held = await products.product_ids_of_subscribers(tx, keys)
+    await resources.forget_uses(tx, list(names.values()), held)
     count = await store.erase_subscribers(tx, keys)
     for key in keys:
         await audit.record(

@@ -75,8 +75,9 @@ async def add_override(tx: Tx, *, product_id: ProductId, override: PriceOverride
 
 def _check_override(override: PriceOverride) -> None:
     amounts = [amount for amount in (override.price, override.percent) if amount is not None]
+    amount_fits = len(amounts) == 1 and amounts[0].is_finite() and amounts[0] >= 0
     ends = override.valid_to is not None and override.valid_to <= override.valid_from
-    if len(amounts) != 1 or ends or not override.price_id or amounts[0] < 0 or not amounts[0].is_finite():
+    if not amount_fits or ends or not override.price_id:
         raise Invalid(
             "an override names a price and gives either another price or a percentage, for some time",
             code="inventory.override",

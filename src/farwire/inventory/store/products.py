@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from farwire.base.storage import Tx
-from farwire.inventory.model import Assignment, EndReason, PlanChange, Product
+from farwire.inventory.model import Assignment, EndReason, PlanChange, Product, ProductState
 from farwire.inventory.store import terms
 from farwire.kernel.ids import AccountId, OfferingId, OrderId, PlanVersionId, ProductId, SubscriberKey
 
@@ -130,15 +130,55 @@ async def products_by_account(tx: Tx, account_ids: Sequence[AccountId]) -> dict[
     return await _complete(tx, rows)
 
 
-async def products_of_subscribers(tx: Tx, keys: Sequence[SubscriberKey]) -> dict[ProductId, Product]:
-    """Return the products to which these subscribers are or were assigned."""
+_IN_STATE = {
+    ProductState.PENDING_ACTIVE: "started_at > $2",
+    ProductState.TERMINATED: "started_at <= $2 AND ended_at <= $2",
+    ProductState.ACTIVE: "started_at <= $2 AND (ended_at IS NULL OR ended_at > $2) AND NOT {suspended}",
+    ProductState.SUSPENDED: "started_at <= $2 AND (ended_at IS NULL OR ended_at > $2) AND {suspended}",
+}
+_SUSPENDED = (
+    "EXISTS (SELECT FROM inventory.suspension s WHERE s.tenant_id = $1 AND s.product_id = product.product_id "
+    "AND s.valid_from <= $2 AND (s.valid_to IS NULL OR s.valid_to > $2))"
+)
+
+
+async def list_products(
+    tx: Tx,
+    at: datetime,
+    *,
+    account_id: AccountId | None,
+    state: ProductState | None,
+    limit: int,
+    offset: int,
+) -> tuple[list[Product], int]:
+    """Return products by start, and how many there are; ``state`` is that of ``at``."""
+    wanted = "true" if state is None else _IN_STATE[state].format(suspended=_SUSPENDED)
+    where = f"($2::timestamptz IS NOT NULL) AND ($3::uuid IS NULL OR account_id = $3) AND {wanted}"
+    rows = await tx.fetch(
+        f"{_PRODUCT} AND {where} ORDER BY started_at, product_id LIMIT $4 OFFSET $5",
+        *(tx.tenant_id, at, account_id, limit, offset),
+    )
+    total = await tx.fetchval(
+        f"SELECT count(*) FROM inventory.product WHERE tenant_id = $1 AND {where}",
+        *(tx.tenant_id, at, account_id),
+    )
+    return list((await _complete(tx, rows)).values()), total
+
+
+async def product_ids_of_subscribers(tx: Tx, keys: Sequence[SubscriberKey]) -> list[ProductId]:
+    """Return the ids of the products to which these subscribers are or were assigned."""
     rows = await tx.fetch(
         "SELECT DISTINCT product_id FROM inventory.assignment "
         "WHERE tenant_id = $1 AND subscriber_key = ANY($2::uuid[])",
         tx.tenant_id,
         list(keys),
     )
-    return await products(tx, [ProductId(row["product_id"]) for row in rows])
+    return [ProductId(row["product_id"]) for row in rows]
+
+
+async def products_of_subscribers(tx: Tx, keys: Sequence[SubscriberKey]) -> dict[ProductId, Product]:
+    """Return the products to which these subscribers are or were assigned."""
+    return await products(tx, await product_ids_of_subscribers(tx, keys))
 
 
 async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:

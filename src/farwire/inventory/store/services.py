@@ -82,10 +82,13 @@ async def list_services(
     tx: Tx, product_id: ProductId | None, state: ServiceState | None, limit: int, offset: int
 ) -> tuple[list[Service], int]:
     """Return services by id (the order of their making), and how many there are."""
+    where = "WHERE ($2::uuid IS NULL OR product_id = $2) AND ($3::text IS NULL OR states[cardinality(states)] = $3)"
+    given = (tx.tenant_id, product_id, state)
     rows = await tx.fetch(
-        f"SELECT count(*) OVER () AS total, found.* FROM ({_SERVICES}) AS found "
-        "WHERE ($2::uuid IS NULL OR product_id = $2) AND ($3::text IS NULL OR states[cardinality(states)] = $3) "
-        "ORDER BY service_id LIMIT $4 OFFSET $5",
-        *(tx.tenant_id, product_id, state, limit, offset),
+        f"SELECT * FROM ({_SERVICES}) AS found {where} ORDER BY service_id LIMIT $4 OFFSET $5",
+        *given,
+        limit,
+        offset,
     )
-    return [_service(row) for row in rows], rows[0]["total"] if rows else 0
+    total = await tx.fetchval(f"SELECT count(*) FROM ({_SERVICES}) AS found {where}", *given)
+    return [_service(row) for row in rows], total
