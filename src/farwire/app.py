@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from functools import partial
 from importlib import import_module, metadata
 from io import TextIOWrapper
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from farwire.base.clock import Clock
     from farwire.base.storage import Database
     from farwire.base.web import AnyRoute, Api
+    from farwire.billing.model import Bill
+    from farwire.cli.shell import Session
+    from farwire.demo.checklist import Played
 
 HELP: Final = """Farwire, an open operator platform: records in, exact bills out, each line explained.
 
 [bold]Start here[/bold]
 
-  farwire demo                                 a month of an operator, rated, billed and checked
+  farwire demo                                 sell, deliver, rate, bill, collect: played and checked
   farwire tenant create acme --country DE      your own operator
   farwire serve                                the API, with its page at /docs
 
@@ -60,7 +64,10 @@ _APIS: Final = (
     "farwire.catalog.api.tmf620",
     "farwire.catalog.api.catalogue",
     "farwire.process.api.catalogue",
+    "farwire.party.api.parties",
     "farwire.account.api.tmf666",
+    "farwire.account.api.accounts",
+    "farwire.agreement.api.agreements",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",
     "farwire.billing.api.runs",
@@ -75,6 +82,7 @@ _SUBSCRIBERS: Final[tuple[str, ...]] = ("farwire.process.notices", "farwire.proc
 
 
 _JOBS: Final = (
+    "farwire.party.jobs",
     "farwire.usage.jobs",
     "farwire.billing.jobs",
     "farwire.communication.jobs",
@@ -89,13 +97,18 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+class Day(StrEnum):
+    """What the demo can play."""
+
+    MONTH = "month"
+    A = "a"
+
+
 def demo(
-    tenant: Annotated[
-        str, typer.Option("--tenant", "-t", help="The operator that the demo makes and plays on.")
-    ] = "nordlicht",
+    day: Annotated[Day | None, typer.Option(help="Play one of them only. Default: all.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for its files and the invoice. Default: demo/ in the data folder."),
+        typer.Option(help="Folder for its files and the invoices. Default: demo/ in the data folder."),
     ] = None,
     svg: Annotated[
         Path | None, typer.Option(help="Also write the checklist as a picture.", hidden=True)
@@ -104,39 +117,69 @@ def demo(
         bool, typer.Option("--json", help="Print one JSON document instead of tables.")
     ] = False,
 ) -> None:
-    """Play June 2026 of a German mobile operator: import, rate, bill, and check everything against the truth.
+    """Play an operator's days with a movable clock, and check everything against the truth.
 
-    A seeded generator writes the records of 203 customers with duplicates, broken rows and a deck that lacks a
-    destination, and knows every bill to the cent. Ends with 1 if a line of the checklist is not ok. Playing it again
-    is harmless: what is done is found and checked again.
+    [bold]month[/bold] is June 2026 of 203 customers: records with duplicates and broken rows, a price list that lacks a
+    destination, bills equal to the truth of a seeded generator. [bold]a[/bold] is day A, in Germany and in Nigeria:
+    publish an offer, sell it, deliver it, take its usage in, bill it, collect the money. Ends with 1 if a line of the
+    checklist is not ok. Playing it again is harmless: what is done is found and checked again.
 
     [bold]Then look around[/bold]
 
-      farwire bill list --tenant nordlicht
+      farwire bill list --tenant hanse
 
-      farwire bill explain NM-2026-0000001 --tenant nordlicht
+      farwire bill explain HM-2026-0000001 --tenant hanse
     """
     from farwire.cli.shell import ExitCode, Session, run
-    from farwire.demo.play import MISSING_DAYS, play
+    from farwire.demo.play import MISSING
 
     async def act(session: Session) -> None:
         folder = out or session.settings.data_dir / "demo"
-        played = await play(db=session.db, folder=folder, say=session.out.note, tenant_name=tenant)
-        checks, invoice = played.checks, str(played.invoice)
+        played: list[Played] = [await _play(session, one, folder) for one in (Day if day is None else [day])]
+        ok = all(one.checks.ok for one in played)
         if as_json:
-            session.out.document(
-                {"ok": checks.ok, "checks": checks.as_rows(), "invoice": invoice, "missing": MISSING_DAYS}
-            )
-        else:
-            session.out.show(checks.as_table("June 2026 of Nordlicht Mobil"), svg=svg)
-            session.out.note(
-                f"\nInvoice: {invoice}\nWhy each line: farwire bill explain {played.number} --tenant {tenant}"
-            )
-            session.out.note("\nNot played yet:\n" + "\n".join(f"  {day}" for day in MISSING_DAYS))
-        if not checks.ok:
+            documents = [one.as_document() for one in played]
+            session.out.document({"ok": ok, "played": documents, "missing": MISSING})
+        for one in () if as_json else played:
+            session.out.show(one.checks.as_table(one.title), svg=svg)
+            for tenant, (number, path) in one.invoices.items():
+                session.out.note(
+                    f"\nInvoice: {path}\nWhy each line: farwire bill explain {number} --tenant {tenant}"
+                )
+        if not as_json:
+            session.out.note("\nNot played yet:\n" + "\n".join(f"  {what}" for what in MISSING))
+        if not ok:
             raise typer.Exit(ExitCode.DIFFERENCE)
 
     run(act, as_json)
+
+
+async def _play(session: Session, day: Day, folder: Path) -> Played:
+    """Play one day, with the events delivered as a worker would."""
+    from farwire.base.storage import open_relay
+    from farwire.demo.day_a.play import play_day_a
+    from farwire.demo.day_a.stage import House
+    from farwire.demo.play import play
+
+    if day is Day.MONTH:
+        return await play(db=session.db, folder=folder, say=session.out.note)
+    relay_db = await open_relay(session.settings)
+    try:
+        deliver = partial(deliver_events, db=session.db, relay_db=relay_db)
+        return await play_day_a(House(session.db, folder, session.out.note, deliver, bill_as_json))
+    finally:
+        await relay_db.close()
+
+
+def bill_as_json(bill: Bill) -> bytes:
+    """Return a bill with its lines as the API shows them."""
+    import msgspec
+
+    from farwire.billing.api.documents import to_tmf_billing_rate, to_tmf_customer_bill
+
+    lines = [to_tmf_billing_rate(bill, line) for line in bill.lines]
+    document = {"customerBill": to_tmf_customer_bill(bill, whole=True), "appliedCustomerBillingRate": lines}
+    return msgspec.json.format(msgspec.json.encode(document), indent=2)
 
 
 def worker() -> None:

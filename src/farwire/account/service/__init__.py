@@ -21,7 +21,7 @@ from farwire.account.service.accounts import (
     open_account,
     set_parent,
 )
-from farwire.account.service.moving import change_address, check_postal
+from farwire.account.service.moving import change_address
 from farwire.account.service.routes import add_route, end_route, routes_of, routes_to
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "change_address",
     "change_cycle",
     "change_terms",
-    "check_postal",
     "check_tax_class",
     "close_account",
     "count_accounts",

@@ -9,8 +9,6 @@ from farwire.account.model.moves import tax_class_at
 from farwire.account.service.accounts import accounts_of_party, save_terms
 from farwire.account.store import accounts as store
 from farwire.base.storage import Tx
-from farwire.country.model import check_address
-from farwire.country.service import load_pack, pack_codes
 from farwire.kernel.ids import PartyId
 from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.party import service as parties
@@ -38,7 +36,7 @@ async def change_address(
     after = await parties.move_party(
         tx, party_id=party_id, address=address, valid_from=valid_from, now=now, actor=actor
     )
-    check_postal(address, after.name)
+    parties.check_postal(address, after.name)
     held = await accounts_of_party(tx, party_id)
     locked = await store.lock_accounts(tx, [one.id for one in held if one.closed_at is None])
     entities = await tenants.legal_entities(tx)
@@ -49,15 +47,3 @@ async def change_address(
         moved = with_terms(account, change, valid_from)
         saved.append(await save_terms(tx, account, moved, valid_from, now, actor))
     return after, tuple(saved)
-
-
-def check_postal(address: Address, name: str) -> None:
-    """Raise ``Invalid`` (``country.address_field_…``) where a letter to ``name`` would not arrive, as far as is known.
-
-    The address of a country without a pack is taken as it is.
-    """
-    if address.country in pack_codes():
-        # The name on the envelope is the party's unless the address has its own.
-        problems = check_address(load_pack(address.country), {"name": name, **address.fields})
-        if problems:
-            raise problems[0]

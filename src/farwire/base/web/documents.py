@@ -12,6 +12,10 @@ import msgspec
 
 from farwire.kernel.errors import Invalid
 from farwire.kernel.page import Page
+from farwire.kernel.time import as_utc
+
+FIRST_YEAR: Final = 1990
+LAST_YEAR: Final = 2200
 
 ALWAYS: Final = frozenset({"id", "href", "@type"})
 """Attributes that ``fields`` never removes (TMF630 part 1, attribute selection)."""
@@ -30,6 +34,18 @@ class MoneyDocument(msgspec.Struct, frozen=True):
 def timestamp(at: datetime) -> str:
     """Return ``at`` as RFC 3339 with Z."""
     return at.isoformat().replace("+00:00", "Z")
+
+
+def moment(at: datetime, *, field: str) -> datetime:
+    """Return a time of a request's body in UTC. Raises ``Invalid`` (``web.time_out_of_range``) for a far year."""
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        raise Invalid(
+            f"the year is outside {FIRST_YEAR} to {LAST_YEAR}",
+            code="web.time_out_of_range",
+            field=field,
+            value=at.isoformat(),
+        )
+    return as_utc(at, field=field)
 
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode

@@ -11,6 +11,8 @@ from farwire.base import audit, eventbus
 from farwire.base.canonical import JSON
 from farwire.base.clock import Clock
 from farwire.base.storage import Tx
+from farwire.country.model import check_address
+from farwire.country.service import load_pack, pack_codes
 from farwire.kernel.errors import Conflict, Invalid, NotFound
 from farwire.kernel.ids import PartyId
 from farwire.kernel.page import Page, PageRequest
@@ -282,3 +284,15 @@ async def erase_party(*, tx: Tx, clock: Clock, party_id: PartyId, actor: Actor =
         await eventbus.publish(tx, party_event(PARTY_ERASED, party_id, {}, tenant_id=tx.tenant_id, at=now))
         await audit.record(tx, actor=actor, action="party.erased", subject=str(party_id), at=now, detail={})
     return after
+
+
+def check_postal(address: Address, name: str) -> None:
+    """Raise ``Invalid`` (``country.address_field_…``) where a letter to ``name`` would not arrive, as far as is known.
+
+    The address of a country without a pack is taken as it is.
+    """
+    if address.country in pack_codes():
+        # The name on the envelope is the party's unless the address has its own.
+        problems = check_address(load_pack(address.country), {"name": name.strip() or "-", **address.fields})
+        if problems:
+            raise problems[0]

@@ -22,6 +22,7 @@ from farwire.tenant.service.tenants import (
     list_tenants,
     revoke_key,
     tenant_by_name,
+    this_tenant,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "revoke_key",
     "set_chart_code",
     "tenant_by_name",
+    "this_tenant",
 ]

@@ -9,7 +9,7 @@ from typing import Final
 from farwire.base import audit
 from farwire.base.authz import Principal, Role
 from farwire.base.clock import Clock
-from farwire.base.storage import Database
+from farwire.base.storage import Database, Tx
 from farwire.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from farwire.kernel.ids import KeyId, TenantId, uuid7
 from farwire.kernel.page import Page, PageRequest
@@ -102,6 +102,14 @@ async def get_tenant(*, db: Database, tenant_id: TenantId) -> Tenant:
         found = await store.tenant_by_id(tx, tenant_id)
     if found is None:
         raise NotFound("there is no such tenant", code="tenant.unknown", field="tenant", value=tenant_id)
+    return found
+
+
+async def this_tenant(tx: Tx) -> Tenant:
+    """Return the tenant of the transaction. Raises ``NotFound`` (``tenant.unknown``)."""
+    found = await store.tenant_by_id(tx, tx.tenant_id)
+    if found is None:
+        raise NotFound("there is no such tenant", code="tenant.unknown", field="tenant", value=tx.tenant_id)
     return found
 
 

@@ -1,0 +1,219 @@
+"""Customers over HTTP: parties, consents, proofs, accounts, routes, moves and agreements, with keys and roles."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from farwire.app import api_routes
+from farwire.base.authz import Principal, Role
+from farwire.base.clock import MovableClock
+from farwire.base.config import Settings
+from farwire.base.storage import Database
+from farwire.base.web import build_api
+from farwire.catalog import service as catalog
+from farwire.catalog.model import read_plan
+from farwire.kernel.ids import TenantId
+from farwire.tenant import service as tenants
+from farwire.tenant.model import Address
+from farwire.tenant.service import KeyRefused
+
+V1 = "/farwire/v1"
+ADDRESS = {
+    "country": "DE",
+    "region": "DE-HH",
+    "fields": {"street": "Deichstraße", "house_number": "5", "postcode": "20459", "city": "Hamburg"},
+}
+ANNA = {
+    "kind": "individual",
+    "name": "Anna Jürgensen",
+    "language": "de-DE",
+    "address": ADDRESS,
+    "contacts": [{"kind": "email", "value": "anna@example.org", "preferred": True}],
+}
+PLAN = """
+offering = "flex-m"
+name = "Flex M"
+valid_from = 2026-01-01T00:00:00+01:00
+currency = "EUR"
+zone = "Europe/Berlin"
+prices_include_tax = false
+recurring = [{ id = "monthly", price = 20 }]
+"""
+
+
+class Caller:
+    """One key that calls; each POST has a key of its own unless ``key`` repeats one."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self.posts = 0
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.client.get(V1 + path)
+
+    async def post(self, path: str, body: object = None, *, key: str = "") -> httpx.Response:
+        self.posts += 1
+        headers = {"Idempotency-Key": key or f"{id(self)}-{self.posts}"}
+        return await self.client.post(V1 + path, json=body, headers=headers)
+
+    async def patch(self, path: str, body: object) -> httpx.Response:
+        return await self.client.patch(V1 + path, json=body)
+
+
+@pytest.fixture
+async def call(db: Database, settings: Settings, clock: MovableClock, tenant_id: TenantId):
+    """Return a maker of callers: ``await call(role, tenant)``."""
+
+    async def principal(database: Database, text: str) -> Principal | None:
+        try:
+            return await tenants.authenticate(db=database, clock=clock, text=text)
+        except KeyRefused:
+            return None
+
+    api = build_api(api_routes(), database=db, clock=clock, settings=settings, authenticate=principal)
+
+    async def caller(role: Role = Role.AGENT, tenant: TenantId = tenant_id) -> Caller:
+        key, _ = await tenants.create_key(db=db, clock=clock, tenant_id=tenant, role=role, label="test")
+        return Caller(
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=api),
+                base_url="http://farwire",
+                headers={"Authorization": f"Bearer {key}"},
+            )
+        )
+
+    return caller
+
+
+async def company(db: Database, clock: MovableClock, tenant_id: TenantId) -> str:
+    entity = await tenants.add_legal_entity(
+        db=db, clock=clock, tenant_id=tenant_id, name="NL GmbH", vat_id="DE123456789",
+        address=Address("DE", ADDRESS["fields"]), country="DE", currency_code="EUR",  # type: ignore[arg-type]
+        zone_name="Europe/Berlin", number_prefix="NL",
+    )  # fmt: skip
+    return str(entity.id)
+
+
+async def test_a_customer_is_added_verified_and_asked(call, other_tenant_id: TenantId) -> None:
+    agent = await call()
+    added = await agent.post("/parties", ANNA, key="anna")
+    again = await agent.post("/parties", ANNA, key="anna")
+    assert (added.status_code, again.status_code) == (201, 201)
+    assert again.json()["id"] == added.json()["id"]
+    href = added.json()["href"].removeprefix(V1)
+    assert (await agent.get("/parties?name=anna")).json() == [added.json()]
+    changed = await agent.patch(href, {"version": 1, "familyName": "Jürgensen"})
+    assert (changed.json()["familyName"], changed.json()["version"]) == ("Jürgensen", 2)
+    assert (await agent.patch(href, {"version": 1, "name": "X"})).status_code == 409
+    word = {"purpose": "marketing", "channel": "email", "granted": True, "source": "web"}
+    assert (await agent.post(f"{href}/consents", word)).status_code == 201
+    assert [one["granted"] for one in (await agent.get(f"{href}/consents")).json()] == [True]
+    shown = {"document": "passport", "issuingCountry": "DE", "number": "L01X00T47", "expiresOn": "2030-01-01"}
+    submitted = await agent.post(f"{href}/kyc", shown)
+    assert (submitted.status_code, submitted.json()["last4"]) == (201, "0T47")
+    assert "L01X00T47" not in submitted.text
+    integrator = await call(Role.INTEGRATOR)
+    assert (await integrator.post(f"{href}/kyc/decision", {"verified": True})).status_code == 403
+    assert (await agent.post(f"{href}/kyc/decision", {"verified": True})).json()["state"] == "verified"
+    assert (await agent.post(f"{href}/kyc/decision", {"verified": True})).status_code == 409
+    assert [one["attempt"] for one in (await agent.get(f"{href}/kyc")).json()] == [1]
+    assert (await agent.get(href)).json()["kyc"] == "verified"
+    stranger = await call(Role.TENANT_ADMIN, other_tenant_id)
+    for answer in (
+        await stranger.get(href),
+        await stranger.patch(href, {"name": "X"}),
+        await stranger.get(f"{href}/consents"),
+        await stranger.post(f"{href}/kyc/decision", {"verified": True}),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (404, "party.unknown")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"name": " "}, "party.name_missing"),
+        ({"address": {"country": "DE", "fields": {"city": "Kiel"}}}, "country.address_field_missing"),
+        ({"parentId": "x"}, "ids.malformed"),
+        ({"contacts": [{"kind": "email", "value": "anna"}]}, "party.contact"),
+    ],
+)
+async def test_a_bad_party_is_refused_with_its_reason(call, change: dict[str, object], code: str) -> None:
+    answer = await (await call()).post("/parties", ANNA | change)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+async def test_accounts_are_opened_changed_routed_and_follow_a_move(
+    call, db: Database, clock: MovableClock, tenant_id: TenantId, other_tenant_id: TenantId
+) -> None:
+    agent, entity = await call(), await company(db, clock, tenant_id)
+    party = (await agent.post("/parties", ANNA)).json()["id"]
+    wanted = {"partyId": party, "legalEntityId": entity, "language": "de-DE"}
+    one, firm = [
+        (
+            await agent.post("/accounts", wanted | {"number": number, "openedAt": "2026-06-01T00:00:00Z"})
+        ).json()
+        for number in ("100001", "100002")
+    ]
+    assert (one["currency"], one["region"], one["timeZone"]) == ("EUR", "DE-HH", "Europe/Berlin")
+    assert (await agent.post("/accounts", wanted | {"number": "100001"})).status_code == 409
+    href = one["href"].removeprefix(V1)
+    assert (await agent.patch(href, {"delivery": "portal", "version": 1})).json()["delivery"] == "portal"
+    terms = {"purchaseOrder": "PO-7", "validFrom": "2026-07-01T00:00:00Z"}
+    assert (await agent.post(f"{href}/terms", terms)).json()["former"][0]["purchaseOrder"] == ""
+    route = {
+        "payerAccountId": firm["id"],
+        "kinds": ["usage"],
+        "percent": "60",
+        "validFrom": "2026-06-01T00:00:00Z",
+    }
+    assert (await agent.post(f"{href}/routes", route)).status_code == 201
+    assert (await agent.post(f"{href}/routes", route | {"percent": "101"})).status_code == 400
+    ended = await agent.post(
+        f"{href}/routes/end", {"payerAccountId": firm["id"], "at": "2026-06-20T00:00:00Z"}
+    )
+    assert (await agent.get(f"{href}/routes")).json() == [ended.json()]
+    clock.set(clock.now().replace(month=6, day=20))
+    move = ADDRESS | {"partyId": party, "region": "DE-BY", "validFrom": "2026-06-15T00:00:00Z"}
+    moved = await agent.post("/moves", move)
+    assert [account["region"] for account in moved.json()["accounts"]] == ["DE-BY", "DE-BY"]
+    assert (await agent.get(href)).json()["region"] == "DE-BY"
+    assert [account["number"] for account in (await agent.get("/accounts")).json()] == ["100001", "100002"]
+    stranger = await call(Role.TENANT_ADMIN, other_tenant_id)
+    for answer in (
+        await stranger.get(href),
+        await stranger.patch(href, {"segment": "x"}),
+        await stranger.post(f"{href}/routes", route),
+        await stranger.post("/moves", move),
+    ):
+        assert answer.status_code == 404
+
+
+async def test_an_agreement_needs_two_keys(
+    call, db: Database, clock: MovableClock, tenant_id: TenantId, other_tenant_id: TenantId
+) -> None:
+    async with db.transaction(tenant_id) as tx:
+        await catalog.publish_plan(tx=tx, clock=clock, plan=read_plan(PLAN))
+    seller, head = await call(), await call(Role.TENANT_ADMIN)
+    party = (await seller.post("/parties", ANNA)).json()["id"]
+    item = {"offering": "flex-m", "overrides": [{"priceId": "monthly", "price": "15.50"}]}
+    draft = {"number": "A-1", "partyId": party, "items": [item], "validFrom": "2026-06-01T00:00:00Z"}
+    assert (await seller.post("/agreements", draft)).status_code == 201
+    answer = await seller.post("/agreements/A-1/approval")
+    assert (answer.status_code, answer.json()["code"]) == (403, "authz.four_eyes")
+    assert (await head.post("/agreements/A-1/approval")).json()["state"] == "active"
+    amended = {"items": [{"offering": "flex-m"}], "validFrom": "2026-08-01T00:00:00Z"}
+    assert (await seller.post("/agreements/A-1/amendments", amended)).json()["version"] == 2
+    assert (await head.post("/agreements/A-1/approval")).status_code == 200
+    assert (await head.post("/agreements/A-1/termination", {"at": "2026-09-01T00:00:00Z"})).status_code == 200
+    versions = (await seller.get("/agreements/A-1")).json()
+    assert [(one["state"], one["validTo"]) for one in versions] == [
+        ("terminated", "2026-08-01T00:00:00Z"),
+        ("terminated", "2026-09-01T00:00:00Z"),
+    ]
+    wrong = draft | {"number": "A-2", "items": [item | {"overrides": [{"priceId": "montly", "price": "1"}]}]}
+    assert (await seller.post("/agreements", wrong)).json()["code"] == "agreement.price_unknown"
+    assert len((await seller.get("/agreements")).json()) == 2
+    stranger = await call(Role.TENANT_ADMIN, other_tenant_id)
+    assert (await stranger.get("/agreements/A-1")).status_code == 404
+    assert (await stranger.post("/agreements/A-1/approval")).status_code == 404
