@@ -49,7 +49,8 @@ async def test_a_card_is_charged_once_however_often_it_is_asked(till: Till) -> N
     async with till.db.transaction(till.tenant_id) as tx:
         notice = await CARD.notice(tx, key="k1", at=till.clock.now())
     told = await tell(till, MethodKind.CARD, notice)
-    assert told is not None and told.id == first.payment_id
+    assert told is not None
+    assert told.id == first.payment_id
     with pytest.raises(Conflict):
         await take(till, MethodKind.CARD, "tok_good", amount="1.00")
     await till.sound()
@@ -74,7 +75,8 @@ async def test_a_silent_gateway_is_believed_when_its_notice_comes_late(till: Til
     assert given_up.state is ChargeState.FAILED
     till.clock.advance(timedelta(days=1))
     payment = await tell(till, MethodKind.CARD, notice)
-    assert payment is not None and payment.left_minor == 0
+    assert payment is not None
+    assert payment.left_minor == 0
     assert await till.open() == {}
     assert (await take(till, MethodKind.CARD, "tok_silent")).state is ChargeState.DONE
     await till.sound()
@@ -112,7 +114,8 @@ async def test_who_pays_unasked_is_found_by_the_number_or_waits_in_suspense(
             tx, reference="mm-9", account=account, amount=eur("5.00"), at=till.clock.now()
         )
     payment = await tell(till, MethodKind.MOBILE_MONEY, notice)
-    assert payment is not None and payment.state is PaymentState(state)
+    assert payment is not None
+    assert payment.state is PaymentState(state)
     await till.sound()
 
 

@@ -395,6 +395,7 @@ async def test_a_statement_shows_opening_movements_and_closing(till: Till) -> No
     account = await till.account()
     await till.bill(account, "20.00", on=date(2026, 5, 1))
     bill = await till.bill(account, "30.00", on=date(2026, 6, 1))
+    till.clock.advance(timedelta(seconds=1))
     paid = await till.pay(account, "60.00", "bank-1")
     async with till.db.transaction(till.tenant_id) as tx:
         (found,) = await payments.statement(

@@ -17,6 +17,17 @@ CREATE INDEX deferral_waiting ON billing.deferral (tenant_id, legal_entity_id, m
 CREATE INDEX deferral_earned ON billing.deferral (tenant_id, entry_id) WHERE entry_id IS NOT NULL;
 SELECT base.tenant_table('billing', 'deferral');
 
+-- On which day each bill was booked: its own date, or a later one where the books of that were closed.
+CREATE TABLE billing.booking (
+    tenant_id       uuid NOT NULL,
+    bill_id         uuid NOT NULL,
+    legal_entity_id uuid NOT NULL,
+    booked_on       date NOT NULL,
+    PRIMARY KEY (tenant_id, bill_id),
+    FOREIGN KEY (tenant_id, bill_id) REFERENCES billing.bill (tenant_id, bill_id)
+);
+SELECT base.tenant_table('billing', 'booking', append_only => true);
+
 -- What was earned by the end of a month and not billed in it, by account: the detail of that month's accrual entry.
 CREATE TABLE billing.accrual (
     tenant_id       uuid NOT NULL,

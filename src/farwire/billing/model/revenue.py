@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from farwire.billing.model.bill import Bill, LineKind
-from farwire.kernel.ids import BillId, EntryId, uuid7
+from farwire.kernel.ids import AccountId, BillId, EntryId, uuid7
 from farwire.kernel.money import Currency, split
 from farwire.kernel.time import Period, zone
 from farwire.ledger.model import Book, Entry, Posting, book_of_revenue, first_of_month
@@ -156,3 +156,28 @@ def entry_of(
     return Entry(
         EntryId(uuid7(at)), bill.legal_entity_id, booked_on, at, SOURCE, str(bill.id), kept, occurred_on
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Accrual:
+    """What an account's lines of one kind earned by the end of a month and no bill of it charged. Minor units."""
+
+    account_id: AccountId
+    book: Book
+    currency: Currency
+    amount_minor: int
+
+
+def earned_before(kind: LineKind, net_minor: int, period: Period, end: datetime, zone_name: str) -> int:
+    """Return what of a line is earned before the instant ``end``, the start of a local day.
+
+    Charges over time earn by their local days; what is due once is earned when it happens. A credit counts when it is
+    given, so nothing of it is earned before its bill.
+    """
+    if kind is LineKind.CREDIT or period.start >= end:
+        return 0
+    if kind is LineKind.ONE_OFF or period.end <= end:
+        return net_minor
+    before, after = period.cut(end)
+    days = (before.days(zone(zone_name)), after.days(zone(zone_name)))
+    return split(net_minor, days)[0]

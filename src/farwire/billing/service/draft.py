@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -144,6 +145,35 @@ async def preview_cycle(
     wanted = {product.id: cycle for product in batch.facts.products.get(account.id, ())}
     _keep_usage(batch, [account], await usage.pending_totals(tx, cycles=wanted))
     return _draft(account, batch, BillId(uuid7(now)))[0]
+
+
+async def preview_cycles(
+    tx: Tx,
+    *,
+    accounts: Sequence[BillingAccount],
+    cycle: Period,
+    usage_until: datetime,
+    issue_on: date,
+    now: datetime,
+) -> Sequence[Bill]:
+    """Return the bills that ``accounts`` would get for ``cycle``, with the usage before ``usage_until`` only.
+
+    Set-based; nothing is saved. Who would get none, or would fail, is left out.
+    """
+    batch = await _load(tx, None, issue_on, cycle, accounts, now)
+    sound = [account for account in accounts if _charge(account, batch)]
+    until = Period(cycle.start, max(min(cycle.end, usage_until), cycle.start + timedelta(microseconds=1)))
+    wanted = {
+        product.id: until for account in sound for product in batch.facts.products.get(account.id, ())
+    }
+    _keep_usage(batch, sound, await usage.pending_totals(tx, cycles=wanted))
+    bills: list[Bill] = []
+    for account in sound:
+        with suppress(*_OF_ONE_ACCOUNT):
+            bill, _ = _draft(account, batch, BillId(uuid7(now)))
+            if bill is not None:
+                bills.append(bill)
+    return bills
 
 
 def _charge(account: BillingAccount, batch: _Batch) -> bool:

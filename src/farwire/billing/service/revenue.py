@@ -40,7 +40,9 @@ async def book_bills(tx: Tx, issued: Sequence[Bill], at: datetime) -> None:
     posted = await ledger.post_entries(tx=tx, entries=entries)
     check(posted == len(issued), "billing.booked_before", "a draft was already in the ledger")
     await store.add_deferrals(tx, by_id, [one for found in deferrals.values() for one in found])
-    await payments.add_open_items(tx, [_open_item(bill, at) for bill in issued], now=at)
+    await store.add_bookings(tx, issued, booked_on)
+    corrected = frozenset(bill.corrects.bill_id for bill in issued if bill.corrects is not None)
+    await payments.add_open_items(tx, [_open_item(bill, at) for bill in issued], now=at, first=corrected)
 
 
 def _open_item(bill: Bill, at: datetime) -> OpenItem:
@@ -48,7 +50,7 @@ def _open_item(bill: Bill, at: datetime) -> OpenItem:
         id=OpenItemId(uuid7(at)),
         account_id=bill.account_id,
         legal_entity_id=bill.legal_entity_id,
-        kind=ItemKind.BILL if bill.total_minor >= 0 else ItemKind.CREDIT_NOTE,
+        kind=ItemKind(bill.kind.value),
         document_id=bill.id,
         number=bill.number or "",
         issued_on=bill.issue_on,

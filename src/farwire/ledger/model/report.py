@@ -60,6 +60,7 @@ class JournalRow:
     legal_entity_id: LegalEntityId
     month: date
     source: str
+    book: Book
     code: str
     name: str
     currency: Currency

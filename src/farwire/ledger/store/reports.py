@@ -161,6 +161,7 @@ async def journal(tx: Tx, *, entity: LegalEntityId, first: date, after_last: dat
             entity,
             row["month"],
             row["source"],
+            Book(row["code"]),
             row["own_code"],
             row["own_name"],
             currency(row["currency"]),

@@ -103,12 +103,17 @@ def settle(
 def settle_accounts(
     credits: Sequence[Credit],  # noqa: A002 - the plain word of the trade
     items: Sequence[OpenItem],
+    *,
+    first: frozenset[UUID] = frozenset(),
 ) -> tuple[Match, ...]:
-    """Return what ``settle`` gives for each account by itself, in the order of the accounts."""
+    """Return what ``settle`` gives for each account by itself, in their order; documents ``first`` come first."""
+    named = frozenset(item.id for item in items if item.document_id in first)
     held: dict[AccountId, list[Credit]] = defaultdict(list)
     owed: dict[AccountId, list[OpenItem]] = defaultdict(list)
     for credit in credits:
         held[credit.account_id].append(credit)
     for item in items:
         owed[item.account_id].append(item)
-    return tuple(match for account in sorted(held) for match in settle(held[account], owed[account]))
+    return tuple(
+        match for account in sorted(held) for match in settle(held[account], owed[account], first=named)
+    )

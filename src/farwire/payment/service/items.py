@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.kernel.ids import AccountId
@@ -13,18 +14,26 @@ from farwire.payment.service.settling import apply_credit
 from farwire.payment.store import items as item_store
 
 
-async def add_open_items(tx: Tx, items: Sequence[OpenItem], *, now: datetime, use_credit: bool = True) -> int:
+async def add_open_items(
+    tx: Tx,
+    items: Sequence[OpenItem],
+    *,
+    now: datetime,
+    use_credit: bool = True,
+    first: frozenset[UUID] = frozenset(),
+) -> int:
     """Add what bills and credit notes leave to be paid, each document once; return how many were new.
 
     The caller books the receivable. Credit of the same accounts is put against what they owe, unless ``use_credit``
-    is false. A document over 0 leaves nothing to be paid and makes no item.
+    is false: against the documents ``first`` (those that credit notes correct), then the oldest due. A document over 0
+    leaves nothing to be paid and makes no item.
     """
     wanted = [item for item in items if item.amount_minor]
     if not wanted:
         return 0
     new = await item_store.add_items(tx, wanted, now)
     if use_credit and new:
-        await apply_credit(tx, sorted({item.account_id for item in wanted}), now=now)
+        await apply_credit(tx, sorted({item.account_id for item in wanted}), now=now, first=first)
     return len(new)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
@@ -45,10 +46,13 @@ async def book_matches(
     await ledger.post_entries(tx=tx, entries=[entry for entry in entries if entry is not None])
 
 
-async def apply_credit(tx: Tx, account_ids: Sequence[AccountId], *, now: datetime) -> tuple[Match, ...]:
-    """Put all credit of these accounts against their open bills, oldest due first; return what went where.
+async def apply_credit(
+    tx: Tx, account_ids: Sequence[AccountId], *, now: datetime, first: frozenset[UUID] = frozenset()
+) -> tuple[Match, ...]:
+    """Put all credit of these accounts against their open bills; return what went where.
 
-    A handful of statements for any number of accounts. Idempotent: applied credit is gone.
+    The documents ``first`` come first, then the oldest due. A handful of statements for any number of accounts.
+    Idempotent: applied credit is gone.
     """
     candidates = {credit.account_id for credit in await item_store.credits_of(tx, account_ids)}
     if not candidates:
@@ -56,7 +60,7 @@ async def apply_credit(tx: Tx, account_ids: Sequence[AccountId], *, now: datetim
     holders = sorted(candidates)
     await item_store.lock_accounts(tx, holders)
     credits_now = await item_store.credits_of(tx, holders)
-    matches = settle_accounts(credits_now, await item_store.open_bills(tx, holders))
+    matches = settle_accounts(credits_now, await item_store.open_bills(tx, holders), first=first)
     if matches:
         await book_matches(tx, matches, days=await booking_dates(tx, now), now=now)
     return matches
