@@ -40,6 +40,7 @@ _TOPICS: Final = (
     "catalog",
     "deck",
     "account",
+    "order",
     "usage",
     "bill",
     "message",
@@ -130,7 +131,7 @@ def demo(
 
       farwire bill explain HM-2026-0000001 --tenant hanse
     """
-    from farwire.cli.shell import ExitCode, Session, run
+    from farwire.cli.shell import ExitCode, run
     from farwire.demo.play import MISSING
 
     async def act(session: Session) -> None:

@@ -45,9 +45,9 @@ class Change:
 class OrderPreview:
     """What an order would lead to.
 
-    With ``refusals`` there is nothing else: it would not be taken. ``starts_at`` is from when it would count. ``bill`` is
-    the account's bill for ``period`` besides usage, with the order; ``first`` is what the order makes of it, ``then``
-    what it makes of each of the following bills, where nothing else changes.
+    With ``refusals`` there is nothing else: it would not be taken. ``starts_at`` is from when it would count.
+    ``bill`` is the account's bill for ``period`` besides usage, with the order; ``first`` is what the order makes of
+    it, ``then`` what it makes of the next bill, and of those that follow where nothing else changes.
     """
 
     refusals: tuple[Refusal, ...]
@@ -93,7 +93,10 @@ def difference(without: Calculated, with_it: Calculated) -> Change:
 
 
 def _less(both: Change, first: Change) -> Change:
-    """Return what two bills together change without what the first of them does: a bill holds all that is not billed."""
+    """Return what ``both`` bills together change without what the ``first`` does.
+
+    A bill holds all that is not billed yet: that of the next cycle would hold the first one's lines, too.
+    """
     return Change(
         _only(both.added, first.added),
         _only(both.removed, first.removed),

@@ -31,9 +31,10 @@ from farwire.ordering.service.read import (
     orders_by_id,
     policy_of,
 )
-from farwire.ordering.service.work import Worked, work
+from farwire.ordering.service.work import LIMIT, Worked, work
 
 __all__ = [
+    "LIMIT",
     "Checked",
     "Decision",
     "OrderView",

@@ -72,9 +72,13 @@ def digest_of(request: OrderRequest) -> str:
     return hashlib.sha256(msgspec.json.encode(request, order="deterministic")).hexdigest()
 
 
-def derived_key(request: OrderRequest) -> str:
-    """Return the idempotency key of an order for which none was given: the same content is the same order."""
-    return f"content-{digest_of(request)[:32]}"
+def derived_key(request: OrderRequest, now: datetime) -> str:
+    """Return the idempotency key of an order for which none was given.
+
+    The same content is the same order; without a date of its own, on the same day (UTC).
+    """
+    day = "" if request.requested_at is not None else f"{now:%Y%m%d}-"
+    return f"content-{day}{digest_of(request)[:32]}"
 
 
 async def check(*, tx: Tx, clock: Clock, request: OrderRequest) -> Checked:
@@ -102,14 +106,14 @@ async def place_order(
     ``order_placed``, and ``order_held`` where it must wait. Raises ``OrderRefused`` with every reason, ``NotFound``
     (``account.unknown``), ``Conflict`` (``ordering.key_reused``), ``Invalid`` (``ordering.key``).
     """
-    key = key or derived_key(request)
+    now = clock.now()
+    key = key or derived_key(request, now)
     if len(key) > MAX_KEY_CHARACTERS or not key.isprintable():
         raise Invalid("a key has 1 to 200 printable characters", code="ordering.key", field="key", value=key)
     digest = digest_of(request)
     before = await order_with_key(tx, key, digest)
     if before is not None:
         return Placed(before, new=False)
-    now = clock.now()
     order, tasks = await _ordered(tx, request, key, now)
     if not await store.add_order(tx, order, digest):
         # Somebody else was first with this key while we looked; what is stored counts.

@@ -188,7 +188,12 @@ async def _to_sell(
 ) -> Sellable | tuple[Refusal, ...]:
     try:
         return await catalog.offering_to_sell(
-            tx, code=code, at=at, region=account.region, segment=account.segment, channel=channel
+            tx,
+            code=code,
+            at=at,
+            region=await _region(tx, account, at),
+            segment=account.segment,
+            channel=channel,
         )
     except catalog.NotEligible as error:
         return error.refusals
@@ -196,6 +201,14 @@ async def _to_sell(
         if not error.code.startswith("catalog."):
             raise
         return (Refusal(error.code, error.message, error.field or "offering", code, error.fix or ""),)
+
+
+async def _region(tx: Tx, account: BillingAccount, at: datetime) -> str:
+    """Return where the customer is: the account's region, else the country of the party's address."""
+    held = account.as_of(at)
+    if held.region:
+        return held.region
+    return (await parties.get_party(tx=tx, party_id=account.party_id)).address_at(at).country
 
 
 async def _combination(

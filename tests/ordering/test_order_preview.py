@@ -12,7 +12,7 @@ from farwire.kernel.time import instant
 from farwire.ordering.model import Action, ItemRequest
 from farwire.process.order_preview import preview_order
 
-from ..ordering.world import add, operator
+from .world import add, operator
 
 
 async def previewed(world, *items, at=None):
