@@ -86,6 +86,9 @@ def test_from_an_empty_installation_to_a_checked_invoice(
     farwire("usage", "import", str(calls), "--profile", "generic-csv")
     farwire("rate")
     report = farwire("bill", "run", "--until", "2026-07-01", "--issue-on", "2026-07-01")
+    assert (report["state"], report["billed"], report["errors"]) == ("awaiting_approval", 2, 0)
+    assert farwire("bill", "approve", code=6)["error"]["code"] == "authz.four_eyes"
+    report = farwire("bill", "approve", "--as", "finance-2")
     assert (report["state"], report["issued"], report["failed"]) == ("completed", 2, 0)
     listed = farwire("bill", "list", "--account", "100001")["items"]
     assert [(row["number"], row["total"]) for row in listed] == [("AM-2026-0000001", "52.19 EUR")]

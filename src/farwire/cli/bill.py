@@ -10,7 +10,8 @@ import typer
 
 from farwire.account import service as accounts
 from farwire.billing import service
-from farwire.billing.model import Bill, BillLine, LineKind, RunReport
+from farwire.billing.model import Bill, BillLine, BillTax, LineKind
+from farwire.cli import bill_credit, bill_hold, bill_run
 from farwire.cli.shell import (
     ExitCode,
     JsonOption,
@@ -18,11 +19,8 @@ from farwire.cli.shell import (
     OffsetOption,
     Session,
     TenantOption,
-    parse_moment,
     run,
 )
-from farwire.kernel.errors import Invalid
-from farwire.kernel.ids import TenantId
 from farwire.kernel.money import Money, nano_to_decimal
 from farwire.kernel.page import PageRequest
 from farwire.kernel.quantity import Unit, format_amount
@@ -30,108 +28,42 @@ from farwire.kernel.time import Period, zone
 from farwire.rating.model import explain_in_words
 from farwire.rating.model.explanation import from_json
 from farwire.rating.model.words import amount as exact
-from farwire.tenant import service as tenants
 
 app = typer.Typer(
     name="bill",
     no_args_is_help=True,
-    help="Bills: run a month, check it, show and explain each line.\n\n"
+    help="Bills: run a month, approve it, correct it, show and explain each line.\n\n"
     "  farwire bill run --tenant acme --until 2026-07-01\n\n"
+    "  farwire bill approve --tenant acme --as finance-2\n\n"
     "A run can be stopped or killed at any moment; the same command goes on and ends with the same bills.",
 )
+for name, command in (
+    ("run", bill_run.run_bills),
+    ("runs", bill_run.runs),
+    ("checks", bill_run.checks),
+    ("approve", bill_run.approve),
+    ("reject", bill_run.reject),
+    ("cancel", bill_run.cancel),
+    ("rerun", bill_run.rerun),
+    ("hold", bill_hold.hold),
+    ("release", bill_hold.release),
+    ("holds", bill_hold.holds),
+    ("journal", bill_hold.journal),
+    ("policy", bill_hold.policy),
+    ("credit", bill_credit.credit),
+    ("credits", bill_credit.list_credits),
+    ("credit-approve", bill_credit.credit_approve),
+    ("credit-reject", bill_credit.credit_reject),
+    ("credit-note", bill_credit.credit_note),
+    ("credit-note-approve", bill_credit.credit_note_approve),
+    ("credit-note-reject", bill_credit.credit_note_reject),
+):
+    app.command(name)(command)
 BillArgument = Annotated[str, typer.Argument(help="The bill's number or id.")]
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise Invalid(
-            "not a day", code="billing.day", field="issue_on", value=text, fix="write YYYY-MM-DD"
-        ) from None
 
 
 def _money(minor: int, bill: Bill) -> Money:
     return Money(minor, bill.currency)
-
-
-@app.command("run")
-def run_bills(
-    tenant: TenantOption,
-    until: Annotated[
-        str,
-        typer.Option(
-            "--until", help="Bill the cycles that end by then: a day in the operator's zone, or a time."
-        ),
-    ],
-    issue_on: Annotated[
-        str, typer.Option("--issue-on", help="The date on the bills; today by default.")
-    ] = "",
-    batch: Annotated[int, typer.Option("--batch", min=1, max=5000, help="Accounts per transaction.")] = 500,
-    as_json: JsonOption = False,
-) -> None:
-    """Bill every cycle that is over and not billed yet.
-
-    Exit code 1 if an account failed or the run was cancelled: the others are billed, and the next run tries again.
-    """
-
-    async def act(session: Session) -> None:
-        operator = await tenants.tenant_by_name(db=session.db, name=tenant)
-        with session.out.progress("Drafting and issuing bills") as report_progress:
-            report = await service.run_bills(
-                db=session.db,
-                tenant_id=operator.id,
-                clock=session.clock,
-                until=parse_moment(until, field="until", zone_name=operator.zone),
-                issue_on=_day(issue_on),
-                batch=batch,
-                progress=lambda _phase, done, _total: report_progress(done),
-            )
-        await _show_run(session, operator.id, report)
-        if not report.ok:
-            raise typer.Exit(ExitCode.DIFFERENCE)
-
-    run(act, as_json)
-
-
-async def _show_run(session: Session, tenant_id: TenantId, report: RunReport) -> None:
-    failures = await service.run_failures(
-        db=session.db, tenant_id=tenant_id, run_id=report.run.id, page=PageRequest(0, 100)
-    )
-    facts = {
-        "run": report.run.id,
-        "state": report.run.state,
-        "billed": report.billed,
-        "empty": report.empty,
-        "failed": report.failed,
-        "issued": report.issued,
-    }
-    errors = [
-        {
-            "account": entry.account_id,
-            "cycle_end": entry.cycle_end,
-            "code": entry.code,
-            "message": entry.message,
-        }
-        for entry in failures.items
-    ]
-    session.out.facts("Bill run", {**facts, "failures": errors} if session.out.as_json else facts)
-    if errors and not session.out.as_json:
-        columns = ("account", "cycle_end", "code", "message")
-        session.out.rows("Failed accounts", columns, errors, empty="", total=failures.total)
-
-
-@app.command("cancel")
-def cancel(tenant: TenantOption, as_json: JsonOption = False) -> None:
-    """Stop the operator's running bill runs after their present batch. Drafts get their numbers in the next run."""
-
-    async def act(session: Session) -> None:
-        runs = await service.cancel_runs(
-            db=session.db, tenant_id=await session.tenant(tenant), now=session.clock.now()
-        )
-        session.out.facts("Cancel", {"runs_asked_to_stop": len(runs)})
-
-    run(act, as_json)
 
 
 @app.command("list")
@@ -204,10 +136,24 @@ def _line(line: BillLine, bill: Bill) -> dict[str, object]:
     }
 
 
+def _tax(tax: BillTax, bill: Bill) -> dict[str, object]:
+    return {
+        "tax": tax.label or tax.note or tax.category,
+        "rate_percent": tax.rate_percent,
+        "on": _money(tax.base_minor, bill),
+        "amount": _money(tax.tax_minor, bill),
+    }
+
+
 def _facts(bill: Bill) -> dict[str, object]:
+    corrects = {} if bill.corrects is None else {"corrects": bill.corrects.number}
+    order = {"purchase_order": bill.purchase_order} if bill.purchase_order else {}
     return {
         "number": bill.number,
         "id": bill.id,
+        "kind": bill.kind,
+        **corrects,
+        **order,
         "account": bill.account_number,
         "state": bill.state,
         "cycle_start": bill.cycle.start,
@@ -239,15 +185,7 @@ def show(
         tenant_id = await session.tenant(tenant)
         found = await service.get_bill(db=session.db, tenant_id=tenant_id, key=bill)
         facts = _facts(found)
-        taxes = [
-            {
-                "tax": tax.label or tax.note or tax.category,
-                "rate_percent": tax.rate_percent,
-                "on": _money(tax.base_minor, found),
-                "amount": _money(tax.tax_minor, found),
-            }
-            for tax in found.taxes
-        ]
+        taxes = [_tax(tax, found) for tax in found.taxes]
         if pdf is not None:
             rendered = await service.render_pdf(
                 db=session.db, tenant_id=tenant_id, bill=found, font_folder=fonts
@@ -263,12 +201,43 @@ def show(
             return
         facts["cycle_start"], facts["cycle_end"] = _days(found.cycle, found)
         session.out.facts(f"Bill {found.number or found.id}", facts)
-        lines = [_for_people(line, found) for line in found.lines]
-        columns = ("line", "label", "from", "to", "quantity", "exact", "amount")
-        session.out.rows("Lines", columns, lines, empty="", right=("exact", "amount"))
-        session.out.rows(
-            "Taxes", ("tax", "rate_percent", "on", "amount"), taxes, empty="", right=("on", "amount")
-        )
+        _show_parts(session, found)
+
+    run(act, as_json)
+
+
+def _show_parts(session: Session, bill: Bill) -> None:
+    lines = [_for_people(line, bill) for line in bill.lines]
+    columns = ("line", "label", "from", "to", "quantity", "exact", "amount")
+    session.out.rows("Lines", columns, lines, empty="", right=("exact", "amount"))
+    taxes = [_tax(tax, bill) for tax in bill.taxes]
+    session.out.rows(
+        "Taxes", ("tax", "rate_percent", "on", "amount"), taxes, empty="", right=("on", "amount")
+    )
+
+
+@app.command("preview")
+def preview(tenant: TenantOption, account: bill_run.AccountArgument, as_json: JsonOption = False) -> None:
+    """Show what the next bill of an account would be by what is known now. Nothing is saved."""
+
+    async def act(session: Session) -> None:
+        tenant_id = await session.tenant(tenant)
+        account_id = await bill_run.account_id_of(session, tenant_id, account)
+        async with session.db.transaction(tenant_id, read_only=True) as tx:
+            bill = await service.preview_bill(tx, account_id=account_id, now=session.clock.now())
+        if bill is None:
+            session.out.facts("Preview", {"account": account, "total": None})
+            return
+        facts = {name: value for name, value in _facts(bill).items() if name not in ("number", "id", "state")}
+        if session.out.as_json:
+            raw = [_line(line, bill) for line in bill.lines]
+            session.out.facts(
+                "Preview", {**facts, "lines": raw, "taxes": [_tax(t, bill) for t in bill.taxes]}
+            )
+            return
+        facts["cycle_start"], facts["cycle_end"] = _days(bill.cycle, bill)
+        session.out.facts("Preview", facts)
+        _show_parts(session, bill)
 
     run(act, as_json)
 
