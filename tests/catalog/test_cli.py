@@ -53,7 +53,8 @@ async def test_a_plan_is_checked_published_and_shown(farwire: Farwire, tmp_path:
     assert (code, first["new"]) == (0, True)
     assert farwire("catalog", "publish", "calls.toml")[1]["new"] is False
     assert farwire("catalog", "list")[1]["items"][0]["code"] == "calls"
-    assert farwire("catalog", "show", "calls")[1]["items"][0]["plan_version_id"] == first["plan_version_id"]
+    shown = farwire("catalog", "show", "calls")[1]
+    assert shown["price_plans"][0]["plan_version_id"] == first["plan_version_id"]
     assert farwire("catalog", "show", "calls", "--at", "2026-07-01")[1]["offering"] == "calls"
     (tmp_path / "calls.toml").write_text(PLAN.replace("USD", "XXQ"))
     code, error = farwire("catalog", "check", "calls.toml")
@@ -83,3 +84,47 @@ async def test_a_plan_in_another_currency_than_its_deck_is_not_published(
     code, error = farwire("catalog", "publish", "calls.toml")
     assert (code, error["error"]["code"]) == (3, "rating.deck_currency")
     assert farwire("catalog", "list")[1]["items"] == []
+
+
+async def test_the_example_is_published_shown_retired_and_launched(farwire: Farwire, tmp_path: Path) -> None:
+    code, text = farwire("catalog", "example")
+    assert code == 0
+    (tmp_path / "shop.toml").write_text(text)
+    assert farwire("catalog", "check", "shop.toml")[1]["offerings"] == 2
+    code, published = farwire("catalog", "publish", "shop.toml", "--as", "staff-7")
+    assert code == 0, published
+    assert [(row["code"], row["new"]) for row in published["items"]][-2:] == [
+        ("talk", True),
+        ("talk-family", True),
+    ]
+    assert {row["new"] for row in farwire("catalog", "publish", "shop.toml")[1]["items"]} == {False}
+    shown = farwire("catalog", "show", "talk")[1]
+    assert shown["not_sold"].startswith("talk has no price")
+    (tmp_path / "talk.toml").write_text(
+        PLAN.replace('"calls"', '"talk"', 1).replace('deck = "wholesale"', 'price = "1"')
+    )
+    assert farwire("catalog", "publish", "talk.toml")[0] == 0
+    shown = farwire("catalog", "show", "talk")[1]
+    assert shown["terms"]["minimum_term_months"] == 24
+    assert [service["code"] for service in shown["services"]] == ["mobile-line"]
+    sold = farwire("catalog", "list", "--region", "DE", "--channel", "web")[1]["items"]
+    assert [row["code"] for row in sold] == ["talk"]
+    assert farwire("catalog", "list", "--region", "FR")[1]["items"] == []
+    assert farwire("catalog", "retire", "talk")[1]["lifecycle"] == "retired"
+    assert farwire("catalog", "list", "--region", "DE", "--channel", "web")[1]["items"] == []
+    assert farwire("catalog", "move", "talk", "in_test")[0] == 5
+    assert farwire("catalog", "launch", "talk")[1]["lifecycle"] == "launched"
+    kinds = farwire("catalog", "list", "--kind", "service_specification")[1]["items"]
+    assert [row["code"] for row in kinds] == ["mobile-line"]
+
+
+async def test_an_impact_of_nobody_is_empty_and_of_a_catalogue_file_refused(
+    farwire: Farwire, tmp_path: Path
+) -> None:
+    assert farwire("catalog", "publish", "calls.toml")[0] == 0
+    days = ("--from", "2026-06-01", "--until", "2026-07-01")
+    code, found = farwire("catalog", "impact", "calls.toml", *days)
+    assert (code, found["accounts"], found["difference"]) == (0, 0, "0.00")
+    (tmp_path / "shop.toml").write_text(farwire("catalog", "example")[1])
+    assert farwire("catalog", "impact", "shop.toml")[0] == 3
+    assert farwire("catalog", "impact", "calls.toml", "--from", "2026-07-02", "--until", "2026-07-01")[0] == 3

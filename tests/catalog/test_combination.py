@@ -99,3 +99,10 @@ def test_eligibility_names_each_reason(region: str, segment: str, channel: str, 
     eligibility = Eligibility(regions=("DE",), segments=("business",))
     found = not_eligible("x", eligibility, region=region, segment=segment, channel=channel)
     assert [refusal.field for refusal in found] == fields
+
+
+def test_a_country_holds_its_subdivisions_and_not_the_reverse() -> None:
+    country, city = Eligibility(regions=("DE",)), Eligibility(regions=("DE-HH",))
+    assert not not_eligible("x", country, region="DE-HH", segment="", channel="")
+    assert not_eligible("x", city, region="DE", segment="", channel="")
+    assert not_eligible("x", country, region="AT-9", segment="", channel="")

@@ -1,45 +1,58 @@
-"""``farwire catalog``: publish price plans, see what is sold."""
+"""``farwire catalog``: publish what is sold and what it costs, see it, launch and retire it, preview a new price."""
 
 from __future__ import annotations
 
+from decimal import Decimal
+from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from farwire.catalog import service
-from farwire.catalog.model import PlanVersion, PricePlan, digest, in_force, read_plan, to_document
+from farwire.catalog.model import Catalogue, Kind, Lifecycle, PricePlan, digest, read_document
+from farwire.cli.catalog_view import CodeArgument, KindOption, list_offerings, show
 from farwire.cli.shell import (
+    ActorOption,
     JsonOption,
+    LimitOption,
+    OffsetOption,
     Output,
     Session,
     TenantOption,
+    actor_named,
     errors_as_exit_codes,
     parse_moment,
     run,
 )
 from farwire.kernel.errors import Invalid, NotFound
+from farwire.kernel.money import currency, nano_to_decimal
 from farwire.kernel.page import PageRequest
-from farwire.rating.service import check_compiles, missing_decks
+from farwire.kernel.time import Period
+from farwire.process.price_impact import Impact, last_month, price_impact
+from farwire.process.publishing import publish_document
+from farwire.rating.service import check_compiles
 
 app = typer.Typer(
     name="catalog",
     no_args_is_help=True,
-    help="Offerings and their price plans.\n\n"
-    "A price plan is a TOML or JSON file: recurring, one-off and usage prices, allowances, discounts. docs/rating.md "
-    "teaches it with examples. A published version never changes, and customers keep the version they bought.",
+    help="What is sold, what it is made of, and what it costs.\n\n"
+    "A catalogue file holds specifications and offerings: docs/catalog.md, and `farwire catalog example` prints one to "
+    "start from. A price plan holds the prices of one offering: docs/rating.md. Both are TOML or JSON. A published "
+    "version never changes, and customers keep the version they bought.",
 )
 
-FileArgument = Annotated[Path, typer.Argument(help="A price plan, TOML or JSON.")]
-MAX_PLAN_OCTETS = 4_000_000
+FileArgument = Annotated[Path, typer.Argument(help="A catalogue file or a price plan, TOML or JSON.")]
+MAX_FILE_OCTETS = 4_000_000
 
 
-def _read(path: Path) -> PricePlan:
+def read_file(path: Path) -> PricePlan | Catalogue:
+    """Return the checked document that a file holds."""
     try:
-        if path.stat().st_size > MAX_PLAN_OCTETS:
+        if path.stat().st_size > MAX_FILE_OCTETS:
             message = f"{path.name} is larger than a plan can be"
             raise Invalid(message, code="catalog.plan_too_large", field="file", value=path.name)
-        return read_plan(path.read_text(encoding="utf-8-sig"), name=path.name)
+        return read_document(path.read_text(encoding="utf-8-sig"), name=path.name)
     except OSError as error:
         raise NotFound(
             f"{path} cannot be read: {error.strerror}",
@@ -53,41 +66,72 @@ def _read(path: Path) -> PricePlan:
         ) from None
 
 
+@app.command("example")
+def example(as_json: JsonOption = False) -> None:
+    """Print a commented catalogue file to start from.
+
+    Example: farwire catalog example > shop.toml
+    """
+    text = (resources.files("farwire.catalog") / "example.toml").read_text(encoding="utf-8")
+    Output(as_json=as_json).text(text.rstrip("\n"))
+
+
 @app.command("check")
 def check(file: FileArgument, as_json: JsonOption = False) -> None:
-    """Check a plan file without publishing it. Needs no database; exit code 3 if it is not sound.
+    """Check a file without publishing it. Needs no database; exit code 3 if it is not sound.
+
+    Whether what a catalogue file refers to is there, is checked when it is published.
 
     Example: farwire catalog check flex-m.toml
     """
     out = Output(as_json=as_json)
     with errors_as_exit_codes(out):
-        plan = _read(file)
-        check_compiles(plan)
-        out.facts(f"{file.name} is sound.", {**_summary(plan), "digest": digest(plan)})
+        document = read_file(file)
+        if isinstance(document, PricePlan):
+            check_compiles(document)
+        out.facts(f"{file.name} is sound.", {**_summary(document), "digest": digest(document)})
 
 
 @app.command("publish")
-def publish(file: FileArgument, tenant: TenantOption, as_json: JsonOption = False) -> None:
-    """Publish a plan as the next version of its offering. The same file again changes nothing.
+def publish(
+    file: FileArgument, tenant: TenantOption, actor: ActorOption = "", as_json: JsonOption = False
+) -> None:
+    """Publish a catalogue file, all of it or nothing, or a price plan as the next version of its offering.
 
-    Example: farwire catalog publish flex-m.toml --tenant acme
+    The same file again changes nothing. No restart is needed, and nobody's product changes.
+
+    Examples: farwire catalog publish shop.toml --tenant acme
+
+      farwire catalog publish flex-m.toml --tenant acme
     """
 
     async def act(session: Session) -> None:
-        plan = _read(file)
-        check_compiles(plan)
+        document = read_file(file)
         tenant_id = await session.tenant(tenant)
         async with session.db.transaction(tenant_id) as tx:
-            missing = await missing_decks(tx=tx, plan=plan)
-            published = await service.publish_plan(tx=tx, clock=session.clock, plan=plan)
-        version = published.version
-        session.out.facts(
-            f"{plan.offering} version {version.number}",
-            {"new": published.new, **_summary(plan), "plan_version_id": version.id, "digest": version.digest},
-        )
-        if not published.new:
+            done = await publish_document(
+                tx=tx, clock=session.clock, document=document, name=file.name, actor=actor_named(actor)
+            )
+        if isinstance(document, PricePlan):
+            (version,) = done.versions
+            session.out.facts(
+                f"{document.offering} version {version.number}",
+                {
+                    "new": done.new,
+                    **_summary(document),
+                    "plan_version_id": done.plan_version_id,
+                    "digest": version.digest,
+                },
+            )
+        else:
+            rows = [
+                {"kind": v.kind, "code": v.code, "version": v.number, "new": v.new} for v in done.versions
+            ]
+            columns = ["kind", "code", "version", "new"]
+            session.out.rows(file.name, columns, rows, empty="", right=["version"])
+        if not done.new:
             session.out.note("The same content was published before; nothing changed.")
-        for deck in missing:
+        for deck in done.missing_decks:
             session.out.note(
                 f"Usage waits in suspense until its deck is there: farwire deck import --name {deck} …"
             )
@@ -95,86 +139,173 @@ def publish(file: FileArgument, tenant: TenantOption, as_json: JsonOption = Fals
     run(act, as_json)
 
 
-@app.command("list")
-def list_offerings(
-    tenant: TenantOption,
-    offset: Annotated[int, typer.Option("--offset", help="Skip so many.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", help="At most so many, up to 1000.")] = 50,
-    as_json: JsonOption = False,
-) -> None:
-    """List the offerings with the plan version that is sold now."""
+app.command("list")(list_offerings)
+app.command("show")(show)
 
+
+def _move(code: str, tenant: str, to: Lifecycle, kind: Kind, actor: str, *, as_json: bool) -> None:
     async def act(session: Session) -> None:
-        tenant_id = await session.tenant(tenant)
-        page = await service.list_offerings(
-            db=session.db, tenant_id=tenant_id, page=PageRequest(offset, limit)
-        )
-        async with session.db.transaction(tenant_id, read_only=True) as tx:
-            versions = await service.versions_by_code(tx, [item.code for item in page.items])
-        rows = []
-        for item in page.items:
-            known = versions.get(item.code, ())
-            sold = in_force(known, session.clock.now())
-            rows.append(
-                {
-                    "code": item.code,
-                    "name": item.name,
-                    "lifecycle": item.lifecycle.value,
-                    "versions": len(known),
-                    "sold_now": None if sold is None else sold.number,
-                    "currency": None if sold is None else sold.plan.currency,
-                }
+        async with session.db.transaction(await session.tenant(tenant)) as tx:
+            entry = await service.change_lifecycle(
+                tx=tx, clock=session.clock, code=code, to=to, kind=kind, actor=actor_named(actor)
             )
-        columns = ["code", "name", "lifecycle", "versions", "sold_now", "currency"]
-        empty = "Nothing is published. farwire catalog publish FILE"
-        session.out.rows(
-            "Offerings", columns, rows, empty=empty, total=page.total, right=["versions", "sold_now"]
-        )
+        facts = {"code": entry.code, "name": entry.name, "lifecycle": entry.lifecycle.value}
+        session.out.facts(f"{code} is {entry.lifecycle.value}.", facts)
 
     run(act, as_json)
 
 
-@app.command("show")
-def show(
-    code: Annotated[str, typer.Argument(help="The code of the offering, e.g. flex-m.")],
+@app.command("launch")
+def launch(
+    code: CodeArgument,
     tenant: TenantOption,
-    at: Annotated[str, typer.Option("--at", help="Show the version sold at this day or time, not all.")] = "",
+    kind: KindOption = Kind.OFFERING,
+    actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Show the versions of an offering, or with --at the whole plan that is sold then.
+    """Put an offering on the market: it is active or retired before.
 
-    Example: farwire catalog show flex-m --at 2026-07-01 --tenant acme
+    Example: farwire catalog launch flex-m --tenant acme
+    """
+    _move(code, tenant, Lifecycle.LAUNCHED, kind, actor, as_json=as_json)
+
+
+@app.command("retire")
+def retire(
+    code: CodeArgument,
+    tenant: TenantOption,
+    kind: KindOption = Kind.OFFERING,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Stop the sales of an offering. Customers who have it keep it, and pay as before.
+
+    Example: farwire catalog retire flex-m --tenant acme
+    """
+    _move(code, tenant, Lifecycle.RETIRED, kind, actor, as_json=as_json)
+
+
+@app.command("move")
+def move(
+    code: CodeArgument,
+    to: Annotated[Lifecycle, typer.Argument(help="The state that it comes into.")],
+    tenant: TenantOption,
+    kind: KindOption = Kind.OFFERING,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Move an offering or a specification to any other state of its life: from study over design and test to active.
+
+    Example: farwire catalog move flex-l in_test --tenant acme
+    """
+    _move(code, tenant, to, kind, actor, as_json=as_json)
+
+
+@app.command("impact")
+def impact(
+    file: Annotated[Path, typer.Argument(help="The draft: a price plan of an offering that is sold.")],
+    tenant: TenantOption,
+    since: Annotated[str, typer.Option("--from", help="First day. Default: the last whole month.")] = "",
+    until: Annotated[str, typer.Option("--until", help="The day after the last one.")] = "",
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Show who would pay how much more or less under a draft, before it is published. Nothing is saved.
+
+    Every account that has the offering now: its recurring prices for the days of the period and its usage of the
+    period, as they are and under the draft. One-off prices are left out: who has the product does not pay them again.
+
+    Example: farwire catalog impact flex-m-2.toml --from 2026-06-01 --until 2026-07-01 --tenant acme
     """
 
     async def act(session: Session) -> None:
-        tenant_id = await session.tenant(tenant)
-        async with session.db.transaction(tenant_id, read_only=True) as tx:
-            offering = await service.offering(tx=tx, code=code)
-            if at:
-                version = await service.version_in_force(tx, code=code, at=parse_moment(at, field="at"))
-                session.out.facts(f"{code} version {version.number}", dict(to_document(version.plan)))
-                return
-            versions = (await service.versions_by_code(tx, [code])).get(code, ())
-        rows = [_version_row(version) for version in versions]
-        session.out.rows(
-            f"{offering.name}: versions", list(rows[0]) if rows else [], rows, empty="No version."
+        plan = read_file(file)
+        if not isinstance(plan, PricePlan):
+            raise Invalid(f"{file.name} is no price plan", code="process.impact_plan", field="file")
+        now = session.clock.now()
+        period = last_month(plan, now)
+        if since or until:
+            start = parse_moment(since, field="from", zone_name=plan.zone) if since else period.start
+            end = parse_moment(until, field="until", zone_name=plan.zone) if until else period.end
+            period = Period(start, end)
+        found = await price_impact(
+            db=session.db,
+            tenant_id=await session.tenant(tenant),
+            plan=plan,
+            period=period,
+            at=now,
+            page=PageRequest(offset, limit),
         )
+        _show_impact(session.out, found)
 
     run(act, as_json)
 
 
-def _version_row(version: PlanVersion) -> dict[str, object]:
-    return {
-        "number": version.number,
-        "valid_from": version.plan.valid_from,
-        "valid_to": version.plan.valid_to,
-        "currency": version.plan.currency,
-        "published_at": version.published_at,
-        "plan_version_id": version.id,
+def _amount(nano: int, found: Impact) -> Decimal:
+    """Return an exact amount with as many decimals as it needs, at least those of its currency."""
+    exact, digits = nano_to_decimal(nano), currency(found.currency).exponent
+    return max(exact.normalize(), exact.quantize(Decimal(1).scaleb(-digits)), key=_places)
+
+
+def _places(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
+
+
+def _show_impact(out: Output, found: Impact) -> None:
+    totals = found.totals
+    rows = [
+        {
+            "account": one.account_number,
+            "plan": ", ".join(str(number) for number in one.plan_numbers),
+            "recurring_now": _amount(one.amounts.recurring_now, found),
+            "recurring_then": _amount(one.amounts.recurring_then, found),
+            "usage_now": _amount(one.amounts.usage_now, found),
+            "usage_then": _amount(one.amounts.usage_then, found),
+            "difference": _amount(one.amounts.difference, found),
+            "unrated": sum(one.unrated.values()),
+        }
+        for one in found.accounts
+    ]
+    facts: dict[str, object] = {
+        "offering": found.offering,
+        "from": found.period.start,
+        "until": found.period.end,
+        "accounts": totals.accounts,
+        "products": totals.products,
+        "dearer": totals.dearer,
+        "cheaper": totals.cheaper,
+        "unchanged": totals.unchanged,
+        "usages": totals.records,
+        "unrated": dict(totals.unrated),
+        "currency": found.currency,
+        "recurring_now": _amount(totals.amounts.recurring_now, found),
+        "recurring_then": _amount(totals.amounts.recurring_then, found),
+        "usage_now": _amount(totals.amounts.usage_now, found),
+        "usage_then": _amount(totals.amounts.usage_then, found),
+        "difference": _amount(totals.amounts.difference, found),
     }
+    if out.as_json:
+        out.document({**facts, "items": rows, "total": totals.accounts})
+        return
+    out.facts("Under the draft (exact, not rounded to the cent)", facts)
+    if totals.accounts:
+        columns = [*rows[0]] if rows else ["account"]
+        out.rows("", columns, rows, empty="", total=totals.accounts, right=columns[2:])
+    else:
+        out.note("Nobody has the offering now.")
 
 
-def _summary(plan: PricePlan) -> dict[str, object]:
+def _summary(document: PricePlan | Catalogue) -> dict[str, object]:
+    if isinstance(document, Catalogue):
+        return {
+            "resource_specifications": len(document.resource_specifications),
+            "service_specifications": len(document.service_specifications),
+            "product_specifications": len(document.product_specifications),
+            "offerings": len(document.offerings),
+        }
+    plan = document
     return {
         "offering": plan.offering,
         "name": plan.name,

@@ -152,26 +152,32 @@ def _cardinality(code: str, item: BundleItem, have: int, least: int, most: int) 
     )
 
 
+def within(region: str) -> tuple[str, ...]:
+    """Return the regions that hold ``region`` (ISO 3166): itself, and the country of a subdivision like DE-HH."""
+    country, dash, _ = region.partition("-")
+    return (region, country) if dash else (region,)
+
+
 def not_eligible(
     code: str, eligibility: Eligibility, *, region: str, segment: str, channel: str
 ) -> tuple[Refusal, ...]:
     """Return why ``code`` is not sold there, to them, through that channel; empty where it is.
 
-    An empty text is "not known": it is refused where the offering asks.
+    An empty text is "not known": it is refused where the offering asks. A country holds its subdivisions.
     """
     asked = (
-        ("region", region, eligibility.regions),
-        ("segment", segment, eligibility.segments),
-        ("channel", channel, eligibility.channels),
+        ("region", within(region), eligibility.regions),
+        ("segment", (segment,), eligibility.segments),
+        ("channel", (channel,), eligibility.channels),
     )
     return tuple(
         Refusal(
             "catalog.not_eligible",
-            f"{code} is not sold in the {name} {value}" if value else f"{code} asks for a {name}",
+            f"{code} is not sold in the {name} {values[0]}" if values[0] else f"{code} asks for a {name}",
             name,
-            value,
+            values[0],
             f"it is sold in {', '.join(allowed)}",
         )
-        for name, value, allowed in asked
-        if allowed and value not in allowed
+        for name, values, allowed in asked
+        if allowed and not set(values) & set(allowed)
     )

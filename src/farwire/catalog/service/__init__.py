@@ -22,6 +22,7 @@ from farwire.catalog.service.publish import PublishedCatalogue, PublishedItem, p
 from farwire.catalog.service.sale import (
     NotEligible,
     NotSold,
+    as_sold,
     check_combination,
     offering_to_sell,
     offerings_for,
@@ -37,6 +38,7 @@ __all__ = [
     "Published",
     "PublishedCatalogue",
     "PublishedItem",
+    "as_sold",
     "change_lifecycle",
     "check_combination",
     "document_versions",

@@ -63,6 +63,20 @@ async def offerings_to_sell(
     tx: Tx, *, codes: Sequence[str], at: datetime, region: str = "", segment: str = "", channel: str = ""
 ) -> Mapping[str, Sellable]:
     """Return the offerings ``codes`` as ``offering_to_sell`` does, all of them in four statements."""
+    found = await as_sold(tx, codes=codes, at=at)
+    for code, one in found.items():
+        asked = one.offering.eligibility
+        refusals = not_eligible(code, asked, region=region, segment=segment, channel=channel)
+        if refusals:
+            raise NotEligible(refusals)
+    return found
+
+
+async def as_sold(tx: Tx, *, codes: Sequence[str], at: datetime) -> Mapping[str, Sellable]:
+    """Return the offerings ``codes`` as they are sold at ``at``, to whomever that is.
+
+    Raises ``NotFound`` (``catalog.offering_unknown``) and ``NotSold`` (``catalog.not_sold``).
+    """
     found = await store.offerings_at(tx, codes, at)
     for code in codes:
         if code not in found:
@@ -73,13 +87,7 @@ async def offerings_to_sell(
                 value=code,
                 fix="farwire catalog list",
             )
-        one = found[code]
-        _check_sold(one, at)
-        if one.offering is not None:
-            asked = one.offering.eligibility
-            refusals = not_eligible(code, asked, region=region, segment=segment, channel=channel)
-            if refusals:
-                raise NotEligible(refusals)
+        _check_sold(found[code], at)
     specifications = await _specifications(tx, list(found.values()), at)
     return {code: _sellable(found[code], specifications, at) for code in codes}
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from farwire.base.storage import Tx
 from farwire.catalog.model import Entry, Kind, Lifecycle, Offered, Offering, PlanVersion
+from farwire.catalog.model.combination import within
 from farwire.catalog.store.catalogue import document_of, entry_from_row
 from farwire.catalog.store.plans import plan_version_from_row
 from farwire.kernel.ids import OfferingId
@@ -88,14 +89,14 @@ async def offered(
         "AND p.plan_version_id IS NOT NULL AND (p.valid_to IS NULL OR p.valid_to > $2) "
         f"AND CASE WHEN d.document IS NULL THEN NOT {_HAS_DOCUMENT} "
         "ELSE (d.valid_to IS NULL OR d.valid_to > $2) "
-        "AND (d.regions = '{}' OR $3 = ANY(d.regions)) AND (d.segments = '{}' OR $4 = ANY(d.segments)) "
+        "AND (d.regions = '{}' OR d.regions && $3::text[]) AND (d.segments = '{}' OR $4 = ANY(d.segments)) "
         "AND (d.channels = '{}' OR $5 = ANY(d.channels)) "
         "AND (d.specification IS NULL OR EXISTS (SELECT 1 FROM catalog.specification s WHERE s.tenant_id = $1 "
         "AND s.kind = 'product_specification' AND s.code = d.specification "
         "AND s.lifecycle IN ('active', 'launched'))) END ORDER BY o.code OFFSET $6 LIMIT $7",
         tx.tenant_id,
         at,
-        region,
+        list(within(region)),
         segment,
         channel,
         offset,
