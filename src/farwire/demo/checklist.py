@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -67,3 +69,25 @@ class Checklist:
 
 def _printed(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What a day leaves: its checklist, and by operator the number and the PDF of an invoice to look at."""
+
+    title: str
+    checks: Checklist
+    invoices: Mapping[str, tuple[str, Path]]
+
+    def as_document(self) -> dict[str, object]:
+        """Return it for a program."""
+        invoices = [
+            {"tenant": tenant, "number": number, "pdf": path}
+            for tenant, (number, path) in self.invoices.items()
+        ]
+        return {
+            "title": self.title,
+            "ok": self.checks.ok,
+            "checks": self.checks.as_rows(),
+            "invoices": invoices,
+        }

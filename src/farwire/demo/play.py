@@ -20,7 +20,7 @@ from farwire.billing.model import Approval, Bill
 from farwire.catalog import service as catalog
 from farwire.catalog.model import read_plan
 from farwire.demo import carriers as trade
-from farwire.demo.checklist import Checklist
+from farwire.demo.checklist import Checklist, Played
 from farwire.demo.files import Planted, write_data, write_voice
 from farwire.demo.month import (
     GOLDEN,
@@ -47,8 +47,8 @@ from farwire.usage.model import Totals
 
 SEED: Final = 20260601
 TENANT: Final = "nordlicht"
-MISSING_DAYS: Final = (
-    "day A, launch and bill: orders, activation, payment, the NGN twin and prepaid are still missing",
+MISSING: Final = (
+    "day A, step 9: the prepaid twin comes with online charging",
     "day B, cut at 02:14: alarms, impact and credits are still missing",
     "day C, 10,000 sensors: devices, MQTT and the city view are still missing",
     "day D, 874,000 bills: cloud meters, regions and bulk bills are still missing",
@@ -79,15 +79,6 @@ class Stage:
         return PageRequest(limit=1000)
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """What the demo leaves: its checklist, the golden invoice and its number, how many records it rated."""
-
-    checks: Checklist
-    invoice: Path
-    number: str
-
-
 async def play(
     *, db: Database, folder: Path, say: Callable[[str], None], tenant_name: str = TENANT, seed: int = SEED
 ) -> Played:
@@ -110,7 +101,7 @@ async def play(
     invoice = folder / f"{golden.number}.pdf"
     invoice.write_bytes((await billing.render_pdf(db=db, tenant_id=stage.tenant_id, bill=golden)).content)
     checks.add("invoice", "the PDF begins as one", "%PDF-", invoice.read_bytes()[:5].decode())
-    return Played(checks, invoice, golden.number or "")
+    return Played("June 2026 of Nordlicht Mobil", checks, {tenant_name: (golden.number or "", invoice)})
 
 
 async def _operator(db: Database, clock: MovableClock, name: str) -> TenantId:

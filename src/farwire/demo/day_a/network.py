@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Final
 
 from farwire.demo.day_a.story import GIGABYTE, MEGABYTE, USED_OCTETS, Twin
 from farwire.demo.files import write_data
 from farwire.demo.month import Month, Session
 
-CALLS: str = "calls.csv"
-SESSIONS: str = "sessions.detail"
+CALLS: Final = "calls.csv"
+SESSIONS: Final = "sessions.detail"
 
 
 def write_calls(twin: Twin, msisdn: str, folder: Path) -> int:

@@ -44,6 +44,7 @@ class Twin:
     zone: str
     currency: str
     offering: str
+    offers_file: str
     plan_file: str
     monthly: Decimal
     activation: Decimal
@@ -66,9 +67,14 @@ class Twin:
     national_number: str
     pays_by: str
 
+    @property
+    def tz(self) -> ZoneInfo:
+        """Return the zone of its days."""
+        return ZoneInfo(self.zone)
+
     def at(self, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
         """Return a local time of 2026."""
-        return datetime(2026, month, day, hour, minute, tzinfo=ZoneInfo(self.zone))
+        return datetime(2026, month, day, hour, minute, tzinfo=self.tz)
 
     @property
     def launch(self) -> datetime:
@@ -79,6 +85,11 @@ class Twin:
     def sale(self) -> datetime:
         """Return when the customer stands in the shop: the day of activation."""
         return self.at(6, 11, 14, 3)
+
+    @property
+    def hand_over(self) -> datetime:
+        """Return when the network has handed over its records of the month."""
+        return self.at(6, 30, 12)
 
     @property
     def month_end(self) -> datetime:
@@ -115,13 +126,17 @@ class Twin:
         """Return the sum of the lines."""
         return sum((line.net for line in self.true_lines()), Decimal(0))
 
+    def with_vat(self, net: Decimal) -> Decimal:
+        """Return ``net`` and the VAT on it, half-up once."""
+        return net + _cents(net * self.vat_percent / 100)
+
     def true_vat(self) -> Decimal:
         """Return the VAT on the sum, half-up once."""
-        return _cents(self.true_net() * self.vat_percent / 100)
+        return self.true_total() - self.true_net()
 
     def true_total(self) -> Decimal:
         """Return what the customer pays."""
-        return self.true_net() + self.true_vat()
+        return self.with_vat(self.true_net())
 
 
 def _cents(amount: Decimal) -> Decimal:
@@ -140,6 +155,7 @@ GERMANY: Final = Twin(
     zone="Europe/Berlin",
     currency="EUR",
     offering="flex-m",
+    offers_file="offers-de.toml",
     plan_file="flex-m.toml",
     monthly=Decimal("20.00"),
     activation=Decimal("9.90"),
@@ -173,7 +189,8 @@ NIGERIA: Final = Twin(
     zone="Africa/Lagos",
     currency="NGN",
     offering="flex-m-ng",
-    plan_file="flex-m-ng.toml",
+    offers_file="offers-ng.toml",
+    plan_file="catalogue/plans/flex-m-ng.toml",
     monthly=Decimal("12000.00"),
     activation=Decimal("2500.00"),
     roaming_per_mb=Decimal("15.00"),
