@@ -7,13 +7,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from farwire.base.clock import Clock
-from farwire.base.jobs import Handler, Job, Schedule
-from farwire.base.storage import Database
+from farwire.base.jobs import Handler, Job, Schedule, enqueue
+from farwire.base.storage import Database, Tx
 from farwire.ordering.service import work
 
+WORK: Final = "ordering.work"
 SCHEDULES: Final = (
-    Schedule("ordering-work", "ordering.work", datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(minutes=1)),
+    Schedule("ordering-work", WORK, datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(minutes=1)),
 )
+
+
+async def enqueue_work(tx: Tx, *, key: str, now: datetime) -> None:
+    """Let a worker look at once, not at the next minute. The same ``key`` again changes nothing."""
+    await enqueue(tx=tx, kind=WORK, key=key, payload={}, run_at=now, now=now)
 
 
 def handlers(*, db: Database, clock: Clock) -> Mapping[str, Handler]:
@@ -22,4 +28,4 @@ def handlers(*, db: Database, clock: Clock) -> Mapping[str, Handler]:
     async def act(job: Job) -> None:
         await work(db=db, tenant_id=job.tenant_id, clock=clock)
 
-    return {"ordering.work": act}
+    return {WORK: act}

@@ -27,8 +27,21 @@ class Unauthenticated(Forbidden):
     default_code = "web.key_unknown"
 
 
+class ErrorReason(msgspec.Struct, frozen=True, rename="camel"):
+    """One of several reasons for which a request was refused."""
+
+    code: str
+    message: str
+    field: str
+    value: str
+    fix: str
+
+
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """The answer to a request that failed (TMF630 part 1), with Farwire's field, value and fix."""
+    """The answer to a request that failed (TMF630 part 1), with Farwire's field, value and fix.
+
+    ``reasons`` lists all of them where there may be several, as for an order; the rest is about the first.
+    """
 
     code: str
     reason: str
@@ -38,6 +51,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
     field: str | None = None
     value: str | None = None
     fix: str | None = None
+    reasons: tuple[ErrorReason, ...] = ()
 
 
 STATUS_OF_CODE: Final[dict[str, int]] = {
@@ -95,6 +109,10 @@ def error_body(error: FarwireError, request_id: str) -> tuple[int, bytes]:
             field=error.field,
             value=None if error.value is None else str(error.value)[:VALUE_SHOWN],
             fix=error.fix,
+            reasons=tuple(
+                ErrorReason(one.code, one.message, one.field, one.value[:VALUE_SHOWN], one.fix)
+                for one in getattr(error, "refusals", ())
+            ),
         )
     return status, msgspec.json.encode(body)
 

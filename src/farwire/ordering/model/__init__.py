@@ -10,7 +10,15 @@ from farwire.ordering.model.agreed import (
     plan_of_item,
     product_of_item,
 )
-from farwire.ordering.model.check import FIELDS, MAX_ITEMS, Held, Situation, check_order, starts_at
+from farwire.ordering.model.check import (
+    FIELDS,
+    MAX_ITEMS,
+    Held,
+    Situation,
+    check_order,
+    normalised,
+    starts_at,
+)
 from farwire.ordering.model.decide import (
     ITEM_MOVES,
     Amend,
@@ -124,6 +132,7 @@ __all__ = [
     "item_state",
     "may_withdraw",
     "needs_sim",
+    "normalised",
     "override_of",
     "overrides_of",
     "plan_of",

@@ -9,18 +9,25 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from farwire.account.model import AccountState, BillingAccount
 from farwire.catalog.model import Characteristic, PlanVersion, Refusal, Sellable, configure
 from farwire.inventory.model import Product
+from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import OrderId, ProductId
+from farwire.kernel.time import as_utc
 from farwire.ordering.model.order import Action, ItemRequest, OrderRequest, PriceChange
 from farwire.ordering.model.policy import Policy, earliest_cease, may_withdraw
 
 MAX_ITEMS: Final = 10_000
 MAX_TEXT: Final = 500
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2199
 _NUMBER: Final = re.compile(r"[1-9][0-9]{5,14}")
 
 FIELDS: Final[Mapping[Action, tuple[frozenset[str], frozenset[str]]]] = {
@@ -79,6 +86,34 @@ class _Line:
     held: Held
     known: Situation
     at: datetime
+
+
+def normalised(request: OrderRequest) -> OrderRequest:
+    """Return the order with its times in UTC. Raises ``Invalid`` (``ordering.time``, ``time.zone_missing``)."""
+    return msgspec.structs.replace(
+        request,
+        requested_at=_utc(request.requested_at, "requestedAt"),
+        items=tuple(
+            msgspec.structs.replace(
+                item,
+                overrides=tuple(
+                    msgspec.structs.replace(one, until=_utc(one.until, "until")) for one in item.overrides
+                ),
+            )
+            if item.overrides
+            else item
+            for item in request.items
+        ),
+    )
+
+
+def _utc(at: datetime | None, name: str) -> datetime | None:
+    if at is None:
+        return None
+    if not FIRST_YEAR <= at.year <= LAST_YEAR:
+        message = f"the year is outside {FIRST_YEAR} to {LAST_YEAR}"
+        raise Invalid(message, code="ordering.time", field=name, value=at.isoformat())
+    return as_utc(at, field=name)
 
 
 def check_order(request: OrderRequest, known: Situation) -> tuple[Refusal, ...]:
@@ -312,6 +347,11 @@ def _characteristics(
             yield Refusal(one.code, one.message, f"characteristics.{one.field}", one.value, one.fix)
 
 
+def _payable(amount: Decimal) -> bool:
+    """Return whether it is a price: finite, 0 to 10⁹, at most nine decimals."""
+    return amount.is_finite() and 0 <= amount <= 10**9 and -int(amount.as_tuple().exponent) <= 9
+
+
 def _overrides(
     changes: Sequence[PriceChange],
     item: ItemRequest,
@@ -331,8 +371,8 @@ def _overrides(
             yield Refusal("ordering.price_unknown", message, f"{name}.price_id", change.price_id, fix)
         wanted = change.price if change.price is not None else change.percent
         both = (change.price is None) == (change.percent is None)
-        if both or wanted is None or not wanted.is_finite() or wanted < 0:
-            message = "an override has either a price or a percentage, not below 0"
+        if both or wanted is None or not _payable(wanted):
+            message = "an override has either a price or a percentage, 0 to 10⁹ with at most nine decimals"
             yield Refusal("ordering.override", message, name, change.price_id, "give one of them")
         if not change.reason.strip() or len(change.reason) > MAX_TEXT:
             message = "an override says why"

@@ -93,7 +93,11 @@ class HoldReason(StrEnum):
     MANUAL = "manual"
 
 
-class PriceChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
+    """A part of what was asked for, as a document: in a request, in a file and in the database it is the same."""
+
+
+class PriceChange(Asked, frozen=True):
     """A price of the plan that this customer pays otherwise: exactly one of ``price`` and ``percent``.
 
     It holds from the item's date until ``until`` (exclusive; None is without end). ``reason`` is shown on the bill's
@@ -107,7 +111,7 @@ class PriceChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     until: datetime | None = None
 
 
-class ItemRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class ItemRequest(Asked, frozen=True, kw_only=True):
     """One line of an order as it was asked for. Which fields an action reads: docs/ordering.md."""
 
     action: Action = Action.ADD
@@ -131,7 +135,7 @@ class ItemRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     """For cease: whether it is a withdrawal; None is whenever the withdrawal period allows it."""
 
 
-class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+class OrderRequest(Asked, frozen=True, kw_only=True):
     """An order as it was asked for. ``requested_at`` None means as soon as it can be done."""
 
     account_id: AccountId

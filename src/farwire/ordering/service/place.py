@@ -37,6 +37,7 @@ from farwire.ordering.model import (
     check_order,
     decide,
     decompose,
+    normalised,
     plan_of,
     starts_at,
     state_from,
@@ -86,6 +87,7 @@ async def check(*, tx: Tx, clock: Clock, request: OrderRequest) -> Checked:
 
     Raises ``NotFound`` (``account.unknown``).
     """
+    request = normalised(request)
     known = await situation_of(tx, request, clock.now())
     return Checked(check_order(request, known.situation), starts_at(request, known.situation), known)
 
@@ -94,7 +96,7 @@ async def draft_items(
     *, tx: Tx, clock: Clock, checked: Checked, request: OrderRequest
 ) -> tuple[OrderItem, ...]:
     """Return the items of an order that was checked, as they would be written down: for a preview of what it does."""
-    return await _items(tx, request, checked.known, checked.starts_at, clock.now())
+    return await _items(tx, normalised(request), checked.known, checked.starts_at, clock.now())
 
 
 async def place_order(
@@ -107,6 +109,7 @@ async def place_order(
     (``account.unknown``), ``Conflict`` (``ordering.key_reused``), ``Invalid`` (``ordering.key``).
     """
     now = clock.now()
+    request = normalised(request)
     key = key or derived_key(request, now)
     if len(key) > MAX_KEY_CHARACTERS or not key.isprintable():
         raise Invalid("a key has 1 to 200 printable characters", code="ordering.key", field="key", value=key)
@@ -149,6 +152,7 @@ async def amend_order(
             fix="place another",
         )
     now = clock.now()
+    request = normalised(request)
     # A dry run: it refuses an order that has begun before anything is touched.
     decide(before, Amend(before.items, before.requested_at, before.starts_at), now)
     await store.remove_items(tx, order_id)
