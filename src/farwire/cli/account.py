@@ -15,6 +15,7 @@ from farwire.account import service
 from farwire.account.model import BillingAccount
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
+from farwire.cli.account_changes import register, terms_facts
 from farwire.cli.shell import ExitCode, JsonOption, LimitOption, OffsetOption, Session, TenantOption, run
 from farwire.inventory import service as inventory
 from farwire.inventory.service import SubscriberReport
@@ -162,6 +163,8 @@ def show(
             "id": account.id,
             "name": party.name,
             "language": account.language,
+            "party": account.party_id,
+            **terms_facts(account, session.clock.now()),
             "owes": [str(money) for money in owed],
             "products": [
                 {
@@ -178,3 +181,6 @@ def show(
         session.out.facts(f"Account {number}", facts)
 
     run(act, as_json)
+
+
+register(app)
