@@ -73,6 +73,19 @@ async def test_a_recurring_line_explains_itself_in_words_and_facts(
     assert found["exactAmount"]["value"] == found["postedAmount"]["value"] + found["remainder"]["value"]
     german = await client.get(f"{bill}/appliedCustomerBillingRate/2/explanation")
     assert "Tage" in " ".join(german.json()["words"])
+    french = await client.get(f"{bill}/appliedCustomerBillingRate/2/explanation?language=fr")
+    assert "jours" in " ".join(french.json()["words"])
+
+
+async def test_a_line_says_which_price_and_which_law_it_follows(client: httpx.AsyncClient, bill: str) -> None:
+    for line in range(1, 6):
+        found = exact(await client.get(f"{bill}/appliedCustomerBillingRate/{line}/explanation"))
+        behind = found["behind"]
+        assert (behind["price"]["offering"], behind["price"]["version"]) == ("flex-m", 1)
+        (tax,) = behind["tax"]["components"]
+        assert (tax["taxRate"], tax["source"]) == (19, "UStG § 12 Abs. 1")
+        assert len(behind.get("usageIds", [])) == found["usageCount"]
+        assert found["proven"] is True
 
 
 async def test_a_usage_line_leads_to_its_usages(client: httpx.AsyncClient, bill: str) -> None:

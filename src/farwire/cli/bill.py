@@ -11,7 +11,7 @@ import typer
 from farwire.account import service as accounts
 from farwire.billing import service
 from farwire.billing.model import Bill, BillLine, BillTax, LineKind
-from farwire.cli import bill_credit, bill_hold, bill_run
+from farwire.cli import bill_credit, bill_explain, bill_hold, bill_run
 from farwire.cli.shell import (
     ExitCode,
     JsonOption,
@@ -25,8 +25,6 @@ from farwire.kernel.money import Money, nano_to_decimal
 from farwire.kernel.page import PageRequest
 from farwire.kernel.quantity import Unit, format_amount
 from farwire.kernel.time import Period, zone
-from farwire.rating.model import explain_in_words
-from farwire.rating.model.explanation import from_json
 from farwire.rating.model.words import amount as exact
 
 app = typer.Typer(
@@ -50,6 +48,7 @@ for name, command in (
     ("holds", bill_hold.holds),
     ("journal", bill_hold.journal),
     ("policy", bill_hold.policy),
+    ("explain", bill_explain.explain),
     ("credit", bill_credit.credit),
     ("credits", bill_credit.list_credits),
     ("credit-approve", bill_credit.credit_approve),
@@ -240,61 +239,6 @@ def preview(tenant: TenantOption, account: bill_run.AccountArgument, as_json: Js
         _show_parts(session, bill)
 
     run(act, as_json)
-
-
-@app.command("explain")
-def explain(
-    tenant: TenantOption,
-    bill: BillArgument,
-    line: Annotated[int, typer.Option("--line", min=0, help="Only this line, down to single records.")] = 0,
-    language: Annotated[str, typer.Option("--language", help="en or de.")] = "en",
-    offset: OffsetOption = 0,
-    limit: LimitOption = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """Say in words why each line is what it is; with --line, record by record."""
-
-    async def act(session: Session) -> None:
-        tenant_id = await session.tenant(tenant)
-        found = await service.get_bill(db=session.db, tenant_id=tenant_id, key=bill)
-        page = PageRequest(offset, limit if line else 1)
-        said: dict[str, str] = {}
-        for number in [line] if line else [one.number for one in found.lines]:
-            explained = await service.explain_line(
-                db=session.db, tenant_id=tenant_id, bill=found, number=number, page=page
-            )
-            said[str(number)] = _words(found, explained, language, single=bool(line))
-        if session.out.as_json:
-            session.out.facts("Explanation", {"bill": found.number or found.id, "lines": said})
-        else:
-            session.out.text("\n".join(said.values()))
-
-    run(act, as_json)
-
-
-def _words(bill: Bill, explained: service.ExplainedLine, language: str, *, single: bool) -> str:
-    line = explained.line
-    posted = _money(line.amount_minor, bill)
-    said = [
-        f"Line {line.number}, {line.item.label}: {exact(line.item.exact_nano)} exactly, {posted} on the bill."
-    ]
-    if explained.charge is not None:
-        said.append(explain_in_words(explained.charge, language))
-    if explained.records is not None and line.item.kind is LineKind.USAGE:
-        said.append(f"The sum of {line.item.records} records.")
-        if single:
-            for record in explained.records.items:
-                said.append(f"\n{record.started_at.isoformat()}  {record.usage_id}")
-                if record.explanation:
-                    said.append(explain_in_words(from_json(record.explanation), language))
-            shown = explained.records.offset + len(explained.records.items)
-            if shown < line.item.records:
-                said.append(f"\nMore: --offset {shown}")
-        else:
-            said.append(
-                f"Record by record: farwire bill explain {bill.number or bill.id} --line {line.number}"
-            )
-    return "\n".join(said) + "\n"
 
 
 @app.command("check")

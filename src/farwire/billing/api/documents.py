@@ -9,6 +9,7 @@ import msgspec
 
 from farwire.base.web import Amount, MoneyDocument, timestamp
 from farwire.billing.api.facts import RecurringFactsDocument, UsageFactsDocument, to_usage_facts
+from farwire.billing.api.line_facts import LineFactsDocument
 from farwire.billing.model import Bill, BillLine, BillState, BillTax
 from farwire.kernel.money import Currency, Money, Nano, nano_to_decimal
 from farwire.rating.model.explanation import from_json
@@ -124,7 +125,8 @@ class LineExplanationDocument(
     """Why a line is what it is.
 
     ``exactAmount`` is the sum before posting, ``remainder`` what posting left to the ledger's own account: exact is
-    posted and remainder together. A usage line has one page of its usages, ``usageCount`` of them in all.
+    posted and remainder together. A usage line has one page of its usages, ``usageCount`` of them in all. ``proven``
+    says that the facts, added up again, give the exact amount.
     """
 
     id: str
@@ -133,7 +135,9 @@ class LineExplanationDocument(
     exact_amount: MoneyDocument
     remainder: MoneyDocument
     usage_count: int
+    behind: LineFactsDocument
     facts: RecurringFactsDocument | None = None
+    proven: bool | None = None
     usage: list[ExplainedUsageDocument] | None = None
 
 

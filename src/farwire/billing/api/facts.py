@@ -59,6 +59,7 @@ class UsageFactsDocument(
     minimum_nano: int | None = None
     maximum_nano: int | None = None
     charged_before_nano: int = 0
+    override: str = ""
 
 
 class RecurringFactsDocument(
@@ -69,7 +70,10 @@ class RecurringFactsDocument(
     tag_field="@type",
     tag="RecurringChargeFacts",
 ):
-    """Why a recurring or one-off price costs what it costs: ``priceNano`` × ``days`` / ``ofDays`` × factors."""
+    """Why a recurring or one-off price costs what it costs: ``priceNano`` × ``days`` / ``ofDays`` × factors.
+
+    Of several payers it is the own one of ``shares``; ``override`` says why the price is not the plan's.
+    """
 
     offering: str
     price_id: str
@@ -83,6 +87,10 @@ class RecurringFactsDocument(
     of_days: int = 0
     sign: int = 1
     trigger: str = ""
+    shares: list[int] = []
+    own_share: int = 0
+    override: str = ""
+    for_account: str = ""
 
 
 def to_usage_facts(facts: Explanation) -> UsageFactsDocument:
@@ -108,6 +116,7 @@ def to_usage_facts(facts: Explanation) -> UsageFactsDocument:
         minimum_nano=facts.minimum_nano,
         maximum_nano=facts.maximum_nano,
         charged_before_nano=facts.charged_before_nano,
+        override=facts.override,
     )
 
 
@@ -126,6 +135,10 @@ def to_recurring_facts(facts: RecurringExplanation) -> RecurringFactsDocument:
         of_days=facts.of_days,
         sign=facts.sign,
         trigger=facts.trigger,
+        shares=list(facts.shares),
+        own_share=facts.own_share,
+        override=facts.override,
+        for_account=facts.for_account,
     )
 
 

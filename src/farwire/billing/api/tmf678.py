@@ -24,7 +24,10 @@ from farwire.billing.api.documents import (
     to_tmf_customer_bill,
 )
 from farwire.billing.api.facts import to_recurring_facts
+from farwire.billing.api.line_facts import to_line_facts
 from farwire.billing.model import Bill
+from farwire.billing.rendering.explanation import corrections_in_words, facts_in_words, language_of
+from farwire.billing.service.explain import explain_lines
 from farwire.kernel.ids import AccountId
 from farwire.kernel.page import Page
 from farwire.rating.model.words import explain_in_words
@@ -37,6 +40,7 @@ class Language(StrEnum):
 
     EN = "en"
     DE = "de"
+    FR = "fr"
 
 
 class LineByNumber(msgspec.Struct, frozen=True):
@@ -97,23 +101,25 @@ async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None])
     tenant_id = call.principal.tenant_id
     bill = await service.get_bill(db=call.database, tenant_id=tenant_id, key=str(call.path.id))
     page = call.query.page()
-    explained = await service.explain_line(
-        db=call.database, tenant_id=tenant_id, bill=bill, number=call.path.line, page=page
+    (behind,) = await explain_lines(
+        db=call.database, tenant_id=tenant_id, bill=bill, page=page, numbers=[call.path.line]
     )
+    explained = behind.explained
     line, records = explained.line, explained.records
-    own = bill.language.split("-", 1)[0]
-    language = call.query.language or (Language(own) if own in set(Language) else Language.EN)
-    words = [line.item.label]
+    language = call.query.language or Language(language_of(bill.language))
+    words = facts_in_words(behind.facts, language.value)
     if explained.charge is not None:
         words += explain_in_words(explained.charge, language.value).splitlines()
     document = LineExplanationDocument(
         id=str(line.number),
-        words=words,
+        words=words + corrections_in_words(explained, language.value),
         posted_amount=money(line.amount_minor, bill.currency),
         exact_amount=exact(line.item.exact_nano, bill.currency),
         remainder=exact(line.remainder_nano, bill.currency),
         usage_count=line.item.records,
+        behind=to_line_facts(behind.facts, bill, explained.credit, explained.note),
         facts=to_recurring_facts(explained.charge) if explained.charge else None,
+        proven=behind.proven,
         usage=None
         if records is None
         else [to_explained_usage(record, language.value) for record in records.items],

@@ -1,8 +1,8 @@
 """The fonts of an invoice, and what to do with characters that they lack.
 
 Typst brings its fonts along: Libertinus Serif for Latin, Greek and Cyrillic, DejaVu Sans Mono for what that lacks, such
-as Arabic. A folder of the operator's own fonts fills in other scripts. The machine's fonts are never used: the same bill
-must give the same bytes everywhere. What no font has is shown by its base letter or a question mark, and reported.
+as Arabic. A folder of the operator's own fonts fills in other scripts. The machine's fonts are never used: a bill has
+the same bytes everywhere. What no font has is shown by its base letter or a question mark, and reported.
 """
 
 from __future__ import annotations

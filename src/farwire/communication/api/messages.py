@@ -18,6 +18,7 @@ from farwire.base.web import (
     PageQuery,
     Reply,
     Route,
+    moment,
     page_reply,
     timestamp,
 )
@@ -208,7 +209,7 @@ async def create_receipt(call: Call[ById, Nothing, ReceiptCreate]) -> Reply:
             message_id=message_id,
             key=said.key,
             state=said.state,
-            at=said.at,
+            at=moment(said.at, field="at"),
             clock=call.clock,
             error=said.error,
         )

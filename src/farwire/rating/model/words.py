@@ -11,6 +11,7 @@ from farwire.kernel.errors import Invalid
 from farwire.kernel.quantity import Unit, format_amount
 from farwire.rating.model.explanation import Explanation, Factor, Line
 from farwire.rating.model.recurring_explanation import RecurringExplanation
+from farwire.rating.model.words_fr import FRENCH
 
 _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
@@ -75,11 +76,12 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "share": "Anteil {own} von {of}.",
         "for_account": "Für das Konto {account}.",
     },
+    "fr": FRENCH,
 }
 
 
 def explain_in_words(explanation: Explanation | RecurringExplanation, language: str = "en") -> str:
-    """Return the charge as sentences, one a line, in ``language``: "en" or "de".
+    """Return the charge as sentences, one a line, in ``language``: "en", "de" or "fr".
 
     Unit prices and sums are exact; where a sum has no end it is shown to twelve decimals with "…".
     Raises ``Invalid`` (``rating.language_unknown``).
