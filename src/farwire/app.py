@@ -41,6 +41,8 @@ _TOPICS: Final = (
     "deck",
     "party",
     "account",
+    "inventory",
+    "pool",
     "agreement",
     "order",
     "usage",
@@ -73,6 +75,8 @@ _APIS: Final = (
     "farwire.agreement.api.agreements",
     "farwire.ordering.api.product_orders",
     "farwire.process.api.orders",
+    "farwire.inventory.api.products",
+    "farwire.inventory.api.resources",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",
     "farwire.billing.api.runs",
@@ -92,6 +96,7 @@ _SUBSCRIBERS: Final[tuple[str, ...]] = ("farwire.process.notices", "farwire.proc
 
 _JOBS: Final = (
     "farwire.party.jobs",
+    "farwire.inventory.jobs",
     "farwire.usage.jobs",
     "farwire.billing.jobs",
     "farwire.communication.jobs",

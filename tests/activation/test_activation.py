@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from farwire.activation import service
 from farwire.activation.model import Action, Applied, DriftKind, FaultKind, Operation, differences, intend
 from farwire.activation.simulator import plant_fault, tamper
-from farwire.base import audit
+from farwire.base.audit.service import latest
 from farwire.base.storage import Database
 from farwire.kernel.errors import Conflict, FarwireError, Invalid, Unavailable
 from farwire.kernel.ids import TenantId
@@ -205,7 +205,7 @@ async def test_drift_is_found_named_and_repaired_and_the_unexpected_is_left(
     assert not any(secret in repr(found) for secret in (IMSI, ICCID, NUMBER))
     async with db.transaction(tenant_id) as tx:
         repair = await service.repair(tx, now=NOW)
-        entry = (await audit.latest(tx=tx, action_prefix="activation."))[0]
+        entry = (await latest(tx=tx, action_prefix="activation."))[0]
     assert (repair.repaired, [one.kind for one in repair.left]) == (2, [DriftKind.UNEXPECTED])
     assert dict(entry.act.detail) == {"found": 3, "repaired": 2}
     profile = await shown(db, tenant_id)

@@ -26,6 +26,8 @@ from farwire.inventory.model.resource import (
     ResourceUse,
     check_resource,
     identifiers,
+    is_personal,
+    masked,
     number_range,
 )
 from farwire.inventory.model.service import (
@@ -66,6 +68,8 @@ __all__ = [
     "end",
     "history",
     "identifiers",
+    "is_personal",
+    "masked",
     "number_range",
     "replan",
     "resume",

@@ -42,6 +42,15 @@ _FORMS: Final[Mapping[ResourceKind, tuple[re.Pattern[str], str]]] = {
     ResourceKind.IMSI: (re.compile(r"[0-9]{14,15}"), "14 or 15 digits (E.212)"),
     ResourceKind.EID: (re.compile(r"[0-9]{32}"), "32 digits (SGP.02)"),
 }
+_SUBSCRIBERS: Final = frozenset(
+    {
+        ResourceKind.MSISDN,
+        ResourceKind.ICCID,
+        ResourceKind.ESIM_PROFILE,
+        ResourceKind.IMSI,
+        ResourceKind.EID,
+    }
+)
 _IDENTIFYING: Final = {ResourceKind.MSISDN: "msisdn", ResourceKind.IMSI: "imsi"}
 
 
@@ -137,6 +146,16 @@ def identifiers(resource: Resource) -> tuple[tuple[str, str], ...]:
     imsi = resource.attributes.get("imsi")
     carries = resource.kind in (ResourceKind.ICCID, ResourceKind.ESIM_PROFILE)
     return (("imsi", imsi),) if carries and imsi else ()
+
+
+def is_personal(resource: Resource) -> bool:
+    """Return whether the resource names a person: a number or SIM that somebody has, had lately, or is to get."""
+    return resource.kind in _SUBSCRIBERS and resource.state is not ResourceState.AVAILABLE
+
+
+def masked(value: str) -> str:
+    """Return the value with all but its last two characters hidden."""
+    return "*" * (len(value) - 2) + value[-2:]
 
 
 def check_resource(kind: ResourceKind, new: NewResource) -> None:

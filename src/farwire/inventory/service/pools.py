@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -27,6 +28,7 @@ FILL_BATCH: Final = 20_000
 FREE_BATCH: Final = 5_000
 MAX_COUNT: Final = 1_000
 MAX_KEY_CHARACTERS: Final = 200
+POOL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 async def create_pool(tx: Tx, *, name: str, kind: ResourceKind, quarantine_days: int, now: datetime) -> Pool:
@@ -34,11 +36,9 @@ async def create_pool(tx: Tx, *, name: str, kind: ResourceKind, quarantine_days:
 
     Raises ``Invalid`` (``inventory.pool``), ``Conflict`` (``inventory.pool_differs``).
     """
-    if not (
-        name.isprintable() and 1 <= len(name.strip()) == len(name) <= 100 and 0 <= quarantine_days <= 3650
-    ):
+    if POOL_NAME.fullmatch(name) is None or not 0 <= quarantine_days <= 3650:
         raise Invalid(
-            "a pool has a name of 1 to 100 characters and rests what comes back 0 to 3650 days",
+            "a pool has a name of 1 to 100 letters, digits, dots and dashes; what comes back rests 0 to 3650 days",
             code="inventory.pool",
             field="name",
             value=name,

@@ -203,10 +203,11 @@ async def list_resources(
     pool: str | None = None,
     state: ResourceState | None = None,
     product_id: ProductId | None = None,
+    kind: ResourceKind | None = None,
 ) -> Page[Resource]:
     """Return a page of the tenant's resources by kind and value."""
     items, total = await store.list_resources(
-        tx, pool=pool, state=state, product_id=product_id, limit=page.limit, offset=page.offset
+        tx, pool=pool, state=state, product_id=product_id, kind=kind, limit=page.limit, offset=page.offset
     )
     return Page(tuple(items), total, page.offset, page.limit)
 

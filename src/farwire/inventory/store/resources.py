@@ -157,17 +157,18 @@ async def list_resources(
     pool: str | None,
     state: ResourceState | None,
     product_id: ProductId | None,
+    kind: ResourceKind | None,
     limit: int,
     offset: int,
 ) -> tuple[list[Resource], int]:
     """Return resources by kind and value, and how many there are."""
     where = (
         "AND ($2::text IS NULL OR p.name = $2) AND ($3::text IS NULL OR r.state = $3) "
-        "AND ($4::uuid IS NULL OR r.product_id = $4)"
+        "AND ($4::uuid IS NULL OR r.product_id = $4) AND ($5::text IS NULL OR r.kind = $5)"
     )
-    given = (tx.tenant_id, pool, state, product_id)
+    given = (tx.tenant_id, pool, state, product_id, kind)
     rows = await tx.fetch(
-        f"{_RESOURCES} {where} ORDER BY r.kind, r.value LIMIT $5 OFFSET $6", *given, limit, offset
+        f"{_RESOURCES} {where} ORDER BY r.kind, r.value LIMIT $6 OFFSET $7", *given, limit, offset
     )
     total = await tx.fetchval(f"SELECT count(*) FROM ({_RESOURCES} {where}) AS found", *given)
     return [resource_of(row, row["pool"]) for row in rows], total
