@@ -21,9 +21,9 @@ async def charged(tx: Tx, keys: Sequence[ChargedKey]) -> Mapping[ChargedKey, Cha
     rows = await tx.fetch(
         "SELECT c.product_id, c.payer_id, c.plan_from, c.price_id, c.charged_to, c.from_day, "
         "c.plan_version_id, c.terms "
-        "FROM unnest($2::uuid[], $3::uuid[]) AS k (product_id, payer_id) "
-        "JOIN billing.charged c ON c.tenant_id = $1 AND c.product_id = k.product_id AND c.payer_id = k.payer_id "
-        "ORDER BY c.product_id, c.payer_id, c.plan_from, c.price_id, c.from_day",
+        "FROM unnest($2::uuid[], $3::uuid[]) AS k (product_id, payer_id) CROSS JOIN LATERAL ("
+        "SELECT * FROM billing.charged WHERE tenant_id = $1 AND product_id = k.product_id "
+        "AND payer_id = k.payer_id OFFSET 0) AS c",
         tx.tenant_id,
         [product_id for product_id, _ in keys],
         [payer_id or NOBODY for _, payer_id in keys],
