@@ -121,9 +121,11 @@ async def test_the_example_is_published_shown_retired_and_launched(farwire: Farw
 async def test_an_impact_of_nobody_is_empty_and_of_a_catalogue_file_refused(
     farwire: Farwire, tmp_path: Path
 ) -> None:
+    (tmp_path / "calls.toml").write_text(PLAN.replace('deck = "wholesale"', 'price = "1"'))
     assert farwire("catalog", "publish", "calls.toml")[0] == 0
     days = ("--from", "2026-06-01", "--until", "2026-07-01")
     code, found = farwire("catalog", "impact", "calls.toml", *days)
+    assert code == 0, found
     assert (code, found["accounts"], found["difference"]) == (0, 0, "0.00")
     (tmp_path / "shop.toml").write_text(farwire("catalog", "example")[1])
     assert farwire("catalog", "impact", "shop.toml")[0] == 3

@@ -11,7 +11,7 @@ import typer
 
 from farwire.catalog import service
 from farwire.catalog.model import Catalogue, Kind, Lifecycle, PricePlan, digest, read_document
-from farwire.cli.catalog_view import CodeArgument, KindOption, list_offerings, show
+from farwire.cli.catalog_view import CodeArgument, KindOption, in_currency, list_offerings, show
 from farwire.cli.shell import (
     ActorOption,
     JsonOption,
@@ -26,10 +26,10 @@ from farwire.cli.shell import (
     run,
 )
 from farwire.kernel.errors import Invalid, NotFound
-from farwire.kernel.money import currency, nano_to_decimal
+from farwire.kernel.money import nano_to_decimal
 from farwire.kernel.page import PageRequest
 from farwire.kernel.time import Period
-from farwire.process.price_impact import Impact, last_month, price_impact
+from farwire.process.price_impact import Amounts, Impact, last_month, price_impact
 from farwire.process.publishing import publish_document
 from farwire.rating.service import check_compiles
 
@@ -242,28 +242,13 @@ def impact(
     run(act, as_json)
 
 
-def _amount(nano: int, found: Impact) -> Decimal:
-    """Return an exact amount with as many decimals as it needs, at least those of its currency."""
-    exact, digits = nano_to_decimal(nano), currency(found.currency).exponent
-    return max(exact.normalize(), exact.quantize(Decimal(1).scaleb(-digits)), key=_places)
-
-
-def _places(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
-
-
 def _show_impact(out: Output, found: Impact) -> None:
     totals = found.totals
     rows = [
         {
             "account": one.account_number,
             "plan": ", ".join(str(number) for number in one.plan_numbers),
-            "recurring_now": _amount(one.amounts.recurring_now, found),
-            "recurring_then": _amount(one.amounts.recurring_then, found),
-            "usage_now": _amount(one.amounts.usage_now, found),
-            "usage_then": _amount(one.amounts.usage_then, found),
-            "difference": _amount(one.amounts.difference, found),
+            **_amounts(one.amounts, found),
             "unrated": sum(one.unrated.values()),
         }
         for one in found.accounts
@@ -280,21 +265,27 @@ def _show_impact(out: Output, found: Impact) -> None:
         "usages": totals.records,
         "unrated": dict(totals.unrated),
         "currency": found.currency,
-        "recurring_now": _amount(totals.amounts.recurring_now, found),
-        "recurring_then": _amount(totals.amounts.recurring_then, found),
-        "usage_now": _amount(totals.amounts.usage_now, found),
-        "usage_then": _amount(totals.amounts.usage_then, found),
-        "difference": _amount(totals.amounts.difference, found),
+        **_amounts(totals.amounts, found),
     }
     if out.as_json:
         out.document({**facts, "items": rows, "total": totals.accounts})
         return
     out.facts("Under the draft (exact, not rounded to the cent)", facts)
-    if totals.accounts:
-        columns = [*rows[0]] if rows else ["account"]
-        out.rows("", columns, rows, empty="", total=totals.accounts, right=columns[2:])
-    else:
+    if not totals.accounts:
         out.note("Nobody has the offering now.")
+        return
+    columns = list(rows[0]) if rows else []
+    out.rows("", columns, rows, empty="No account on this page.", total=totals.accounts, right=columns[2:])
+
+
+def _amounts(amounts: Amounts, found: Impact) -> dict[str, Decimal]:
+    return {
+        "recurring_now": in_currency(nano_to_decimal(amounts.recurring_now), found.currency),
+        "recurring_then": in_currency(nano_to_decimal(amounts.recurring_then), found.currency),
+        "usage_now": in_currency(nano_to_decimal(amounts.usage_now), found.currency),
+        "usage_then": in_currency(nano_to_decimal(amounts.usage_then), found.currency),
+        "difference": in_currency(nano_to_decimal(amounts.difference), found.currency),
+    }
 
 
 def _summary(document: PricePlan | Catalogue) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -19,10 +20,20 @@ from farwire.cli.shell import (
     run,
 )
 from farwire.kernel.errors import Conflict
+from farwire.kernel.money import currency
 from farwire.kernel.page import PageRequest
 
 CodeArgument = Annotated[str, typer.Argument(help="The code of the offering, e.g. flex-m.")]
 KindOption = Annotated[Kind, typer.Option("--kind", help="What the code names.")]
+
+
+def in_currency(value: Decimal, code: str) -> Decimal:
+    """Return an exact amount with as many decimals as it needs, at least those of its currency."""
+    normal, least = value.normalize(), -currency(code).exponent
+    exponent = normal.as_tuple().exponent
+    return (
+        normal if isinstance(exponent, int) and exponent < least else value.quantize(Decimal(1).scaleb(least))
+    )
 
 
 def list_offerings(
@@ -187,8 +198,9 @@ def _show(
         )
         return
     out.facts(str(facts["name"]), facts)
-    if made_of:
-        out.facts("\nMade of", made_of)
+    parts = [] if sold is None else _parts(sold)
+    if parts:
+        out.rows("\nMade of", list(parts[0]), parts, empty="")
     if prices:
         out.rows("\nPrices", list(prices[0]), prices, empty="", right=["price"])
     if documents:
@@ -208,14 +220,47 @@ def _made_of(sold: Sellable) -> dict[str, object]:
     }
 
 
+def _parts(sold: Sellable) -> list[dict[str, object]]:
+    """Return what realises an offering, the product first, then its services in the order of activation."""
+    product = sold.product_specification
+    if product is None:
+        return []
+    choices = ", ".join(one.name for one in product.characteristics if one.configurable)
+    rows: list[dict[str, object]] = [
+        {
+            "part": "product",
+            "code": product.code,
+            "needs": f"choose {choices}" if choices else "",
+            "done by": "",
+        }
+    ]
+    for service_ in sold.service_specifications:
+        needs = ", ".join(f"{need.count} {need.kind} of {need.pool}" for need in service_.resources)
+        steps = ", ".join(f"{one.adapter} {one.operation}" for one in service_.operations)
+        rows.append({"part": "service", "code": service_.code, "needs": needs, "done by": steps})
+    return rows
+
+
 def _prices(plan: PricePlan) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = [
-        {"price_id": one.id, "label": one.label, "for": f"{one.count} {one.every.value}", "price": one.price}
+        {
+            "price_id": one.id,
+            "label": one.label,
+            "for": f"{one.count} {one.every.value}",
+            "price": in_currency(one.price, plan.currency),
+        }
         for one in plan.recurring
     ]
-    rows += [{"price_id": o.id, "label": o.label, "for": o.on.value, "price": o.price} for o in plan.one_off]
+    rows += [
+        {"price_id": o.id, "label": o.label, "for": o.on.value, "price": in_currency(o.price, plan.currency)}
+        for o in plan.one_off
+    ]
     for use in plan.usage:
-        way = use.price if use.price is not None else ("deck " + use.deck if use.deck else "see --at")
+        way = (
+            in_currency(use.price, plan.currency)
+            if use.price is not None
+            else ("deck " + use.deck if use.deck else "see --at")
+        )
         rows.append({"price_id": use.id, "label": use.label, "for": use.per or use.kind, "price": way})
     rows += [
         {"price_id": a.id, "label": a.label, "for": a.amount, "price": "included"} for a in plan.allowances
