@@ -129,8 +129,11 @@ async def restore(tx: Tx, since: Mapping[AccountId, datetime]) -> None:
 async def forget(tx: Tx, keys: Sequence[tuple[AccountId, datetime]]) -> None:
     """Forget what was charged before cycles that are issued now."""
     await tx.execute(
+        # By key and ctid (storage.lookups): the planner would compare each row with each of the keys.
         "DELETE FROM billing.charged_before b USING unnest($2::uuid[], $3::timestamptz[]) AS k (account_id, cycle_end) "
-        "WHERE b.tenant_id = $1 AND b.account_id = k.account_id AND b.cycle_end = k.cycle_end",
+        "CROSS JOIN LATERAL (SELECT ctid FROM billing.charged_before WHERE tenant_id = $1 "
+        "AND account_id = k.account_id AND cycle_end = k.cycle_end OFFSET 0) AS found "
+        "WHERE b.tenant_id = $1 AND b.ctid = found.ctid",
         tx.tenant_id,
         [account_id for account_id, _ in keys],
         [cycle_end for _, cycle_end in keys],
