@@ -33,7 +33,7 @@ DOCUMENTS: Final = "/farwire/v1/catalogueDocuments"
 _KINDS: Final = [kind for kind in Kind if kind is not Kind.OFFERING]
 
 
-class VersionDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class CatalogueVersionDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A published version, immutable. ``document`` is as in a catalogue file (docs/catalog.md)."""
 
     number: int
@@ -44,7 +44,7 @@ class VersionDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults
     valid_to: str | None = None
 
 
-class PlanDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class CataloguePlanDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A version of the offering's price plan."""
 
     id: str
@@ -55,7 +55,7 @@ class PlanDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     valid_to: str | None = None
 
 
-class EntryDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class CatalogueEntryDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A specification or an offering. ``versions`` and ``pricePlans`` come with one of them, not in lists."""
 
     id: str
@@ -64,8 +64,8 @@ class EntryDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
     code: str
     name: str
     lifecycle: str
-    versions: list[VersionDocument] | None = None
-    price_plans: list[PlanDocument] | None = None
+    versions: list[CatalogueVersionDocument] | None = None
+    price_plans: list[CataloguePlanDocument] | None = None
     terms: Mapping[str, Any] | None = None
     """In a list of what is sold: the document in force then."""
     currency: str | None = None
@@ -136,10 +136,10 @@ def to_entry(
     entry: Entry,
     versions: Sequence[DocumentVersion] | None = None,
     plans: Sequence[PlanVersion] | None = None,
-) -> EntryDocument:
+) -> CatalogueEntryDocument:
     """Return the entry as the API shows it, with its versions where they are given."""
     path = OFFERINGS if entry.kind is Kind.OFFERING else f"{SPECIFICATIONS}/{entry.kind.value}"
-    return EntryDocument(
+    return CatalogueEntryDocument(
         id=str(entry.id),
         href=f"{path}/{entry.code}",
         kind=entry.kind.value,
@@ -151,9 +151,9 @@ def to_entry(
     )
 
 
-def to_offered(one: Offered) -> EntryDocument:
+def to_offered(one: Offered) -> CatalogueEntryDocument:
     """Return an offering as the list of what is sold shows it."""
-    return EntryDocument(
+    return CatalogueEntryDocument(
         id=str(one.offering_id),
         href=f"{OFFERINGS}/{one.offering.code}",
         kind=Kind.OFFERING.value,
@@ -172,10 +172,10 @@ def to_publication(one: Publication) -> PublicationDocument:
     return PublicationDocument(str(one.id), one.name, one.digest, timestamp(one.published_at), items)
 
 
-def _version(version: DocumentVersion) -> VersionDocument:
+def _version(version: DocumentVersion) -> CatalogueVersionDocument:
     document = version.document
     end = document.valid_to if isinstance(document, Offering) else None
-    return VersionDocument(
+    return CatalogueVersionDocument(
         number=version.number,
         digest=version.digest,
         valid_from="" if document.valid_from is None else timestamp(document.valid_from),
@@ -185,9 +185,9 @@ def _version(version: DocumentVersion) -> VersionDocument:
     )
 
 
-def _plan(version: PlanVersion) -> PlanDocument:
+def _plan(version: PlanVersion) -> CataloguePlanDocument:
     plan = version.plan
-    return PlanDocument(
+    return CataloguePlanDocument(
         id=str(version.id),
         number=version.number,
         currency=plan.currency,
@@ -293,7 +293,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="List offerings, or what is sold to whom",
         tag=TAG,
         permission=Permission.CATALOG_READ,
-        response=list[EntryDocument],
+        response=list[CatalogueEntryDocument],
         query_type=OfferingQuery,
         description="Ordered by code. With region, segment, channel or at: what is sold then. "
         "An offering that asks for what is not given is not in it.",
@@ -305,7 +305,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Get an offering with its versions and price plans",
         tag=TAG,
         permission=Permission.CATALOG_READ,
-        response=EntryDocument,
+        response=CatalogueEntryDocument,
         path_type=ByCode,
     ),
     Route(
@@ -315,7 +315,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Launch or retire an offering",
         tag=TAG,
         permission=Permission.CATALOG_PUBLISH,
-        response=EntryDocument,
+        response=CatalogueEntryDocument,
         path_type=ByCode,
         body_type=LifecycleChange,
         errors=("409",),
@@ -328,7 +328,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="List specifications of one kind",
         tag=TAG,
         permission=Permission.CATALOG_READ,
-        response=list[EntryDocument],
+        response=list[CatalogueEntryDocument],
         query_type=SpecificationQuery,
         description="Ordered by code; product specifications where no kind is given.",
     ),
@@ -339,7 +339,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Get a specification with its versions",
         tag=TAG,
         permission=Permission.CATALOG_READ,
-        response=EntryDocument,
+        response=CatalogueEntryDocument,
         path_type=ByKindAndCode,
     ),
     Route(
@@ -349,7 +349,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Change the lifecycle of a specification",
         tag=TAG,
         permission=Permission.CATALOG_PUBLISH,
-        response=EntryDocument,
+        response=CatalogueEntryDocument,
         path_type=ByKindAndCode,
         body_type=LifecycleChange,
         errors=("409",),

@@ -42,7 +42,7 @@ class PublishedVersionDocument(msgspec.Struct, frozen=True, rename="camel"):
     new: bool
 
 
-class PublishedDocumentDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class PublishedCatalogueDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The outcome of publishing. Usage waits in suspense until ``missingDecks`` are there."""
 
     versions: list[PublishedVersionDocument]
@@ -67,7 +67,7 @@ class PriceImpactInput(
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT
 
 
-class AmountsDocument(msgspec.Struct, frozen=True, rename="camel"):
+class ImpactAmountsDocument(msgspec.Struct, frozen=True, rename="camel"):
     """Exact amounts, now and then, and how much more the draft asks; not rounded to the cent."""
 
     recurring_now: MoneyDocument
@@ -84,7 +84,7 @@ class AccountImpactDocument(msgspec.Struct, frozen=True, rename="camel"):
     account_number: str
     product_ids: list[str]
     plan_numbers: list[int]
-    amounts: AmountsDocument
+    amounts: ImpactAmountsDocument
     records: int
     unrated: dict[str, int]
 
@@ -102,14 +102,14 @@ class PriceImpactDocument(msgspec.Struct, frozen=True, rename="camel"):
     unchanged: int
     records: int
     unrated: dict[str, int]
-    amounts: AmountsDocument
+    amounts: ImpactAmountsDocument
     items: list[AccountImpactDocument]
 
 
-def to_amounts(amounts: Amounts, currency: str) -> AmountsDocument:
+def to_amounts(amounts: Amounts, currency: str) -> ImpactAmountsDocument:
     """Return the amounts as the API shows them."""
     values = (amounts.recurring_now, amounts.recurring_then, amounts.usage_now, amounts.usage_then)
-    return AmountsDocument(
+    return ImpactAmountsDocument(
         *(MoneyDocument(unit=currency, value=nano_to_decimal(one)) for one in (*values, amounts.difference))
     )
 
@@ -146,9 +146,9 @@ def to_impact(impact: Impact) -> PriceImpactDocument:
     )
 
 
-def to_published(done: PublishedDocument) -> PublishedDocumentDocument:
+def to_published(done: PublishedDocument) -> PublishedCatalogueDocument:
     """Return the outcome of publishing as the API shows it."""
-    return PublishedDocumentDocument(
+    return PublishedCatalogueDocument(
         [PublishedVersionDocument(v.kind, v.code, v.number, v.digest, v.new) for v in done.versions],
         None if done.publication_id is None else str(done.publication_id),
         None if done.plan_version_id is None else str(done.plan_version_id),
@@ -219,7 +219,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Publish a catalogue file or a price plan",
         tag=TAG,
         permission=Permission.CATALOG_PUBLISH,
-        response=PublishedDocumentDocument,
+        response=PublishedCatalogueDocument,
         body_type=CatalogueDocumentInput,
         status=201,
         other_statuses=(200,),
