@@ -123,6 +123,7 @@ def _on_order(name: str, act: _Act, summary: str, permission: Permission, descri
             order = await act(call, tx)
             return await _replied(tx, order.id, call.now())
 
+    handle.__name__ = f"{name}_product_order"
     return Route(
         method=Method.POST,
         path=f"{ORDERS}/{{id}}/{name}",
@@ -158,6 +159,7 @@ def _on_task(decision: Decision, summary: str) -> AnyRoute:
             )
             return await _replied(tx, order.id, call.now())
 
+    handle.__name__ = f"{decision.value}_fallout_task"
     return Route(
         method=Method.POST,
         path=f"{FALLOUT}/{{id}}/{decision.value}",

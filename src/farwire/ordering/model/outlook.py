@@ -11,8 +11,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from farwire.account.model import BillingAccount
-from farwire.inventory import model as inventory
-from farwire.inventory.model import Product
+from farwire.inventory.model import Product, end, replan, resume, suspend
 from farwire.kernel.ids import ProductId
 from farwire.kernel.time import zone
 from farwire.ordering.model.agreed import (
@@ -58,18 +57,18 @@ def _changed(product: Product, item: OrderItem, *, at: datetime, now: datetime, 
             return replace(product, overrides=product.overrides + added)
         case Action.SUSPEND if reason is not None:
             charged = percent if isinstance(percent, int) else 100
-            one = inventory.suspend(product, reason, at, charged)
+            one = suspend(product, reason, at, charged)
             return product if one is None else replace(product, suspensions=(*product.suspensions, one))
         case Action.RESUME if reason is not None:
-            return inventory.resume(product, reason, at).product
+            return resume(product, reason, at).product
         case Action.CEASE:
-            ended = inventory.end(product, at, end_reason(product, at, item.request.withdrawal, tz))
+            ended = end(product, at, end_reason(product, at, item.request.withdrawal, tz))
             return product if ended is None else ended[0]
     return product
 
 
 def _replanned(product: Product, item: OrderItem, at: datetime, now: datetime, tz: ZoneInfo) -> Product:
-    change = inventory.replan(product, plan_of_item(item), at)
+    change = replan(product, plan_of_item(item), at)
     plans = product.plans if change is None else (*product.plans, change)
     term = commitment_of(item.details, at, tz)
     return replace(

@@ -12,7 +12,6 @@ from enum import StrEnum
 from typing import Final
 
 from farwire.base.canonical import JSON
-from farwire.base.jobs.model import delay_after
 from farwire.kernel.errors import Conflict, Exhausted, FarwireError, Unavailable
 from farwire.kernel.ids import OrderId, OrderItemId, TaskId, uuid7
 from farwire.ordering.model.order import ItemState
@@ -181,11 +180,13 @@ def _hopeless(error: FarwireError) -> bool:
     return not may_pass
 
 
-def failed(tasks: Sequence[Task], number: int, error: FarwireError, now: datetime) -> tuple[Task, ...]:
+def failed(
+    tasks: Sequence[Task], number: int, error: FarwireError, now: datetime, *, again_at: datetime
+) -> tuple[Task, ...]:
     """Return the tasks after an attempt failed: it is tried again later, or waits in the fallout for a person.
 
-    What another answer of the world can mend (``Unavailable``, ``Exhausted``) is tried again ``max_attempts`` times,
-    after 5 s, 10 s and so on up to an hour; anything else at once needs a person.
+    What another answer of the world can mend (``Unavailable``, ``Exhausted``) is tried ``max_attempts`` times, the next
+    time at ``again_at``; anything else at once needs a person.
     """
     after = []
     for task in tasks:
@@ -197,7 +198,7 @@ def failed(tasks: Sequence[Task], number: int, error: FarwireError, now: datetim
             replace(
                 task,
                 state=TaskState.FALLOUT if over else TaskState.READY,
-                due_at=now if over else now + delay_after(task.attempts),
+                due_at=now if over else again_at,
                 error=str(error)[:1000],
                 error_code=error.code,
                 # An answer that did not come may have been lost on the way back.

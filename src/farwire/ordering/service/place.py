@@ -164,22 +164,11 @@ async def amend_order(
     await store.add_items(tx, order_id, order.items)
     await task_store.add_tasks(tx, tasks)
     await store.save_orders(tx, [order])
-    await task_store.add_entries(
-        tx,
-        [
-            JournalEntry(order_id, now, fact.value, actor=actor.id, detail={"version": order.version})
-            for fact in facts
-        ],
-    )
+    detail: dict[str, JSON] = {"version": order.version, "items": len(order.items)}
+    entries = [JournalEntry(order_id, now, fact.value, actor=actor.id, detail=detail) for fact in facts]
+    await task_store.add_entries(tx, entries)
     await eventbus.publish_many(tx, order_events(order, facts, tenant_id=tx.tenant_id, at=now))
-    await audit.record(
-        tx,
-        actor=actor,
-        action="ordering.amend",
-        subject=str(order_id),
-        at=now,
-        detail={"version": order.version, "items": len(order.items)},
-    )
+    await audit.record(tx, actor=actor, action="ordering.amend", subject=str(order_id), at=now, detail=detail)
     return order
 
 
@@ -213,20 +202,24 @@ async def _ordered(
         channel=request.channel,
         holds=holds,
     )
-    tasks = [
+    order = replace(order, state=state_from(order, now))
+    return order, _plan(order, known, now)
+
+
+def _plan(order: ProductOrder, known: Known, now: datetime) -> tuple[Task, ...]:
+    return tuple(
         task
-        for item in items
+        for item in order.items
         for task in plan_of(
             _steps(item, known),
-            order_id=order_id,
+            order_id=order.id,
             item_id=item.id,
-            due_at=due_at,
+            due_at=order.starts_at,
             now=now,
-            released=not holds and item.request.parent is None,
-            max_attempts=situation.policy.max_attempts,
+            released=not order.holds and item.request.parent is None,
+            max_attempts=known.situation.policy.max_attempts,
         )
-    ]
-    return replace(order, state=state_from(order, now)), tuple(tasks)
+    )
 
 
 def _steps(item: OrderItem, known: Known) -> Sequence[Step]:

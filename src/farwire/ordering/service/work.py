@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from farwire.base.clock import Clock
+from farwire.base.jobs.model import delay_after
 from farwire.base.storage import Database, Tx
 from farwire.base.telemetry import counter, error_text, get_logger
 from farwire.kernel.errors import Defect, FarwireError, Unavailable
@@ -235,7 +236,8 @@ async def _fail(db: Database, tenant_id: TenantId, clock: Clock, task: Task, err
             return Worked()
         if not task.compensating:
             batch.apply(task.order_id, Start(), now)
-        after = failed(batch.items[task.item_id], task.number, error, now)
+        again_at = now + delay_after(task.attempts)
+        after = failed(batch.items[task.item_id], task.number, error, now, again_at=again_at)
         batch.items[task.item_id] = after
         (here,) = [one for one in after if one.number == task.number]
         act = "fallout" if here.state is TaskState.FALLOUT else "failed"
