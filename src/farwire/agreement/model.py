@@ -133,6 +133,14 @@ def approved(
     active = replace(draft, state=AgreementState.ACTIVE, approved_at=now, approved_by=by)
     if former is None:
         return active, None
+    check_follows(draft, former)
+    if former.valid_to is not None and former.valid_to <= draft.valid_from:
+        return active, None
+    return active, replace(former, state=AgreementState.TERMINATED, valid_to=draft.valid_from)
+
+
+def check_follows(draft: Agreement, former: Agreement) -> None:
+    """Raise ``Conflict`` (``agreement.amendment_in_past``) where ``draft`` starts before the version before it."""
     if draft.valid_from < former.valid_from:
         raise Conflict(
             "an amendment starts where the version before it has started, or later",
@@ -141,9 +149,6 @@ def approved(
             value=draft.valid_from.isoformat(),
             fix=f"use {former.valid_from.isoformat()} or later",
         )
-    if former.valid_to is not None and former.valid_to <= draft.valid_from:
-        return active, None
-    return active, replace(former, state=AgreementState.TERMINATED, valid_to=draft.valid_from)
 
 
 def withdrawn(draft: Agreement, *, now: datetime) -> Agreement:

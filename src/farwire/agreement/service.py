@@ -20,6 +20,7 @@ from farwire.agreement.model import (
     AgreementState,
     approved,
     check_agreement,
+    check_follows,
     terminated,
     withdrawn,
 )
@@ -162,16 +163,7 @@ async def amend_agreement(
     ``agreement.amendment_in_past``) and what ``draft_agreement`` raises.
     """
     versions = await _versions(tx, number)
-    last = versions[-1]
-    former = next((one for one in reversed(versions) if one.approved_at is not None), None)
-    if former is None:
-        raise Conflict(
-            "no version of the agreement was ever active",
-            code="agreement.never_active",
-            field="agreement",
-            value=number,
-            fix="approve its draft, or withdraw it and draft another",
-        )
+    former, last = _amendable(number, versions), versions[-1]
     draft = check_agreement(
         Agreement(
             AgreementId(uuid7(now)),
@@ -195,14 +187,22 @@ async def amend_agreement(
             value=number,
             fix="approve it or withdraw it first",
         )
-    if valid_from < former.valid_from:
-        raise Conflict(
-            "an amendment starts where the version before it has started, or later",
-            code="agreement.amendment_in_past",
-            field="valid_from",
-            value=valid_from.isoformat(),
-        )
+    check_follows(draft, former)
     return await _add(tx, draft, now, actor)
+
+
+def _amendable(number: str, versions: Sequence[Agreement]) -> Agreement:
+    """Return the last version that was approved. Raises ``Conflict`` (``agreement.never_active``)."""
+    former = next((one for one in reversed(versions) if one.approved_at is not None), None)
+    if former is not None:
+        return former
+    raise Conflict(
+        "no version of the agreement was ever active",
+        code="agreement.never_active",
+        field="agreement",
+        value=number,
+        fix="approve its draft, or withdraw it and draft another",
+    )
 
 
 async def approve_agreement(tx: Tx, *, number: str, now: datetime, actor: Actor) -> Agreement:

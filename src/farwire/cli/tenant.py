@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from farwire.cli.company import address_of, further_facts, register
 from farwire.cli.shell import JsonOption, LimitOption, OffsetOption, Session, run
 from farwire.country.service import load_pack
 from farwire.kernel.page import PageRequest
 from farwire.tenant import service
-from farwire.tenant.model import Address, LegalEntity, Tenant
+from farwire.tenant.model import LegalEntity, Tenant
 
 app = typer.Typer(
     name="tenant",
@@ -38,14 +39,10 @@ def _facts(tenant: Tenant, entities: tuple[LegalEntity, ...]) -> dict[str, objec
                 "bank_account": entity.bank_account,
                 "payment_days": entity.payment_days,
             }
+            | further_facts(entity)
             for entity in entities
         ],
     }
-
-
-def _address(country: str, fields: list[str], region: str) -> Address:
-    pairs = (field.partition("=") for field in fields)
-    return Address(country, {name.strip(): text.strip() for name, _, text in pairs}, region)
 
 
 @app.command("create")
@@ -92,7 +89,7 @@ def create(
                 tenant_id=tenant.id,
                 name=company or display_name or name,
                 vat_id=vat_id,
-                address=_address(pack.code, address or [], region),
+                address=address_of(pack.code, address or [], region),
                 country=pack.code,
                 currency_code=pack.money.currency,
                 zone_name=tenant.zone,
@@ -145,3 +142,6 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
         session.out.facts(f"Operator {name}", _facts(tenant, tuple(entities.values())))
 
     run(act, as_json)
+
+
+register(app)

@@ -185,6 +185,16 @@ def evidence(
     return Evidence(document, country, salt, hash_number(plain, salt), plain[-4:], expires_on)
 
 
+def _no_way(state: KycState, wanted: KycState) -> Conflict:
+    return Conflict(
+        f"a party that is {state} cannot become {wanted}",
+        code="party.kyc_transition",
+        field="state",
+        value=state.value,
+        fix=f"from here it can become {', '.join(sorted(_NEXT[state]))}",
+    )
+
+
 def decide(
     check: KycCheck | None, command: KycCommand, *, actor: Actor, now: datetime, today: date
 ) -> KycCheck:
@@ -198,13 +208,7 @@ def decide(
         attempt = 1 if check is None else check.attempt + 1
         return KycCheck(attempt, wanted, command.evidence, now, actor)
     if check is None or wanted not in _NEXT[state]:
-        raise Conflict(
-            f"a party that is {state} cannot become {wanted}",
-            code="party.kyc_transition",
-            field="state",
-            value=state.value,
-            fix=f"from here it can become {', '.join(sorted(_NEXT[state]))}",
-        )
+        raise _no_way(state, wanted)
     ends = check.evidence.expires_on
     over = ends is not None and ends <= today
     if isinstance(command, Verify) and over:

@@ -69,11 +69,15 @@ async def add_legal_entity(
         if not await store.add_legal_entity(tx, entity, created_at=now):
             return _known(entity, await store.legal_entities(tx))
         _check_prefixes(entity, await store.legal_entities(tx))
-        detail = {"name": name, "number_prefix": number_prefix}
-        await audit.record(
-            tx, actor=actor, action="tenant.legal_entity_added", subject=str(entity.id), at=now, detail=detail
-        )
+        await _note(tx, entity, "added", {"name": name, "number_prefix": number_prefix}, now, actor)
     return entity
+
+
+async def _note(
+    tx: Tx, entity: LegalEntity, act: str, detail: Mapping[str, JSON], now: datetime, actor: Actor
+) -> None:
+    action = f"tenant.legal_entity_{act}"
+    await audit.record(tx, actor=actor, action=action, subject=str(entity.id), at=now, detail=detail)
 
 
 def _known(wanted: LegalEntity, entities: Mapping[LegalEntityId, LegalEntity]) -> LegalEntity:
@@ -145,9 +149,7 @@ async def change_legal_entity(
     await store.save_legal_entity(tx, after)
     differ = [f.name for f in fields(CompanyChange) if getattr(before, f.name) != getattr(after, f.name)]
     detail: Mapping[str, JSON] = {"version": after.version, "fields": differ}
-    await audit.record(
-        tx, actor=actor, action="tenant.legal_entity_changed", subject=str(after.id), at=now, detail=detail
-    )
+    await _note(tx, after, "changed", detail, now, actor)
     return after
 
 
@@ -167,7 +169,7 @@ def _check_prefixes(entity: LegalEntity, entities: Mapping[LegalEntityId, LegalE
 
 
 async def chart_of(tx: Tx, legal_entity_id: LegalEntityId) -> Mapping[str, tuple[str, str]]:
-    """Return what the company's own chart of accounts calls our books: book → (code, name).
+    """Return what the company's own chart of accounts calls our books: book (its own code in ours) → (code, name).
 
     Empty where it uses ours; a book that is missing has our own code and name.
     """
