@@ -1,0 +1,300 @@
+"""Accounting periods, trial balance and postings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+
+from farwire.base.authz import Permission
+from farwire.base.web import (
+    AnyRoute,
+    Call,
+    Method,
+    MoneyDocument,
+    Nothing,
+    PageQuery,
+    Reply,
+    Route,
+    page_reply,
+    timestamp,
+)
+from farwire.kernel.ids import AccountId, LegalEntityId, parse_id
+from farwire.kernel.money import Currency, Money
+from farwire.kernel.page import Page
+from farwire.ledger import service
+from farwire.ledger.model import AccountingPeriod, LedgerRow, TrialRow, month_named, next_month
+
+BASE: Final = "/farwire/v1/ledger"
+TAG: Final = "Ledger"
+MONTH: Final = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
+Month = Annotated[str, msgspec.Meta(pattern=MONTH, description="A month, e.g. 2026-06.")]
+
+
+class PeriodDocument(
+    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="AccountingPeriod"
+):
+    """A month of a company's books. ``number`` counts the months of the fiscal year."""
+
+    legal_entity_id: str
+    month: str
+    state: str
+    fiscal_year: int
+    number: int
+    revision: int
+    changed_at: str | None = None
+    reopen_by: str = ""
+    reopen_reason: str = ""
+
+
+class TrialBalanceDocument(
+    msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="TrialBalanceRow"
+):
+    """One book of a company in one month. Debits are positive."""
+
+    legal_entity_id: str
+    month: str
+    book: str
+    code: str
+    name: str
+    opening: MoneyDocument
+    debit: MoneyDocument
+    credit: MoneyDocument
+    closing: MoneyDocument
+
+
+class PostingDocument(
+    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="Posting"
+):
+    """One side of an entry. ``occurredOn`` is the day of the fact where its own books were closed."""
+
+    entry_id: str
+    number: int
+    legal_entity_id: str
+    booked_on: str
+    occurred_on: str
+    source: str
+    key: str
+    book: str
+    code: str
+    name: str
+    amount: MoneyDocument
+    remainder_nano: int
+    account_id: str | None = None
+
+
+class ReopeningCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The closed month that shall be opened again, and why."""
+
+    legal_entity_id: str
+    month: Month
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
+
+
+class ReopeningApproval(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The closed month that another key asked to open."""
+
+    legal_entity_id: str
+    month: Month
+
+
+class PeriodQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Whose months."""
+
+    legal_entity_id: Annotated[UUID, msgspec.Meta(description="The company.")]
+
+
+class BalanceQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which month, of one company or of all."""
+
+    month: Month
+    legal_entity_id: Annotated[UUID, msgspec.Meta(description="Of this company only.")] | None = None
+
+
+class PostingQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
+    """Filters of the list."""
+
+    month: Month
+    legal_entity_id: Annotated[UUID, msgspec.Meta(description="Of this company only.")] | None = None
+    account_id: Annotated[UUID, msgspec.Meta(description="Of this customer's account only.")] | None = None
+
+
+def to_period(period: AccountingPeriod) -> PeriodDocument:
+    """Return a period as JSON."""
+    return PeriodDocument(
+        legal_entity_id=str(period.legal_entity_id),
+        month=f"{period.month:%Y-%m}",
+        state=period.state.value,
+        fiscal_year=period.fiscal_year,
+        number=period.number,
+        revision=period.revision,
+        changed_at=None if period.changed_at is None else timestamp(period.changed_at),
+        reopen_by=period.reopen_by,
+        reopen_reason=period.reopen_reason,
+    )
+
+
+def _money(minor: int, unit: Currency) -> MoneyDocument:
+    return MoneyDocument(unit=unit.code, value=Money(minor, unit).to_decimal())
+
+
+def _trial(row: TrialRow, month: str) -> TrialBalanceDocument:
+    return TrialBalanceDocument(
+        str(row.legal_entity_id),
+        month,
+        row.book.value,
+        row.code,
+        row.name,
+        _money(row.opening_minor, row.currency),
+        _money(row.debit_minor, row.currency),
+        _money(row.credit_minor, row.currency),
+        _money(row.closing_minor, row.currency),
+    )
+
+
+def _posting(row: LedgerRow) -> PostingDocument:
+    return PostingDocument(
+        entry_id=str(row.entry_id),
+        number=row.number,
+        legal_entity_id=str(row.legal_entity_id),
+        booked_on=row.booked_on.isoformat(),
+        occurred_on=row.occurred_on.isoformat(),
+        source=row.source,
+        key=row.key,
+        book=row.book.value,
+        code=row.code,
+        name=row.name,
+        amount=_money(row.amount_minor, row.currency),
+        remainder_nano=row.remainder_nano,
+        account_id=None if row.account_id is None else str(row.account_id),
+    )
+
+
+async def list_periods(call: Call[Nothing, PeriodQuery, None]) -> Reply:
+    """Return the months of a company, oldest first."""
+    async with call.transaction() as tx:
+        periods = await service.list_periods(
+            tx=tx, legal_entity_id=LegalEntityId(call.query.legal_entity_id), now=call.now()
+        )
+    return page_reply(Page(periods, len(periods), 0, max(len(periods), 1)), to_period)
+
+
+async def trial_balance(call: Call[Nothing, BalanceQuery, None]) -> Reply:
+    """Return every book with opening, debit, credit and closing."""
+    first = month_named(call.query.month)
+    entity = None if call.query.legal_entity_id is None else LegalEntityId(call.query.legal_entity_id)
+    async with call.transaction() as tx:
+        rows = await service.period_balance(
+            tx=tx, first=first, after_last=next_month(first), legal_entity_id=entity
+        )
+    page = Page(rows, len(rows), 0, max(len(rows), 1))
+    return page_reply(page, lambda row: _trial(row, call.query.month))
+
+
+async def list_postings(call: Call[Nothing, PostingQuery, None]) -> Reply:
+    """Return a page of postings in the order of the general ledger."""
+    query = call.query
+    first = month_named(query.month)
+    async with call.transaction() as tx:
+        page = await service.list_postings(
+            tx=tx,
+            first=first,
+            after_last=next_month(first),
+            page=query.page(),
+            legal_entity_id=None if query.legal_entity_id is None else LegalEntityId(query.legal_entity_id),
+            account_id=None if query.account_id is None else AccountId(query.account_id),
+        )
+    return page_reply(page, _posting)
+
+
+async def request_reopening(call: Call[Nothing, Nothing, ReopeningCreate]) -> Reply:
+    """Ask that a closed month is opened again."""
+    async with call.transaction() as tx:
+        period = await service.request_reopening(
+            tx=tx,
+            legal_entity_id=LegalEntityId(parse_id(call.body.legal_entity_id, field="legalEntityId")),
+            month=month_named(call.body.month),
+            reason=call.body.reason,
+            now=call.now(),
+            actor=call.principal.actor,
+        )
+    return Reply(to_period(period))
+
+
+async def approve_reopening(call: Call[Nothing, Nothing, ReopeningApproval]) -> Reply:
+    """Open a closed month again, as a second person."""
+    async with call.transaction() as tx:
+        period = await service.approve_reopening(
+            tx=tx,
+            legal_entity_id=LegalEntityId(parse_id(call.body.legal_entity_id, field="legalEntityId")),
+            month=month_named(call.body.month),
+            now=call.now(),
+            actor=call.principal.actor,
+        )
+    return Reply(to_period(period))
+
+
+ROUTES: Final[tuple[AnyRoute, ...]] = (
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/periods",
+        handler=list_periods,
+        summary="List the months of a company's books",
+        tag=TAG,
+        permission=Permission.LEDGER_READ,
+        response=list[PeriodDocument],
+        query_type=PeriodQuery,
+        errors=("404",),
+        description="From the first booking on, oldest first.",
+    ),
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/trialBalance",
+        handler=trial_balance,
+        summary="Trial balance of a month",
+        tag=TAG,
+        permission=Permission.LEDGER_READ,
+        response=list[TrialBalanceDocument],
+        query_type=BalanceQuery,
+        description="Per company and currency debits equal credits, and openings and closings sum to 0.",
+    ),
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/postings",
+        handler=list_postings,
+        summary="List the postings of a month",
+        tag=TAG,
+        permission=Permission.LEDGER_READ,
+        response=list[PostingDocument],
+        query_type=PostingQuery,
+        description="In the order of day, entry and number, which never changes.",
+    ),
+    Route(
+        method=Method.POST,
+        path=f"{BASE}/reopenings",
+        handler=request_reopening,
+        summary="Ask to reopen a closed month",
+        tag=TAG,
+        permission=Permission.LEDGER_CLOSE,
+        response=PeriodDocument,
+        body_type=ReopeningCreate,
+        status=202,
+        errors=("404", "409"),
+        idempotent=True,
+        description="Another key approves it. Only the last closed month can be opened.",
+    ),
+    Route(
+        method=Method.POST,
+        path=f"{BASE}/reopenings/approve",
+        handler=approve_reopening,
+        summary="Approve the reopening of a month",
+        tag=TAG,
+        permission=Permission.LEDGER_CLOSE,
+        response=PeriodDocument,
+        body_type=ReopeningApproval,
+        errors=("404", "409"),
+        idempotent=True,
+        description="By another key than the one that asked.",
+    ),
+)
