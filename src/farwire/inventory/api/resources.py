@@ -164,8 +164,15 @@ async def fill_pool(call: Call[ByName, Nothing, PoolFill]) -> Reply:
     body = call.body
     async with call.transaction() as tx:
         await service.pool_named(tx, call.path.name)
-        ranged = () if body.first is None or body.last is None else _range(body.first, body.last)
+        ranged = () if body.first is None and body.last is None else _range(body.first, body.last)
         listed = [one.to_model() for one in body.resources]
+        if not ranged and not listed:
+            raise Invalid(
+                "there is nothing to fill in",
+                code="inventory.fill_source",
+                field="resources",
+                fix="give first and last, or resources",
+            )
         added = await service.fill_pool(tx, pool=call.path.name, values=[*ranged, *listed])
         document = pool_document(await service.count_pool(tx, pool=call.path.name))
         await audit.record(
@@ -179,7 +186,8 @@ async def fill_pool(call: Call[ByName, Nothing, PoolFill]) -> Reply:
     return Reply(FilledDocument(added, document))
 
 
-def _range(first: str, last: str) -> list[str]:
+def _range(first: str | None, last: str | None) -> list[str]:
+    first, last = first or "", last or ""
     numbers = number_range(first, last)
     if int(last) - int(first) >= MAX_FILL:
         raise Invalid(
