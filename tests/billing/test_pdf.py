@@ -24,6 +24,8 @@ from farwire.country.service import load_pack
 from farwire.kernel.money import currency
 from farwire.tenant.model import Address
 
+from .test_credit import credited
+from .test_note import ask, issue
 from .world import World
 
 NBSP, NARROW = "\u00a0", "\u202f"
@@ -190,6 +192,65 @@ async def test_a_customer_abroad_gets_the_address_of_home_and_the_words_of_both_
         "€0.00",
     ):
         assert part in flat, part
+
+
+async def test_credits_stand_by_themselves_and_what_is_left_is_said(world: World) -> None:
+    account = await world.account()
+    await world.product(account, await world.plan())
+    await credited(world, account.id, "100.00")
+    await world.run()
+    text, _, _ = await text_of(world, await world.only_bill())
+    for part in ("Gutschriften und Nachlässe", "Goodwill", "ticket 4711", "−43,23 €", "Zwischensumme"):
+        assert part in text, part
+    assert "56,77 € Ihrer Gutschriften bleiben" in text
+    assert "Es ist nichts zu zahlen." in text
+    assert "Kontoinhaber" not in text
+
+
+async def test_a_credit_note_names_the_bill_that_it_corrects(world: World) -> None:
+    bill = await bill_with_usage(world, 1)
+    note = await issue(world, await ask(world, bill))
+    text, reader, _ = await text_of(world, note)
+    for part in (
+        "Rechnungskorrektur NLCN-2026-0000001", "Korrigiert Rechnung", "NL-2026-0000001 vom",
+        "wrong price", "Gutgeschrieben", "−9,90 €", "werden Ihrem Konto gutgeschrieben",
+    ):  # fmt: skip
+        assert part in text, part
+    assert "Zahlbar bis" not in text
+    assert reader.metadata is not None
+    assert reader.metadata.title == "Rechnungskorrektur NLCN-2026-0000001"
+
+
+async def test_the_purchase_order_stands_on_the_bill(world: World) -> None:
+    bill = replace(await bill_with_usage(world, 1), purchase_order="PO-4711/2")
+    text, _, _ = await text_of(world, bill)
+    assert "Ihre Bestellnummer" in text
+    assert "PO-4711/2" in text
+
+
+async def test_each_product_has_its_own_lines_and_their_sum(world: World) -> None:
+    account = await world.account()
+    plan = await world.plan()
+    for _ in range(2):
+        await world.product(account, plan)
+    await world.run()
+    text, _, _ = await text_of(world, await world.only_bill())
+    assert text.count("Zwischensumme") == 2
+    assert text.count("43,23 €") == 2
+    assert "20,00 € / Monat" in text
+
+
+async def test_the_header_of_the_lines_comes_again_on_the_next_page(world: World) -> None:
+    account = await world.account()
+    plan = await world.plan()
+    for _ in range(8):
+        await world.product(account, plan)
+    await world.run()
+    _, reader, _ = await text_of(world, await world.only_bill())
+    pages = [page.extract_text() for page in reader.pages]
+    assert len(pages) >= 2
+    assert all("Einzelpreis" in page for page in pages[:2])
+    assert "Rechnung NL-2026-0000001" in pages[1]
 
 
 def test_what_no_font_has_is_shown_as_well_as_it_goes() -> None:

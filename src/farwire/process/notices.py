@@ -38,12 +38,17 @@ from farwire.tenant import service as tenants
 from farwire.tenant.model import Tenant
 
 BILL_ISSUED: Final = "farwire.billing.bill_issued.v1"
+CREDIT_NOTE_ISSUED: Final = "farwire.billing.credit_note_issued.v1"
 ORDER_COMPLETED: Final = "farwire.ordering.order_completed.v1"
 ORDER_HELD: Final = "farwire.ordering.order_held.v1"
 ALLOWANCE_USED: Final = "farwire.usage.allowance_used.v1"
 PAYMENT_RECEIVED: Final = "farwire.payment.payment_received.v1"
 PARTY_ERASED: Final = "farwire.party.erased.v1"
 NAME: Final = "notices"
+TYPES: Final = (
+    *(BILL_ISSUED, CREDIT_NOTE_ISSUED, ORDER_COMPLETED, ORDER_HELD, ALLOWANCE_USED, PAYMENT_RECEIVED),
+    PARTY_ERASED,
+)
 
 _CONSENT: Final = {
     Channel.EMAIL: PartyChannel.EMAIL,
@@ -78,8 +83,7 @@ def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:
     async def handle(event: Event) -> None:
         await notify(db=db, clock=clock, event=event)
 
-    types = (BILL_ISSUED, ORDER_COMPLETED, ORDER_HELD, ALLOWANCE_USED, PAYMENT_RECEIVED, PARTY_ERASED)
-    return (Subscriber(NAME, handle, types=types),)
+    return (Subscriber(NAME, handle, types=TYPES),)
 
 
 async def notify(*, db: Database, clock: Clock, event: Event) -> None:
@@ -90,7 +94,7 @@ async def notify(*, db: Database, clock: Clock, event: Event) -> None:
         return
     tenant = await tenants.get_tenant(db=db, tenant_id=event.tenant_id)
     bill = None
-    if event.type == BILL_ISSUED:
+    if event.type in (BILL_ISSUED, CREDIT_NOTE_ISSUED):
         bill = await billing.get_bill(db=db, tenant_id=event.tenant_id, key=str(_uuid(event, "bill_id")))
     async with db.transaction(event.tenant_id) as tx:
         notice = await _notice(tx, event) if bill is None else await _of_bill(tx, bill)
@@ -134,6 +138,10 @@ async def _of_bill(tx: Tx, bill: Bill) -> _Notice | None:
         "total": locale.money(bill.total_minor, bill.currency),
         "account": account.number,
     }
+    if bill.corrects is not None:
+        given = locale.money(abs(bill.total_minor), bill.currency)
+        note = {**said, "corrects": bill.corrects.number, "total": given}
+        return _Notice("credit_note_issued", account, note)
     if bill.total_minor <= 0:
         # Nothing to pay is worth a line of its own, but no letter.
         quiet = tuple(channel for channel in channels if channel is not Channel.LETTER)

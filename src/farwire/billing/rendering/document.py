@@ -254,7 +254,7 @@ def _unit_price(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> s
             or item.detail.get("override")
         ):
             return ""
-        return f"{locale.exact(price.price, bill.currency)}{' / ' + price.per if price.per else ''}"
+        return f"{locale.exact(price.price, bill.currency)}{' / ' + price.per.removeprefix('1 ') if price.per else ''}"
     nano = item.detail.get("price_nano")
     if not isinstance(nano, int) or isinstance(nano, bool):
         return ""
