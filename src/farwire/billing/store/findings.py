@@ -57,20 +57,22 @@ async def draft_sums(
             FROM billing.bill WHERE tenant_id = $1 AND run_id = $2 AND state = 'draft'
               AND ($3::timestamptz IS NULL OR (cycle_end, account_number, bill_id) > ($3, $4::text, $5::uuid))
               AND ($7::uuid IS NULL OR account_id = $7)
-            ORDER BY cycle_end, account_number, bill_id LIMIT $6),
-        lines AS (
-            SELECT d.bill_id, sum(l.net_minor)::bigint AS net, sum(l.records)::bigint AS usages,
-                   array_agg(DISTINCT l.product_id) FILTER (WHERE l.product_id IS NOT NULL) AS products
-            FROM drafts d JOIN billing.line l ON l.tenant_id = $1 AND l.bill_id = d.bill_id GROUP BY d.bill_id),
-        taxes AS (
-            SELECT d.bill_id, sum(t.tax_minor)::bigint AS tax, count(*) AS n,
-                   count(*) FILTER (WHERE t.code = 'S' AND t.rate_percent = 0 AND t.base_minor <> 0) AS untaxed
-            FROM drafts d JOIN billing.tax t ON t.tenant_id = $1 AND t.bill_id = d.bill_id GROUP BY d.bill_id)
+            ORDER BY cycle_end, account_number, bill_id LIMIT $6)
         SELECT d.*, coalesce(l.net, 0) AS lines_minor, coalesce(l.usages, 0) AS usages, l.products,
                coalesce(t.tax, 0) AS taxes_minor, coalesce(t.n, 0) AS tax_rows,
                coalesce(t.untaxed, 0) AS untaxed_rows,
                last.total_minor AS last_total, last.usages AS last_usages
-        FROM drafts d LEFT JOIN lines l USING (bill_id) LEFT JOIN taxes t USING (bill_id)
+        FROM drafts d
+        CROSS JOIN LATERAL (
+            SELECT sum(net_minor)::bigint AS net, sum(records)::bigint AS usages,
+                   array_agg(DISTINCT product_id) FILTER (WHERE product_id IS NOT NULL) AS products
+            FROM (SELECT net_minor, records, product_id FROM billing.line
+                  WHERE tenant_id = $1 AND bill_id = d.bill_id OFFSET 0) AS one) AS l
+        CROSS JOIN LATERAL (
+            SELECT sum(tax_minor)::bigint AS tax, count(*) AS n,
+                   count(*) FILTER (WHERE code = 'S' AND rate_percent = 0 AND base_minor <> 0) AS untaxed
+            FROM (SELECT tax_minor, code, rate_percent, base_minor FROM billing.tax
+                  WHERE tenant_id = $1 AND bill_id = d.bill_id OFFSET 0) AS one) AS t
         LEFT JOIN LATERAL (
             SELECT b.total_minor, (SELECT sum(x.records)::bigint FROM billing.line x
                                    WHERE x.tenant_id = $1 AND x.bill_id = b.bill_id) AS usages
