@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from farwire.billing import service as billing
 from farwire.catalog import service as catalog
 from farwire.catalog.model import PricePlan, read_plan
 from farwire.inventory import service as inventory
+from farwire.inventory.model import PriceOverride
 from farwire.inventory.service.subscriber_import import import_subscribers
 from farwire.kernel.errors import Exhausted, Invalid, NotFound
-from farwire.kernel.ids import TenantId
+from farwire.kernel.ids import OverrideId, TenantId, uuid7
 from farwire.kernel.page import PageRequest
 from farwire.kernel.time import Period, instant
 from farwire.process.price_impact import AccountImpact, Impact, last_month, price_impact
@@ -212,6 +214,20 @@ async def test_who_has_ended_is_not_moved(operator: Operator) -> None:
         await inventory.end_product(tx, product_id=product.id, at=instant("2026-07-20T00:00:00+02:00"))
     assert sorted(by_account(await operator.impact())) == ["A-1", "A-2"]
     assert "A-3" in by_account(await operator.impact(at="2026-07-19T00:00:00+02:00"))
+
+
+async def test_what_was_negotiated_is_kept_under_the_draft(operator: Operator) -> None:
+    since = instant("2026-01-01T00:00:00+01:00")
+    async with operator.db.transaction(operator.tenant_id) as tx:
+        account = await accounts.account_numbered(tx=tx, number="A-3")
+        (product,) = (await inventory.products_by_account(tx, [account.id]))[account.id]
+        for price_id in ("monthly", "calls"):
+            half = PriceOverride(OverrideId(uuid7()), price_id, since, percent=Decimal(50))
+            await inventory.add_override(tx, product_id=product.id, override=half)
+    amounts = by_account(await operator.impact())["A-3"].amounts
+    assert (amounts.recurring_now, amounts.recurring_then) == (cents("10.00"), cents("7.50"))
+    # 995 minutes × 0.06. What was charged before the override came is what it was.
+    assert (amounts.usage_now, amounts.usage_then) == (cents("99.00"), cents("59.70"))
 
 
 async def test_a_preview_saves_nothing(operator: Operator) -> None:

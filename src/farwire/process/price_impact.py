@@ -37,6 +37,7 @@ from farwire.rating.model import (
     rate,
     routed,
 )
+from farwire.rating.model.overrides import UsageOverride
 from farwire.rating.model.recurring import ever_serves, parts, planned
 from farwire.usage.model.history import RatedUsage
 from farwire.usage.service.history import rated_history
@@ -227,6 +228,8 @@ class _Batch:
         self._holders = holders
         self._versions = versions
         self._usages: dict[ProductId, list[RatedUsage]] = {}
+        self._tariffs: dict[tuple[UsageOverride, ...], Tariff] = {(): tariff}
+        self._usage_prices = frozenset(price.id for price in plan.usage)
         self._portability = Portability.of(())
 
     @classmethod
@@ -256,8 +259,24 @@ class _Batch:
         )
         for usage in usages:
             batch._usages.setdefault(usage.product_id, []).append(usage)
+        used = {batch.overrides(product, u.started_at) for product in products for u in batch.usages(product)}
+        for key in used - {()}:
+            batch._tariffs[key] = await rating.draft_tariff(tx=tx, plan=plan, overrides=key)
         batch._portability = await rating.load_portability(tx, {usage.destination for usage in usages})
         return batch
+
+    def usages(self, product: Product) -> Sequence[RatedUsage]:
+        """Return the usages of a product from ``counted_from`` on, in the order of rating."""
+        since = self.counted_from(product, self._holders[product.account_id])
+        return [usage for usage in self._usages.get(product.id, ()) if usage.started_at >= since]
+
+    def overrides(self, product: Product, at: datetime) -> tuple[UsageOverride, ...]:
+        """Return what was negotiated of the draft's usage prices, where it has prices of the same ids."""
+        if not product.overrides:
+            return ()
+        ids = sorted(self._usage_prices & {one.price_id for one in product.overrides})
+        held = (product.override_at(price_id, at) for price_id in ids)
+        return tuple(UsageOverride(o.price_id, o.price, o.percent, o.name) for o in held if o is not None)
 
     def counted_from(self, product: Product, account: BillingAccount) -> datetime:
         """Return from when usage must be read, so that the draft's counters are right at the period's start."""
@@ -337,11 +356,10 @@ class _Batch:
         """Return what the product's usage of the period costs under the draft; note what has no price in it."""
         book, total = CounterBook.of(()), 0
         since = self.counted_from(product, account)
-        for usage in self._usages.get(product.id, ()):
-            if usage.started_at < since:
-                continue
+        for usage in self.usages(product):
+            tariff = self._tariffs[self.overrides(product, usage.started_at)]
             view = book.view(
-                self._tariff,
+                tariff,
                 product.id,
                 usage.started_at,
                 cycle=account.cycle,
@@ -349,7 +367,7 @@ class _Batch:
                 plan_start=since,
             )
             chargeable = routed(_chargeable(usage, account), self._portability)
-            charge = rate(self._tariff, chargeable, view.values)
+            charge = rate(tariff, chargeable, view.values)
             counted = usage.started_at >= self._period.start
             if isinstance(charge, Refusal):
                 unrated[charge.reason.value] += counted

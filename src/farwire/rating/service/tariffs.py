@@ -100,12 +100,12 @@ async def tariff_for(
     return _TARIFFS.put(key, await _compiled(tx, version.plan, records, str(version.number), own))
 
 
-async def draft_tariff(*, tx: Tx, plan: PricePlan) -> Tariff:
-    """Return the tariff of a plan that is not published, with the decks as they are now.
+async def draft_tariff(*, tx: Tx, plan: PricePlan, overrides: Sequence[UsageOverride] = ()) -> Tariff:
+    """Return the tariff of a plan that is not published, with the decks as they are now and negotiated prices of it.
 
     Raises what ``compile_tariff`` and ``holidays_of`` raise.
     """
-    return await _compiled(tx, plan, await _decks_of(tx, plan), "draft")
+    return await _compiled(tx, plan, await _decks_of(tx, plan), "draft", overrides)
 
 
 async def _decks_of(tx: Tx, plan: PricePlan) -> Sequence[store.DeckRecord]:
