@@ -247,8 +247,7 @@ class _Terms:
     product_start: datetime
     plan_starts: tuple[datetime, ...]
     """More than one where the product came back to the plan."""
-    region: str
-    segment: str
+    account: BillingAccount
 
 
 class _Pricing:
@@ -326,7 +325,7 @@ def _terms(
     if tariff.currency != account.currency:
         return CURRENCY_MISMATCH, f"plan {tariff.currency}, account {account.currency}"
     starts = tuple(change.valid_from for change in product.plans if change.plan_version_id == version_id)
-    return _Terms(tariff, account.cycle, product.started_at, starts, account.region, account.segment)
+    return _Terms(tariff, account.cycle, product.started_at, starts, account)
 
 
 def _priced_by(item: Guided, product: Product) -> _Priced:
@@ -360,8 +359,9 @@ def _chargeable(item: Guided, terms: _Terms) -> Chargeable:
         direction=item.direction,
         visited_network=item.visited_network,
         rating_group=item.rating_group,
-        region=terms.region,
-        segment=terms.segment,
+        # Rated late or not: the region is that of the account when it was used.
+        region=terms.account.terms_at(item.started_at).region,
+        segment=terms.account.segment,
         external_charge_nano=item.external_charge_nano,
         external_currency=item.external_currency,
     )
