@@ -47,6 +47,8 @@ _TOPICS: Final = (
     "order",
     "usage",
     "bill",
+    "payment",
+    "ledger",
     "message",
     "events",
     "jobs",
