@@ -12,6 +12,7 @@ from farwire.ordering.service.act import (
     release_verified,
     set_policy,
 )
+from farwire.ordering.service.engine import LIMIT, Worked, work
 from farwire.ordering.service.place import (
     Checked,
     Placed,
@@ -31,7 +32,6 @@ from farwire.ordering.service.read import (
     orders_by_id,
     policy_of,
 )
-from farwire.ordering.service.work import LIMIT, Worked, work
 
 __all__ = [
     "LIMIT",

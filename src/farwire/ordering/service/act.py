@@ -42,7 +42,7 @@ from farwire.ordering.model import (
     rolled_back,
     skipped,
 )
-from farwire.ordering.service.read import require_order, require_task
+from farwire.ordering.service.read import require_order, require_task, standing_order
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import policy as policy_store
 from farwire.ordering.store import tasks as task_store
@@ -68,8 +68,8 @@ async def hold_order(
 ) -> ProductOrder:
     """Let an order that has not begun wait until it is released. Idempotent. Raises ``Conflict``, ``NotFound``."""
     now = clock.now()
-    before = await require_order(tx, order_id, locked=True)
-    order, facts = decide(before, Hold(HoldReason.MANUAL), now)
+    before, standing = await standing_order(tx, order_id, now)
+    order, facts = decide(standing, Hold(HoldReason.MANUAL), now)
     await _save(tx, before, order, facts, asleep, now=now, actor=actor, act="hold", reason=reason)
     return order
 
@@ -117,11 +117,11 @@ async def cancel_order(
     ``ordering.past_return``).
     """
     now = clock.now()
-    before = await require_order(tx, order_id, locked=True)
-    order, facts = decide(before, Cancel(reason[:MAX_REASON]), now)
-    if order is before or order == before:
+    before, standing = await standing_order(tx, order_id, now)
+    order, facts = decide(standing, Cancel(reason[:MAX_REASON]), now)
+    if order == standing:
         return order
-    undone = begun(before)
+    undone = begun(standing)
     rolling = {item.id for item in order.items if item.state is ItemState.ROLLING_BACK}
 
     def change(tasks: Sequence[Task]) -> Sequence[Task]:
@@ -139,8 +139,8 @@ async def reject_order(
 ) -> ProductOrder:
     """Refuse an order that has not begun, e.g. because the customer could not be verified. Raises ``Conflict``."""
     now = clock.now()
-    before = await require_order(tx, order_id, locked=True)
-    order, facts = decide(before, Reject(reason[:MAX_REASON]), now)
+    before, standing = await standing_order(tx, order_id, now)
+    order, facts = decide(standing, Reject(reason[:MAX_REASON]), now)
     return await _save(tx, before, order, facts, aborted, now=now, actor=actor, act="reject", reason=reason)
 
 

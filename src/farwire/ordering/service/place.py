@@ -43,7 +43,7 @@ from farwire.ordering.model import (
     state_from,
 )
 from farwire.ordering.service.agreed import agreed_for
-from farwire.ordering.service.read import order_with_key, require_order
+from farwire.ordering.service.read import order_with_key, standing_order
 from farwire.ordering.service.situation import Known, kyc_missing, services_after, situation_of
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import tasks as task_store
@@ -143,7 +143,8 @@ async def amend_order(
     Raises what ``place_order`` raises, ``NotFound`` (``ordering.unknown``), ``Conflict`` (``ordering.begun``,
     ``ordering.ended``, ``ordering.other_account``).
     """
-    before = await require_order(tx, order_id, locked=True)
+    now = clock.now()
+    before, standing = await standing_order(tx, order_id, now)
     if request.account_id != before.account_id:
         raise Conflict(
             "an order stays with its account",
@@ -151,10 +152,9 @@ async def amend_order(
             field="account",
             fix="place another",
         )
-    now = clock.now()
     request = normalised(request)
     # A dry run: it refuses an order that has begun before anything is touched.
-    decide(before, Amend(before.items, before.requested_at, before.starts_at), now)
+    decide(standing, Amend(before.items, before.requested_at, before.starts_at), now)
     await store.remove_items(tx, order_id)
     wanted, tasks = await _ordered(tx, request, before.key, now, order_id)
     amend = Amend(wanted.items, wanted.requested_at, wanted.starts_at, wanted.holds)

@@ -11,7 +11,16 @@ from farwire.base.storage import Tx
 from farwire.kernel.errors import Conflict, NotFound
 from farwire.kernel.ids import AccountId, OrderId, TaskId
 from farwire.kernel.page import Page, PageRequest
-from farwire.ordering.model import JournalEntry, OrderState, Policy, ProductOrder, Task
+from farwire.ordering.model import (
+    JournalEntry,
+    OrderState,
+    Policy,
+    ProductOrder,
+    Start,
+    Task,
+    begun,
+    decide,
+)
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import tasks as task_store
 from farwire.ordering.store.policy import load_policy
@@ -46,6 +55,17 @@ async def require_order(tx: Tx, order_id: OrderId, *, locked: bool = False) -> P
     if found is None:
         raise _unknown(order_id)
     return found
+
+
+async def standing_order(tx: Tx, order_id: OrderId, now: datetime) -> tuple[ProductOrder, ProductOrder]:
+    """Return one order, locked: as it is stored, and as it stands.
+
+    What a worker has taken has begun, though nobody knows yet what came of it. Raises ``NotFound``.
+    """
+    order = await require_order(tx, order_id, locked=True)
+    if begun(order) or order.state.ended or not await task_store.attempted(tx, order_id):
+        return order, order
+    return order, decide(order, Start(), now)[0]
 
 
 async def get_order(*, tx: Tx, order_id: OrderId) -> OrderView:

@@ -120,6 +120,16 @@ async def task_by_id(tx: Tx, task_id: TaskId) -> Task | None:
     return None if row is None else _task(row)
 
 
+async def attempted(tx: Tx, order_id: OrderId) -> bool:
+    """Return whether a worker has taken a task of the order."""
+    found = await tx.fetchval(
+        "SELECT true FROM ordering.task WHERE tenant_id = $1 AND order_id = $2 AND attempts > 0 LIMIT 1",
+        tx.tenant_id,
+        order_id,
+    )
+    return found is not None
+
+
 async def fallout(tx: Tx, *, limit: int, offset: int) -> tuple[list[Task], int]:
     """Return a page of the tasks that wait for a person, oldest first, and how many there are."""
     rows = await tx.fetch(

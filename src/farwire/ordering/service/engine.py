@@ -94,11 +94,11 @@ async def work(
             tasks = await task_store.lease(tx, worker=name, now=now, until=now + lease, limit=size)
         if not tasks:
             break
-        total += await _run(db, tenant_id, clock, tasks)
+        total += await run_leased(db, tenant_id, clock, tasks)
     return total
 
 
-async def _run(db: Database, tenant_id: TenantId, clock: Clock, tasks: Sequence[Task]) -> Worked:
+async def run_leased(db: Database, tenant_id: TenantId, clock: Clock, tasks: Sequence[Task]) -> Worked:
     """Do leased tasks in one transaction; where that fails, in halves, so that one bad task fails alone."""
     given_up = [task for task in tasks if task.attempts > task.max_attempts]
     if given_up:
@@ -107,7 +107,7 @@ async def _run(db: Database, tenant_id: TenantId, clock: Clock, tasks: Sequence[
         for task in given_up:
             total += await _fail(db, tenant_id, clock, task, gone)
         rest = [task for task in tasks if task not in given_up]
-        return total + await _run(db, tenant_id, clock, rest) if rest else total
+        return total + await run_leased(db, tenant_id, clock, rest) if rest else total
     try:
         async with db.transaction(tenant_id) as tx:
             return await _do(tx, clock.now(), tasks)
@@ -118,8 +118,8 @@ async def _run(db: Database, tenant_id: TenantId, clock: Clock, tasks: Sequence[
             raise
         if len(tasks) > 1:
             half = len(tasks) // 2
-            first = await _run(db, tenant_id, clock, tasks[:half])
-            return first + await _run(db, tenant_id, clock, tasks[half:])
+            first = await run_leased(db, tenant_id, clock, tasks[:half])
+            return first + await run_leased(db, tenant_id, clock, tasks[half:])
         return await _fail(db, tenant_id, clock, tasks[0], known)
 
 
