@@ -68,6 +68,16 @@ def _merged(taxes: Sequence[BillTax]) -> tuple[BillTax, ...]:
     return tuple(rows.values())
 
 
+def _other_currency(item: Item, currency: Currency) -> Conflict:
+    return Conflict(
+        f"a price in {item.currency} cannot go on an account in {currency}",
+        code="billing.currency_mismatch",
+        field="currency",
+        value=item.currency.code,
+        fix="give the product a plan in the account's currency",
+    )
+
+
 def calculate(items: Sequence[Item], currency: Currency, context: TaxContext) -> Calculated:
     """Return the bill of ``items``: half-up once per line, then taxes per category on the sum of its lines.
 
@@ -79,13 +89,7 @@ def calculate(items: Sequence[Item], currency: Currency, context: TaxContext) ->
     groups: dict[tuple[str, tuple[TaxComponent, ...], bool], list[int]] = defaultdict(list)
     for index, item in enumerate(ordered):
         if item.currency != currency:
-            raise Conflict(
-                f"a price in {item.currency} cannot go on an account in {currency}",
-                code="billing.currency_mismatch",
-                field="currency",
-                value=item.currency.code,
-                fix="give the product a plan in the account's currency",
-            )
+            raise _other_currency(item, currency)
         posted.append(post(item.exact_nano, currency))
         # An untaxed customer needs rates only where they are inside the price; some countries have none to give.
         rated = item.includes_tax or context.tax_class is TaxClass.STANDARD

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from farwire.base.storage import Tx
@@ -40,6 +41,40 @@ Place = tuple[datetime, str, UUID]
 """Where a pass over the drafts of a run is: end of the cycle, account number, bill."""
 
 
+# Key by key (storage.lookups): to join the lines of a batch to its drafts was a third of a bill run.
+_DRAFT_SUMS: Final = """
+WITH drafts AS MATERIALIZED (
+    SELECT bill_id, account_id, account_number, cycle_end, legal_entity_id, currency, net_minor, tax_minor,
+           total_minor, customer
+    FROM billing.bill WHERE tenant_id = $1 AND run_id = $2 AND state = 'draft'
+      AND ($3::timestamptz IS NULL OR (cycle_end, account_number, bill_id) > ($3, $4::text, $5::uuid))
+      AND ($7::uuid IS NULL OR account_id = $7)
+    ORDER BY cycle_end, account_number, bill_id LIMIT $6)
+SELECT d.*, coalesce(l.net, 0) AS lines_minor, coalesce(l.usages, 0) AS usages, l.products,
+       coalesce(t.tax, 0) AS taxes_minor, coalesce(t.n, 0) AS tax_rows,
+       coalesce(t.untaxed, 0) AS untaxed_rows,
+       last.total_minor AS last_total, last.usages AS last_usages
+FROM drafts d
+CROSS JOIN LATERAL (
+    SELECT sum(net_minor)::bigint AS net, sum(records)::bigint AS usages,
+           array_agg(DISTINCT product_id) FILTER (WHERE product_id IS NOT NULL) AS products
+    FROM (SELECT net_minor, records, product_id FROM billing.line
+          WHERE tenant_id = $1 AND bill_id = d.bill_id OFFSET 0) AS one) AS l
+CROSS JOIN LATERAL (
+    SELECT sum(tax_minor)::bigint AS tax, count(*) AS n,
+           count(*) FILTER (WHERE code = 'S' AND rate_percent = 0 AND base_minor <> 0) AS untaxed
+    FROM (SELECT tax_minor, code, rate_percent, base_minor FROM billing.tax
+          WHERE tenant_id = $1 AND bill_id = d.bill_id OFFSET 0) AS one) AS t
+LEFT JOIN LATERAL (
+    SELECT b.total_minor, (SELECT sum(x.records)::bigint FROM billing.line x
+                           WHERE x.tenant_id = $1 AND x.bill_id = b.bill_id) AS usages
+    FROM billing.bill b
+    WHERE b.tenant_id = $1 AND b.account_id = d.account_id AND b.cycle_end < d.cycle_end AND b.kind = 'bill'
+    ORDER BY b.cycle_end DESC LIMIT 1) AS last ON true
+ORDER BY d.cycle_end, d.account_number, d.bill_id
+"""
+
+
 async def draft_sums(
     tx: Tx,
     run_id: BillRunId,
@@ -49,44 +84,8 @@ async def draft_sums(
     account_id: AccountId | None = None,
 ) -> tuple[tuple[DraftSums, ...], Place | None]:
     """Return the sums of the next drafts of a run in their order, and the place after them; None at the end."""
-    rows = await tx.fetch(
-        """
-        WITH drafts AS MATERIALIZED (
-            SELECT bill_id, account_id, account_number, cycle_end, legal_entity_id, currency, net_minor, tax_minor,
-                   total_minor, customer
-            FROM billing.bill WHERE tenant_id = $1 AND run_id = $2 AND state = 'draft'
-              AND ($3::timestamptz IS NULL OR (cycle_end, account_number, bill_id) > ($3, $4::text, $5::uuid))
-              AND ($7::uuid IS NULL OR account_id = $7)
-            ORDER BY cycle_end, account_number, bill_id LIMIT $6)
-        SELECT d.*, coalesce(l.net, 0) AS lines_minor, coalesce(l.usages, 0) AS usages, l.products,
-               coalesce(t.tax, 0) AS taxes_minor, coalesce(t.n, 0) AS tax_rows,
-               coalesce(t.untaxed, 0) AS untaxed_rows,
-               last.total_minor AS last_total, last.usages AS last_usages
-        FROM drafts d
-        CROSS JOIN LATERAL (
-            SELECT sum(net_minor)::bigint AS net, sum(records)::bigint AS usages,
-                   array_agg(DISTINCT product_id) FILTER (WHERE product_id IS NOT NULL) AS products
-            FROM (SELECT net_minor, records, product_id FROM billing.line
-                  WHERE tenant_id = $1 AND bill_id = d.bill_id OFFSET 0) AS one) AS l
-        CROSS JOIN LATERAL (
-            SELECT sum(tax_minor)::bigint AS tax, count(*) AS n,
-                   count(*) FILTER (WHERE code = 'S' AND rate_percent = 0 AND base_minor <> 0) AS untaxed
-            FROM (SELECT tax_minor, code, rate_percent, base_minor FROM billing.tax
-                  WHERE tenant_id = $1 AND bill_id = d.bill_id OFFSET 0) AS one) AS t
-        LEFT JOIN LATERAL (
-            SELECT b.total_minor, (SELECT sum(x.records)::bigint FROM billing.line x
-                                   WHERE x.tenant_id = $1 AND x.bill_id = b.bill_id) AS usages
-            FROM billing.bill b
-            WHERE b.tenant_id = $1 AND b.account_id = d.account_id AND b.cycle_end < d.cycle_end AND b.kind = 'bill'
-            ORDER BY b.cycle_end DESC LIMIT 1) AS last ON true
-        ORDER BY d.cycle_end, d.account_number, d.bill_id
-        """,
-        tx.tenant_id,
-        run_id,
-        *(after or (None, None, None)),
-        limit,
-        account_id,
-    )
+    place = after or (None, None, None)
+    rows = await tx.fetch(_DRAFT_SUMS, tx.tenant_id, run_id, *place, limit, account_id)
     sums = tuple(
         DraftSums(
             BillId(row["bill_id"]),

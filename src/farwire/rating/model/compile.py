@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -54,10 +55,14 @@ def compile_tariff(
     Raises ``NotFound`` (``rating.deck_missing``) and ``Invalid`` (``rating.deck_currency``).
     """
     plan_digest, plan = digest(plan), with_overrides(plan, overrides)
-    reasons = {override.price_id: override.because for override in overrides}
     used = _decks_of(plan, decks)
     counters = {allowance.id: _allowance_counter(allowance) for allowance in plan.allowances}
-    prices = [(price, _price(plan, price, used, counters, reasons)) for price in plan.usage]
+    reasons = {override.price_id: override.because for override in overrides}
+    compiled = (_price(plan, price, used, counters) for price in plan.usage)
+    prices = [
+        (price, replace(one, override=reasons[one.id]) if one.id in reasons else one)
+        for price, one in zip(plan.usage, compiled, strict=True)
+    ]
     tier_counters = [rule.counter for _, price in prices for rule in (price.tiers, price.package) if rule]
     days_off = frozenset(plan.extra_holidays) | frozenset(holidays)
     name = digest(plan)
@@ -130,11 +135,7 @@ def _units(text: str, default: int) -> int:
 
 
 def _price(
-    plan: PricePlan,
-    price: UsagePrice,
-    decks: Mapping[str, Deck],
-    counters: Mapping[str, CounterSpec],
-    reasons: Mapping[str, str],
+    plan: PricePlan, price: UsagePrice, decks: Mapping[str, Deck], counters: Mapping[str, CounterSpec]
 ) -> CompiledPrice:
     per = _units(price.per, 1)
     own = (nano(price.price or 0), per)
@@ -172,7 +173,6 @@ def _price(
         discounts=discounts,
         by_time=by_time,
         plain=minimum is maximum is None and not any((by_time, allowances, discounts, tiers, package)),
-        override=reasons.get(price.id, ""),
     )
 
 
