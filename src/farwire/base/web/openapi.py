@@ -16,6 +16,7 @@ from farwire.base.web.errors import ErrorBody
 from farwire.base.web.idempotency import HEADER
 from farwire.base.web.parameters import Parameter, compile_parameters
 from farwire.base.web.route import JSON, AnyRoute, Method
+from farwire.kernel.errors import check
 
 Object: TypeAlias = dict[str, Any]
 
@@ -45,6 +46,7 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
     _as_markdown(components)
     by_type = dict(zip(map(_key, types), schemas, strict=True))
     for name in {route.item.__name__ for route in routes if _selectable(route)}:
+        check(name in components, "web.schema_name", f"two documents of the API are called {name}")
         # fields= may leave any other attribute out
         required = components[name]["required"]
         components[name]["required"] = [attribute for attribute in required if attribute in ALWAYS]

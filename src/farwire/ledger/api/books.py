@@ -32,7 +32,7 @@ MONTH: Final = r"^(19|20)[0-9]{2}-(0[1-9]|1[0-2])$"
 Month = Annotated[str, msgspec.Meta(pattern=MONTH, description="A month, e.g. 2026-06.")]
 
 
-class PeriodDocument(
+class AccountingPeriodDocument(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="AccountingPeriod"
 ):
     """A month of a company's books. ``number`` counts the months of the fiscal year."""
@@ -120,9 +120,9 @@ class PostingQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
     account_id: Annotated[UUID, msgspec.Meta(description="Of this customer's account only.")] | None = None
 
 
-def to_period(period: AccountingPeriod) -> PeriodDocument:
+def to_period(period: AccountingPeriod) -> AccountingPeriodDocument:
     """Return a period as JSON."""
-    return PeriodDocument(
+    return AccountingPeriodDocument(
         legal_entity_id=str(period.legal_entity_id),
         month=f"{period.month:%Y-%m}",
         state=period.state.value,
@@ -243,7 +243,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="List the months of a company's books",
         tag=TAG,
         permission=Permission.LEDGER_READ,
-        response=list[PeriodDocument],
+        response=list[AccountingPeriodDocument],
         query_type=PeriodQuery,
         errors=("404",),
         description="From the first booking on, oldest first.",
@@ -277,7 +277,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Ask to reopen a closed month",
         tag=TAG,
         permission=Permission.LEDGER_CLOSE,
-        response=PeriodDocument,
+        response=AccountingPeriodDocument,
         body_type=ReopeningCreate,
         status=202,
         errors=("404", "409"),
@@ -291,7 +291,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Approve the reopening of a month",
         tag=TAG,
         permission=Permission.LEDGER_CLOSE,
-        response=PeriodDocument,
+        response=AccountingPeriodDocument,
         body_type=ReopeningApproval,
         errors=("404", "409"),
         idempotent=True,
