@@ -119,8 +119,8 @@ async def test_it_is_an_archivable_and_readable_pdf_that_names_itself(world: Wor
     info = reader.metadata
     assert info is not None
     assert (info.title, info.author) == ("Rechnung NL-2026-0000001", "Nordlicht Mobil GmbH")
-    assert reader.trailer["/Root"]["/Lang"] == "de"  # type: ignore[index]
-    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]  # type: ignore[index]
+    assert reader.root_object["/Lang"] == "de"
+    assert reader.root_object["/MarkInfo"]["/Marked"]  # type: ignore[index]
     fonts = [font.get_object() for page in reader.pages for font in page["/Resources"]["/Font"].values()]  # type: ignore[index]
     assert fonts
     for font in fonts:

@@ -66,43 +66,42 @@ async def send(
     ``communication.address``, ``communication.variable_missing``, ``communication.variable_unknown``,
     ``time.zone_unknown``; ``NotFound`` (``communication.template_unknown``).
     """
-    check_key(key)
+    at = as_utc(now, field="now")
+    message = Message(
+        id=MessageId(uuid7(at)), key=check_key(key), party_id=party_id, code=code, template_version=0, language=language,
+        channel=channel, purpose=purpose, priority=priority, state=MessageState.QUEUED, address=address, subject="",
+        body="", zone=zone_name, country=country, created_at=at, not_before=at, cause_id=cause_id,
+    )  # fmt: skip
     known = await store.message_by_key(tx, key)
     if known is not None:
         return known
-    now = as_utc(now, field="now")
-    template = await find_template(tx, code=code, channel=channel, language=language, fallbacks=fallbacks)
-    text = render(template, variables)
-    clean = check_address(channel, address)
-    reason = suppression(purpose, clean, allowed=allowed)
-    message = Message(
-        id=MessageId(uuid7(now)),
-        key=key,
-        party_id=party_id,
-        code=code,
-        template_version=template.version,
-        language=template.key.language,
-        channel=channel,
-        purpose=purpose,
-        priority=priority,
-        state=MessageState.QUEUED,
-        address=clean,
-        subject=text.subject,
-        body=text.body,
-        zone=zone_name,
-        country=country,
-        created_at=now,
-        not_before=now,
-        reason=reason,
-        cause_id=cause_id,
-    )
-    message = _placed(message, now)
+    message = await _written(tx, message, variables, fallbacks)
+    reason = suppression(purpose, message.address, allowed=allowed)
+    message = _placed(replace(message, reason=reason), at)
     if not await store.add_message(tx, message):
         found = await store.message_by_key(tx, key)
         check(found is not None, "communication.key_lost", "a taken key names a message")
         return found or message
-    await _follow(tx, message, now)
+    await _follow(tx, message, at)
     return message
+
+
+async def _written(
+    tx: Tx, message: Message, variables: Mapping[str, str], fallbacks: Sequence[str]
+) -> Message:
+    """Return ``message`` with its text and its address in form."""
+    template = await find_template(
+        tx, code=message.code, channel=message.channel, language=message.language, fallbacks=fallbacks
+    )
+    text = render(template, variables)
+    return replace(
+        message,
+        template_version=template.version,
+        language=template.key.language,
+        address=check_address(message.channel, message.address),
+        subject=text.subject,
+        body=text.body,
+    )
 
 
 def _placed(message: Message, now: datetime) -> Message:
