@@ -1,6 +1,7 @@
-"""Bill run: bills/s beside the same number of bare INSERTs of one row, and PDFs/s.
+"""Bill run: accounts/s and memory of its two halves (draft and check, issue) beside bare SQL, and PDFs/s.
 
 Each account has one product with an activation fee, two months of a recurring price and one sum of ten usage records.
+Bare SQL is one INSERT … SELECT per table of the rows that the run wrote, with the same indexes; and single rows.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.measured import costs, postmaster
+import psutil
+
+from benchmarks.measured import Cost, costs, postmaster
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
 from farwire.base.storage import Database, open_database
@@ -25,6 +28,7 @@ from farwire.catalog.model import read_plan
 from farwire.inventory import service as inventory
 from farwire.kernel.ids import TenantId
 from farwire.kernel.page import PageRequest
+from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import instant
 from farwire.tenant import service as tenants
 from farwire.tenant.model import Address
@@ -72,27 +76,92 @@ async def bench(count: int, run: Run, folder: Path) -> None:
         tenant_id = await operator(db, clock, count, folder)
         clock.set(UNTIL)
         await bare_inserts(db, tenant_id, count)
-        phases: dict[str, float] = {}
-        start = time.perf_counter()
-
-        def watch(phase: str, _done: int, _total: int) -> None:
-            phases[phase] = time.perf_counter() - start
-
-        with costs(postmaster(server)) as cost:
-            report = await billing.run_bills(
-                db=db, tenant_id=tenant_id, clock=clock, until=UNTIL, approval=Approval.NONE, progress=watch
-            )
-        figure("bill run (draft, number, book, announce)", report.issued, cost.wall_s)
-        figure("  CPU of it, this process and PostgreSQL", report.issued, cost.cpu_s)
-        figure("  of it in PostgreSQL", report.issued, cost.server_s)
-        figure("  of it: drafts", report.issued, phases["draft"])
-        figure("  of it: numbers, ledger, events", report.issued, phases["issue"] - phases["draft"])
+        await billed(db, tenant_id, clock, postmaster(server), count)
+        await bare_copies(db, tenant_id, count)
         start = time.perf_counter()
         found = await billing.reconcile(db=db, tenant_id=tenant_id)
-        figure(f"check, lines = bills = ledger: {found.ok}", report.issued, time.perf_counter() - start)
+        figure(f"check, lines = bills = ledger: {found.ok}", count, time.perf_counter() - start)
         await pdfs(db, tenant_id)
     finally:
         await db.close()
+
+
+class Memory:
+    """The highest resident memory seen at the end of a batch, above that at the start."""
+
+    def __init__(self) -> None:
+        self.process = psutil.Process()
+        self.start = self.peak = self.process.memory_info().rss
+
+    def watch(self, _phase: str, _done: int, _total: int) -> None:
+        self.peak = max(self.peak, self.process.memory_info().rss)
+
+    def __str__(self) -> str:
+        return f"{(self.peak - self.start) / 2**20:,.0f} MiB above {self.start / 2**20:,.0f} MiB"
+
+
+async def billed(db: Database, tenant_id: TenantId, clock: MovableClock, server_pid: int, count: int) -> None:
+    """Run to the approval, approve, issue; print what each half cost."""
+    anna, bert = (Actor(ActorKind.OPERATOR, name) for name in ("anna", "bert"))
+    memory = Memory()
+    with costs(server_pid) as drafting:
+        report = await billing.run_bills(
+            db=db,
+            tenant_id=tenant_id,
+            clock=clock,
+            until=UNTIL,
+            approval=Approval.FOUR_EYES,
+            actor=anna,
+            progress=memory.watch,
+        )
+    shown(f"rate, draft, check ({report.warnings} warnings)", count, drafting, memory)
+    async with db.transaction(tenant_id) as tx:
+        await billing.approve_run(tx, run_id=report.run.id, actor=bert, now=clock.now())
+    memory = Memory()
+    with costs(server_pid) as issuing:
+        report = await billing.advance_run(
+            db=db, tenant_id=tenant_id, clock=clock, run_id=report.run.id, progress=memory.watch
+        )
+    shown("issue: number, book, announce", report.issued, issuing, memory)
+    figure("the whole run", report.issued, drafting.wall_s + issuing.wall_s)
+    figure("  CPU of it, this process and PostgreSQL", report.issued, drafting.cpu_s + issuing.cpu_s)
+
+
+def shown(what: str, count: int, cost: Cost, memory: Memory) -> None:
+    figure(what, count, cost.wall_s)
+    figure("  CPU of it, this process", count, cost.client_s)
+    figure("  CPU of it, PostgreSQL", count, cost.server_s)
+    print(f"{'  memory of this process':44} {memory}")
+
+
+WRITTEN = (
+    *(
+        "billing.bill",
+        "billing.line",
+        "billing.tax",
+        "billing.journal",
+        "billing.charged",
+        "billing.deferral",
+    ),
+    *("ledger.entry", "ledger.posting", "payment.open_item", "base.outbox"),
+)
+"""The tables to which a run adds rows."""
+
+
+async def bare_copies(db: Database, tenant_id: TenantId, count: int) -> None:
+    """The limit: the rows that the run wrote, once more, set-based, into tables with the same indexes."""
+    async with db.transaction(tenant_id, statement_timeout_s=600) as tx:
+        seconds = 0.0
+        for number, table in enumerate(WRITTEN):
+            await tx.execute(
+                f"CREATE TEMPORARY TABLE copy_{number} (LIKE {table} INCLUDING INDEXES INCLUDING DEFAULTS)"
+            )
+            start = time.perf_counter()
+            await tx.execute(
+                f"INSERT INTO copy_{number} SELECT * FROM {table} WHERE tenant_id = $1", tenant_id
+            )
+            seconds += time.perf_counter() - start
+    figure("bare SQL: the same rows, INSERT … SELECT", count, seconds)
 
 
 async def operator(db: Database, clock: MovableClock, count: int, folder: Path) -> TenantId:
