@@ -16,7 +16,7 @@ from farwire.account.model import BillingAccount, TaxClass
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.billing import service as billing
-from farwire.billing.model import LineKind
+from farwire.billing.model import Approval, LineKind
 from farwire.kernel.ids import AccountId, PartyId, TenantId, uuid7
 from farwire.kernel.money import Money
 from farwire.kernel.tenancy import Actor, ActorKind
@@ -240,6 +240,27 @@ async def test_a_route_that_is_agreed_late_moves_what_was_billed(world: World) -
     assert (amounts(companys), totals(companys)) == ([("monthly", 2000)], (2000, 380, 2380))
     await world.run(SEPTEMBER)
     assert len(await world.bills(payer)) == 1
+    await sound(world)
+
+
+async def test_a_draft_of_the_payer_that_is_made_again_leaves_the_member_alone(world: World) -> None:
+    payer, member = await company_and_member(world)
+    await world.product(member, await world.plan())
+    await route(world, member, payer, "60", "2026-06-11T00:00+02:00")
+    waiting = await world.run(JULY, approval=Approval.FOUR_EYES)
+    before = {bill.account_id: (amounts(bill), totals(bill)) for bill in await world.bills()}
+    now = world.clock.now()
+    async with world.db.transaction(world.tenant_id) as tx:
+        await billing.rerun_account(tx, run_id=waiting.run.id, account_id=payer.id, actor=CLERK, now=now)
+    assert {bill.account_id: (amounts(bill), totals(bill)) for bill in await world.bills()} == before
+    async with world.db.transaction(world.tenant_id) as tx:
+        await billing.approve_run(tx, run_id=waiting.run.id, actor=CHIEF, now=now)
+    await billing.advance_run(
+        db=world.db, tenant_id=world.tenant_id, clock=world.clock, run_id=waiting.run.id
+    )
+    await world.run(AUGUST)
+    assert amounts((await world.bills(payer))[1]) == [("monthly", 1200)]
+    assert amounts((await world.bills(member))[1]) == [("monthly", 800)]
     await sound(world)
 
 
