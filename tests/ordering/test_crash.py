@@ -1,4 +1,4 @@
-"""``kill -9`` at each step of an order, of its cancellation and of a cease: it ends, nothing is leaked or given twice."""
+"""``kill -9`` at each step of an order, a cancellation and a cease: each ends, and nothing is leaked or given twice."""
 
 import random
 import signal
