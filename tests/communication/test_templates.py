@@ -34,7 +34,8 @@ def test_every_text_that_comes_with_farwire_is_in_three_languages() -> None:
     found = builtin_templates()
     codes = {key.code for key in found}
     assert codes == {
-        "bill_issued", "bill_nothing_due", "credit_note_issued", "order_completed", "order_held", "allowance_used", "payment_received",
+        "bill_issued", "bill_nothing_due", "credit_note_issued", "order_completed",
+        "order_held", "allowance_used", "payment_received",
     }  # fmt: skip
     for code in codes:
         channels = {key.channel for key in found if key.code == code}
