@@ -50,7 +50,7 @@ def charges_routed(
     data: Mapping[str, JSON] = {
         "payer_account_id": str(route.payer_account_id),
         "kinds": sorted(kind.value for kind in route.kinds),
-        "percent": f"{route.percent:f}",
+        "percent": f"{route.percent:.2f}",
         "valid_from": route.valid_from.isoformat(),
         "valid_to": "" if route.valid_to is None else route.valid_to.isoformat(),
     }

@@ -212,7 +212,7 @@ def _route_row(route: ChargeRoute, numbers: dict[AccountId, str]) -> dict[str, o
         "account": numbers.get(route.account_id, str(route.account_id)),
         "payer": numbers.get(route.payer_account_id, str(route.payer_account_id)),
         "kinds": " ".join(sorted(route.kinds)),
-        "percent": route.percent,
+        "percent": f"{route.percent:.2f}",
         "from": route.valid_from,
         "to": route.valid_to,
     }

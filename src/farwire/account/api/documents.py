@@ -238,7 +238,7 @@ def route_document(route: ChargeRoute) -> RouteDocument:
         account_id=str(route.account_id),
         payer_account_id=str(route.payer_account_id),
         kinds=sorted(route.kinds),
-        percent=f"{route.percent:f}",
+        percent=f"{route.percent:.2f}",
         valid_from=timestamp(route.valid_from),
         valid_to=None if route.valid_to is None else timestamp(route.valid_to),
     )

@@ -105,6 +105,6 @@ async def _note(
     detail: Mapping[str, JSON] = {
         "payer": str(route.payer_account_id),
         "kinds": sorted(kind.value for kind in route.kinds),
-        "percent": f"{route.percent:f}",
+        "percent": f"{route.percent:.2f}",
     }
     await audit.record(tx, actor=actor, action=action, subject=str(account.id), at=now, detail=detail)
