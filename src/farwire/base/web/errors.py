@@ -51,7 +51,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, r
     field: str | None = None
     value: str | None = None
     fix: str | None = None
-    reasons: tuple[ErrorReason, ...] = ()
+    reasons: list[ErrorReason] = []
 
 
 STATUS_OF_CODE: Final[dict[str, int]] = {
@@ -109,10 +109,10 @@ def error_body(error: FarwireError, request_id: str) -> tuple[int, bytes]:
             field=error.field,
             value=None if error.value is None else str(error.value)[:VALUE_SHOWN],
             fix=error.fix,
-            reasons=tuple(
+            reasons=[
                 ErrorReason(one.code, one.message, one.field, one.value[:VALUE_SHOWN], one.fix)
                 for one in getattr(error, "refusals", ())
-            ),
+            ],
         )
     return status, msgspec.json.encode(body)
 
