@@ -14,6 +14,7 @@ import pytest
 from pypdf import PdfReader
 
 from farwire.account.model import TaxClass
+from farwire.base.config import Settings
 from farwire.billing import service as billing
 from farwire.billing.model import Bill
 from farwire.billing.rendering import fonts as font_room
@@ -327,3 +328,15 @@ async def test_a_bill_is_found_by_its_number(world: World, number: str) -> None:
     if number == "draft":
         number = str(bill.id)
     assert (await billing.get_bill(db=world.db, tenant_id=world.tenant_id, key=number)).id == bill.id
+
+
+async def test_the_operators_folder_of_fonts_is_used_where_it_is(world: World, settings: Settings) -> None:
+    assert billing.own_fonts(settings) is None
+    folder = settings.data_dir / "fonts"
+    await asyncio.to_thread(folder.mkdir)
+    assert billing.own_fonts(settings) == folder
+    bill = await bill_with_usage(world, 1)
+    drawn = await billing.render_pdf(
+        db=world.db, tenant_id=world.tenant_id, bill=bill, font_folder=billing.own_fonts(settings)
+    )
+    assert drawn.pages == 2

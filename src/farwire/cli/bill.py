@@ -174,7 +174,11 @@ def show(
     ] = None,
     fonts: Annotated[
         Path | None,
-        typer.Option("--fonts", help="A folder of .ttf fonts for other scripts.", file_okay=False),
+        typer.Option(
+            "--fonts",
+            help="A folder of fonts for other scripts; else fonts/ in the data folder.",
+            file_okay=False,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -187,13 +191,18 @@ def show(
         taxes = [_tax(tax, found) for tax in found.taxes]
         if pdf is not None:
             rendered = await service.render_pdf(
-                db=session.db, tenant_id=tenant_id, bill=found, font_folder=fonts
+                db=session.db,
+                tenant_id=tenant_id,
+                bill=found,
+                font_folder=fonts or service.own_fonts(session.settings),
             )
             pdf.write_bytes(rendered.content)
             facts |= {"pdf": pdf, "pages": rendered.pages}
             if rendered.missing:
                 shown = " ".join(rendered.missing)
-                session.out.note(f"No font has these characters: {shown}. Give a folder with --fonts.")
+                session.out.note(
+                    f"No font has these characters: {shown}. Put a font into fonts/ in the data folder."
+                )
         if session.out.as_json:
             raw = [_line(line, found) for line in found.lines]
             session.out.facts("Bill", {**facts, "lines": raw, "taxes": taxes})

@@ -130,7 +130,12 @@ async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None])
 async def get_bill_document(call: Call[ById, Nothing, None]) -> Reply:
     """Return the invoice as PDF, with the usage behind its lines."""
     bill = await _bill(call, call.path.id)
-    drawn = await service.render_pdf(db=call.database, tenant_id=call.principal.tenant_id, bill=bill)
+    drawn = await service.render_pdf(
+        db=call.database,
+        tenant_id=call.principal.tenant_id,
+        bill=bill,
+        font_folder=service.own_fonts(call.settings),
+    )
     name = (bill.number or str(bill.id)).replace('"', "")
     return Reply(
         drawn.content, media_type=PDF, headers={"content-disposition": f'inline; filename="{name}.pdf"'}

@@ -17,7 +17,7 @@ from farwire.billing.service.deciding import (
     rerun_account,
     run_findings,
 )
-from farwire.billing.service.document import render_pdf
+from farwire.billing.service.document import own_fonts, render_pdf
 from farwire.billing.service.holding import (
     JournalLine,
     account_journal,
@@ -67,6 +67,7 @@ __all__ = [
     "list_holds",
     "list_notes",
     "list_runs",
+    "own_fonts",
     "preview_bill",
     "preview_products",
     "reconcile",

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from farwire.base.config import Settings
 from farwire.base.storage import Database, Tx
 from farwire.billing.model import Bill, BillLine, LineKind
 from farwire.billing.service.read import line_records
@@ -31,6 +32,12 @@ MAX_NUMBERED: Final = 50
 """Products whose number stands beside their name; a bill of more is read by machines."""
 _DRAWING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoice")
 """Drawing fills a core for tens of ms, so it leaves the event loop; one at a time, as typst uses all cores itself."""
+
+
+def own_fonts(settings: Settings) -> Path | None:
+    """Return the folder of the operator's fonts, ``fonts`` in the data folder, or None where there is none."""
+    folder = settings.data_dir / "fonts"
+    return folder if folder.is_dir() else None
 
 
 def _pack_of(country: str) -> CountryPack | None:

@@ -70,7 +70,8 @@ async def send(
     message = Message(
         id=MessageId(uuid7(at)), key=check_key(key), party_id=party_id, code=code, template_version=0,
         language=language, channel=channel, purpose=purpose, priority=priority, state=MessageState.QUEUED,
-        address=address, subject="", body="", zone=zone_name, country=country, created_at=at, not_before=at, cause_id=cause_id,
+        address=address, subject="", body="", zone=zone_name, country=country, created_at=at, not_before=at,
+        cause_id=cause_id,
     )  # fmt: skip
     known = await store.message_by_key(tx, key)
     if known is not None:
