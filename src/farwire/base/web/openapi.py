@@ -40,7 +40,8 @@ ERRORS: Final[Mapping[str, str]] = {
 def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> Object:
     """Return the document of ``routes`` as plain data."""
     types = _types(routes)
-    schemas, components = msgspec.json.schema_components(types, ref_template=REFERENCES)
+    described = msgspec.json.schema_components(types, ref_template=REFERENCES)
+    schemas, components = msgspec.json.decode(msgspec.json.encode(described))  # a default may be a tuple
     _decimals_as_numbers(schemas)
     _decimals_as_numbers(components)
     _as_markdown(components)

@@ -126,8 +126,7 @@ class ItemRequest(Asked, frozen=True, kw_only=True):
     place: str = ""
     """For add and move: the site."""
     characteristics: Mapping[str, Value] = {}
-    # Not (): the default in the API's document is JSON.
-    overrides: tuple[PriceChange, ...] = msgspec.field(default_factory=tuple)
+    overrides: tuple[PriceChange, ...] = ()
     reason: SuspensionReason | None = None
     """For suspend and resume."""
     recurring_percent: int | None = None
