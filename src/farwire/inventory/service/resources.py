@@ -13,7 +13,15 @@ from datetime import datetime, timedelta
 from farwire.base import eventbus
 from farwire.base.storage import Tx
 from farwire.inventory import events
-from farwire.inventory.model import Resource, ResourceKind, ResourceState, ResourceUse, identifiers
+from farwire.inventory.model import (
+    Product,
+    Resource,
+    ResourceKind,
+    ResourceState,
+    ResourceUse,
+    check_active,
+    identifiers,
+)
 from farwire.inventory.service.products import find_product, reassign
 from farwire.inventory.service.subscribers import ensure_subscriber_keys, subscriber_keys
 from farwire.inventory.store import products, reservations
@@ -81,6 +89,16 @@ async def assign_resource(
             fix="reserve again",
         )
     product = await find_product(tx, product_id)
+    check_active(product, at)
+    await _check_given_back(tx, resource_id, at)
+    await store.set_assigned(tx, resource_id, product_id, service_id, at)
+    assigned = await _locked(tx, resource_id)
+    await _follow(tx, assigned, product, at)
+    await eventbus.publish(tx, events.resource_assigned(tx.tenant_id, assigned, at, now))
+    return assigned
+
+
+async def _check_given_back(tx: Tx, resource_id: ResourceId, at: datetime) -> None:
     past = await store.uses(tx, resource_id)
     if past and past[-1].valid_to is not None and at < past[-1].valid_to:
         raise Conflict(
@@ -90,22 +108,20 @@ async def assign_resource(
             value=at,
             fix="give it from a later time on",
         )
-    if not product.active_at(at):
-        raise Conflict("the product is not active then", code="inventory.not_active", field="at", value=at)
-    await store.set_assigned(tx, resource_id, product_id, service_id, at)
-    assigned = await _locked(tx, resource_id)
-    kinds = {value: kind for kind, value in identifiers(assigned)}
+
+
+async def _follow(tx: Tx, resource: Resource, product: Product, at: datetime) -> None:
+    """Let usage under the resource's number and IMSI belong to the product from ``at`` on."""
+    kinds = {value: kind for kind, value in identifiers(resource)}
     for value, subscriber in (await ensure_subscriber_keys(tx, list(kinds))).items():
         await reassign(
             tx,
             subscriber_key=subscriber,
-            product_id=product_id,
+            product_id=product.id,
             kind=kinds[value],
             at=at,
             until=product.ended_at,
         )
-    await eventbus.publish(tx, events.resource_assigned(tx.tenant_id, assigned, at, now))
-    return assigned
 
 
 async def return_resource(tx: Tx, *, resource_id: ResourceId, at: datetime, now: datetime) -> Resource:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 _PRODUCT = (
-    "SELECT product_id, account_id, offering_id, started_at, ended_at, end_reason, parent_id, order_id "
+    "SELECT product_id, account_id, offering_id, started_at, ended_at, end_reason, parent_id, order_id, has_terms "
     "FROM inventory.product WHERE tenant_id = $1"
 )
 
@@ -184,30 +184,12 @@ async def products_of_subscribers(tx: Tx, keys: Sequence[SubscriberKey]) -> dict
 async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:
     rows = list(rows)
     ids = [row["product_id"] for row in rows]
-    plans: dict[ProductId, list[PlanChange]] = defaultdict(list)
-    for row in await tx.fetch(
-        "SELECT product_id, valid_from, plan_version_id FROM inventory.product_plan "
-        "WHERE tenant_id = $1 AND product_id = ANY($2::uuid[]) ORDER BY product_id, valid_from",
-        tx.tenant_id,
-        ids,
-    ):
-        plans[row["product_id"]].append(PlanChange(row["valid_from"], PlanVersionId(row["plan_version_id"])))
-    assigned: dict[ProductId, list[Assignment]] = defaultdict(list)
-    for row in await tx.fetch(
-        # Key by key (storage.lookups): without statistics, ANY compares each row of the tenant with each of the ids.
-        "SELECT a.* FROM unnest($2::uuid[]) AS wanted (product_id) CROSS JOIN LATERAL ("
-        "SELECT product_id, subscriber_key, kind, valid_from, valid_to FROM inventory.assignment "
-        "WHERE tenant_id = $1 AND product_id = wanted.product_id OFFSET 0) AS a "
-        "ORDER BY product_id, valid_from, subscriber_key",
-        tx.tenant_id,
-        ids,
-    ):
-        assigned[row["product_id"]].append(
-            Assignment(SubscriberKey(row["subscriber_key"]), row["kind"], row["valid_from"], row["valid_to"])
-        )
-    suspended = await terms.suspensions(tx, ids)
-    overridden = await terms.overrides(tx, ids)
-    committed = await terms.commitments(tx, ids)
+    plans = await _plans(tx, ids)
+    assigned = await _assignments(tx, ids)
+    with_terms = [row["product_id"] for row in rows if row["has_terms"]]
+    suspended = await terms.suspensions(tx, with_terms)
+    overridden = await terms.overrides(tx, with_terms)
+    committed = await terms.commitments(tx, with_terms)
     return {
         ProductId(row["product_id"]): Product(
             ProductId(row["product_id"]),
@@ -226,3 +208,32 @@ async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:
         )
         for row in rows
     }
+
+
+async def _plans(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[PlanChange]]:
+    plans: dict[ProductId, list[PlanChange]] = defaultdict(list)
+    for row in await tx.fetch(
+        "SELECT product_id, valid_from, plan_version_id FROM inventory.product_plan "
+        "WHERE tenant_id = $1 AND product_id = ANY($2::uuid[]) ORDER BY product_id, valid_from",
+        tx.tenant_id,
+        ids,
+    ):
+        plans[row["product_id"]].append(PlanChange(row["valid_from"], PlanVersionId(row["plan_version_id"])))
+    return plans
+
+
+async def _assignments(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[Assignment]]:
+    assigned: dict[ProductId, list[Assignment]] = defaultdict(list)
+    for row in await tx.fetch(
+        # Key by key (storage.lookups): without statistics, ANY compares each row of the tenant with each of the ids.
+        "SELECT a.* FROM unnest($2::uuid[]) AS wanted (product_id) CROSS JOIN LATERAL ("
+        "SELECT product_id, subscriber_key, kind, valid_from, valid_to FROM inventory.assignment "
+        "WHERE tenant_id = $1 AND product_id = wanted.product_id OFFSET 0) AS a "
+        "ORDER BY product_id, valid_from, subscriber_key",
+        tx.tenant_id,
+        ids,
+    ):
+        assigned[row["product_id"]].append(
+            Assignment(SubscriberKey(row["subscriber_key"]), row["kind"], row["valid_from"], row["valid_to"])
+        )
+    return assigned

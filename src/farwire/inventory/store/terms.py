@@ -6,7 +6,7 @@ Read product by product (``storage.lookups``): few products have any, so most pr
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from farwire.base.storage import Tx
@@ -37,10 +37,14 @@ _COMMITMENTS: Final = (
 )
 
 
+async def _fetched(tx: Tx, statement: str, ids: Sequence[ProductId]) -> list[Record]:
+    return await tx.fetch(statement, tx.tenant_id, ids) if ids else []
+
+
 async def suspensions(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[Suspension]]:
     """Return the suspensions of the products in the order in which they were added."""
     found: dict[ProductId, list[Suspension]] = defaultdict(list)
-    for row in await tx.fetch(_SUSPENSIONS, tx.tenant_id, ids):
+    for row in await _fetched(tx, _SUSPENSIONS, ids):
         found[row["product_id"]].append(
             Suspension(
                 SuspensionReason(row["reason"]), row["valid_from"], row["valid_to"], row["recurring_percent"]
@@ -52,7 +56,7 @@ async def suspensions(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[
 async def overrides(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[PriceOverride]]:
     """Return the overrides of the products in the order in which they were added."""
     found: dict[ProductId, list[PriceOverride]] = defaultdict(list)
-    for row in await tx.fetch(_OVERRIDES, tx.tenant_id, ids):
+    for row in await _fetched(tx, _OVERRIDES, ids):
         found[row["product_id"]].append(_override(row))
     return found
 
@@ -81,7 +85,7 @@ async def commitments(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, Commi
             row["fee"],
             row["remaining_percent"],
         )
-        for row in await tx.fetch(_COMMITMENTS, tx.tenant_id, ids)
+        for row in await _fetched(tx, _COMMITMENTS, ids)
     }
 
 
@@ -96,9 +100,19 @@ async def add_terms(tx: Tx, products: Sequence[Product]) -> None:
     await add_commitments(tx, [(one.id, one.commitment) for one in products if one.commitment is not None])
 
 
+async def _mark(tx: Tx, product_ids: Iterable[ProductId]) -> None:
+    """Let the products be known to have terms."""
+    await tx.execute(
+        "UPDATE inventory.product SET has_terms = true "
+        "WHERE tenant_id = $1 AND product_id = ANY($2::uuid[]) AND NOT has_terms",
+        *(tx.tenant_id, sorted(set(product_ids))),
+    )
+
+
 async def add_suspensions(tx: Tx, rows: Sequence[tuple[ProductId, int, Suspension]]) -> None:
     """Insert suspensions with their numbers."""
     if rows:
+        await _mark(tx, (row[0] for row in rows))
         await tx.executemany(
             "INSERT INTO inventory.suspension "
             "(tenant_id, product_id, number, reason, valid_from, valid_to, recurring_percent) "
@@ -129,6 +143,7 @@ async def close_suspensions(tx: Tx, product_id: ProductId, closings: Sequence[Cl
 async def add_overrides(tx: Tx, rows: Sequence[tuple[ProductId, int, PriceOverride]]) -> None:
     """Insert overrides with their numbers. Violates ``price_override_id`` where the id is known."""
     if rows:
+        await _mark(tx, (row[0] for row in rows))
         await tx.executemany(
             "INSERT INTO inventory.price_override (tenant_id, product_id, number, override_id, price_id, "
             "valid_from, valid_to, price, percent, reason, agreement_id) "
@@ -155,6 +170,7 @@ async def close_override(tx: Tx, product_id: ProductId, number: int, at: datetim
 async def add_commitments(tx: Tx, rows: Sequence[tuple[ProductId, Commitment]]) -> None:
     """Insert commitments; each follows those that its product has. The caller holds the product's lock."""
     if rows:
+        await _mark(tx, (row[0] for row in rows))
         await tx.executemany(
             "INSERT INTO inventory.commitment (tenant_id, product_id, number, starts_at, ends_at, notice_days, "
             "withdrawal_days, fee, remaining_percent) SELECT $1, $2, count(*), $3, $4, $5, $6, $7, $8 "
