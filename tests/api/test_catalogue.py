@@ -101,7 +101,7 @@ async def test_wrong_documents_name_the_field(client: httpx.AsyncClient) -> None
     await publish(client, FILE)
     assert (await publish(client, changed)).status_code == 409
     assert (await client.get(f"{OFFERINGS}/none")).status_code == 404
-    assert (await client.get(f"{SPECIFICATIONS}/offering/flex")).status_code == 400
+    assert (await client.get(f"{SPECIFICATIONS}/offering/flex")).status_code == 404
 
 
 async def test_a_draft_is_previewed_and_not_saved(client: httpx.AsyncClient) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -22,7 +23,6 @@ from farwire.catalog.model import (
     to_document,
 )
 from farwire.catalog.service import Publication
-from farwire.kernel.errors import Invalid
 
 P = TypeVar("P", bound=msgspec.Struct)
 
@@ -30,7 +30,6 @@ TAG: Final = "Catalogue"
 OFFERINGS: Final = "/farwire/v1/offerings"
 SPECIFICATIONS: Final = "/farwire/v1/specifications"
 DOCUMENTS: Final = "/farwire/v1/catalogueDocuments"
-_KINDS: Final = [kind for kind in Kind if kind is not Kind.OFFERING]
 
 
 class CatalogueVersionDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -97,6 +96,21 @@ class LifecycleChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lifecycle: Lifecycle
 
 
+class SpecificationKind(StrEnum):
+    """The kinds of specification, as ``Kind`` names them."""
+
+    RESOURCE = Kind.RESOURCE.value
+    SERVICE = Kind.SERVICE.value
+    PRODUCT = Kind.PRODUCT.value
+
+
+Moment = Annotated[
+    datetime,
+    msgspec.Meta(
+        tz=True,
+        description="The moment of sale, now where it is absent; with Z or an offset (+ written as %2B).",
+    ),
+]
 Code = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -109,7 +123,7 @@ class ByCode(msgspec.Struct, frozen=True):
 class ByKindAndCode(msgspec.Struct, frozen=True):
     """The path of one specification."""
 
-    kind: Kind
+    kind: SpecificationKind
     code: Code
 
 
@@ -119,16 +133,14 @@ class OfferingQuery(PageQuery, frozen=True, kw_only=True):
     region: str | None = None
     segment: str | None = None
     channel: str | None = None
-    at: Annotated[
-        datetime | None, msgspec.Meta(description="The moment of sale; now where it is absent.")
-    ] = None
+    at: Moment | None = None
     lifecycle: Lifecycle | None = None
 
 
 class SpecificationQuery(PageQuery, frozen=True, kw_only=True):
     """Which specifications."""
 
-    kind: Kind = Kind.PRODUCT
+    kind: SpecificationKind = SpecificationKind.PRODUCT
     lifecycle: Lifecycle | None = None
 
 
@@ -238,14 +250,14 @@ async def list_specifications(call: Call[Nothing, SpecificationQuery, None]) -> 
     query = call.query
     async with call.transaction() as tx:
         page = await service.list_entries(
-            tx, kind=_of_specification(query.kind), lifecycle=query.lifecycle, page=query.page()
+            tx, kind=Kind(query.kind), lifecycle=query.lifecycle, page=query.page()
         )
     return page_reply(page, to_entry)
 
 
 async def get_specification(call: Call[ByKindAndCode, Nothing, None]) -> Reply:
     """Return one specification with its versions, the oldest first."""
-    kind, code = _of_specification(call.path.kind), call.path.code
+    kind, code = Kind(call.path.kind), call.path.code
     async with call.transaction() as tx:
         entry = await service.entry(tx=tx, code=code, kind=kind)
         versions = await service.document_versions(tx, kind=kind, codes=[code])
@@ -254,7 +266,7 @@ async def get_specification(call: Call[ByKindAndCode, Nothing, None]) -> Reply:
 
 async def change_specification(call: Call[ByKindAndCode, Nothing, LifecycleChange]) -> Reply:
     """Move a specification to another state of its life."""
-    return await _change(call, _of_specification(call.path.kind), call.path.code)
+    return await _change(call, Kind(call.path.kind), call.path.code)
 
 
 async def list_documents(call: Call[Nothing, PageQuery, None]) -> Reply:
@@ -262,18 +274,6 @@ async def list_documents(call: Call[Nothing, PageQuery, None]) -> Reply:
     async with call.transaction() as tx:
         page = await service.publications(tx, page=call.query.page())
     return page_reply(page, to_publication)
-
-
-def _of_specification(kind: Kind) -> Kind:
-    if kind is Kind.OFFERING:
-        raise Invalid(
-            "an offering is no specification",
-            code="catalog.kind",
-            field="kind",
-            value=kind.value,
-            fix="use one of " + ", ".join(one.value for one in _KINDS),
-        )
-    return kind
 
 
 async def _change(call: Call[P, Nothing, LifecycleChange], kind: Kind, code: str) -> Reply:
