@@ -30,6 +30,7 @@ BASE: Final = "/farwire/v1/messages"
 TEMPLATES: Final = "/farwire/v1/messageTemplates"
 TAG: Final = "Messages"
 CODE: Final = r"^[a-z][a-z0-9_]{0,59}$"
+LANGUAGE: Final = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 Code = Annotated[str, msgspec.Meta(pattern=CODE)]
 
 
@@ -84,6 +85,7 @@ class ReceiptCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 class TemplateDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A text in use. Version 0 comes with Farwire."""
 
+    id: str
     code: str
     language: str
     channel: str
@@ -99,7 +101,7 @@ class TemplateCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     """The next version of a text. The first one of a code of your own names its ``variables`` and ``required``."""
 
     code: Code
-    language: Annotated[str, msgspec.Meta(min_length=2, max_length=35)]
+    language: Annotated[str, msgspec.Meta(pattern=LANGUAGE, max_length=35)]
     channel: Channel
     body: Annotated[str, msgspec.Meta(min_length=1, max_length=20_000)]
     subject: Annotated[str, msgspec.Meta(max_length=200)] = ""
@@ -164,7 +166,9 @@ def _receipt(receipt: Receipt) -> ReceiptDocument:
 
 def to_template(template: Template) -> TemplateDocument:
     """Return the text as JSON."""
+    key = template.key
     return TemplateDocument(
+        id=f"{key.code}.{key.channel.value}.{key.language}",
         code=template.key.code,
         language=template.key.language,
         channel=template.key.channel.value,
