@@ -21,10 +21,7 @@ from farwire.ordering.model import (
 from farwire.ordering.service import OrderView
 
 ORDERS: Final = "/farwire/v1/productOrders"
-MAX_ITEMS: Final = 1000
-"""Items of one request; more come by several orders, or by the command line."""
-Code = Annotated[str, msgspec.Meta(max_length=100)]
-Text = Annotated[str, msgspec.Meta(max_length=500)]
+Text = Annotated[str, msgspec.Meta(max_length=500, pattern=r"^[^\u0000]*$")]
 
 
 class ReasonInput(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
