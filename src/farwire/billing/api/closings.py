@@ -8,12 +8,11 @@ from uuid import UUID
 import msgspec
 
 from farwire.base.authz import Permission
-from farwire.base.web import AnyRoute, Call, Method, MoneyDocument, Nothing, Reply, Route, page_reply
+from farwire.base.web import AnyRoute, Call, Method, MoneyDocument, Nothing, Reply, Route
 from farwire.billing.model.revenue_report import RevenueRow
 from farwire.billing.service import closing
 from farwire.kernel.ids import LegalEntityId, parse_id
 from farwire.kernel.money import Money
-from farwire.kernel.page import Page
 from farwire.ledger.model import month_named, next_month
 
 BASE: Final = "/farwire/v1/ledger"
@@ -49,10 +48,9 @@ class RevenueQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     month: Month
 
 
-class RevenueDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="RevenueOfMonth"):
+class RevenueRowDocument(msgspec.Struct, frozen=True, rename="camel"):
     """Net revenue of a month: earned = billed − deferred + recognised + unbilled − reversed."""
 
-    month: str
     billed: MoneyDocument
     deferred: MoneyDocument
     recognised: MoneyDocument
@@ -61,12 +59,18 @@ class RevenueDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@t
     earned: MoneyDocument
 
 
-def _revenue(row: RevenueRow) -> RevenueDocument:
+class RevenueDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="RevenueOfMonth"):
+    """The net revenue of a month, one row per currency."""
+
+    month: str
+    rows: list[RevenueRowDocument]
+
+
+def _revenue(row: RevenueRow) -> RevenueRowDocument:
     def shown(minor: int) -> MoneyDocument:
         return MoneyDocument(unit=row.currency.code, value=Money(minor, row.currency).to_decimal())
 
-    return RevenueDocument(
-        f"{row.month:%Y-%m}",
+    return RevenueRowDocument(
         shown(row.billed),
         shown(row.deferred),
         shown(row.recognised),
@@ -103,7 +107,7 @@ async def list_revenue(call: Call[Nothing, RevenueQuery, None]) -> Reply:
             first=first,
             after_last=next_month(first),
         )
-    return page_reply(Page(rows, len(rows), 0, max(len(rows), 1)), _revenue)
+    return Reply(RevenueDocument(call.query.month, [_revenue(row) for row in rows]))
 
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
@@ -126,7 +130,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Revenue of a month",
         tag=TAG,
         permission=Permission.LEDGER_READ,
-        response=list[RevenueDocument],
+        response=RevenueDocument,
         query_type=RevenueQuery,
         description="Billed, deferred, recognised, unbilled and earned, by currency.",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -22,7 +23,6 @@ from farwire.base.web import (
 )
 from farwire.kernel.ids import AccountId, LegalEntityId, parse_id
 from farwire.kernel.money import Currency, Money
-from farwire.kernel.page import Page
 from farwire.ledger import service
 from farwire.ledger.model import AccountingPeriod, LedgerRow, TrialRow, month_named, next_month
 
@@ -48,13 +48,10 @@ class AccountingPeriodDocument(
     reopen_reason: str = ""
 
 
-class TrialBalanceDocument(
-    msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="TrialBalanceRow"
-):
-    """One book of a company in one month. Debits are positive."""
+class TrialBalanceRow(msgspec.Struct, frozen=True, rename="camel"):
+    """One book of a company. Debits are positive."""
 
     legal_entity_id: str
-    month: str
     book: str
     code: str
     name: str
@@ -64,11 +61,30 @@ class TrialBalanceDocument(
     closing: MoneyDocument
 
 
+class TrialBalanceDocument(
+    msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="TrialBalance"
+):
+    """Every book of one month. Per company and currency the closings sum to 0."""
+
+    month: str
+    rows: list[TrialBalanceRow]
+
+
+class AccountingPeriodsDocument(
+    msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="AccountingPeriods"
+):
+    """The months of a company's books, oldest first."""
+
+    legal_entity_id: str
+    periods: list[AccountingPeriodDocument]
+
+
 class PostingDocument(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="Posting"
 ):
     """One side of an entry. ``occurredOn`` is the day of the fact where its own books were closed."""
 
+    id: str
     entry_id: str
     number: int
     legal_entity_id: str
@@ -99,7 +115,7 @@ class ReopeningApproval(msgspec.Struct, frozen=True, rename="camel", forbid_unkn
     month: Month
 
 
-class PeriodQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class AccountingPeriodQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whose months."""
 
     legal_entity_id: Annotated[UUID, msgspec.Meta(description="The company.")]
@@ -115,7 +131,7 @@ class BalanceQuery(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class PostingQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
     """Filters of the list."""
 
-    month: Month
+    month: Month | None = None
     legal_entity_id: Annotated[UUID, msgspec.Meta(description="Of this company only.")] | None = None
     account_id: Annotated[UUID, msgspec.Meta(description="Of this customer's account only.")] | None = None
 
@@ -139,10 +155,9 @@ def _money(minor: int, unit: Currency) -> MoneyDocument:
     return MoneyDocument(unit=unit.code, value=Money(minor, unit).to_decimal())
 
 
-def _trial(row: TrialRow, month: str) -> TrialBalanceDocument:
-    return TrialBalanceDocument(
+def _trial(row: TrialRow) -> TrialBalanceRow:
+    return TrialBalanceRow(
         str(row.legal_entity_id),
-        month,
         row.book.value,
         row.code,
         row.name,
@@ -155,6 +170,7 @@ def _trial(row: TrialRow, month: str) -> TrialBalanceDocument:
 
 def _posting(row: LedgerRow) -> PostingDocument:
     return PostingDocument(
+        id=f"{row.entry_id}-{row.number}",
         entry_id=str(row.entry_id),
         number=row.number,
         legal_entity_id=str(row.legal_entity_id),
@@ -171,13 +187,14 @@ def _posting(row: LedgerRow) -> PostingDocument:
     )
 
 
-async def list_periods(call: Call[Nothing, PeriodQuery, None]) -> Reply:
+async def list_periods(call: Call[Nothing, AccountingPeriodQuery, None]) -> Reply:
     """Return the months of a company, oldest first."""
     async with call.transaction() as tx:
         periods = await service.list_periods(
             tx=tx, legal_entity_id=LegalEntityId(call.query.legal_entity_id), now=call.now()
         )
-    return page_reply(Page(periods, len(periods), 0, max(len(periods), 1)), to_period)
+    documents = [to_period(period) for period in periods]
+    return Reply(AccountingPeriodsDocument(str(call.query.legal_entity_id), documents))
 
 
 async def trial_balance(call: Call[Nothing, BalanceQuery, None]) -> Reply:
@@ -188,19 +205,21 @@ async def trial_balance(call: Call[Nothing, BalanceQuery, None]) -> Reply:
         rows = await service.period_balance(
             tx=tx, first=first, after_last=next_month(first), legal_entity_id=entity
         )
-    page = Page(rows, len(rows), 0, max(len(rows), 1))
-    return page_reply(page, lambda row: _trial(row, call.query.month))
+    return Reply(TrialBalanceDocument(call.query.month, [_trial(row) for row in rows]))
 
 
 async def list_postings(call: Call[Nothing, PostingQuery, None]) -> Reply:
     """Return a page of postings in the order of the general ledger."""
     query = call.query
-    first = month_named(query.month)
+    first, after_last = date(1970, 1, 1), date(9999, 1, 1)
+    if query.month is not None:
+        first = month_named(query.month)
+        after_last = next_month(first)
     async with call.transaction() as tx:
         page = await service.list_postings(
             tx=tx,
             first=first,
-            after_last=next_month(first),
+            after_last=after_last,
             page=query.page(),
             legal_entity_id=None if query.legal_entity_id is None else LegalEntityId(query.legal_entity_id),
             account_id=None if query.account_id is None else AccountId(query.account_id),
@@ -243,8 +262,8 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="List the months of a company's books",
         tag=TAG,
         permission=Permission.LEDGER_READ,
-        response=list[AccountingPeriodDocument],
-        query_type=PeriodQuery,
+        response=AccountingPeriodsDocument,
+        query_type=AccountingPeriodQuery,
         errors=("404",),
         description="From the first booking on, oldest first.",
     ),
@@ -255,7 +274,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Trial balance of a month",
         tag=TAG,
         permission=Permission.LEDGER_READ,
-        response=list[TrialBalanceDocument],
+        response=TrialBalanceDocument,
         query_type=BalanceQuery,
         description="Per company and currency debits equal credits, and openings and closings sum to 0.",
     ),
@@ -263,7 +282,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         method=Method.GET,
         path=f"{BASE}/postings",
         handler=list_postings,
-        summary="List the postings of a month",
+        summary="List postings",
         tag=TAG,
         permission=Permission.LEDGER_READ,
         response=list[PostingDocument],
