@@ -183,7 +183,9 @@ async def _ordered(
     order_id = order_id or OrderId(uuid7(now))
     due_at = starts_at(request, situation)
     items = await _items(tx, request, known, due_at, now)
-    kyc = await kyc_missing(tx, situation.account, list(situation.sold.values()), now)
+    # Who changes an offering has the SIM already: only a new one is given out.
+    added = [one for n, one in situation.sold.items() if request.items[n - 1].action is Action.ADD]
+    kyc = await kyc_missing(tx, situation.account, added, now)
     holds = frozenset({HoldReason.KYC}) if kyc else frozenset()
     order = ProductOrder(
         id=order_id,

@@ -192,7 +192,7 @@ async def _to_sell(
             code=code,
             at=at,
             region=await _region(tx, account, at),
-            segment=account.segment,
+            segment=account.terms_at(at).segment,
             channel=channel,
         )
     except catalog.NotEligible as error:
