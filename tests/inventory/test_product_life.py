@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from farwire.base.config import Settings
+from farwire.base.storage import Database
 from farwire.base.storage.database import open_pool
 from farwire.inventory import service
 from farwire.inventory.model import (
@@ -27,10 +28,10 @@ from farwire.inventory.model import (
 from farwire.kernel.errors import Conflict
 from farwire.kernel.ids import OverrideId, PlanVersionId, TenantId, uuid7
 
-from .products import JUNE, a_product
+from .products import JUNE, a_product, added, loaded
 
-DAYS = 12
-REASONS = st.sampled_from([SuspensionReason.DUNNING, SuspensionReason.FRAUD, SuspensionReason.CUSTOMER])
+DAYS = 8
+REASONS = st.sampled_from([SuspensionReason.DUNNING, SuspensionReason.FRAUD])
 DAY = st.integers(0, DAYS - 1)
 
 
@@ -162,6 +163,9 @@ class Life(RuleBasedStateMachine):
                 assert standing.overrides == ((self.prices[day],) if self.prices[day] else ()), day
             else:
                 assert (found.plan_at(at(day)), standing.overrides) == (None, ()), day
+        if found.ended_at is not None:
+            held = [one.valid_to for one in found.suspensions if not one.is_empty]
+            assert all(until is not None and until <= found.ended_at for until in held)
         facts = history(found)
         assert list(facts) == sorted(facts, key=lambda fact: fact.at)
         records = len(found.plans) + len(found.suspensions) + len(found.overrides)
@@ -181,6 +185,23 @@ def test_every_order_of_commands_leaves_the_product_as_the_model_says(settings: 
     run_state_machine_as_test(
         Life,
         settings=hypothesis_settings(
-            max_examples=25, stateful_step_count=16, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=16, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+async def test_resuming_ends_what_a_back_dated_suspension_and_the_one_after_it_make_together(
+    db: Database, tenant_id: TenantId
+) -> None:
+    product = a_product(at(1))
+    await added(db, tenant_id, product)
+    reason = SuspensionReason.FRAUD
+    async with db.transaction(tenant_id) as tx:
+        for day, percent in ((5, 0), (3, 50)):
+            await service.suspend_product(
+                tx, product_id=product.id, reason=reason, at=at(day), recurring_percent=percent
+            )
+        assert await service.resume_product(tx, product_id=product.id, reason=reason, at=at(4))
+    found = await loaded(db, tenant_id, product.id)
+    assert [found.recurring_percent_at(at(day)) for day in range(2, 7)] == [100, 50, 100, 100, 100]
+    assert len(found.suspensions) == 2
