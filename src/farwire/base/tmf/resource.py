@@ -1,0 +1,120 @@
+"""Resources: a descriptor bound to a context, kept as a document here or served by functions of the context."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from farwire.base.authz import Permission
+from farwire.base.clock import Clock
+from farwire.base.storage import Tx
+from farwire.base.tmf.descriptor import Descriptor, Target, Version
+from farwire.kernel.errors import check
+from farwire.kernel.page import Page
+from farwire.kernel.tenancy import Actor
+
+Document: TypeAlias = dict[str, Any]
+"""One resource in its v5 shape: JSON with Decimal for numbers that are not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who changes something, and when."""
+
+    actor: Actor
+    clock: Clock
+
+    @property
+    def now(self) -> datetime:
+        """Return the installation's time."""
+        return self.clock.now()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The part of a list that a context is asked for. ``equal``: any of these values, for its ``native`` filters."""
+
+    offset: int
+    limit: int
+    equal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """The functions of a context that serve a resource, all in documents of the v5 shape.
+
+    ``find`` returns None for an unknown id, a malformed one included. ``page`` must keep its order while rows are
+    added, and apply ``wanted.equal``, whose names are in ``native``; every other filter, ``fields`` and sort are the
+    engine's. ``patch`` gets the document before and after: the engine has applied the patch and checked its shape,
+    its references and its lifecycle. What is not there is not offered.
+    """
+
+    find: Callable[[Tx, str], Awaitable[Document | None]]
+    page: Callable[[Tx, Wanted], Awaitable[Page[Document]]]
+    create: Callable[[Tx, Document, Act], Awaitable[Document]] | None = None
+    patch: Callable[[Tx, Document, Document, Act], Awaitable[Document]] | None = None
+    delete: Callable[[Tx, str, Act], Awaitable[None]] | None = None
+    native: frozenset[str] = frozenset()
+    """Dotted paths of v5 attributes that ``page`` filters by equality itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource that is served. Without ``behaviour`` it is a document in ``base.tmf_resource``.
+
+    ``events`` maps the context's own event types to names of TMF events (``Create``, ``StateChange``, …); the subject
+    of such an event is the resource's id. Documents have events of their own.
+    """
+
+    descriptor: Descriptor
+    context: str
+    read: Permission
+    write: Permission
+    behaviour: Behaviour | None = None
+    events: Mapping[str, str] = field(default_factory=dict)
+    check: Callable[[Tx, Document], Awaitable[None]] | None = None
+    """A rule of the context on a document that is about to be kept; it raises what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One Open API: its number, its name in paths, its resources. ``aliases`` are further base paths per version."""
+
+    number: str
+    title: str
+    path: str
+    resources: tuple[Resource, ...]
+    versions: tuple[Version, ...] = tuple(Version)
+    aliases: Mapping[Version, tuple[str, ...]] = field(default_factory=dict)
+
+    def base(self, version: Version) -> str:
+        """Return the base path of ``version``."""
+        return f"/tmf-api/{self.path}/{version}"
+
+
+class Served:
+    """What this process serves, so that a reference from one context can be looked up in another."""
+
+    def __init__(self) -> None:
+        self._by_target: dict[Target, tuple[Api, Resource]] = {}
+
+    def add(self, api: Api) -> None:
+        """Know the resources of ``api``. Adding the same one again changes nothing."""
+        for resource in api.resources:
+            target = Target(api.number, resource.descriptor.type)
+            known = self._by_target.setdefault(target, (api, resource))
+            check(known[1] is resource, "tmf.served_twice", f"{target} is bound twice")
+
+    def get(self, target: Target) -> tuple[Api, Resource] | None:
+        """Return who serves ``target``."""
+        return self._by_target.get(target)
+
+    def all(self) -> tuple[tuple[Api, Resource], ...]:
+        """Return everything."""
+        return tuple(self._by_target.values())
+
+
+SERVED = Served()
+"""Filled by ``tmf_routes``."""
