@@ -16,6 +16,7 @@ from farwire.kernel.page import PageRequest
 from farwire.kernel.time import local_date, zone
 from farwire.ledger.model import month_named, next_month
 from farwire.payment import service
+from farwire.payment.model import Ageing
 
 
 def statement(
@@ -62,6 +63,17 @@ def _day(text: str) -> date | None:
         ) from None
 
 
+def _buckets(row: Ageing) -> dict[str, object]:
+    return {
+        "not_due": Money(row.not_due, row.currency),
+        "1-30": Money(row.days_1_30, row.currency),
+        "31-60": Money(row.days_31_60, row.currency),
+        "61-90": Money(row.days_61_90, row.currency),
+        "over_90": Money(row.over_90, row.currency),
+        "credit": Money(row.credit, row.currency),
+    }
+
+
 def ageing(
     tenant: TenantOption,
     on: Annotated[str, typer.Option("--on", help="As of this day; today by default.")] = "",
@@ -96,18 +108,7 @@ def ageing(
                 found = [(names.get(one, ""), row) for one, row in sums]
                 total = None
         first = "account" if accounts_too else "company"
-        rows: list[dict[str, object]] = [
-            {
-                first: name,
-                "not_due": Money(row.not_due, row.currency),
-                "1-30": Money(row.days_1_30, row.currency),
-                "31-60": Money(row.days_31_60, row.currency),
-                "61-90": Money(row.days_61_90, row.currency),
-                "over_90": Money(row.over_90, row.currency),
-                "credit": Money(row.credit, row.currency),
-            }
-            for name, row in found
-        ]
+        rows = [{first: name} | _buckets(row) for name, row in found]
         amounts = ("not_due", "1-30", "31-60", "61-90", "over_90", "credit")
         session.out.rows(
             f"Open on {day}", (first, *amounts), rows, empty="Nothing is open.", total=total, right=amounts

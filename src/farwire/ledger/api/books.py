@@ -22,7 +22,6 @@ from farwire.base.web import (
     timestamp,
 )
 from farwire.kernel.ids import AccountId, LegalEntityId, parse_id
-from farwire.kernel.money import Currency, Money
 from farwire.ledger import service
 from farwire.ledger.model import AccountingPeriod, LedgerRow, TrialRow, month_named, next_month
 
@@ -151,20 +150,16 @@ def to_period(period: AccountingPeriod) -> AccountingPeriodDocument:
     )
 
 
-def _money(minor: int, unit: Currency) -> MoneyDocument:
-    return MoneyDocument(unit=unit.code, value=Money(minor, unit).to_decimal())
-
-
 def _trial(row: TrialRow) -> TrialBalanceRow:
     return TrialBalanceRow(
         str(row.legal_entity_id),
         row.book.value,
         row.code,
         row.name,
-        _money(row.opening_minor, row.currency),
-        _money(row.debit_minor, row.currency),
-        _money(row.credit_minor, row.currency),
-        _money(row.closing_minor, row.currency),
+        MoneyDocument.of(row.opening_minor, row.currency),
+        MoneyDocument.of(row.debit_minor, row.currency),
+        MoneyDocument.of(row.credit_minor, row.currency),
+        MoneyDocument.of(row.closing_minor, row.currency),
     )
 
 
@@ -181,7 +176,7 @@ def _posting(row: LedgerRow) -> PostingDocument:
         book=row.book.value,
         code=row.code,
         name=row.name,
-        amount=_money(row.amount_minor, row.currency),
+        amount=MoneyDocument.of(row.amount_minor, row.currency),
         remainder_nano=row.remainder_nano,
         account_id=None if row.account_id is None else str(row.account_id),
     )

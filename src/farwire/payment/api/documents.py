@@ -1,4 +1,4 @@
-"""Payments, open items, refunds and methods as JSON. The status words are those of TMF676."""
+"""Payments, open items, refunds and methods as JSON."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from farwire.base.web import MoneyDocument, timestamp
-from farwire.kernel.money import Money
+from farwire.base.web import MoneyDocument, shown_actor, timestamp
 from farwire.payment.model import Charge, MethodKind, OpenItem, Payment, PaymentMethod, Refund
 
 PAYMENTS: Final = "/farwire/v1/payments"
@@ -16,14 +15,6 @@ REFUNDS: Final = "/farwire/v1/refunds"
 METHODS: Final = "/farwire/v1/paymentMethods"
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 Needed = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
-Minor = Annotated[
-    int, msgspec.Meta(ge=1, le=10**15, description="Whole minor units of the account's currency.")
-]
-
-
-def money(minor: int, of: Money) -> MoneyDocument:
-    """Return minor units of the currency of ``of`` as the API shows money."""
-    return MoneyDocument(unit=of.currency.code, value=Money(minor, of.currency).to_decimal())
 
 
 class PaymentItemDocument(msgspec.Struct, frozen=True, rename="camel"):
@@ -41,18 +32,17 @@ class PaymentDocument(
 
     id: str
     href: str
-    status: str
     state: str
     method: str
     external_reference: str
     amount: MoneyDocument
     left: MoneyDocument
-    payment_date: str
+    received_at: str
     booked_on: str
     account_id: str | None = None
     reference: str = ""
     reason: str = ""
-    payment_item: list[PaymentItemDocument] | None = None
+    items: list[PaymentItemDocument] | None = None
 
 
 class PaymentCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -61,7 +51,7 @@ class PaymentCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     account_id: str
     method: MethodKind
     external_reference: Needed
-    amount_minor: Minor
+    amount: MoneyDocument
     reference: Text = ""
 
 
@@ -71,7 +61,7 @@ class ChargeCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     account_id: str
     method: MethodKind
     token: Needed
-    amount_minor: Minor
+    amount: MoneyDocument
     key: Needed
     reference: Text = ""
 
@@ -85,7 +75,7 @@ class ChargeDocument(
     account_id: str
     method: str
     key: str
-    status: str
+    state: str
     amount: MoneyDocument
     reason: str = ""
     payment_id: str | None = None
@@ -143,7 +133,7 @@ class RefundCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     """How much of what is left of a payment shall go back."""
 
     payment_id: str
-    amount_minor: Minor
+    amount: MoneyDocument
     reason: Needed
 
 
@@ -160,7 +150,6 @@ class RefundDocument(
 
     id: str
     href: str
-    status: str
     state: str
     account_id: str
     method: str
@@ -208,24 +197,23 @@ def to_payment(payment: Payment, items: tuple[tuple[OpenItem, int], ...] | None 
     parts = None
     if items is not None:
         parts = [
-            PaymentItemDocument(str(item.id), item.number, money(minor, payment.amount))
+            PaymentItemDocument(str(item.id), item.number, MoneyDocument.of(minor, payment.currency))
             for item, minor in items
         ]
     return PaymentDocument(
         id=str(payment.id),
         href=f"{PAYMENTS}/{payment.id}",
-        status=payment.state.tmf_status,
         state=payment.state.value,
         method=payment.method.value,
         external_reference=payment.external_reference,
-        amount=money(payment.amount_minor, payment.amount),
-        left=money(payment.left_minor, payment.amount),
-        payment_date=timestamp(payment.received_at),
+        amount=MoneyDocument.of(payment.amount_minor, payment.currency),
+        left=MoneyDocument.of(payment.left_minor, payment.currency),
+        received_at=timestamp(payment.received_at),
         booked_on=payment.booked_on.isoformat(),
         account_id=None if payment.account_id is None else str(payment.account_id),
         reference=payment.reference,
         reason=payment.reason,
-        payment_item=parts,
+        items=parts,
     )
 
 
@@ -236,8 +224,8 @@ def to_charge(charge: Charge) -> ChargeDocument:
         account_id=str(charge.account_id),
         method=charge.method.value,
         key=charge.key,
-        status=charge.state.value,
-        amount=money(charge.amount_minor, Money(0, charge.currency)),
+        state=charge.state.name.lower(),
+        amount=MoneyDocument.of(charge.amount_minor, charge.currency),
         reason=charge.reason,
         payment_id=None if charge.payment_id is None else str(charge.payment_id),
     )
@@ -245,7 +233,6 @@ def to_charge(charge: Charge) -> ChargeDocument:
 
 def to_open_item(item: OpenItem) -> OpenItemDocument:
     """Return an open item as JSON."""
-    unit = Money(0, item.currency)
     return OpenItemDocument(
         id=str(item.id),
         account_id=str(item.account_id),
@@ -254,8 +241,8 @@ def to_open_item(item: OpenItem) -> OpenItemDocument:
         number=item.number,
         issued_on=item.issued_on.isoformat(),
         due_on=item.due_on.isoformat(),
-        amount=money(item.amount_minor, unit),
-        open=money(item.open_minor, unit),
+        amount=MoneyDocument.of(item.amount_minor, item.currency),
+        open=MoneyDocument.of(item.open_minor, item.currency),
     )
 
 
@@ -265,16 +252,15 @@ def to_refund(refund: Refund) -> RefundDocument:
     return RefundDocument(
         id=str(refund.id),
         href=f"{REFUNDS}/{refund.id}",
-        status=refund.state.tmf_status,
         state=refund.state.value,
         account_id=str(refund.account_id),
         method=refund.method.value,
-        amount=money(refund.amount_minor, refund.amount),
+        amount=MoneyDocument.of(refund.amount_minor, refund.currency),
         reason=refund.reason,
-        requested_by=f"{refund.requested_by.kind.value}:{refund.requested_by.id}",
+        requested_by=shown_actor(refund.requested_by),
         requested_at=timestamp(refund.requested_at),
         payment_id=None if refund.payment_id is None else str(refund.payment_id),
-        decided_by=None if by is None else f"{by.kind.value}:{by.id}",
+        decided_by=None if by is None else shown_actor(by),
         decided_at=None if refund.decided_at is None else timestamp(refund.decided_at),
         external_reference=refund.external_reference,
     )

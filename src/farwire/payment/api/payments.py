@@ -14,7 +14,6 @@ from farwire.base.storage import Tx
 from farwire.base.web import AnyRoute, ById, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import AccountId, PaymentId, parse_id
-from farwire.kernel.money import Money
 from farwire.payment import service
 from farwire.payment.api.documents import (
     PAYMENTS,
@@ -93,7 +92,7 @@ async def create_payment(call: Call[Nothing, Nothing, PaymentCreate]) -> Reply:
             tx,
             method=body.method,
             external_reference=body.external_reference,
-            amount=Money(body.amount_minor, account.currency),
+            amount=body.amount.to_money(),
             received_at=now,
             now=now,
             actor=call.principal.actor,
@@ -101,8 +100,7 @@ async def create_payment(call: Call[Nothing, Nothing, PaymentCreate]) -> Reply:
             reference=body.reference,
         )
         items = await service.payment_items(tx, payment_id=payment.id)
-    document = to_payment(payment, items)
-    return Reply(document, headers={"location": document.href})
+    return Reply(to_payment(payment, items))
 
 
 async def allocate_payment(call: Call[ById, Nothing, AllocationCreate]) -> Reply:
@@ -161,7 +159,7 @@ async def create_charge(call: Call[Nothing, Nothing, ChargeCreate]) -> Reply:
             account_id=account.id,
             method=body.method,
             token=body.token,
-            amount=Money(body.amount_minor, account.currency),
+            amount=body.amount.to_money(),
             now=call.now(),
             actor=call.principal.actor,
             reference=body.reference,
@@ -266,7 +264,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         status=201,
         errors=("404", "409"),
         idempotent=True,
-        description="done has its payment; pendingAuthorization waits for the gateway's notice.",
+        description="done has its payment; pending waits for the gateway's notice.",
     ),
     Route(
         method=Method.POST,
@@ -277,7 +275,8 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         permission=Permission.PAYMENT_WRITE,
         response=NoticeReply,
         body_type=NoticeCreate,
-        errors=("404", "409"),
+        errors=("404",),
+        idempotent=True,
         description="However often it is sent, it is one payment. Without a known payer it is in suspense.",
     ),
     Route(

@@ -10,7 +10,6 @@ import msgspec
 from farwire.base.authz import Permission
 from farwire.base.web import AnyRoute, ById, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
 from farwire.kernel.ids import AccountId, PaymentId, RefundId, parse_id
-from farwire.kernel.money import Money
 from farwire.payment import service
 from farwire.payment.api.documents import (
     METHODS,
@@ -65,13 +64,12 @@ async def request_refund(call: Call[Nothing, Nothing, RefundCreate]) -> Reply:
         refund = await service.request_refund(
             tx,
             payment_id=payment.id,
-            amount=Money(body.amount_minor, payment.currency),
+            amount=body.amount.to_money(),
             reason=body.reason,
             now=call.now(),
             actor=call.principal.actor,
         )
-    document = to_refund(refund)
-    return Reply(document, headers={"location": document.href})
+    return Reply(to_refund(refund))
 
 
 async def approve_refund(call: Call[ById, Nothing, ApprovalCreate]) -> Reply:
@@ -87,8 +85,8 @@ async def approve_refund(call: Call[ById, Nothing, ApprovalCreate]) -> Reply:
     return Reply(to_refund(refund))
 
 
-async def deny_refund(call: Call[ById, Nothing, None]) -> Reply:
-    """Refuse a refund."""
+async def reject_refund(call: Call[ById, Nothing, None]) -> Reply:
+    """Reject a refund; who asked for it may withdraw it."""
     async with call.transaction() as tx:
         refund = await service.deny_refund(
             tx, refund_id=RefundId(call.path.id), now=call.now(), actor=call.principal.actor
@@ -121,8 +119,7 @@ async def add_method(call: Call[Nothing, Nothing, MethodCreate]) -> Reply:
             expires=month(body.expires),
             preferred=body.preferred,
         )
-    document = to_method(method)
-    return Reply(document, headers={"location": document.href})
+    return Reply(to_method(method))
 
 
 async def remove_method(call: Call[ById, Nothing, None]) -> Reply:
@@ -168,7 +165,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         status=201,
         errors=("404", "409"),
         idempotent=True,
-        description="The amount is set aside until another key approves or denies it.",
+        description="The amount is set aside until another key approves or rejects it.",
     ),
     Route(
         method=Method.POST,
@@ -186,9 +183,9 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{REFUNDS}/{{id}}/deny",
-        handler=deny_refund,
-        summary="Deny a refund",
+        path=f"{REFUNDS}/{{id}}/reject",
+        handler=reject_refund,
+        summary="Reject a refund",
         tag=TAG,
         permission=Permission.REFUND_APPROVE,
         response=RefundDocument,

@@ -48,21 +48,8 @@ async def take_payment(
     with the same key returns the charge as it stands. Raises ``NotFound`` (``account.unknown``), ``Invalid``
     (``payment.amount``, ``payment.no_gateway``, ``payment.card_number``), ``Conflict`` (``payment.key_reused``).
     """
-    refuse_card_number(token, field="token")
-    refuse_card_number(reference, field="reference")
-    if amount.amount_minor <= 0:
-        raise Invalid("a charge is more than 0", code="payment.amount", field="amount", value=str(amount))
     gateway = gateway_of(method)
-    account = (await accounts.accounts_by_id(tx=tx, account_ids=[account_id])).get(account_id)
-    if account is None:
-        raise NotFound("there is no such account", code="account.unknown", field="account", value=account_id)
-    if account.currency != amount.currency:
-        raise Invalid(
-            f"the account is in {account.currency}",
-            code="payment.other_currency",
-            field="currency",
-            value=amount.currency.code,
-        )
+    number = await _chargeable(tx, account_id, token, reference, amount)
     charge = Charge(
         uuid7(now),
         account_id,
@@ -78,9 +65,7 @@ async def take_payment(
     )
     if not await store.add_charge(tx, charge):
         return await _earlier(tx, charge)
-    answer = await gateway.charge(
-        tx, key=charge.key, token=token, account=account.number, amount=amount, now=now
-    )
+    answer = await gateway.charge(tx, key=charge.key, token=token, account=number, amount=amount, now=now)
     if answer.outcome is Outcome.DENIED:
         charge = replace(charge, state=ChargeState.DENIED, reason=answer.reason)
     elif answer.outcome is Outcome.DONE:
@@ -90,6 +75,25 @@ async def take_payment(
         charge = replace(charge, reason=answer.reason)
     await store.save_charge(tx, charge)
     return charge
+
+
+async def _chargeable(tx: Tx, account_id: AccountId, token: str, reference: str, amount: Money) -> str:
+    """Return the account's number if a token of it can be charged."""
+    refuse_card_number(token, field="token")
+    refuse_card_number(reference, field="reference")
+    if amount.amount_minor <= 0:
+        raise Invalid("a charge is more than 0", code="payment.amount", field="amount", value=str(amount))
+    account = (await accounts.accounts_by_id(tx=tx, account_ids=[account_id])).get(account_id)
+    if account is None:
+        raise NotFound("there is no such account", code="account.unknown", field="account", value=account_id)
+    if account.currency != amount.currency:
+        raise Invalid(
+            f"the account is in {account.currency}",
+            code="payment.other_currency",
+            field="currency",
+            value=amount.currency.code,
+        )
+    return account.number
 
 
 async def _earlier(tx: Tx, wanted: Charge) -> Charge:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from farwire.account import service as accounts
 from farwire.account.model import BillingAccount
@@ -78,32 +78,46 @@ async def receive_payment(
     if earlier is not None:
         return _same(earlier, amount, account_id)
     found = await _resolve(tx, account_id, account_number, reference, amount)
-    days = await booking_dates(tx, received_at)
-    entity = found.account.legal_entity_id if found.account else legal_entity_id or next(iter(days), None)
-    if entity is None:
-        raise NotFound("the tenant has no company yet", code="payment.company_unknown", field="legal_entity")
+    entity, day = await _booked(tx, found, legal_entity_id, received_at)
     payment = Payment(
         PaymentId(uuid7(now)),
         found.account.id if found.account else None,
-        entity,
-        method,
-        external_reference,
-        reference,
-        amount.currency,
-        amount.amount_minor,
-        amount.amount_minor,
-        PaymentState.DONE if found.account else PaymentState.UNMATCHED,
-        found.reason,
-        received_at,
-        now,
-        day_of(days, entity),
+        legal_entity_id=entity,
+        booked_on=day,
+        method=method,
+        external_reference=external_reference,
+        reference=reference,
+        currency=amount.currency,
+        amount_minor=amount.amount_minor,
+        left_minor=amount.amount_minor,
+        state=PaymentState.DONE if found.account else PaymentState.UNMATCHED,
+        reason=found.reason,
+        received_at=received_at,
+        recorded_at=now,
     )
+    return await _book(tx, payment, found.named, actor)
+
+
+async def _booked(
+    tx: Tx, found: _Found, wanted: LegalEntityId | None, at: datetime
+) -> tuple[LegalEntityId, date]:
+    """Return the company that got the money and the day in its books."""
+    days = await booking_dates(tx, at)
+    entity = found.account.legal_entity_id if found.account else wanted or next(iter(days), None)
+    if entity is None:
+        raise NotFound("the tenant has no company yet", code="payment.company_unknown", field="legal_entity")
+    return entity, day_of(days, entity)
+
+
+async def _book(tx: Tx, payment: Payment, named: frozenset[OpenItemId], actor: Actor) -> Payment:
+    """Write a new payment, put it against bills, book and announce it; or return the one that is there."""
+    now = payment.recorded_at
     if payment.account_id is not None:
         await item_store.lock_accounts(tx, [payment.account_id])
     if not await store.add_payment(tx, payment):
-        raced = await store.payment_by_reference(tx, method, external_reference)
-        return _same(raced or payment, amount, account_id)
-    settled = await _settle(tx, payment, found.named, now=now)
+        raced = await store.payment_by_reference(tx, payment.method, payment.external_reference)
+        return _same(raced or payment, payment.amount, payment.account_id)
+    settled = await _settle(tx, payment, named, now=now)
     await ledger.post_entries(tx=tx, entries=[receipt_entry(settled, now)])
     if settled.state is PaymentState.DONE:
         await publish(tx, payment_received(settled, tenant_id=tx.tenant_id, at=now))
@@ -127,7 +141,6 @@ def _check_input(method: MethodKind, external_reference: str, reference: str, am
                 f"{field} has up to {MAX_REFERENCE} characters",
                 code="payment.reference",
                 field=field,
-                value=text[:20],
             )
     refuse_card_number(reference, field="reference")
     if method is MethodKind.CARD:
