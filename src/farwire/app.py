@@ -82,6 +82,7 @@ _APIS: Final = (
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",
     "farwire.billing.api.runs",
+    "farwire.billing.api.next_bills",
     "farwire.billing.api.corrections",
     "farwire.billing.api.closings",
     "farwire.payment.api.payments",

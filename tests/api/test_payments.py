@@ -21,6 +21,10 @@ from .conftest import Client, MakeKey
 V1 = "/farwire/v1"
 
 
+def eur(value: str) -> dict[str, str]:
+    return {"unit": "EUR", "value": value}
+
+
 @pytest.fixture
 async def account(world: Any) -> str:
     """An account with the golden plan billed on 1 July: 51.44 EUR without usage; return its id."""
@@ -37,24 +41,24 @@ async def test_a_bill_is_paid_over_http(client: httpx.AsyncClient, account: str)
         "accountId": account,
         "method": "bank_transfer",
         "externalReference": "B-1",
-        "amountMinor": 6000,
+        "amount": eur("60.00"),
         "reference": item["number"],
     }
     made = await client.post(f"{V1}/payments", json=body, headers={"idempotency-key": "k1"})
     assert made.status_code == 201, made.text
     payment = made.json()
-    assert (payment["status"], payment["left"]["value"]) == ("done", 8.56)
-    assert [part["number"] for part in payment["paymentItem"]] == [item["number"]]
+    assert (payment["state"], payment["left"]["value"]) == ("done", 8.56)
+    assert [part["number"] for part in payment["items"]] == [item["number"]]
     again = await client.post(f"{V1}/payments", json=body)
     assert again.json()["id"] == payment["id"]
-    assert (await client.post(f"{V1}/payments", json=body | {"amountMinor": 1})).status_code == 409
+    assert (await client.post(f"{V1}/payments", json=body | {"amount": eur("0.01")})).status_code == 409
     assert (await client.get(f"{V1}/openItems")).json() == []
     assert len((await client.get(f"{V1}/openItems?settled=true")).json()) == 1
     assert (await client.get(payment["href"])).json()["left"]["value"] == 8.56
     listed = await client.get(f"{V1}/payments?state=done&accountId={account}")
     assert listed.headers["x-total-count"] == "1"
     back = await client.post(f"{payment['href']}/reverse", json={"reason": "returned"})
-    assert back.json()["status"] == "canceled"
+    assert back.json()["state"] == "reversed"
     assert len((await client.get(f"{V1}/openItems")).json()) == 1
 
 
@@ -63,25 +67,31 @@ async def test_a_refund_takes_two_keys(
 ) -> None:
     agent, boss = await make_key(tenant_id, Role.FINANCE), await make_key(tenant_id, Role.FINANCE)
     async with client_of(agent) as first, client_of(boss) as second:
-        body = {"accountId": account, "method": "cash", "externalReference": "c", "amountMinor": 9000}
+        body = {"accountId": account, "method": "cash", "externalReference": "c", "amount": eur("90.00")}
         payment = (await first.post(f"{V1}/payments", json=body)).json()
-        wanted = {"paymentId": payment["id"], "amountMinor": 1000, "reason": "moved"}
+        wanted = {"paymentId": payment["id"], "amount": eur("10.00"), "reason": "moved"}
         refund = (await first.post(f"{V1}/refunds", json=wanted)).json()
-        assert refund["status"] == "pendingAuthorization"
+        assert refund["state"] == "requested"
         path = f"{refund['href']}/approve"
         assert (await first.post(path, json={})).json()["code"] == "authz.four_eyes"
-        assert (await second.post(path, json={"externalReference": "s"})).json()["status"] == "done"
-        assert (await second.post(f"{refund['href']}/deny")).status_code == 409
-        too_much = wanted | {"amountMinor": 10**6}
+        assert (await second.post(path, json={"externalReference": "s"})).json()["state"] == "paid"
+        assert (await second.post(f"{refund['href']}/reject")).status_code == 409
+        too_much = wanted | {"amount": eur("10000.00")}
         assert (await first.post(f"{V1}/refunds", json=too_much)).status_code == 409
 
 
 async def test_a_card_is_charged_and_the_gateways_notice_is_believed_once(
     client: httpx.AsyncClient, db: Database, tenant_id: TenantId, account: str
 ) -> None:
-    body = {"accountId": account, "method": "card", "token": "tok_silent", "amountMinor": 5144, "key": "c1"}
+    body = {
+        "accountId": account,
+        "method": "card",
+        "token": "tok_silent",
+        "amount": eur("51.44"),
+        "key": "c1",
+    }
     charge = (await client.post(f"{V1}/charges", json=body)).json()
-    assert (charge["status"], charge["reason"]) == ("pendingAuthorization", "timeout")
+    assert (charge["state"], charge["reason"]) == ("pending", "timeout")
     async with db.transaction(tenant_id) as tx:
         secret = await payments.gateway_secret(tx, method=MethodKind.CARD)
     payload, signature = signed(Notice("ca_1", "done", "EUR", 5144, "2026-07-01T10:00:00Z", "c1"), secret)
@@ -151,7 +161,7 @@ async def test_roles_and_tenants_keep_out_of_each_others_money(
 ) -> None:
     product_manager = await make_key(tenant_id, Role.PRODUCT_MANAGER)
     stranger = await make_key(other_tenant_id, Role.TENANT_ADMIN)
-    body = {"accountId": account, "method": "cash", "externalReference": "c", "amountMinor": 1}
+    body = {"accountId": account, "method": "cash", "externalReference": "c", "amount": eur("0.01")}
     async with client_of(product_manager) as client:
         for path in (
             "payments",

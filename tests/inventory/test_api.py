@@ -62,7 +62,7 @@ async def test_a_pool_is_made_filled_searched_reserved_from_and_released(caller,
     await pool_of_numbers(client)
     again = await client.post(f"{V1}/pools/mobile/resources", json=RANGE)
     assert again.json()["added"] == 0
-    found = await client.get(f"{V1}/pools/mobile/free", params={"pattern": "*77"})
+    found = await client.get(f"{V1}/pools/mobile/freeResources", params={"pattern": "*77"})
     assert [one["value"] for one in found.json()] == ["4915100000077"]
     held = await client.post(f"{V1}/reservations", json={"pool": "mobile", "key": "order:1", "count": 2})
     assert held.status_code == 201
@@ -117,7 +117,7 @@ async def test_a_customers_number_is_shown_to_those_who_may_see_it_and_asking_fo
         await service.reserve(tx, pool="mobile", key="k", now=JUNE)
         await service.give_resources(tx, key="k", product_id=product.id, at=JUNE, now=JUNE)
     agent, noc = await caller(Role.AGENT), await caller(Role.NOC)
-    mine = {"product": str(product.id)}
+    mine = {"productId": str(product.id)}
     (clear,) = (await agent.get(f"{V1}/resources", params=mine)).json()
     (hidden,) = (await noc.get(f"{V1}/resources", params=mine)).json()
     assert (clear["value"], hidden["value"]) == ("4915100000000", "***********00")
@@ -154,7 +154,7 @@ async def test_a_product_is_shown_with_its_history_as_of_any_time(
         )
     clock.set(AUGUST)
     client = await caller(Role.AGENT)
-    (listed,) = (await client.get(f"{V1}/products", params={"account": str(product.account_id)})).json()
+    (listed,) = (await client.get(f"{V1}/products", params={"accountId": str(product.account_id)})).json()
     assert (listed["state"], listed["suspendedFor"], listed["recurringPercent"]) == (
         "suspended",
         ["lost_sim"],
@@ -165,7 +165,7 @@ async def test_a_product_is_shown_with_its_history_as_of_any_time(
     assert (then["state"], then["recurringPercent"]) == ("active", 100)
     assert [fact["what"] for fact in then["history"]] == ["started", "priced", "suspended"]
     assert [one["specification"] for one in then["services"]] == ["mobile-line"]
-    found = (await client.get(f"{V1}/services", params={"product": str(product.id)})).json()
+    found = (await client.get(f"{V1}/services", params={"productId": str(product.id)})).json()
     assert found == then["services"]
     stranger = await caller(Role.TENANT_ADMIN, other_tenant_id)
     assert (await stranger.get(listed["href"])).status_code == 404

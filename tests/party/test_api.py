@@ -110,21 +110,21 @@ async def test_a_customer_is_added_verified_and_asked(call, other_tenant_id: Ten
     assert (await agent.post(f"{href}/consents", word)).status_code == 201
     assert [one["granted"] for one in (await agent.get(f"{href}/consents")).json()] == [True]
     shown = {"document": "passport", "issuingCountry": "DE", "number": "L01X00T47", "expiresOn": "2030-01-01"}
-    submitted = await agent.post(f"{href}/kyc", shown)
+    submitted = await agent.post(f"{href}/kycChecks", shown)
     assert (submitted.status_code, submitted.json()["last4"]) == (201, "0T47")
     assert "L01X00T47" not in submitted.text
     integrator = await call(Role.INTEGRATOR)
-    assert (await integrator.post(f"{href}/kyc/decision", {"verified": True})).status_code == 403
-    assert (await agent.post(f"{href}/kyc/decision", {"verified": True})).json()["state"] == "verified"
-    assert (await agent.post(f"{href}/kyc/decision", {"verified": True})).status_code == 409
-    assert [one["attempt"] for one in (await agent.get(f"{href}/kyc")).json()] == [1]
+    assert (await integrator.post(f"{href}/kycChecks/decide", {"verified": True})).status_code == 403
+    assert (await agent.post(f"{href}/kycChecks/decide", {"verified": True})).json()["state"] == "verified"
+    assert (await agent.post(f"{href}/kycChecks/decide", {"verified": True})).status_code == 409
+    assert [one["attempt"] for one in (await agent.get(f"{href}/kycChecks")).json()] == [1]
     assert (await agent.get(href)).json()["kyc"] == "verified"
     stranger = await call(Role.TENANT_ADMIN, other_tenant_id)
     for answer in (
         await stranger.get(href),
         await stranger.patch(href, {"name": "X"}),
         await stranger.get(f"{href}/consents"),
-        await stranger.post(f"{href}/kyc/decision", {"verified": True}),
+        await stranger.post(f"{href}/kycChecks/decide", {"verified": True}),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "party.unknown")
 
@@ -182,7 +182,7 @@ async def test_accounts_are_opened_changed_routed_and_follow_a_move(
     stranger = await call(Role.TENANT_ADMIN, other_tenant_id)
     for answer in (
         await stranger.get(href),
-        await stranger.patch(href, {"segment": "x"}),
+        await stranger.patch(href, {"delivery": "email"}),
         await stranger.post(f"{href}/routes", route),
         await stranger.post("/moves", move),
     ):
@@ -194,19 +194,19 @@ async def test_an_agreement_needs_two_keys(
 ) -> None:
     async with db.transaction(tenant_id) as tx:
         await catalog.publish_plan(tx=tx, clock=clock, plan=read_plan(PLAN))
-    seller, head = await call(), await call(Role.TENANT_ADMIN)
+    seller, head = await call(Role.TENANT_ADMIN), await call(Role.FINANCE)
     party = (await seller.post("/parties", ANNA)).json()["id"]
     item = {"offering": "flex-m", "overrides": [{"priceId": "monthly", "price": "15.50"}]}
     draft = {"number": "A-1", "partyId": party, "items": [item], "validFrom": "2026-06-01T00:00:00Z"}
     assert (await seller.post("/agreements", draft)).status_code == 201
-    answer = await seller.post("/agreements/A-1/approval")
+    answer = await seller.post("/agreements/A-1/approve")
     assert (answer.status_code, answer.json()["code"]) == (403, "authz.four_eyes")
-    assert (await head.post("/agreements/A-1/approval")).json()["state"] == "active"
+    assert (await head.post("/agreements/A-1/approve")).json()["state"] == "active"
     amended = {"items": [{"offering": "flex-m"}], "validFrom": "2026-08-01T00:00:00Z"}
-    assert (await seller.post("/agreements/A-1/amendments", amended)).json()["version"] == 2
-    assert (await head.post("/agreements/A-1/approval")).status_code == 200
-    assert (await head.post("/agreements/A-1/termination", {"at": "2026-09-01T00:00:00Z"})).status_code == 200
-    versions = (await seller.get("/agreements/A-1")).json()
+    assert (await seller.post("/agreements/A-1/amend", amended)).json()["version"] == 2
+    assert (await head.post("/agreements/A-1/approve")).status_code == 200
+    assert (await seller.post("/agreements/A-1/terminate", {"at": "2026-09-01T00:00:00Z"})).status_code == 200
+    versions = (await seller.get("/agreements/A-1/versions")).json()
     assert [(one["state"], one["validTo"]) for one in versions] == [
         ("terminated", "2026-08-01T00:00:00Z"),
         ("terminated", "2026-09-01T00:00:00Z"),
@@ -216,4 +216,4 @@ async def test_an_agreement_needs_two_keys(
     assert len((await seller.get("/agreements")).json()) == 2
     stranger = await call(Role.TENANT_ADMIN, other_tenant_id)
     assert (await stranger.get("/agreements/A-1")).status_code == 404
-    assert (await stranger.post("/agreements/A-1/approval")).status_code == 404
+    assert (await stranger.post("/agreements/A-1/approve")).status_code == 404

@@ -47,6 +47,7 @@ class Permission(StrEnum):
     PARTY_ERASE = "party.erase"
     AGREEMENT_READ = "agreement.read"
     AGREEMENT_WRITE = "agreement.write"
+    AGREEMENT_APPROVE = "agreement.approve"
     ACCOUNT_READ = "account.read"
     ACCOUNT_WRITE = "account.write"
     PRODUCT_READ = "product.read"
@@ -141,7 +142,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
                 "credit.write",
                 "credit.approve",
             ),
-            *("bill.approve", "ledger.close"),
+            *("agreement.approve", "bill.approve", "ledger.close"),
         ),
         Role.NOC: _matching(
             *("tenant.read", "product.read", "usage.read", "event.read", "job.read"),

@@ -21,6 +21,7 @@ from farwire.base.web import (
     Route,
     moment,
     page_reply,
+    shown_actor,
     timestamp,
 )
 from farwire.kernel.ids import PartyId, parse_id
@@ -144,9 +145,9 @@ def agreement_document(agreement: Agreement, now: datetime) -> AgreementDocument
             )
             for item in agreement.items
         ],
-        requested_by=agreement.requested_by.id,
+        requested_by=shown_actor(agreement.requested_by),
         valid_to=None if agreement.valid_to is None else timestamp(agreement.valid_to),
-        approved_by=None if agreement.approved_by is None else agreement.approved_by.id,
+        approved_by=None if agreement.approved_by is None else shown_actor(agreement.approved_by),
         approved_at=None if agreement.approved_at is None else timestamp(agreement.approved_at),
     )
 
@@ -179,7 +180,14 @@ async def draft_agreement(call: Call[Nothing, Nothing, AgreementCreate]) -> Repl
     return Reply(agreement_document(made, now))
 
 
-async def get_versions(call: Call[ByNumber, PageQuery, None]) -> Reply:
+async def get_agreement(call: Call[ByNumber, Nothing, None]) -> Reply:
+    """Return the newest version of one agreement."""
+    async with call.transaction() as tx:
+        found = await service.agreement_versions(tx, call.path.number)
+    return Reply(agreement_document(found[-1], call.now()))
+
+
+async def list_versions(call: Call[ByNumber, PageQuery, None]) -> Reply:
     """Return the versions of one agreement, oldest first."""
     wanted = call.query.page()
     async with call.transaction() as tx:
@@ -255,7 +263,18 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     Route(
         method=Method.GET,
         path=f"{BASE}/{{number}}",
-        handler=get_versions,
+        handler=get_agreement,
+        summary="Get an agreement",
+        tag=TAG,
+        permission=Permission.AGREEMENT_READ,
+        response=AgreementDocument,
+        path_type=ByNumber,
+        description="Its newest version, be it a draft.",
+    ),
+    Route(
+        method=Method.GET,
+        path=f"{BASE}/{{number}}/versions",
+        handler=list_versions,
         summary="List the versions of an agreement",
         tag=TAG,
         permission=Permission.AGREEMENT_READ,
@@ -265,7 +284,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/{{number}}/amendments",
+        path=f"{BASE}/{{number}}/amend",
         handler=amend_agreement,
         summary="Draft the next version of an agreement",
         tag=TAG,
@@ -278,18 +297,18 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/{{number}}/approval",
+        path=f"{BASE}/{{number}}/approve",
         handler=approve_agreement,
         summary="Approve the draft of an agreement",
         tag=TAG,
-        permission=Permission.AGREEMENT_WRITE,
+        permission=Permission.AGREEMENT_APPROVE,
         response=AgreementDocument,
         path_type=ByNumber,
         idempotent=True,
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/{{number}}/termination",
+        path=f"{BASE}/{{number}}/terminate",
         handler=terminate_agreement,
         summary="End an agreement",
         tag=TAG,

@@ -3,7 +3,7 @@
 from farwire.base.web.access import AccessLog
 from farwire.base.web.api import Api, Limits, build_api
 from farwire.base.web.authentication import Authenticate
-from farwire.base.web.documents import Amount, MoneyDocument, moment, timestamp
+from farwire.base.web.documents import Amount, MoneyDocument, moment, shown_actor, timestamp
 from farwire.base.web.openapi import openapi_document
 from farwire.base.web.parameters import ById, Nothing, PageQuery
 from farwire.base.web.route import JSON, PDF, Access, AnyRoute, Call, Method, Reply, Route, page_reply
@@ -30,5 +30,6 @@ __all__ = [
     "moment",
     "openapi_document",
     "page_reply",
+    "shown_actor",
     "timestamp",
 ]

@@ -11,7 +11,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from farwire.kernel.errors import Invalid
+from farwire.kernel.money import Currency, Money
 from farwire.kernel.page import Page
+from farwire.kernel.tenancy import Actor
 from farwire.kernel.time import as_utc
 
 FIRST_YEAR: Final = 1990
@@ -29,6 +31,20 @@ class MoneyDocument(msgspec.Struct, frozen=True):
 
     unit: str
     value: Amount
+
+    @classmethod
+    def of(cls, minor: int, unit: Currency) -> MoneyDocument:
+        """Return minor units as the API shows them, with as many decimals as the currency has."""
+        return cls(unit.code, Money(minor, unit).to_decimal())
+
+    def to_money(self) -> Money:
+        """Return the amount of a request, exactly. Raises ``Invalid`` as ``Money.of``."""
+        return Money.of(self.value, self.unit)
+
+
+def shown_actor(actor: Actor) -> str:
+    """Return who acted as the API and the audit log show it: ``key:…``, ``operator:…``, ``system:…``."""
+    return f"{actor.kind.value}:{actor.id}"
 
 
 def timestamp(at: datetime) -> str:

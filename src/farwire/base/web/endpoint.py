@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -39,6 +39,7 @@ from farwire.kernel.errors import Invalid, NotFound
 
 Responder: TypeAlias = Callable[..., Awaitable[None]]
 
+CREATED: Final = 201
 NO_STORE: Final = "no-store"
 REVALIDATE: Final = "private, no-cache"
 """A client may keep the answer and must ask with If-None-Match before it uses it again."""
@@ -102,7 +103,7 @@ class Endpoint:
         key = checked_key(req.get_header("idempotency-key")) if self._route.idempotent else None
         if key is not None:
             digest = request_digest(req.method, req.path, req.query_string, raw)
-            _fill(resp, await self._once(call, key, digest))
+            _fill(resp, await self._once(call, key, digest, req.path))
             return
         self._answer(req, resp, await self._handler(call), names, pairs)
 
@@ -143,7 +144,7 @@ class Endpoint:
         data = self._encoded(reply, names)
         resp.status = reply.status or self._route.status
         resp.content_type = reply.media_type
-        for name, value in reply.headers.items():
+        for name, value in self._headers(reply, req.path).items():
             resp.set_header(name, value)
         if reply.page is not None:
             resp.set_headers(page_headers(reply.page, req.path, pairs))
@@ -167,7 +168,13 @@ class Endpoint:
             return b""
         return encode(reply.body if names is None else select(reply.body, names))
 
-    async def _once(self, call: Call[Any, Any, Any], key: str, digest: bytes) -> StoredAnswer:
+    def _headers(self, reply: Reply, path: str) -> Mapping[str, str]:
+        """Return the reply's headers; what was created says where it is: its own address, or the list it stands in."""
+        if (reply.status or self._route.status) != CREATED or "location" in reply.headers:
+            return reply.headers
+        return {**reply.headers, "location": getattr(reply.body, "href", path)}
+
+    async def _once(self, call: Call[Any, Any, Any], key: str, digest: bytes, path: str) -> StoredAnswer:
         """Run the handler once per key: its work and its answer are committed together."""
         now = call.now()
         async with call.transaction() as tx:
@@ -179,7 +186,7 @@ class Endpoint:
             reply = await self._handler(_joined(call, tx))
             answer = StoredAnswer(
                 status=reply.status or self._route.status,
-                headers={**reply.headers, "content-type": reply.media_type},
+                headers={**self._headers(reply, path), "content-type": reply.media_type},
                 body=self._encoded(reply, None),
             )
             await store_answer(tx, key=key, digest=digest, now=now, answer=answer)

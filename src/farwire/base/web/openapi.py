@@ -125,7 +125,7 @@ def _operation(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
     operation: Object = {
         "operationId": operation_id(route),
         "summary": route.summary,
-        "description": f"{route.description} {rule}".strip(),
+        "description": f"{_description(route)} {rule}",
         "tags": [route.tag],
         "x-permission": permission or route.permission.value,
         "parameters": _parameters(route, schemas),
@@ -137,6 +137,11 @@ def _operation(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
             "content": {JSON: {"schema": schemas[_key(route.body_type)]}},
         }
     return operation
+
+
+def _description(route: AnyRoute) -> str:
+    """Return what the route says about itself; where that is nothing, the first sentence of its handler."""
+    return route.description or (route.handler.__doc__ or route.summary).partition("\n")[0]
 
 
 def operation_id(route: AnyRoute) -> str:
@@ -217,6 +222,9 @@ def _responses(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
             "Link": {"description": "first, prev, next, last (RFC 8288).", "schema": {"type": "string"}},
         }
     responses: Object = {str(status): success for status in (route.status, *route.other_statuses)}
+    if route.status == 201:
+        where = {"description": "Where it is, or the list in which it stands.", "schema": {"type": "string"}}
+        responses["201"] = {**success, "headers": {"Location": where}}
     if route.method is Method.GET and not route.paged:
         success["headers"] = {"ETag": {"description": "Tag of this answer.", "schema": {"type": "string"}}}
         responses["304"] = {"description": "The known answer is still the same."}

@@ -12,7 +12,6 @@ from farwire.base.web import AnyRoute, Call, Method, MoneyDocument, Nothing, Rep
 from farwire.billing.model.revenue_report import RevenueRow
 from farwire.billing.service import closing
 from farwire.kernel.ids import LegalEntityId, parse_id
-from farwire.kernel.money import Money
 from farwire.ledger.model import month_named, next_month
 
 BASE: Final = "/farwire/v1/ledger"
@@ -68,7 +67,7 @@ class RevenueDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@t
 
 def _revenue(row: RevenueRow) -> RevenueRowDocument:
     def shown(minor: int) -> MoneyDocument:
-        return MoneyDocument(unit=row.currency.code, value=Money(minor, row.currency).to_decimal())
+        return MoneyDocument.of(minor, row.currency)
 
     return RevenueRowDocument(
         shown(row.billed),

@@ -1,8 +1,7 @@
-"""Our own API of an account's next bill, holds, credits and credit notes."""
+"""Our own API of credits on next bills and of credit notes on issued ones."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -10,7 +9,6 @@ import msgspec
 
 from farwire.base.authz import Permission
 from farwire.base.web import (
-    Amount,
     AnyRoute,
     ById,
     Call,
@@ -21,21 +19,14 @@ from farwire.base.web import (
     Reply,
     Route,
     page_reply,
+    shown_actor,
     timestamp,
 )
 from farwire.billing import service
-from farwire.billing.api.documents import (
-    BillingRateDocument,
-    CustomerBillDocument,
-    money,
-    to_tmf_billing_rate,
-    to_tmf_customer_bill,
-)
-from farwire.billing.model import Credit, CreditState, Hold, NoteRequest, NoteState, Part
+from farwire.billing.model import Credit, CreditState, NoteRequest, NoteState, Part
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import AccountId, BillId, CreditId, ProductId, parse_id
-from farwire.kernel.money import Money
-from farwire.kernel.time import as_utc
+from farwire.kernel.money import Currency, Money
 
 ACCOUNTS: Final = "/farwire/v1/accounts"
 CREDITS: Final = "/farwire/v1/credits"
@@ -44,39 +35,6 @@ TAG: Final = "Credits and corrections"
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Lines = Annotated[list["PartCreate"], msgspec.Meta(max_length=1_000)]
-
-
-class BillPreviewDocument(
-    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="BillPreview"
-):
-    """What the next bill would be by what is known now. Without a bill there is nothing to charge."""
-
-    account_id: str
-    bill: CustomerBillDocument | None = None
-    lines: list[BillingRateDocument] | None = None
-
-
-class HoldCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Why the account is not billed, and until when."""
-
-    reason: Text
-    until: datetime | None = None
-
-
-class HoldDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="BillHold"):
-    """An account that is not billed for now."""
-
-    account_id: str
-    reason: str
-    held_at: str
-    held_by: str
-    until: str | None = None
-
-
-class ReleaseDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="BillRelease"):
-    """An account that is billed again."""
-
-    account_id: str
 
 
 class CreditCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -96,6 +54,7 @@ class CreditDocument(
     """A credit: given, applied on bills, still open, all before tax."""
 
     id: str
+    href: str
     account_id: str
     state: CreditState
     net: MoneyDocument
@@ -114,7 +73,7 @@ class PartCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fie
     """A line of the bill, and how much of it as priced; all that is left of it without an amount."""
 
     line: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
-    amount: Amount | None = None
+    amount: MoneyDocument | None = None
 
 
 class CreditNoteCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -130,6 +89,7 @@ class CreditNoteDocument(msgspec.Struct, frozen=True, rename="camel", tag_field=
     """A credit note as it was asked for; its amounts are those of the bill with this id, once it is issued."""
 
     id: str
+    href: str
     bill_id: str
     state: NoteState
     requested_at: str
@@ -149,28 +109,19 @@ def _credit(credit: Credit) -> CreditDocument:
     unit, decided = credit.currency, credit.decided_by
     return CreditDocument(
         id=str(credit.id),
+        href=f"{CREDITS}/{credit.id}",
         account_id=str(credit.account_id),
         state=credit.state,
-        net=money(credit.net_minor, unit),
-        applied=money(credit.applied_minor, unit),
-        open=money(credit.open_minor, unit),
+        net=MoneyDocument.of(credit.net_minor, unit),
+        applied=MoneyDocument.of(credit.applied_minor, unit),
+        open=MoneyDocument.of(credit.open_minor, unit),
         reason=credit.reason,
         label=credit.label,
         tax_category=credit.tax_category,
         requested_at=timestamp(credit.requested_at),
-        requested_by=f"{credit.requested_by.kind.value}:{credit.requested_by.id}",
+        requested_by=shown_actor(credit.requested_by),
         product_id=None if credit.product_id is None else str(credit.product_id),
-        decided_by=None if decided is None else f"{decided.kind.value}:{decided.id}",
-    )
-
-
-def _hold(hold: Hold) -> HoldDocument:
-    return HoldDocument(
-        str(hold.account_id),
-        hold.reason,
-        timestamp(hold.held_at),
-        f"{hold.held_by.kind.value}:{hold.held_by.id}",
-        None if hold.until is None else timestamp(hold.until),
+        decided_by=None if decided is None else shown_actor(decided),
     )
 
 
@@ -178,45 +129,13 @@ def _note(note: NoteRequest) -> CreditNoteDocument:
     decided = note.decided_by
     return CreditNoteDocument(
         str(note.note_id),
+        f"{NOTES}/{note.note_id}",
         str(note.bill_id),
         note.state,
         timestamp(note.requested_at),
-        f"{note.requested_by.kind.value}:{note.requested_by.id}",
-        None if decided is None else f"{decided.kind.value}:{decided.id}",
+        shown_actor(note.requested_by),
+        None if decided is None else shown_actor(decided),
     )
-
-
-async def preview_bill(call: Call[ById, Nothing, None]) -> Reply:
-    """Return what the next bill of an account would be."""
-    async with call.transaction() as tx:
-        bill = await service.preview_bill(tx, account_id=AccountId(call.path.id), now=call.now())
-    if bill is None:
-        return Reply(BillPreviewDocument(str(call.path.id)))
-    lines = [to_tmf_billing_rate(bill, line) for line in bill.lines]
-    return Reply(BillPreviewDocument(str(call.path.id), to_tmf_customer_bill(bill, whole=True), lines))
-
-
-async def hold_account(call: Call[ById, Nothing, HoldCreate]) -> Reply:
-    """Bill an account no more for now."""
-    until = call.body.until
-    async with call.transaction() as tx:
-        hold = await service.hold_account(
-            tx,
-            account_id=AccountId(call.path.id),
-            reason=call.body.reason,
-            actor=call.principal.actor,
-            now=call.now(),
-            until=None if until is None else as_utc(until, field="until"),
-        )
-    return Reply(_hold(hold))
-
-
-async def release_account(call: Call[ById, Nothing, None]) -> Reply:
-    """Let an account be billed again."""
-    account_id = AccountId(call.path.id)
-    async with call.transaction() as tx:
-        await service.release_account(tx, account_id=account_id, actor=call.principal.actor, now=call.now())
-    return Reply(ReleaseDocument(str(account_id)))
 
 
 async def add_credit(call: Call[ById, Nothing, CreditCreate]) -> Reply:
@@ -228,7 +147,7 @@ async def add_credit(call: Call[ById, Nothing, CreditCreate]) -> Reply:
             tx,
             account_id=AccountId(call.path.id),
             product_id=product,
-            net=Money.of(body.net.value, body.net.unit),
+            net=body.net.to_money(),
             reason=body.reason,
             label=body.label,
             tax_category=body.tax_category,
@@ -248,6 +167,12 @@ async def list_credits(call: Call[ById, PageQuery, None]) -> Reply:
         account_id=AccountId(call.path.id),
     )
     return page_reply(page, _credit)
+
+
+async def get_credit(call: Call[ById, Nothing, None]) -> Reply:
+    """Return one credit, and what of it is still open."""
+    async with call.transaction() as tx:
+        return Reply(_credit(await service.get_credit(tx, credit_id=CreditId(call.path.id))))
 
 
 async def _decide_on_credit(call: Call[ById, Nothing, None], *, approve: bool) -> Reply:
@@ -281,11 +206,7 @@ async def request_note(call: Call[ById, Nothing, CreditNoteCreate]) -> Reply:
         raise NotFound(
             "the account has no such bill", code="billing.unknown", field="billId", value=body.bill_id
         )
-    unit = bill.currency.code
-    parts = [
-        Part(one.line, None if one.amount is None else Money.of(one.amount, unit).amount_minor)
-        for one in body.lines or ()
-    ]
+    parts = [Part(one.line, _minor(one.amount, bill.currency)) for one in body.lines or ()]
     async with call.transaction() as tx:
         note = await service.request_note(
             tx,
@@ -297,6 +218,17 @@ async def request_note(call: Call[ById, Nothing, CreditNoteCreate]) -> Reply:
             parts=parts,
         )
         return Reply(_note(await service.get_note(tx, note_id=note.id)))
+
+
+def _minor(amount: MoneyDocument | None, unit: Currency) -> int | None:
+    """Return the minor units of an amount of a bill's line. Raises ``Invalid`` (``money.currency_mismatch``)."""
+    return None if amount is None else (amount.to_money() - Money(0, unit)).amount_minor
+
+
+async def get_note(call: Call[ById, Nothing, None]) -> Reply:
+    """Return one credit note as it was asked for."""
+    async with call.transaction() as tx:
+        return Reply(_note(await service.get_note(tx, note_id=BillId(call.path.id))))
 
 
 async def list_notes(call: Call[Nothing, NoteQuery, None]) -> Reply:
@@ -328,6 +260,19 @@ async def reject_note(call: Call[ById, Nothing, None]) -> Reply:
     return Reply(_note(note))
 
 
+def _get(path: str, handler: object, summary: str, response: object) -> AnyRoute:
+    return Route(
+        method=Method.GET,
+        path=path,
+        handler=handler,  # type: ignore[arg-type]
+        summary=summary,
+        tag=TAG,
+        permission=Permission.BILL_READ,
+        response=response,
+        path_type=ById,
+    )
+
+
 def _post(
     path: str,
     handler: object,
@@ -357,22 +302,6 @@ _ACCOUNT: Final = f"{ACCOUNTS}/{{id}}"
 _WRITE, _APPROVE = Permission.CREDIT_WRITE, Permission.CREDIT_APPROVE
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
-    _post(
-        f"{_ACCOUNT}/billPreview",
-        preview_bill,
-        "Preview the next bill of an account",
-        Permission.BILL_READ,
-        BillPreviewDocument,
-    ),
-    _post(
-        f"{_ACCOUNT}/hold",
-        hold_account,
-        "Put an account on hold",
-        Permission.BILL_RUN,
-        HoldDocument,
-        HoldCreate,
-    ),
-    _post(f"{_ACCOUNT}/release", release_account, "Release an account", Permission.BILL_RUN, ReleaseDocument),
     _post(f"{_ACCOUNT}/credits", add_credit, "Ask for a credit", _WRITE, CreditDocument, CreditCreate, 201),
     Route(
         method=Method.GET,
@@ -385,6 +314,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         path_type=ById,
         query_type=PageQuery,
     ),
+    _get(f"{CREDITS}/{{id}}", get_credit, "Get a credit", CreditDocument),
     _post(f"{CREDITS}/{{id}}/approve", approve_credit, "Approve a credit", _APPROVE, CreditDocument),
     _post(f"{CREDITS}/{{id}}/reject", reject_credit, "Reject a credit", _APPROVE, CreditDocument),
     _post(
@@ -407,6 +337,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         query_type=NoteQuery,
         description="Newest first. An issued one is a bill with the same id, with lines, taxes and a document.",
     ),
+    _get(f"{NOTES}/{{id}}", get_note, "Get a credit note", CreditNoteDocument),
     _post(f"{NOTES}/{{id}}/approve", approve_note, "Issue a credit note", _APPROVE, CreditNoteDocument),
     _post(f"{NOTES}/{{id}}/reject", reject_note, "Reject a credit note", _APPROVE, CreditNoteDocument),
 )

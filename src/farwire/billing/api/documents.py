@@ -11,7 +11,7 @@ from farwire.base.web import Amount, MoneyDocument, timestamp
 from farwire.billing.api.facts import RecurringFactsDocument, UsageFactsDocument, to_usage_facts
 from farwire.billing.api.line_facts import LineFactsDocument
 from farwire.billing.model import Bill, BillLine, BillState, BillTax
-from farwire.kernel.money import Currency, Money, Nano, nano_to_decimal
+from farwire.kernel.money import Currency, Nano, nano_to_decimal
 from farwire.rating.model.explanation import from_json
 from farwire.rating.model.words import explain_in_words
 from farwire.usage.model import UsageRecord
@@ -141,11 +141,6 @@ class LineExplanationDocument(
     usage: list[ExplainedUsageDocument] | None = None
 
 
-def money(amount_minor: int, unit: Currency) -> MoneyDocument:
-    """Return minor units as TMF's Money, with as many decimals as the currency has."""
-    return MoneyDocument(unit=unit.code, value=Money(amount_minor, unit).to_decimal())
-
-
 def exact(nano: int, unit: Currency) -> MoneyDocument:
     """Return nano-units as TMF's Money, exact."""
     return MoneyDocument(unit=unit.code, value=nano_to_decimal(Nano(nano)))
@@ -166,9 +161,9 @@ def to_tmf_customer_bill(bill: Bill, *, whole: bool = False) -> CustomerBillDocu
             href=f"/tmf-api/accountManagement/v4/billingAccount/{bill.account_id}",
             name=bill.account_number,
         ),
-        tax_excluded_amount=money(bill.net_minor, bill.currency),
-        tax_included_amount=money(bill.total_minor, bill.currency),
-        amount_due=money(bill.total_minor, bill.currency),
+        tax_excluded_amount=MoneyDocument.of(bill.net_minor, bill.currency),
+        tax_included_amount=MoneyDocument.of(bill.total_minor, bill.currency),
+        amount_due=MoneyDocument.of(bill.total_minor, bill.currency),
         bill_document=[BillDocumentRef(f"{BASE}/{bill.id}/document", "application/pdf")],
         tax_item=[_tax_item(tax, bill.currency) for tax in bill.taxes] if whole else None,
     )
@@ -179,8 +174,8 @@ def _tax_item(tax: BillTax, unit: Currency) -> TaxItemDocument:
         tax_category=tax.code,
         name=tax.label or tax.name,
         tax_rate=tax.rate_percent,
-        taxable_amount=money(tax.base_minor, unit),
-        tax_amount=money(tax.tax_minor, unit),
+        taxable_amount=MoneyDocument.of(tax.base_minor, unit),
+        tax_amount=MoneyDocument.of(tax.tax_minor, unit),
         note=tax.note,
     )
 
@@ -195,7 +190,7 @@ def to_tmf_billing_rate(bill: Bill, line: BillLine) -> BillingRateDocument:
         name=item.label,
         type=item.kind.value,
         period_coverage=PeriodDocument(timestamp(item.period.start), timestamp(item.period.end)),
-        tax_excluded_amount=money(line.net_minor, bill.currency),
+        tax_excluded_amount=MoneyDocument.of(line.net_minor, bill.currency),
         tax_category=item.tax_category,
         product=None if item.product_id is None else LineProductRef(str(item.product_id)),
         price_id=item.price_id,

@@ -11,7 +11,7 @@ from farwire.billing.model import Bill
 from farwire.billing.model.credit import CreditFacts
 from farwire.billing.model.line_facts import IntervalFacts, LineFacts, LineTaxFacts, PriceFacts, TaxFacts
 from farwire.billing.model.note import NoteFacts
-from farwire.kernel.money import Currency, Money
+from farwire.kernel.money import Currency
 
 
 class PriceVersionDocument(
@@ -109,10 +109,6 @@ class LineFactsDocument(
     corrects: NoteFactsDocument | None = None
 
 
-def _money(minor: int, unit: Currency) -> MoneyDocument:
-    return MoneyDocument(unit=unit.code, value=Money(minor, unit).to_decimal())
-
-
 def to_line_facts(
     facts: LineFacts, bill: Bill, credit: CreditFacts | None, note: NoteFacts | None
 ) -> LineFactsDocument:
@@ -133,7 +129,9 @@ def to_line_facts(
         corrects=None
         if note is None
         else NoteFactsDocument(
-            note.corrects_line, _money(note.of_minor, unit), _money(note.before_minor, unit)
+            note.corrects_line,
+            MoneyDocument.of(note.of_minor, unit),
+            MoneyDocument.of(note.before_minor, unit),
         ),
     )
 
@@ -177,8 +175,8 @@ def _component(tax: TaxFacts, unit: Currency) -> TaxComponentDocument:
         label=tax.label,
         code=tax.code,
         tax_rate=tax.rate_percent,
-        taxable_amount=_money(tax.base_minor, unit),
-        tax_amount=_money(tax.tax_minor, unit),
+        taxable_amount=MoneyDocument.of(tax.base_minor, unit),
+        tax_amount=MoneyDocument.of(tax.tax_minor, unit),
         source=tax.source,
         valid_from=None if tax.valid_from is None else tax.valid_from.isoformat(),
     )
@@ -186,4 +184,6 @@ def _component(tax: TaxFacts, unit: Currency) -> TaxComponentDocument:
 
 def _credit(credit: CreditFacts, unit: Currency) -> CreditFactsDocument:
     amounts = (credit.given_minor, credit.before_minor, credit.applied_minor, credit.open_minor)
-    return CreditFactsDocument(credit.credit_id, credit.reason, *(_money(minor, unit) for minor in amounts))
+    return CreditFactsDocument(
+        credit.credit_id, credit.reason, *(MoneyDocument.of(minor, unit) for minor in amounts)
+    )

@@ -21,6 +21,7 @@ from farwire.base.web import (
     Reply,
     Route,
     page_reply,
+    shown_actor,
     timestamp,
 )
 from farwire.billing import service
@@ -126,7 +127,7 @@ def to_bill_run(report: RunReport) -> BillRunDocument:
         until=timestamp(run.until),
         issue_on=run.issue_on.isoformat(),
         started_at=timestamp(run.started_at),
-        started_by=f"{run.started_by.kind.value}:{run.started_by.id}",
+        started_by=shown_actor(run.started_by),
         billed=report.billed,
         empty=report.empty,
         failed=report.failed,
@@ -135,7 +136,7 @@ def to_bill_run(report: RunReport) -> BillRunDocument:
         warnings=report.warnings,
         issued=report.issued,
         finished_at=None if run.finished_at is None else timestamp(run.finished_at),
-        decided_by=None if decided is None else f"{decided.kind.value}:{decided.id}",
+        decided_by=None if decided is None else shown_actor(decided),
         reason=run.reason,
         account_id=None if run.scope.account_id is None else str(run.scope.account_id),
         cycle_day=run.scope.cycle_day,

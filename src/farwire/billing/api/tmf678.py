@@ -9,7 +9,19 @@ from uuid import UUID
 import msgspec
 
 from farwire.base.authz import Permission
-from farwire.base.web import PDF, AnyRoute, ById, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
+from farwire.base.web import (
+    PDF,
+    AnyRoute,
+    ById,
+    Call,
+    Method,
+    MoneyDocument,
+    Nothing,
+    PageQuery,
+    Reply,
+    Route,
+    page_reply,
+)
 from farwire.billing import service
 from farwire.billing.api.documents import (
     BASE,
@@ -18,7 +30,6 @@ from farwire.billing.api.documents import (
     CustomerBillDocument,
     LineExplanationDocument,
     exact,
-    money,
     to_explained_usage,
     to_tmf_billing_rate,
     to_tmf_customer_bill,
@@ -113,7 +124,7 @@ async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None])
     document = LineExplanationDocument(
         id=str(line.number),
         words=words + corrections_in_words(explained, language.value),
-        posted_amount=money(line.amount_minor, bill.currency),
+        posted_amount=MoneyDocument.of(line.amount_minor, bill.currency),
         exact_amount=exact(line.item.exact_nano, bill.currency),
         remainder=exact(line.remainder_nano, bill.currency),
         usage_count=line.item.records,

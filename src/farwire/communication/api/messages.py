@@ -230,7 +230,7 @@ async def list_templates(call: Call[Nothing, TemplateQuery, None]) -> Reply:
 
 async def publish_template(call: Call[Nothing, Nothing, TemplateCreate]) -> Reply:
     """Publish the next version of a text."""
-    given = call.body
+    given, now = call.body, call.now()
     async with call.transaction() as tx:
         template = await service.publish_template(
             tx,
@@ -244,7 +244,8 @@ async def publish_template(call: Call[Nothing, Nothing, TemplateCreate]) -> Repl
             actor=call.principal.actor,
             clock=call.clock,
         )
-    return Reply(to_template(template))
+    new = template.published_at is not None and template.published_at >= now
+    return Reply(to_template(template), status=201 if new else 200)
 
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
@@ -303,7 +304,9 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         permission=Permission.MESSAGE_WRITE,
         response=TemplateDocument,
         body_type=TemplateCreate,
+        status=201,
+        other_statuses=(200,),
         idempotent=True,
-        description="The same text again is no new version.",
+        description="The same text again is no new version, and 200.",
     ),
 )

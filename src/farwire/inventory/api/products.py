@@ -37,10 +37,10 @@ from farwire.kernel.ids import AccountId, ProductId
 TAG: Final = "Products and services"
 
 
-class ProductQuery(PageQuery, frozen=True, kw_only=True):
+class ProductQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
     """Filters of the list."""
 
-    account: UUID | None = None
+    account_id: UUID | None = None
     state: ProductState | None = None
 
 
@@ -50,10 +50,10 @@ class AtQuery(msgspec.Struct, frozen=True):
     at: Time | None = None
 
 
-class ServiceQuery(PageQuery, frozen=True, kw_only=True):
+class ServiceQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
     """Filters of the list."""
 
-    product: UUID | None = None
+    product_id: UUID | None = None
     state: ServiceState | None = None
 
 
@@ -65,7 +65,7 @@ async def list_products(call: Call[Nothing, ProductQuery, None]) -> Reply:
             tx,
             page=query.page(),
             at=now,
-            account_id=None if query.account is None else AccountId(query.account),
+            account_id=None if query.account_id is None else AccountId(query.account_id),
             state=query.state,
         )
     return page_reply(page, lambda one: product_document(one, now))
@@ -89,7 +89,7 @@ async def list_services(call: Call[Nothing, ServiceQuery, None]) -> Reply:
         page = await service.list_services(
             tx,
             page=query.page(),
-            product_id=None if query.product is None else ProductId(query.product),
+            product_id=None if query.product_id is None else ProductId(query.product_id),
             state=query.state,
         )
     return page_reply(page, service_document)

@@ -60,12 +60,12 @@ class ByKey(msgspec.Struct, frozen=True):
     key: Key
 
 
-class ResourceQuery(PageQuery, frozen=True, kw_only=True):
+class ResourceQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
     """Filters of the list. ``value`` needs ``kind`` and the permission to read personal data; it is audited."""
 
     pool: Name | None = None
     state: ResourceState | None = None
-    product: UUID | None = None
+    product_id: UUID | None = None
     kind: ResourceKind | None = None
     value: Word | None = None
 
@@ -87,7 +87,7 @@ async def list_resources(call: Call[Nothing, ResourceQuery, None]) -> Reply:
             page=query.page(),
             pool=query.pool,
             state=query.state,
-            product_id=None if query.product is None else ProductId(query.product),
+            product_id=None if query.product_id is None else ProductId(query.product_id),
             kind=query.kind,
         )
     return page_reply(page, lambda one: resource_document(one, call.principal))
@@ -104,7 +104,7 @@ async def _one_valued(call: Call[Nothing, ResourceQuery, None]) -> Reply:
         fits = (
             query.pool in (None, found.pool)
             and query.state in (None, found.state)
-            and query.product in (None, found.product_id)
+            and query.product_id in (None, found.product_id)
         )
         await audit.record(
             tx,
@@ -156,7 +156,7 @@ async def create_pool(call: Call[Nothing, Nothing, PoolCreate]) -> Reply:
             at=call.now(),
             detail={"kind": pool.kind.value, "quarantine_days": pool.quarantine_days},
         )
-    return Reply(document, headers={"location": document.href})
+    return Reply(document)
 
 
 async def fill_pool(call: Call[ByName, Nothing, PoolFill]) -> Reply:
@@ -223,8 +223,7 @@ async def create_reservation(call: Call[Nothing, Nothing, ReservationCreate]) ->
                 tx, pool=body.pool, key=body.key, count=body.count, now=call.now(), until=until
             )
     resources = [resource_document(one, call.principal) for one in held]
-    href = f"{BASE}/reservations/{body.key}"
-    return Reply(ReservationDocument(body.key, href, resources), headers={"location": href})
+    return Reply(ReservationDocument(body.key, f"{BASE}/reservations/{body.key}", resources))
 
 
 async def delete_reservation(call: Call[ByKey, Nothing, None]) -> Reply:
@@ -313,7 +312,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.GET,
-        path=f"{BASE}/pools/{{name}}/free",
+        path=f"{BASE}/pools/{{name}}/freeResources",
         handler=list_free,
         summary="Find free resources",
         tag=TAG,

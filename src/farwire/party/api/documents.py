@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from farwire.base.web import moment, timestamp
+from farwire.base.web import moment, shown_actor, timestamp
 from farwire.kernel.ids import PartyId, uuid7
 from farwire.party.model import (
     Channel,
@@ -254,8 +254,8 @@ def kyc_document(check: KycCheck) -> KycDocument:
         last4=check.evidence.last4,
         expires_on=check.evidence.expires_on,
         submitted_at=timestamp(check.submitted_at),
-        submitted_by=check.submitted_by.id,
+        submitted_by=shown_actor(check.submitted_by),
         decided_at=None if check.decided_at is None else timestamp(check.decided_at),
-        decided_by=None if check.decided_by is None else check.decided_by.id,
+        decided_by=None if check.decided_by is None else shown_actor(check.decided_by),
         reason=check.reason,
     )

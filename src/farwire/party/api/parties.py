@@ -50,8 +50,7 @@ async def create_party(call: Call[Nothing, Nothing, PartyCreate]) -> Reply:
     service.check_postal(wanted.address, wanted.name)
     async with call.transaction() as tx:
         party = await service.add_party(tx, party=wanted, actor=call.principal.actor)
-    document = party_document(party)
-    return Reply(document, headers={"location": document.href})
+    return Reply(party_document(party))
 
 
 async def get_party(call: Call[ById, Nothing, None]) -> Reply:
@@ -211,7 +210,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.GET,
-        path=f"{BASE}/{{id}}/kyc",
+        path=f"{BASE}/{{id}}/kycChecks",
         handler=list_checks,
         summary="List the identity checks of a party",
         tag=TAG,
@@ -222,7 +221,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/{{id}}/kyc",
+        path=f"{BASE}/{{id}}/kycChecks",
         handler=submit_kyc,
         summary="Submit a document of a party",
         tag=TAG,
@@ -235,7 +234,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/{{id}}/kyc/decision",
+        path=f"{BASE}/{{id}}/kycChecks/decide",
         handler=decide_kyc,
         summary="Verify or reject the document of a party",
         tag=TAG,

@@ -9,7 +9,7 @@ import msgspec
 from farwire.base.authz import Permission
 from farwire.base.web import AnyRoute, Call, Method, MoneyDocument, Nothing, Reply, Route, timestamp
 from farwire.billing.model import BillLine, LineKind
-from farwire.kernel.money import Currency, Money
+from farwire.kernel.money import Currency
 from farwire.ordering.model import OrderRequest
 from farwire.process.order_preview import Change, OrderPreview, preview_order
 
@@ -63,10 +63,6 @@ class OrderPreviewDocument(
     then: PreviewChangeDocument | None = None
 
 
-def _money(minor: int, unit: Currency) -> MoneyDocument:
-    return MoneyDocument(unit=unit.code, value=Money(minor, unit).to_decimal())
-
-
 def _line(line: BillLine, sign: int, unit: Currency) -> PreviewLineDocument:
     item = line.item
     return PreviewLineDocument(
@@ -76,7 +72,7 @@ def _line(line: BillLine, sign: int, unit: Currency) -> PreviewLineDocument:
         label=item.label,
         period_start=timestamp(item.period.start),
         period_end=timestamp(item.period.end),
-        amount=_money(sign * line.net_minor, unit),
+        amount=MoneyDocument.of(sign * line.net_minor, unit),
     )
 
 
@@ -86,9 +82,9 @@ def _change(change: Change | None, unit: Currency) -> PreviewChangeDocument | No
     return PreviewChangeDocument(
         lines=[_line(one, 1, unit) for one in change.added]
         + [_line(one, -1, unit) for one in change.removed],
-        net=_money(change.net_minor, unit),
-        tax=_money(change.tax_minor, unit),
-        total=_money(change.total_minor, unit),
+        net=MoneyDocument.of(change.net_minor, unit),
+        tax=MoneyDocument.of(change.tax_minor, unit),
+        total=MoneyDocument.of(change.total_minor, unit),
     )
 
 
