@@ -30,17 +30,15 @@ from farwire.billing.service.note import approve_note, get_note, list_notes, rej
 from farwire.billing.service.policy import approval_of, set_approval
 from farwire.billing.service.preview import preview_products
 from farwire.billing.service.read import ExplainedLine, explain_line, get_bill, list_bills
-from farwire.billing.service.run import (
-    advance_run,
+from farwire.billing.service.report import (
     known_run,
     list_runs,
-    run_bills,
     run_failures,
     run_report,
     run_reports,
-    start_run,
-    usual_issue_day,
 )
+from farwire.billing.service.run import advance_run, run_bills
+from farwire.billing.service.starting import start_run, usual_issue_day
 
 __all__ = [
     "ExplainedLine",

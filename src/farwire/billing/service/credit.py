@@ -13,7 +13,7 @@ from farwire.billing.store import credits as store
 from farwire.billing.store import runs as run_store
 from farwire.inventory import service as inventory
 from farwire.kernel.errors import Conflict, NotFound
-from farwire.kernel.ids import AccountId, CreditId, ProductId, TenantId, uuid7
+from farwire.kernel.ids import AccountId, CreditId, LegalEntityId, ProductId, TenantId, uuid7
 from farwire.kernel.money import Money
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor
@@ -39,40 +39,17 @@ async def add_credit(
     (``account.unknown``, ``billing.product_unknown``), ``Invalid`` (``billing.credit_amount``,
     ``billing.credit_text``), ``Conflict`` (``billing.currency_mismatch``, ``billing.key_reused``).
     """
+    state = CreditState.REQUESTED
+    unit, minor = net.currency, net.amount_minor
+    texts = (reason, label, tax_category, key)
     credit = check_credit(
-        Credit(
-            CreditId(uuid7(now)),
-            account_id,
-            product_id,
-            net.currency,
-            net.amount_minor,
-            reason,
-            label,
-            tax_category,
-            key,
-            CreditState.REQUESTED,
-            requested_by,
-            now,
-        )
+        Credit(CreditId(uuid7(now)), account_id, product_id, unit, minor, *texts, state, requested_by, now)
     )
-    account = (await accounts.accounts_by_id(tx=tx, account_ids=[account_id])).get(account_id)
-    if account is None:
-        raise account_unknown(account_id)
-    if account.currency != net.currency:
-        raise Conflict(
-            f"the account is kept in {account.currency}",
-            code="billing.currency_mismatch",
-            field="currency",
-            value=net.currency.code,
-        )
-    if product_id is not None and product_id not in await inventory.get_products(tx, [product_id]):
-        raise NotFound(
-            "there is no such product", code="billing.product_unknown", field="product", value=product_id
-        )
+    entity_id = await _entity_of(tx, credit)
     saved = await store.add_credit(tx, credit)
     if saved.id != credit.id:
         return _same(saved, credit).id
-    if await approval_of(tx, account.legal_entity_id) is Approval.NONE:
+    if await approval_of(tx, entity_id) is Approval.NONE:
         await _decide(tx, saved, approve=True, approval=Approval.NONE, actor=requested_by, now=now)
     await audit.record(
         tx,
@@ -80,9 +57,29 @@ async def add_credit(
         action="billing.credit_requested",
         subject=str(credit.id),
         at=now,
-        detail={"account": str(account_id), "net_minor": net.amount_minor, "currency": net.currency.code},
+        detail={"account": str(account_id), "net_minor": minor, "currency": unit.code},
     )
     return credit.id
+
+
+async def _entity_of(tx: Tx, credit: Credit) -> LegalEntityId:
+    """Return the company that gives the credit, after looking whether account, currency and product fit."""
+    account_id, product_id = credit.account_id, credit.product_id
+    account = (await accounts.accounts_by_id(tx=tx, account_ids=[account_id])).get(account_id)
+    if account is None:
+        raise account_unknown(account_id)
+    if account.currency != credit.currency:
+        raise Conflict(
+            f"the account is kept in {account.currency}",
+            code="billing.currency_mismatch",
+            field="currency",
+            value=credit.currency.code,
+        )
+    if product_id is not None and product_id not in await inventory.get_products(tx, [product_id]):
+        raise NotFound(
+            "there is no such product", code="billing.product_unknown", field="product", value=product_id
+        )
+    return account.legal_entity_id
 
 
 def _same(saved: Credit, asked: Credit) -> Credit:

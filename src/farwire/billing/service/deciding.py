@@ -12,7 +12,8 @@ from farwire.billing.model.run import approve, cancel, expect, reject
 from farwire.billing.service.checking import check_drafts
 from farwire.billing.service.discard import discard_some
 from farwire.billing.service.policy import account_unknown
-from farwire.billing.service.run import draft_due, known_run
+from farwire.billing.service.report import known_run
+from farwire.billing.service.run import draft_due
 from farwire.billing.store import findings as finding_store
 from farwire.billing.store import runs as run_store
 from farwire.kernel.errors import Invalid

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from farwire.base import audit
+from farwire.base.canonical import JSON
 from farwire.base.storage import Database, Tx
 from farwire.billing.model import (
     Approval,
@@ -56,10 +57,7 @@ async def request_note(
     ``billing.note_line``, ``billing.note_amount``), ``Conflict`` (``billing.note_bill``, ``billing.note_nothing_left``,
     ``billing.note_too_much``, ``billing.key_reused``).
     """
-    if not key.strip() or len(key) > MAX_KEY or "\x00" in key:
-        raise Invalid(
-            f"a key has 1 to {MAX_KEY} characters", code="billing.note_key", field="key", value=key[:80]
-        )
+    _check_key(key)
     await run_store.lock_billing(tx)
     before = await store.note_by_key(tx, key)
     if before is not None:
@@ -80,17 +78,20 @@ async def request_note(
     await bill_store.add_bills(tx, [draft], positions={draft.id: tuple(found.taxes)})
     request = NoteRequest(draft.id, bill_id, key, NoteState.REQUESTED, actor, now)
     await store.save_note(tx, request)
+    detail: dict[str, JSON] = {"bill": str(bill_id), "total_minor": draft.total_minor}
     await audit.record(
-        tx,
-        actor=actor,
-        action="billing.note_requested",
-        subject=str(draft.id),
-        at=now,
-        detail={"bill": str(bill_id), "total_minor": draft.total_minor},
+        tx, actor=actor, action="billing.note_requested", subject=str(draft.id), at=now, detail=detail
     )
     if await approval_of(tx, bill.legal_entity_id) is Approval.NONE:
         return await approve_note(tx, note_id=draft.id, actor=actor, now=now)
     return draft
+
+
+def _check_key(key: str) -> None:
+    if not key.strip() or len(key) > MAX_KEY or "\x00" in key:
+        raise Invalid(
+            f"a key has 1 to {MAX_KEY} characters", code="billing.note_key", field="key", value=key[:80]
+        )
 
 
 async def _requested_before(tx: Tx, request: NoteRequest, bill_id: BillId, key: str) -> Bill:

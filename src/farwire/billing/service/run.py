@@ -22,7 +22,6 @@ from farwire.billing.model import (
     RunReport,
     RunState,
     Scope,
-    Severity,
     Thresholds,
     due_cycle,
 )
@@ -32,26 +31,21 @@ from farwire.billing.service.checking import check_drafts
 from farwire.billing.service.discard import discard_some
 from farwire.billing.service.draft import draft_cycle
 from farwire.billing.service.issue import issue_batch
-from farwire.billing.service.policy import account_unknown, approval_of_run
-from farwire.billing.store import bills as bill_store
+from farwire.billing.service.report import known_run, run_report
+from farwire.billing.service.starting import EVERYBODY, start_run, usual_issue_day
 from farwire.billing.store import charged as charged_store
-from farwire.billing.store import findings as finding_store
 from farwire.billing.store import holds as hold_store
 from farwire.billing.store import journal as journal_store
 from farwire.billing.store import runs as run_store
 from farwire.billing.store.findings import Place
-from farwire.kernel.errors import Invalid, NotFound
-from farwire.kernel.ids import AccountId, BillRunId, TenantId, uuid7
-from farwire.kernel.page import Page, PageRequest
+from farwire.kernel.ids import AccountId, BillRunId, TenantId
 from farwire.kernel.tenancy import SYSTEM, Actor
-from farwire.kernel.time import Period, local_date, zone
-from farwire.tenant import service as tenants
+from farwire.kernel.time import Period
 from farwire.usage import service as usage
 
 BATCH: Final = 1_000
 """Accounts per transaction: a few megabytes, and what a crash can lose."""
 STATEMENT_TIMEOUT_S: Final = 300.0
-EVERYBODY: Final = Scope()
 
 Progress = Callable[[str, int, int], None]
 """Called with the phase (rate, draft, check, issue, discard), how much is done, and of how much."""
@@ -70,82 +64,6 @@ class _Work:
     clock: Clock
     batch: int
     progress: Progress
-
-
-async def start_run(
-    tx: Tx,
-    *,
-    until: datetime,
-    issue_on: date,
-    now: datetime,
-    actor: Actor,
-    approval: Approval | None = None,
-    scope: Scope = EVERYBODY,
-    thresholds: Thresholds = USUAL,
-) -> Run:
-    """Return the unfinished run over the cycles that end by ``until``, or a new one, which has done nothing yet.
-
-    ``issue_on`` is the bills' date; ``approval`` is that of the tenant's policy unless given. Raises ``Invalid``
-    (``billing.until_future``, ``billing.cycle_day``, ``billing.thresholds``), ``NotFound`` (``account.unknown``).
-    """
-    if until > now:
-        raise Invalid(
-            "a cycle that has not ended cannot be billed",
-            code="billing.until_future",
-            field="until",
-            value=until.isoformat(),
-            fix="give a time that is past",
-        )
-    await _check_scope(tx, scope)
-    if thresholds.growth_percent < 100 or thresholds.growth_from_minor < 0:
-        raise Invalid(
-            "a bill grows beyond 100 % of the last one",
-            code="billing.thresholds",
-            field="growth_percent",
-            value=thresholds.growth_percent,
-            fix="at least 100",
-        )
-    await run_store.lock_billing(tx)
-    wanted = Run(
-        BillRunId(uuid7(now)),
-        until,
-        issue_on,
-        RunState.RATING,
-        cancel_requested=False,
-        started_at=now,
-        approval=approval or await approval_of_run(tx),
-        scope=scope,
-        thresholds=thresholds,
-        started_by=actor,
-    )
-    run = await run_store.start_run(tx, wanted)
-    if run.id == wanted.id:
-        detail = {"until": until.isoformat(), "approval": run.approval.value}
-        await audit.record(
-            tx, actor=actor, action="billing.run_started", subject=str(run.id), at=now, detail=detail
-        )
-    return run
-
-
-async def usual_issue_day(*, db: Database, tenant_id: TenantId, now: datetime) -> date:
-    """Return the date of the bills of a run that names none: today in the tenant's zone."""
-    tenant = await tenants.get_tenant(db=db, tenant_id=tenant_id)
-    return local_date(now, zone(tenant.zone))
-
-
-async def _check_scope(tx: Tx, scope: Scope) -> None:
-    if scope.cycle_day is not None and not 1 <= scope.cycle_day <= 31:
-        raise Invalid(
-            "a cycle day is a day of the month",
-            code="billing.cycle_day",
-            field="cycle_day",
-            value=scope.cycle_day,
-            fix="use 1 to 31",
-        )
-    if scope.account_id is not None:
-        found = await accounts.accounts_by_id(tx=tx, account_ids=[scope.account_id])
-        if scope.account_id not in found:
-            raise account_unknown(scope.account_id)
 
 
 async def advance_run(
@@ -212,20 +130,6 @@ async def run_bills(
     return await advance_run(
         db=db, tenant_id=tenant_id, clock=clock, run_id=run.id, batch=batch, progress=progress
     )
-
-
-async def known_run(tx: Tx, run_id: BillRunId) -> Run:
-    """Return one run. Raises ``NotFound`` (``billing.run_unknown``)."""
-    run = await run_store.get_run(tx, run_id)
-    if run is None:
-        raise NotFound(
-            "there is no such bill run",
-            code="billing.run_unknown",
-            field="run",
-            value=run_id,
-            fix="see: farwire bill runs",
-        )
-    return run
 
 
 async def _finish_phase(work: _Work, run: Run) -> None:
@@ -414,44 +318,3 @@ _PHASES: Final[dict[RunState, Callable[[_Work, Run], Awaitable[None]]]] = {
     RunState.DISCARDING: _discard_all,
 }
 """What a run does in each state; in the others it waits or is over."""
-
-
-async def run_report(tx: Tx, run_id: BillRunId) -> RunReport:
-    """Return how far a run is. Raises ``NotFound`` (``billing.run_unknown``)."""
-    run = await known_run(tx, run_id)
-    counts = await journal_store.journal_counts(tx, run_id)
-    findings = await finding_store.count_findings(tx, run_id)
-    return RunReport(
-        run,
-        counts.get(Outcome.BILLED, 0),
-        counts.get(Outcome.EMPTY, 0),
-        counts.get(Outcome.FAILED, 0),
-        await bill_store.count_issued(tx, run_id),
-        counts.get(Outcome.DISCARDED, 0),
-        findings.get(Severity.ERROR, 0),
-        findings.get(Severity.WARNING, 0),
-    )
-
-
-async def list_runs(*, db: Database, tenant_id: TenantId, page: PageRequest) -> Page[Run]:
-    """Return a page of runs, newest first."""
-    async with db.transaction(tenant_id) as tx:
-        items, total = await run_store.list_runs(tx, offset=page.offset, limit=page.limit)
-    return Page(items, total, page.offset, page.limit)
-
-
-async def run_reports(*, db: Database, tenant_id: TenantId, page: PageRequest) -> Page[RunReport]:
-    """Return a page of runs with their counts, newest first."""
-    async with db.transaction(tenant_id) as tx:
-        runs, total = await run_store.list_runs(tx, offset=page.offset, limit=page.limit)
-        reports = tuple([await run_report(tx, run.id) for run in runs])
-    return Page(reports, total, page.offset, page.limit)
-
-
-async def run_failures(
-    *, db: Database, tenant_id: TenantId, run_id: BillRunId, page: PageRequest
-) -> Page[JournalEntry]:
-    """Return a page of the accounts that failed in a run, with code and words."""
-    async with db.transaction(tenant_id) as tx:
-        items, total = await journal_store.failures(tx, run_id, offset=page.offset, limit=page.limit)
-    return Page(items, total, page.offset, page.limit)
