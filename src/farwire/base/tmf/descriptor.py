@@ -15,12 +15,12 @@ A type with a small first letter is a plain one; one with a capital is an object
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from farwire.kernel.errors import check
 
@@ -145,6 +145,27 @@ def lifecycle(attribute: str, table: str, *, any_on_create: bool = True) -> Life
     return Lifecycle(attribute, next(iter(following)), MappingProxyType(following), any_on_create)
 
 
+Convert: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An object inside a resource: its attributes, as far as they are checked, and how v4 wrote it.
+
+    ``wraps``: v5 puts the thing itself under this name, where v4 has it flat. ``to_v4`` and ``from_v4`` are for what
+    no renaming expresses; ``from_v4`` must undo ``to_v4``.
+    """
+
+    own: tuple[Attribute, ...] = ()
+    typed: bool = True
+    """Whether v5 gives it an ``@type``."""
+    wraps: str = ""
+    wrapped_type: str = ""
+    v4_type: str = ""
+    to_v4: Convert | None = None
+    from_v4: Convert | None = None
+
+
 class Operation(StrEnum):
     """What can be done with a resource."""
 
@@ -183,6 +204,8 @@ class Descriptor:
     subtypes: tuple[str, ...] = ()
     """Further values of ``@type`` that the documents name."""
     versions: frozenset[Version] = field(default=frozenset(Version))
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """Objects inside it that are looked into, beside those that ``parts`` knows for all."""
     v4_path: str = ""
     v4_type: str = ""
     """Where v4 calls it otherwise: v5 ``ProductCatalog`` was ``Catalog``."""

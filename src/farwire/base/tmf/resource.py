@@ -87,11 +87,18 @@ class Api:
     path: str
     resources: tuple[Resource, ...]
     versions: tuple[Version, ...] = tuple(Version)
+    v4_path: str = ""
+    """Where v4 calls it otherwise: ``partyManagement`` was ``party``."""
     aliases: Mapping[Version, tuple[str, ...]] = field(default_factory=dict)
 
     def base(self, version: Version) -> str:
         """Return the base path of ``version``."""
-        return f"/tmf-api/{self.path}/{version}"
+        return f"/tmf-api/{self.v4_path or self.path if version is Version.V4 else self.path}/{version}"
+
+    def bases(self, version: Version) -> tuple[str, ...]:
+        """Return every base path of ``version``, the documented one first, then the one without ``/tmf-api``."""
+        base = self.base(version)
+        return (base, base.removeprefix("/tmf-api"), *self.aliases.get(version, ()))
 
 
 class Served:

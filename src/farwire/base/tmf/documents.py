@@ -1,0 +1,133 @@
+"""Lists: of documents from their table, of a context's own things through its functions; the same filters for both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from farwire.base.storage import Tx
+from farwire.base.tmf import store
+from farwire.base.tmf.descriptor import Target
+from farwire.base.tmf.query import Query, jsonpath
+from farwire.base.tmf.resource import Behaviour, Document, Wanted
+from farwire.kernel.errors import Invalid
+from farwire.kernel.page import MAX_LIMIT
+
+SCANNED: Final = 10_000
+"""Things of a context that one list request looks through for filters and sort orders that the context has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A part of a list. ``total`` is a lower bound where ``more``; ``next`` is the cursor of the part after it."""
+
+    items: Sequence[Document]
+    total: int
+    more: bool = False
+    next: int | None = None
+
+
+async def documents(tx: Tx, target: Target, query: Query) -> Found:
+    """Return the part of the stored documents that ``query`` asks for."""
+    predicate = jsonpath(query)
+    most = 10**9 if query.count_all else store.COUNTED + 1
+    if not predicate and not query.sort:
+        total = await store.count(tx, target, most)
+        return await _walked(tx, target, query, "", total)
+    positions = await store.matching(tx, target, predicate or "exists($)", most)
+    if len(positions) > store.COUNTED:
+        if query.sort:
+            raise _too_wide("sort", ())
+        return await _walked(tx, target, query, predicate, len(positions))
+    if query.sort:
+        rows = await store.at_positions(tx, target, positions)
+        ordered = in_order([document for _, document in rows], query)
+        return Found(ordered[query.offset : query.offset + query.limit], len(positions))
+    rest = [one for one in positions if one > (query.after or 0)][query.offset :]
+    page = await store.at_positions(tx, target, rest[: query.limit])
+    following = page[-1][0] if len(rest) > query.limit and page else None
+    return Found([document for _, document in page], len(positions), next=following)
+
+
+async def _walked(tx: Tx, target: Target, query: Query, predicate: str, total: int) -> Found:
+    rows = await store.walk(
+        tx, target, predicate, after=query.after or 0, offset=query.offset, limit=query.limit + 1
+    )
+    page = rows[: query.limit]
+    more = total > store.COUNTED and not query.count_all
+    return Found(
+        [document for _, document in page],
+        min(total, store.COUNTED) if more else total,
+        more,
+        page[-1][0] if len(rows) > query.limit else None,
+    )
+
+
+async def served(tx: Tx, behaviour: Behaviour, query: Query) -> Found:
+    """Return the part of a context's things that ``query`` asks for."""
+    own = {
+        ".".join(one.path): one.values
+        for one in query.conditions
+        if one.operator == "eq" and ".".join(one.path) in behaviour.native
+    }
+    others = tuple(one for one in query.conditions if ".".join(one.path) not in own or one.operator != "eq")
+    rest = jsonpath(Query(conditions=others, expression=query.expression))
+    offset = query.after if query.after is not None else query.offset
+    if not rest and not query.sort:
+        page = await behaviour.page(tx, Wanted(offset, query.limit, own))
+        end = offset + len(page.items)
+        return Found(page.items, page.total, next=end if end < page.total else None)
+    found = in_order(await _scanned(tx, behaviour, own, rest), query)
+    end = offset + query.limit
+    return Found(found[offset:end], len(found), next=end if end < len(found) and not query.sort else None)
+
+
+async def _scanned(
+    tx: Tx, behaviour: Behaviour, own: dict[str, tuple[str, ...]], predicate: str
+) -> list[Document]:
+    """Look through the context's things, a thousand at a time, and keep those that fit."""
+    found: list[Document] = []
+    offset = 0
+    while True:
+        page = await behaviour.page(tx, Wanted(offset, MAX_LIMIT, own))
+        if page.total > SCANNED:
+            raise _too_wide("filter", sorted(behaviour.native))
+        found += await store.fitting(tx, page.items, predicate) if predicate else page.items
+        offset += len(page.items)
+        if not page.items or offset >= page.total:
+            return found
+
+
+def _too_wide(parameter: str, native: Sequence[str]) -> Invalid:
+    return Invalid(
+        f"more than {SCANNED} things would have to be looked through",
+        code="tmf.too_many",
+        field=parameter,
+        fix="filter by " + (", ".join(native) or "attributes that fewer have"),
+    )
+
+
+def in_order(items: Sequence[Document], query: Query) -> Sequence[Document]:
+    """Return ``items`` in the order that is asked for; equal ones keep theirs, and what lacks the attribute is last."""
+    ordered = list(items)
+    for path, descending in reversed(query.sort):
+        there = [one for one in ordered if _at(one, path) is not None]
+        absent = [one for one in ordered if _at(one, path) is None]
+        there.sort(key=lambda one: _rank(_at(one, path)), reverse=descending)  # noqa: B023 - used at once
+        ordered = there + absent
+    return ordered
+
+
+def _at(document: Document, path: tuple[str, ...]) -> Any:
+    found: Any = document
+    for step in path:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found if isinstance(found, (str, int, float, Decimal)) else None
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    if isinstance(value, bool):
+        return 2, value
+    return (0, value) if isinstance(value, (int, float, Decimal)) else (1, value)

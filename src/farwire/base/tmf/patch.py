@@ -1,0 +1,278 @@
+"""Changes of a document: merge patch (RFC 7386), JSON patch (RFC 6902), and TMF630's JSON patch with a query. Pure."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import unquote
+
+from farwire.base.tmf.resource import Document
+from farwire.kernel.errors import Conflict, Invalid
+
+MAX_OPERATIONS: Final = 100
+MAX_DEPTH: Final = 32
+
+
+class PatchKind(StrEnum):
+    """How a change is written: its media type."""
+
+    MERGE = "application/merge-patch+json"
+    PLAIN = "application/json"
+    """A merge patch, too: what most clients send."""
+    JSON_PATCH = "application/json-patch+json"
+    JSON_PATCH_QUERY = "application/json-patch-query+json"
+
+
+def apply(kind: PatchKind, document: Document, change: Any, many: frozenset[str] = frozenset()) -> Document:
+    """Return ``document`` changed; the given one stays as it is. ``many`` are the attributes that are lists.
+
+    Raises ``Invalid`` (``tmf.patch``) for what is no patch or names nothing, ``Conflict`` (``tmf.patch_test``) when a
+    test of it fails.
+    """
+    if kind in (PatchKind.MERGE, PatchKind.PLAIN):
+        if not isinstance(change, dict):
+            raise _wrong("$", "a merge patch is an object")
+        merged: Document = merge(document, change)
+        return merged
+    if not isinstance(change, list):
+        raise _wrong("$", "a JSON patch is a list of operations")
+    if len(change) > MAX_OPERATIONS:
+        raise _wrong("$", f"a patch has at most {MAX_OPERATIONS} operations")
+    result = copy.deepcopy(document)
+    for number, one in enumerate(change):
+        result = _operate(result, _Operation.of(one, number), many)
+    return result
+
+
+def merge(target: Any, change: Any, depth: int = 0) -> Any:
+    """Return ``target`` after the merge patch ``change``."""
+    if not isinstance(change, dict):
+        return change
+    if depth > MAX_DEPTH:
+        raise _wrong("$", "the patch is nested too deeply")
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in change.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merge(result.get(name), value, depth + 1)
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    op: str
+    steps: tuple[str, ...]
+    query: Callable[[Any], bool] | None
+    query_steps: tuple[str, ...]
+    source: tuple[str, ...]
+    value: Any
+    where: str
+
+    @classmethod
+    def of(cls, one: Any, number: int) -> _Operation:
+        where = f"$[{number}]"
+        if not isinstance(one, dict) or not isinstance(one.get("path"), str):
+            raise _wrong(where, "an operation is an object with op and path")
+        op = one.get("op")
+        if op not in ("add", "remove", "replace", "move", "copy", "test"):
+            raise _wrong(f"{where}.op", "op is add, remove, replace, move, copy or test")
+        if op in ("add", "replace", "test") and "value" not in one:
+            raise _wrong(f"{where}.value", f"{op} needs a value")
+        source = one.get("from", "")
+        if op in ("move", "copy") and not isinstance(one.get("from"), str):
+            raise _wrong(f"{where}.from", f"{op} needs from")
+        steps, query, query_steps = _parse(one["path"], where)
+        return cls(op, steps, query, query_steps, _pointer(source, where), one.get("value"), where)
+
+
+def _pointer(text: str, where: str) -> tuple[str, ...]:
+    if not text:
+        return ()
+    parts = tuple(part.replace("~1", "/").replace("~0", "~") for part in text.removeprefix("/").split("/"))
+    if len(parts) > MAX_DEPTH:
+        raise _wrong(f"{where}.path", "the path is too long")
+    return parts
+
+
+_BRACKETS: Final = re.compile(
+    r"\$?\.?([\w@.]+)\[\?\(@\.([\w@.]+)\s*==\s*(?:'([^']*)'|\"([^\"]*)\"|([^)]+))\)\](.*)"
+)
+
+
+def _parse(text: str, where: str) -> tuple[tuple[str, ...], Callable[[Any], bool] | None, tuple[str, ...]]:
+    """Return the steps of a path, the test that its query makes, and the steps to what the test looks at.
+
+    The documents write the query in three ways: ``/a/b?a.c=x``, ``/a/b?/a/c=x`` and ``.a[?(@.c=='x')]``.
+    """
+    if match := _BRACKETS.fullmatch(text):
+        steps = (*match[1].split("."), *(part for part in match[6].split(".") if part))
+        looked_at = (*match[1].split("."), *match[2].split("."))
+        wanted = next(group for group in match.group(3, 4, 5) if group is not None)
+        return steps, lambda value: _written(value) == wanted, looked_at
+    path, _, query = text.partition("?")
+    steps = _pointer(path, where)
+    if not query:
+        return steps, None, ()
+    name, found, wanted = query.partition("=")
+    if not found or not name:
+        raise _wrong(f"{where}.path", "a query is written path?attribute=value")
+    wanted = unquote(wanted).strip("'\"")
+    looked_at = tuple(part for part in re.split(r"[./]", name) if part)
+    if looked_at[:1] != steps[:1]:
+        looked_at = (*steps[:1], *looked_at)
+    return steps, lambda value: _written(value) == wanted, looked_at
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _operate(document: Document, one: _Operation, many: frozenset[str]) -> Document:
+    if one.query is not None:
+        return _operate_on_matches(document, one)
+    if not one.steps:
+        return _whole(document, one)
+    if one.op in ("move", "copy"):
+        value = copy.deepcopy(_read(document, one.source, one.where))
+        if one.op == "move":
+            if one.steps[: len(one.source)] == one.source and one.steps != one.source:
+                raise _wrong(f"{one.where}.path", "a thing cannot move into itself")
+            _remove(document, one.source, one.where)
+        _add(document, one.steps, value, one.where)
+    elif one.op == "add":
+        _add(document, _appending(document, one, many), one.value, one.where)
+    elif one.op == "remove":
+        _remove(document, one.steps, one.where)
+    elif one.op == "replace":
+        _remove(document, one.steps, one.where)
+        _add(document, one.steps, one.value, one.where)
+    elif _read(document, one.steps, one.where) != one.value:
+        raise _failed(one)
+    return document
+
+
+def _whole(document: Document, one: _Operation) -> Document:
+    if one.op == "test":
+        if document != one.value:
+            raise _failed(one)
+        return document
+    if one.op not in ("add", "replace") or not isinstance(one.value, dict):
+        raise _wrong(f"{one.where}.path", "the whole document is only replaced by an object")
+    return dict(one.value)
+
+
+def _appending(document: Document, one: _Operation, many: frozenset[str]) -> tuple[str, ...]:
+    """Return the path of an add; an object added to a list without a place goes to its end, as TMF's examples do."""
+    if len(one.steps) == 1 and one.steps[0] in many and not isinstance(one.value, list):
+        document.setdefault(one.steps[0], [])
+        return (*one.steps, "-")
+    return one.steps
+
+
+def _operate_on_matches(document: Document, one: _Operation) -> Document:
+    """Do the operation in every element of the first list on the path that passes the query."""
+    found, depth = _first_list(document, one.steps)
+    if found is None or one.query is None:
+        raise _wrong(f"{one.where}.path", "the query needs a list on the path", value="/".join(one.steps))
+    rest, looked_at = one.steps[depth:], one.query_steps[depth:]
+    hits = [item for item in found if any(map(one.query, _values(item, looked_at)))]
+    if not hits:
+        raise _wrong(f"{one.where}.path", "no element passes the query", value="/".join(one.steps))
+    for hit in hits:
+        index = next(n for n, item in enumerate(found) if item is hit)
+        if rest:
+            inner = _Operation(one.op, rest, None, (), one.source, one.value, one.where)
+            _operate(hit, inner, frozenset())
+        elif one.op == "remove":
+            del found[index]
+        elif one.op == "replace":
+            found[index] = merge(hit, one.value) if isinstance(one.value, dict) else one.value
+        elif one.op == "add":
+            found[index] = merge(hit, one.value)
+        elif hit != one.value:
+            raise _failed(one)
+    return document
+
+
+def _first_list(document: Any, steps: tuple[str, ...]) -> tuple[list[Any] | None, int]:
+    """Return the first list on the path, and how many steps lead to it."""
+    found = document
+    for depth, step in enumerate(steps, 1):
+        found = found.get(step) if isinstance(found, dict) else None
+        if isinstance(found, list):
+            return found, depth
+    return None, 0
+
+
+def _values(item: Any, steps: tuple[str, ...]) -> Iterator[Any]:
+    if isinstance(item, list):
+        for inner in item:
+            yield from _values(inner, steps)
+    elif not steps:
+        yield item
+    elif isinstance(item, dict) and steps[0] in item:
+        yield from _values(item[steps[0]], steps[1:])
+
+
+def _holder(document: Document, steps: tuple[str, ...], where: str) -> Any:
+    return _read(document, steps[:-1], where)
+
+
+def _read(document: Any, steps: tuple[str, ...], where: str) -> Any:
+    found = document
+    for step in steps:
+        if isinstance(found, dict) and step in found:
+            found = found[step]
+        elif isinstance(found, list):
+            found = found[_index(step, len(found) - 1, where, steps)]
+        else:
+            raise _nothing(where, steps)
+    return found
+
+
+def _add(document: Document, steps: tuple[str, ...], value: Any, where: str) -> None:
+    holder = _holder(document, steps, where)
+    if isinstance(holder, dict):
+        holder[steps[-1]] = value
+    elif isinstance(holder, list):
+        place = len(holder) if steps[-1] == "-" else _index(steps[-1], len(holder), where, steps)
+        holder.insert(place, value)
+    else:
+        raise _nothing(where, steps)
+
+
+def _remove(document: Document, steps: tuple[str, ...], where: str) -> None:
+    if not steps:
+        raise _wrong(f"{where}.path", "the whole document cannot be removed")
+    holder = _holder(document, steps, where)
+    if isinstance(holder, list):
+        del holder[_index(steps[-1], len(holder) - 1, where, steps)]
+    elif isinstance(holder, dict) and steps[-1] in holder:
+        del holder[steps[-1]]
+    else:
+        raise _nothing(where, steps)
+
+
+def _index(step: str, last: int, where: str, steps: tuple[str, ...]) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,8}", step) or int(step) > last:
+        raise _nothing(where, steps)
+    return int(step)
+
+
+def _nothing(where: str, steps: tuple[str, ...]) -> Invalid:
+    return _wrong(f"{where}.path", "the path leads to nothing", value="/" + "/".join(steps))
+
+
+def _wrong(path: str, message: str, value: object = None) -> Invalid:
+    return Invalid(message, code="tmf.patch", field=path, value=value)
+
+
+def _failed(one: _Operation) -> Conflict:
+    return Conflict("a test of the patch failed", code="tmf.patch_test", field=f"{one.where}.path")

@@ -1,0 +1,159 @@
+"""Whether a document has the shape of its resource: one walk that also writes times the way they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Fill, Version
+from farwire.base.tmf.parts import part_of
+from farwire.base.tmf.resource import Document
+from farwire.kernel.errors import Invalid
+
+MAX_DEPTH: Final = 32
+MAX_EXPONENT: Final = 100
+MAX_DIGITS: Final = 100
+MAX_ITEMS: Final = 10_000
+"""Elements of one list."""
+_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float, Decimal),
+    "boolean": (bool,),
+    "object": (dict,),
+    "dateTime": (str,),
+    "date": (str,),
+}
+
+
+def wrong(path: str, message: str, *, fix: str | None = None, value: object = None) -> Invalid:
+    """Return the refusal (400) of the attribute at ``path``."""
+    return Invalid(message, code="tmf.shape", field=path, fix=fix, value=value)
+
+
+def checked(descriptor: Descriptor, document: Document, version: Version) -> Document:
+    """Return the stored shape ``document`` with its times in UTC. Raises ``Invalid`` (``tmf.shape``) naming the path.
+
+    An attribute that the resource does not have is kept only where the document says that it extends the resource: by
+    an ``@schemaLocation``, or an ``@type`` other than the resource's own.
+    """
+    _bounded(document, "$", 0)
+    for attribute in descriptor.of(version):
+        name = attribute.name_in(version)
+        if version in attribute.required and document.get(attribute.name) is None and _from_client(attribute):
+            raise wrong(f"$.{name}", f"{name} is missing", fix=f"give {name}")
+    out: Document = {}
+    for name, value in document.items():
+        known = descriptor.attributes.get(name)
+        if known is None and not extends(descriptor, document):
+            raise wrong(
+                f"$.{name}",
+                f"{descriptor.type} has no attribute {name}",
+                fix="leave it out, or name the extension by @type or @schemaLocation",
+            )
+        if value is None:
+            continue
+        out[name] = (
+            value if known is None else _value(descriptor, known, value, f"$.{known.name_in(version)}")
+        )
+    return out
+
+
+def extends(descriptor: Descriptor, document: Document) -> bool:
+    """Return whether the document says that it has more than the resource's own attributes."""
+    return bool(document.get("@schemaLocation")) or document.get("@type", descriptor.type) != descriptor.type
+
+
+def _from_client(attribute: Attribute) -> bool:
+    """Return whether only a client can give it: what the server fills is never missing."""
+    return attribute.fill is Fill.NONE and attribute.default is None
+
+
+def _value(descriptor: Descriptor, attribute: Attribute, value: Any, path: str) -> Any:
+    if not attribute.many:
+        return _one(descriptor, attribute, value, path)
+    if not isinstance(value, list):
+        raise wrong(path, "a list is expected here", fix="write [ … ]")
+    return [_one(descriptor, attribute, item, f"{path}[{n}]") for n, item in enumerate(value)]
+
+
+def _one(descriptor: Descriptor, attribute: Attribute, value: Any, path: str) -> Any:
+    kind = attribute.type
+    if kind == "any":
+        return value
+    if kind in PLAIN:
+        if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "boolean"):
+            raise wrong(path, f"expected {kind}, got {_name(value)}")
+        return _time(kind, value, path)
+    if not isinstance(value, dict):
+        raise wrong(path, f"expected an object ({kind}), got {_name(value)}")
+    part = part_of(descriptor, attribute)
+    if part is None or not part.own:
+        return value
+    inner = {one.name: one for one in part.own}
+    return {
+        name: _value(descriptor, inner[name], item, f"{path}.{name}")
+        if name in inner and item is not None
+        else item
+        for name, item in value.items()
+    }
+
+
+def _time(kind: str, value: Any, path: str) -> Any:
+    if kind == "dateTime":
+        found = instant_text(value)
+        if found is None:
+            raise wrong(path, "not a time", value=value, fix="write it as 2026-06-01T12:00:00Z")
+        return found
+    if kind == "date":
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            raise wrong(path, "not a date", value=value, fix="write it as 2026-06-01") from None
+    return value
+
+
+def instant_text(text: str) -> str | None:
+    """Return a time of RFC 3339 in UTC with milliseconds, so that texts compare as times do; None for what is none.
+
+    A text without a zone is taken as UTC: the examples of the documents have such.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return stored_time(at)
+
+
+def stored_time(at: datetime) -> str:
+    """Return ``at`` as times are stored."""
+    fine = "microseconds" if at.microsecond % 1000 else "milliseconds"
+    return at.astimezone(UTC).isoformat(timespec=fine).replace("+00:00", "Z")
+
+
+def _bounded(value: Any, path: str, depth: int) -> None:
+    """Refuse what PostgreSQL could not keep, or what would take more than its share of time."""
+    if depth > MAX_DEPTH:
+        raise wrong(path, "the document is nested too deeply")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _bounded(item, f"{path}.{name}", depth + 1)
+    elif isinstance(value, list):
+        if len(value) > MAX_ITEMS:
+            raise wrong(path, f"a list has at most {MAX_ITEMS} elements")
+        for number, item in enumerate(value):
+            _bounded(item, f"{path}[{number}]", depth + 1)
+    elif isinstance(value, Decimal):
+        exact = value.as_tuple()
+        if not value.is_finite() or abs(value.adjusted()) > MAX_EXPONENT or len(exact.digits) > MAX_DIGITS:
+            raise wrong(path, "the number is out of range")
+
+
+def _name(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = {bool: "boolean", int: "integer", str: "string", list: "list", dict: "object"}
+    return names.get(type(value), "number")
