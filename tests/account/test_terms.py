@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -97,7 +98,9 @@ def test_a_move_before_a_planned_purchase_order_keeps_both() -> None:
 
 CHANGES = st.lists(
     st.tuples(
-        st.sampled_from(["region", "purchase_order"]), st.sampled_from(["a", "b", "c"]), st.integers(-2, 20)
+        st.sampled_from(["region", "segment", "purchase_order"]),
+        st.sampled_from(["a", "b", "c"]),
+        st.integers(-2, 20),
     ),
     max_size=12,
 )
@@ -105,7 +108,7 @@ CHANGES = st.lists(
 
 @given(CHANGES)
 def test_the_dated_terms_answer_as_a_table_of_days_does(changes: Sequence[tuple[str, str, int]]) -> None:
-    table = {n: {"region": "", "purchase_order": ""} for n in range(22)}
+    table = {n: {"region": "", "segment": "", "purchase_order": ""} for n in range(22)}
     one = account()
     for field, value, start in changes:
         one = with_terms(one, TermsChange(**{field: value}), day(start))  # type: ignore[arg-type]
@@ -113,7 +116,7 @@ def test_the_dated_terms_answer_as_a_table_of_days_does(changes: Sequence[tuple[
             table[n][field] = value
     for n, row in table.items():
         held = one.as_of(day(n) + timedelta(hours=1))
-        assert (held.region, held.purchase_order) == (row["region"], row["purchase_order"])
+        assert {field: getattr(held, field) for field in row} == row
     ends = [former.valid_to for former in one.former]
     assert ends == sorted(set(ends))
 
@@ -165,7 +168,7 @@ async def test_what_may_change_changes_and_the_cycle_day_does_not(
 ) -> None:
     entity, anna = await company(db, clock, tenant_id), await customer(db, tenant_id)
     (one,) = await opened(db, tenant_id, account(anna, entity))
-    wanted = AccountChange(language="en-DE", segment="business", delivery=Delivery.PORTAL)
+    wanted = AccountChange(language="en-DE", delivery=Delivery.PORTAL)
     async with db.transaction(tenant_id) as tx:
         first = await service.change_account(
             tx, account_id=one.id, change=wanted, now=NOW, expected_version=1
@@ -174,9 +177,7 @@ async def test_what_may_change_changes_and_the_cycle_day_does_not(
         assert await service.change_cycle(tx, account_id=one.id, cycle_day=1) == first
         with pytest.raises(Conflict) as raised:
             await service.change_cycle(tx, account_id=one.id, cycle_day=15)
-    assert (first.language, first.segment, first.delivery, first.version) == (
-        "en-DE", "business", Delivery.PORTAL, 2,
-    )  # fmt: skip
+    assert (first.language, first.delivery, first.version) == ("en-DE", Delivery.PORTAL, 2)
     assert again == first
     assert raised.value.code == "account.cycle_fixed"
     with pytest.raises(Conflict) as raised:
@@ -226,7 +227,7 @@ async def test_accounts_stand_in_a_tree_and_close_from_below(
         ]
         assert await service.close_account(tx, account_id=top.id, at=day(9), now=NOW) == closed[1]
         with pytest.raises(Conflict) as raised:
-            await service.change_account(tx, account_id=top.id, change=AccountChange(segment="x"), now=NOW)
+            await service.change_account(tx, account_id=top.id, change=AccountChange(language="x"), now=NOW)
         assert raised.value.code == "account.closed"
     assert [(one.state, one.closed_at) for one in closed] == [(AccountState.CLOSED, day(1))] * 2
 
@@ -300,3 +301,22 @@ async def test_an_address_at_which_no_letter_arrives_is_refused(
                 tx, party_id=anna.id, address=Address("DE", {"city": "Kiel"}), valid_from=NOW, now=NOW
             )
     assert raised.value.code.startswith("country.address_field")
+
+
+async def test_what_was_written_before_segments_had_a_time_keeps_the_segment(
+    db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    entity, anna = await company(db, clock, tenant_id), await customer(db, tenant_id)
+    (one,) = await opened(db, tenant_id, account(anna, entity, segment="business"))
+    terms = '{"region": "DE-HH", "tax_class": "standard", "purchase_order": "%s"}'
+    ends = day(1).isoformat(), day(2).isoformat()
+    held = ", ".join(f'{{"terms": {terms % end}, "valid_to": "{end}"}}' for end in ends)
+    update = files("farwire.account").joinpath("migrations/0004_segment.sql").read_text().partition(";")[0]
+    async with db.transaction(tenant_id) as tx:
+        await tx.execute(
+            "UPDATE account.account SET former = $2::jsonb WHERE tenant_id = $1", tenant_id, f"[{held}]"
+        )
+        await tx.execute(update)
+        found = await service.account_with_id(tx, one.id)
+    assert [found.terms_at(day(n)).segment for n in (0, 1, 2)] == ["business"] * 3
+    assert [former.terms.purchase_order for former in found.former] == list(ends)

@@ -46,12 +46,12 @@ def terms_facts(account: BillingAccount, now: datetime) -> dict[str, object]:
     held = account.as_of(now)
     return {
         "region": held.region,
-        "segment": account.segment,
+        "segment": held.segment,
         "delivery": account.delivery,
         "purchase_order": held.purchase_order,
         "former": [
             f"until {one.valid_to.isoformat()}: {one.terms.region or '-'}, {one.terms.tax_class}, "
-            f"{one.terms.purchase_order or '-'}"
+            f"{one.terms.purchase_order or '-'}{', ' + one.terms.segment if one.terms.segment else ''}"
             for one in account.former
         ],
         "version": account.version,
@@ -141,11 +141,13 @@ def change_account(
     tenant: TenantOption,
     number: NumberArgument,
     language: Annotated[str | None, typer.Option("--language")] = None,
-    segment: Annotated[str | None, typer.Option("--segment")] = None,
+    segment: Annotated[str | None, typer.Option("--segment", help="May be planned.")] = None,
     delivery: Annotated[Delivery | None, typer.Option("--delivery", help="How bills travel.")] = None,
     purchase_order: Annotated[str | None, typer.Option("--purchase-order", help="May be planned.")] = None,
     tax_class: Annotated[TaxClass | None, typer.Option("--tax-class")] = None,
-    start: Annotated[str, typer.Option("--from", help="When purchase order or tax class change; now.")] = "",
+    start: Annotated[
+        str, typer.Option("--from", help="When segment, purchase order or tax class change; now.")
+    ] = "",
     parent: Annotated[str | None, typer.Option("--parent", help="The account above; - for none.")] = None,
     cycle_day: Annotated[int | None, typer.Option("--cycle-day", min=1, max=31, hidden=True)] = None,
     version: Annotated[int | None, typer.Option("--version", min=1, help="Refuse if it has another.")] = None,
@@ -163,16 +165,17 @@ def change_account(
             account = await service.change_account(
                 tx,
                 account_id=account.id,
-                change=AccountChange(language, segment, delivery),
+                change=AccountChange(language, delivery),
                 now=now,
                 expected_version=version,
                 actor=who,
             )
-            if purchase_order is not None or tax_class is not None:
+            terms = TermsChange(tax_class=tax_class, purchase_order=purchase_order, segment=segment)
+            if terms != TermsChange():
                 account = await service.change_terms(
                     tx,
                     account_id=account.id,
-                    change=TermsChange(tax_class=tax_class, purchase_order=purchase_order),
+                    change=terms,
                     valid_from=_moment(start, account.zone, now, "from"),
                     now=now,
                     actor=who,

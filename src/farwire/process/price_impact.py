@@ -38,7 +38,8 @@ from farwire.rating.model import (
     routed,
 )
 from farwire.rating.model.overrides import UsageOverride
-from farwire.rating.model.recurring import ever_serves, parts, planned
+from farwire.rating.model.recurring import parts, planned
+from farwire.rating.model.spans import ever_serves
 from farwire.usage.model.history import RatedUsage
 from farwire.usage.service.history import rated_history
 
@@ -347,7 +348,7 @@ class _Batch:
                 continue
             for price in plan.recurring:
                 if ever_serves(price, span):
-                    stretch = stretches(product, price, span, to, cycle.tz)
+                    stretch = stretches(product, plan, price, span, to, cycle.tz)
                     found = parts(plan, price, span, stretch, cycle, since)
                     total += sum(planned(part, 1, cycle).nano for part in found)
         return total
@@ -378,6 +379,7 @@ class _Batch:
 
 
 def _chargeable(usage: RatedUsage, account: BillingAccount) -> Chargeable:
+    held = account.terms_at(usage.started_at)
     return Chargeable(
         kind=usage.kind,
         started_at=usage.started_at,
@@ -386,8 +388,8 @@ def _chargeable(usage: RatedUsage, account: BillingAccount) -> Chargeable:
         direction=usage.direction,
         visited_network=usage.visited_network,
         rating_group=usage.rating_group,
-        region=account.terms_at(usage.started_at).region,
-        segment=account.segment,
+        region=held.region,
+        segment=held.segment,
         external_charge_nano=usage.external_charge_nano,
         external_currency=usage.external_currency,
     )

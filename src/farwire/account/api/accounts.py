@@ -54,8 +54,7 @@ async def open_account(call: Call[Nothing, Nothing, AccountCreate]) -> Reply:
         entity = await tenants.legal_entity(tx, call.body.entity_id())
         wanted = call.body.to_model(entity, call.now())
         account = await service.open_account(tx, account=wanted, now=call.now(), actor=call.principal.actor)
-    document = account_document(account)
-    return Reply(document, headers={"location": document.href})
+    return Reply(account_document(account))
 
 
 async def get_account(call: Call[ById, Nothing, None]) -> Reply:
@@ -65,7 +64,7 @@ async def get_account(call: Call[ById, Nothing, None]) -> Reply:
 
 
 async def change_account(call: Call[ById, Nothing, AccountUpdate]) -> Reply:
-    """Change language, segment or delivery."""
+    """Change language or delivery."""
     async with call.transaction() as tx:
         account = await service.change_account(
             tx,
@@ -79,7 +78,7 @@ async def change_account(call: Call[ById, Nothing, AccountUpdate]) -> Reply:
 
 
 async def change_terms(call: Call[ById, Nothing, TermsUpdate]) -> Reply:
-    """Change tax class or purchase order from a time on."""
+    """Change tax class, purchase order or segment from a time on."""
     start, now = call.body.valid_from, call.now()
     async with call.transaction() as tx:
         account = await service.change_terms(

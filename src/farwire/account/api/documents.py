@@ -40,12 +40,16 @@ class TermsDocument(msgspec.Struct, frozen=True, rename="camel"):
     tax_class: TaxClass
     purchase_order: str
     valid_to: str
+    segment: str = ""
 
 
 class AccountDocument(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="Account"
 ):
-    """A billing account. ``region``, ``taxClass`` and ``purchaseOrder`` are the last ones; ``former`` held before."""
+    """A billing account. ``region``, ``segment``, ``taxClass`` and ``purchaseOrder`` are the last ones.
+
+    ``former`` held before.
+    """
 
     id: str
     href: str
@@ -116,12 +120,11 @@ class AccountUpdate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
     version: Version | None = None
     language: Word | None = None
-    segment: Word | None = None
     delivery: Delivery | None = None
 
     def to_model(self) -> AccountChange:
         """Return the change."""
-        return AccountChange(self.language, self.segment, self.delivery)
+        return AccountChange(self.language, self.delivery)
 
 
 class TermsUpdate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -130,11 +133,12 @@ class TermsUpdate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     version: Version | None = None
     tax_class: TaxClass | None = None
     purchase_order: Word | None = None
+    segment: Word | None = None
     valid_from: Time | None = None
 
     def to_model(self) -> TermsChange:
         """Return the change."""
-        return TermsChange(tax_class=self.tax_class, purchase_order=self.purchase_order)
+        return TermsChange(tax_class=self.tax_class, purchase_order=self.purchase_order, segment=self.segment)
 
 
 class RouteDocument(
@@ -225,7 +229,11 @@ def account_document(account: BillingAccount) -> AccountDocument:
         closed_at=None if account.closed_at is None else timestamp(account.closed_at),
         former=[
             TermsDocument(
-                one.terms.region, one.terms.tax_class, one.terms.purchase_order, timestamp(one.valid_to)
+                one.terms.region,
+                one.terms.tax_class,
+                one.terms.purchase_order,
+                timestamp(one.valid_to),
+                one.terms.segment,
             )
             for one in account.former
         ],

@@ -49,6 +49,7 @@ class AccountTerms:
     region: str
     tax_class: TaxClass
     purchase_order: str
+    segment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class BillingAccount:
     """Who pays, how and when. ``zone`` is the IANA zone in which the cycle's days begin.
 
     Prices may differ by ``region`` (ISO 3166-2, of the party's address) and by ``segment``, a name of the operator's
-    own such as "business". ``region``, ``tax_class`` and ``purchase_order`` (the customer's own number, which its bills
-    carry) change over time: they are the last ones, ``as_of`` gives those of a time.
+    own such as "business". ``region``, ``segment``, ``tax_class`` and ``purchase_order`` (the customer's own number,
+    which its bills carry) change over time: they are the last ones, ``as_of`` gives those of a time.
     """
 
     id: AccountId
@@ -96,24 +97,15 @@ class BillingAccount:
     @property
     def terms(self) -> AccountTerms:
         """Return the last terms."""
-        return AccountTerms(self.region, self.tax_class, self.purchase_order)
+        return AccountTerms(self.region, self.tax_class, self.purchase_order, self.segment)
 
     def terms_at(self, at: datetime) -> AccountTerms:
         """Return the terms that held at ``at``."""
         return next((one.terms for one in self.former if at < one.valid_to), self.terms)
 
     def as_of(self, at: datetime) -> BillingAccount:
-        """Return the account with the region, tax class and purchase order that held at ``at``."""
-        if not self.former:
-            return self
-        held = self.terms_at(at)
-        return replace(
-            self,
-            region=held.region,
-            tax_class=held.tax_class,
-            purchase_order=held.purchase_order,
-            former=(),
-        )
+        """Return the account with the terms that held at ``at``."""
+        return replace(_under(self, self.terms_at(at)), former=()) if self.former else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +115,7 @@ class TermsChange:
     region: str | None = None
     tax_class: TaxClass | None = None
     purchase_order: str | None = None
+    segment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +123,6 @@ class AccountChange:
     """What an update changes at once; None leaves it. Currency, legal entity and cycle are not among it."""
 
     language: str | None = None
-    segment: str | None = None
     delivery: Delivery | None = None
 
 
@@ -139,6 +131,17 @@ def _with(terms: AccountTerms, change: TermsChange) -> AccountTerms:
         terms.region if change.region is None else change.region,
         terms.tax_class if change.tax_class is None else change.tax_class,
         terms.purchase_order if change.purchase_order is None else change.purchase_order,
+        terms.segment if change.segment is None else change.segment,
+    )
+
+
+def _under(account: BillingAccount, terms: AccountTerms) -> BillingAccount:
+    return replace(
+        account,
+        region=terms.region,
+        tax_class=terms.tax_class,
+        purchase_order=terms.purchase_order,
+        segment=terms.segment,
     )
 
 
@@ -167,14 +170,7 @@ def with_terms(account: BillingAccount, change: TermsChange, valid_from: datetim
     for (terms, end), (following, _) in pairwise(spans):
         if end is not None and terms != following:
             former.append(FormerTerms(terms, end))
-    last = spans[-1][0]
-    after = replace(
-        account,
-        region=last.region,
-        tax_class=last.tax_class,
-        purchase_order=last.purchase_order,
-        former=tuple(former),
-    )
+    after = replace(_under(account, spans[-1][0]), former=tuple(former))
     return account if after == account else replace(after, version=account.version + 1)
 
 
@@ -184,9 +180,7 @@ def changed(account: BillingAccount, change: AccountChange) -> BillingAccount:
     Raises ``Conflict`` (``account.closed``), ``Invalid`` (``account.text``).
     """
     check_open(account)
-    wanted = {
-        name: v for name in ("language", "segment", "delivery") if (v := getattr(change, name)) is not None
-    }
+    wanted = {name: v for name in ("language", "delivery") if (v := getattr(change, name)) is not None}
     after = check_account(replace(account, **wanted))
     return account if after == account else replace(after, version=account.version + 1)
 

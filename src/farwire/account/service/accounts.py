@@ -218,7 +218,7 @@ async def change_account(
     expected_version: int | None = None,
     actor: Actor = SYSTEM,
 ) -> BillingAccount:
-    """Change language, segment or delivery at once and return the account; the same again changes nothing.
+    """Change language or delivery at once and return the account; the same again changes nothing.
 
     Raises ``NotFound`` (``account.unknown``), ``Conflict`` (``account.version_differs``, ``account.closed``),
     ``Invalid`` (``account.text``).
@@ -246,10 +246,10 @@ async def change_terms(
     expected_version: int | None = None,
     actor: Actor = SYSTEM,
 ) -> BillingAccount:
-    """Change region, tax class or purchase order from ``valid_from`` on and return the account.
+    """Change region, segment, tax class or purchase order from ``valid_from`` on and return the account.
 
-    The purchase order may be planned; region and tax class are facts and not in the future. Issued bills stay as they
-    are. Raises ``NotFound`` (``account.unknown``), ``Conflict`` (``account.version_differs``, ``account.closed``),
+    Segment and purchase order may be planned; region and tax class are facts and not in the future. Issued bills stay.
+    Raises ``NotFound`` (``account.unknown``), ``Conflict`` (``account.version_differs``, ``account.closed``),
     ``Invalid`` (``account.terms_in_future``, ``account.vat_id_missing``, ``account.text``).
     """
     before = await _load(tx, account_id, expected_version)

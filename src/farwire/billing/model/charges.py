@@ -28,13 +28,12 @@ from farwire.kernel.time import BillCycle, Period, local_date, local_midnight
 from farwire.rating.model.recurring import (
     Part,
     PlannedCharge,
-    ProductSpan,
     difference,
-    ever_serves,
     parts,
     planned,
     target_day,
 )
+from farwire.rating.model.spans import ProductSpan, ever_serves
 from farwire.rating.model.terms import Stretch, read_terms, terms_text
 from farwire.usage.model import RatedTotal
 
@@ -115,7 +114,7 @@ def charges_of(
     ]
     owed = _once_difference(then.once, once)
     items += [_once_item(product, one, one.charge(cycle, sign), for_account) for one, sign in owed]
-    rows = (*(row for one in due for row in one.rows(cycle.tz)), *once, *then.kept)
+    rows = (*(row for one in due for row in one.rows(cycle.tz)), *once)
     if true and all(row in once for row in then.once):
         return ProductCharges(tuple(items), tuple(row for row in rows if row not in charged))
     return ProductCharges(tuple(items), rows, replaced=True)
@@ -137,7 +136,7 @@ def _due(
         for price in plan.recurring:
             if ever_serves(price, span):
                 to = target_day(price, span, cycle, bill_period)
-                days = stretches(product, price, span, to, cycle.tz, shares)
+                days = stretches(product, plan, price, span, to, cycle.tz, shares)
                 if days:
                     found.append(_Due(span, plan, price, days))
     return found
@@ -156,7 +155,6 @@ class _Then:
         self._tz = tz
         self.recurring: dict[tuple[datetime, str], list[ChargedStretch]] = defaultdict(list)
         self.once: dict[ChargedStretch, Once] = {}
-        self.kept: list[ChargedStretch] = []
         self._found: dict[tuple[datetime, str], tuple[ProductSpan, PricePlan, Recurring]] = {}
         by_start = {span.start: span for span in spans}
         for row in charged:
@@ -166,13 +164,9 @@ class _Then:
             price = plan.price(row.price_id)
             if once is not None:
                 self.once[once.row] = once
-            elif isinstance(price, Recurring):
-                # A price that is not for customers like this one any more stays charged as it was.
-                if not ever_serves(price, span):
-                    self.kept.append(row)
-                elif local_date(row.charged_to, tz) > self._first(row):
-                    self.recurring[row.plan_from, row.price_id].append(row)
-                    self._found[row.plan_from, row.price_id] = (span, plan, price)
+            elif isinstance(price, Recurring) and local_date(row.charged_to, tz) > self._first(row):
+                self.recurring[row.plan_from, row.price_id].append(row)
+                self._found[row.plan_from, row.price_id] = (span, plan, price)
 
     def _first(self, row: ChargedStretch) -> date:
         return local_date(row.plan_from, self._tz) + timedelta(days=row.from_day)
@@ -219,7 +213,7 @@ def _span_of(product: Product, row: ChargedStretch, by_start: Mapping[datetime, 
         version = (before or product.plans)[-1].plan_version_id
     like = next(iter(by_start.values()))
     earlier = None if row.plan_from == product.started_at else product.started_at
-    return ProductSpan(row.plan_from, None, like.region, like.segment, earlier, version, like.former_regions)
+    return ProductSpan(row.plan_from, None, like.region, like.segment, earlier, version, like.former)
 
 
 def _once_difference(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -17,8 +17,9 @@ from farwire.inventory.model import Commitment, EndReason, Product
 from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.money import nano_to_decimal
 from farwire.kernel.time import BillCycle, Period, local_date
-from farwire.rating.model.recurring import PlannedCharge, ProductSpan, one_off_charge, parts, planned, serves
-from farwire.rating.model.terms import Stretch, Terms, read_terms, terms_text
+from farwire.rating.model.recurring import PlannedCharge, one_off_charge, parts, planned
+from farwire.rating.model.spans import ProductSpan, market_discounts, serves
+from farwire.rating.model.terms import PLAIN, Stretch, Terms, read_terms, terms_text
 
 EARLY_TERMINATION: Final = "early_termination"
 _FEE: Final = OneOff(EARLY_TERMINATION, Decimal(0), "Early-termination fee", on=Trigger.CEASE)
@@ -100,9 +101,9 @@ def _of_plan(
     plan = plans[_version(span)]
     for price in plan.one_off:
         if price.on is trigger and serves(price, span, at):
-            terms = terms_on(
-                product, price.id, ChargeKind.ONE_OFF, local_date(at, cycle.tz), cycle.tz, shares
-            )
+            day = local_date(at, cycle.tz)
+            held = market_discounts(plan, price.id, span, at)
+            terms = terms_on(product, price.id, ChargeKind.ONE_OFF, day, cycle.tz, shares, held)
             if not terms.pays_nothing:
                 yield Once(span, plan, price, at, terms)
 
@@ -141,8 +142,12 @@ def _recurring_until(
     for price in plan.recurring:
         if serves(price, span, product.ended_at):
             days = tuple(
-                Stretch(one.first, one.after_last, Terms(one.terms.price, one.terms.percent, by_days=True))
-                for one in stretches(product, price, span, to, tz)
+                Stretch(
+                    one.first,
+                    one.after_last,
+                    replace(one.terms, recurring_percent=PLAIN.recurring_percent, by_days=True),
+                )
+                for one in stretches(product, plan, price, span, to, tz)
             )
             found = parts(plan, price, span, days, cycle, since)
             total += sum(planned(part, 1, cycle).nano for part in found)

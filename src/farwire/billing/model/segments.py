@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -11,29 +11,29 @@ from zoneinfo import ZoneInfo
 
 from farwire.account.model import BillingAccount, ChargeKind
 from farwire.billing.model.routes import UNSHARED, Shares, route_days
-from farwire.catalog.model import Recurring
+from farwire.catalog.model import PricePlan, Recurring
 from farwire.inventory.model import EndReason, PlanChange, PriceOverride, Product, Suspension
 from farwire.kernel.time import local_date, local_midnight
-from farwire.rating.model.recurring import ProductSpan, serves
+from farwire.rating.model.spans import ProductSpan, market_discounts, serves
 from farwire.rating.model.terms import PLAIN, Stretch, Terms
 
 _BY_DAYS: Final = Terms(by_days=True)
 _NOTHING: Final = Terms(shares=(1, 0), own=1)
-"""Of a price that is for customers elsewhere."""
+"""Of a price that is for customers elsewhere, or for others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Where and what a customer is, as far as prices differ by it; its former regions with when they ended."""
+    """Where and what a customer is, as far as prices differ by it; what it was before, with when that ended."""
 
     region: str = ""
     segment: str = ""
-    former_regions: tuple[tuple[datetime, str], ...] = ()
+    former: tuple[tuple[datetime, str, str], ...] = ()
 
     @classmethod
     def of(cls, account: BillingAccount) -> Market:
         """Return the market of an account over time."""
-        former = tuple((one.valid_to, one.terms.region) for one in account.former)
+        former = tuple((one.valid_to, one.terms.region, one.terms.segment) for one in account.former)
         return cls(account.region, account.segment, former)
 
 
@@ -62,34 +62,39 @@ def plan_spans(product: Product, customer: Market) -> tuple[ProductSpan, ...]:
         end = min(ends, default=None)
         version = change.plan_version_id
         found.append(
-            ProductSpan(
-                start, end, customer.region, customer.segment, earlier, version, customer.former_regions
-            )
+            ProductSpan(start, end, customer.region, customer.segment, earlier, version, customer.former)
         )
     return tuple(found)
 
 
 def stretches(
     product: Product,
+    plan: PricePlan,
     price: Recurring,
     span: ProductSpan,
     to: date,
     tz: ZoneInfo,
     shares: Shares = UNSHARED,
 ) -> tuple[Stretch, ...]:
-    """Return the days of ``span`` before ``to`` by the terms of a recurring price; neighbours differ."""
+    """Return the days of ``span`` before ``to`` by the terms of a recurring price of ``plan``; neighbours differ."""
     first = local_date(span.start, tz)
     if to <= first:
         return ()
-    regional = bool(price.regions and span.former_regions)
-    if shares.whole and not (product.suspensions or product.overrides or regional):
-        return (Stretch(first, to, _BY_DAYS if withdrawn(product) else PLAIN),)
-    dated = (*_cuts(product, tz, shares), *(local_date(at, tz) for at, _ in span.former_regions))
+    by_market = price.regions or price.segments or any(one.regions or one.segments for one in plan.discounts)
+    moving = bool(by_market and span.former)
+    if shares.whole and not (product.suspensions or product.overrides or moving):
+        held = market_discounts(plan, price.id, span, span.start) if by_market else None
+        whole = _BY_DAYS if withdrawn(product) else PLAIN
+        return (Stretch(first, to, whole if held is None else replace(whole, discounts=held)),)
+    dated = (*_cuts(product, tz, shares), *(local_date(at, tz) for at, _, _ in span.former))
     cuts = {first, to, *(day for day in dated if first < day < to)}
     found: list[Stretch] = []
     for day, following in pairwise(sorted(cuts)):
-        here = not regional or serves(price, span, local_midnight(following, tz) - timedelta.resolution)
-        terms = terms_on(product, price.id, ChargeKind.RECURRING, day, tz, shares) if here else _NOTHING
+        last = local_midnight(following, tz) - timedelta.resolution
+        terms = _NOTHING
+        if not moving or serves(price, span, last):
+            held = market_discounts(plan, price.id, span, last)
+            terms = terms_on(product, price.id, ChargeKind.RECURRING, day, tz, shares, held)
         if found and found[-1].terms == terms:
             found[-1] = Stretch(found[-1].first, following, found[-1].terms)
         else:
@@ -98,9 +103,18 @@ def stretches(
 
 
 def terms_on(
-    product: Product, price_id: str, kind: ChargeKind, day: date, tz: ZoneInfo, shares: Shares
+    product: Product,
+    price_id: str,
+    kind: ChargeKind,
+    day: date,
+    tz: ZoneInfo,
+    shares: Shares,
+    discounts: tuple[str, ...] | None = None,
 ) -> Terms:
-    """Return the terms of a price on a local day: those that hold when the day ends, as a change day is of the new."""
+    """Return the terms of a price on a local day: those that hold when the day ends, as a change day is of the new.
+
+    ``discounts`` are those by region or segment that are for the customer then (``market_discounts``).
+    """
     override = _override_on(product.overrides, price_id, day, tz)
     percent = _recurring_percent_on(product.suspensions, day, tz) if kind is ChargeKind.RECURRING else 100
     weights, own = ((), 0) if shares.whole else shares.on(day, kind, tz)
@@ -111,6 +125,7 @@ def terms_on(
         by_days=kind is ChargeKind.RECURRING and withdrawn(product),
         shares=weights,
         own=own,
+        discounts=discounts,
         because="" if override is None else override.name,
     )
     return PLAIN if terms == PLAIN else terms

@@ -19,12 +19,12 @@ from farwire.rating.model.overrides import UsageOverride
 from farwire.rating.model.portability import Portability, PortedNumber, routed
 from farwire.rating.model.recurring import (
     PlannedCharge,
-    ProductSpan,
     one_off_charges,
     recurring_charged_to,
     recurring_charges,
 )
 from farwire.rating.model.recurring_explanation import RecurringExplanation, verify_recurring
+from farwire.rating.model.spans import ProductSpan
 from farwire.rating.model.tariff import CounterSpec, Tariff
 from farwire.rating.model.words import explain_in_words
 

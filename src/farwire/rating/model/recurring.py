@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from farwire.catalog.model import Discount, Every, FirstPeriod, OneOff, PricePlan, Prorate, Recurring, Trigger
+from farwire.catalog.model import Every, FirstPeriod, OneOff, PricePlan, Prorate, Recurring, Trigger
 from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.money import Nano, currency, nano
 from farwire.kernel.time import BillCycle, Period, add_months, local_date, local_midnight
@@ -21,31 +21,11 @@ from farwire.rating.model.compile import ratio
 from farwire.rating.model.explanation import Factor
 from farwire.rating.model.overrides import OVERRIDE
 from farwire.rating.model.recurring_explanation import RecurringExplanation, total_of
+from farwire.rating.model.spans import ProductSpan, discounted, serves
 from farwire.rating.model.terms import PLAIN, Stretch, Terms, share_of
 
 NOTHING_CHARGED: Final[Mapping[str, datetime]] = {}
 SUSPENSION: Final = "suspension"
-
-
-@dataclass(frozen=True, slots=True)
-class ProductSpan:
-    """The life of a product on one plan: from ``start``, to ``end`` where it has one.
-
-    ``product_start`` is when the product itself began, where that was on an earlier plan. ``former_regions`` are those
-    before ``region``, each with the time until which it held, oldest first.
-    """
-
-    start: datetime
-    end: datetime | None = None
-    region: str = ""
-    segment: str = ""
-    product_start: datetime | None = None
-    plan_version_id: PlanVersionId | None = None
-    former_regions: tuple[tuple[datetime, str], ...] = ()
-
-    def region_at(self, at: datetime) -> str:
-        """Return the customer's region at ``at``."""
-        return next((region for valid_to, region in self.former_regions if at < valid_to), self.region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +133,6 @@ def one_off_charge(
     return _planned(plan, price, days, cycle, (0, 0), sign, factors, terms, price.on.value)
 
 
-def serves(price: Recurring | OneOff, span: ProductSpan, at: datetime | None = None) -> bool:
-    """Return whether ``price`` is for customers like that of ``span``, now or ``at`` a time."""
-    region = span.region if at is None else span.region_at(at)
-    return (not price.regions or region in price.regions) and (
-        not price.segments or span.segment in price.segments
-    )
-
-
-def ever_serves(price: Recurring | OneOff, span: ProductSpan) -> bool:
-    """Return whether ``price`` is or was for customers like that of ``span``."""
-    times = (None, *(valid_to - timedelta.resolution for valid_to, _ in span.former_regions))
-    return any(serves(price, span, at) for at in times)
-
-
 def target_day(price: Recurring, span: ProductSpan, cycle: BillCycle, bill_period: Period) -> date:
     """Return the local day up to which the bill for ``bill_period`` charges ``price``."""
     tz = cycle.tz
@@ -210,7 +176,7 @@ def parts(
         begun = start > whole[0]
         if begun and rule is FirstPeriod.FREE:
             continue
-        # Discounts are those of the period's own start, so that what is given back was charged alike.
+        # Discounts for a time are those of the period's own start, so that what is given back was charged alike.
         at = local_midnight(start, cycle.tz)
         terms = _terms_on(stretches, start)
         if not terms.by_days and (price.prorate is Prorate.NONE or (begun and rule is FirstPeriod.FULL)):
@@ -308,12 +274,18 @@ def _boundary(price: Recurring, first_day: date, number: int) -> date:
 
 
 def _factors(
-    plan: PricePlan, price_id: str, span: ProductSpan, at: datetime, day: date, cycle: BillCycle, terms: Terms
+    plan: PricePlan,
+    price_id: str,
+    span: ProductSpan,
+    at: datetime,
+    day: date,
+    cycle: BillCycle,
+    terms: Terms,
 ) -> tuple[Factor, ...]:
     found = tuple(
         Factor(discount.id, *ratio(100 - discount.percent))
         for discount in plan.discounts
-        if price_id in discount.prices and _discounted(discount, span, at, day, cycle)
+        if price_id in discount.prices and discounted(discount, span, at, day, cycle, terms.discounts)
     )
     if terms is PLAIN:
         return found
@@ -322,17 +294,6 @@ def _factors(
     if terms.recurring_percent != PLAIN.recurring_percent:
         found = (*found, Factor(SUSPENSION, terms.recurring_percent, 100))
     return found
-
-
-def _discounted(discount: Discount, span: ProductSpan, at: datetime, day: date, cycle: BillCycle) -> bool:
-    first_day = local_date(span.product_start or span.start, cycle.tz)
-    return (
-        (not discount.regions or span.region_at(at) in discount.regions)
-        and (not discount.segments or span.segment in discount.segments)
-        and (discount.valid_from is None or discount.valid_from <= at)
-        and (discount.valid_to is None or at < discount.valid_to)
-        and (not discount.months or day < add_months(first_day, discount.months, first_day.day))
-    )
 
 
 _nano = lru_cache(maxsize=4096)(nano)

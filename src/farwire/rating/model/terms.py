@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
+from urllib.parse import quote, unquote
 
 from farwire.kernel.errors import check
 from farwire.kernel.money import Currency, round_half_up, split
@@ -19,6 +20,8 @@ class Terms:
     ``price`` replaces the plan's price, ``percent`` multiplies it (at most one of them is there);
     ``recurring_percent`` is what a suspension leaves of it. ``by_days`` charges parts of periods by days where the plan
     would charge them whole. ``shares`` are the weights of all payers and ``own`` is whose share this is.
+    ``discounts`` are the ids of those discounts by region or segment that are for this customer; None where the price
+    has none such, or it was not noted: then those of the customer as known today.
     """
 
     price: Decimal | None = None
@@ -27,6 +30,7 @@ class Terms:
     by_days: bool = False
     shares: tuple[int, ...] = ()
     own: int = 0
+    discounts: tuple[str, ...] | None = None
     because: str = field(default="", compare=False)
 
     @property
@@ -62,6 +66,8 @@ def terms_text(terms: Terms) -> str:
         words.append("by_days")
     if terms.shares:
         words.append(f"share={terms.own}:{','.join(map(str, terms.shares))}")
+    if terms.discounts is not None:
+        words.append(f"discounts={','.join(quote(one) for one in terms.discounts)}")
     return " ".join(words)
 
 
@@ -77,7 +83,12 @@ def read_terms(text: str) -> Terms:
         by_days="by_days" in known,
         shares=tuple(int(weight) for weight in weights.split(",")) if weights else (),
         own=int(own or 0),
+        discounts=_ids(known["discounts"]) if "discounts" in known else None,
     )
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(unquote(one) for one in text.split(",")) if text else ()
 
 
 def share_of(total_nano: int, shares: tuple[int, ...], own: int, unit: Currency) -> int:

@@ -351,6 +351,8 @@ async def _tariff(
 
 
 def _chargeable(item: Guided, terms: _Terms) -> Chargeable:
+    # Rated late or not: region and segment are those of the account when it was used.
+    held = terms.account.terms_at(item.started_at)
     return Chargeable(
         kind=item.kind,
         started_at=item.started_at,
@@ -359,9 +361,8 @@ def _chargeable(item: Guided, terms: _Terms) -> Chargeable:
         direction=item.direction,
         visited_network=item.visited_network,
         rating_group=item.rating_group,
-        # Rated late or not: the region is that of the account when it was used.
-        region=terms.account.terms_at(item.started_at).region,
-        segment=terms.account.segment,
+        region=held.region,
+        segment=held.segment,
         external_charge_nano=item.external_charge_nano,
         external_currency=item.external_currency,
     )
