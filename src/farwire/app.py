@@ -223,8 +223,11 @@ async def deliver_events(*, db: Database, relay_db: Database, clock: Clock) -> i
     return await deliver_pending(relay_db=relay_db, clock=clock, subscribers=found)
 
 
-def build_cli() -> typer.Typer:
-    """Return the command line with all topics."""
+def build_cli(only: str = "") -> typer.Typer:
+    """Return the command line: with the command or topic ``only`` where there is one of that name, else with all.
+
+    A command then loads what it needs itself, and not the whole platform.
+    """
     cli = typer.Typer(
         name="farwire",
         help=HELP,
@@ -242,10 +245,13 @@ def build_cli() -> typer.Typer:
     ) -> None:
         """Read options that stand before the command."""
 
+    known = only in _TOPICS or only in {name for name, _, _ in _COMMANDS}
     for name, module, function in _COMMANDS:
-        cli.command(name)(getattr(import_module(module), function))
+        if name == only or not known:
+            cli.command(name)(getattr(import_module(module), function))
     for topic in _TOPICS:
-        cli.add_typer(import_module(f"farwire.cli.{topic}").app, name=topic)
+        if topic == only or not known:
+            cli.add_typer(import_module(f"farwire.cli.{topic}").app, name=topic)
     return cli
 
 
@@ -293,4 +299,4 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal that knows no "€" shows "?"; it does not end the command.
             stream.reconfigure(errors="replace")
-    build_cli()()
+    build_cli(sys.argv[1] if len(sys.argv) > 1 else "")()

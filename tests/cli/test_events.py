@@ -61,7 +61,7 @@ def test_a_command_logs_to_standard_error_without_personal_data() -> None:
     log = "get_logger('x').warning('seen', note='+49 151 23456789')"
     code = (
         "from farwire import app; from farwire.base.telemetry import get_logger;"
-        f"app.build_cli = lambda: lambda: {log}; app.main()"
+        f"app.build_cli = lambda only: lambda: {log}; app.main()"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == ""
