@@ -25,7 +25,7 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 
 setup: $(VENV)/.dev ## Make the virtual environment from the lock files
 
-demo: $(VENV)/.run ## Play the main job: records to a bill, checked line by line
+demo: $(VENV)/.run ## Play the main job: from an offer to a paid bill, checked line by line
 	$(BIN)/farwire demo --out out
 
 check: $(VENV)/.dev ## Lint, types, import contracts, architecture tests
