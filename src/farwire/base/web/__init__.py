@@ -5,8 +5,19 @@ from farwire.base.web.api import Api, Limits, build_api
 from farwire.base.web.authentication import Authenticate
 from farwire.base.web.documents import Amount, MoneyDocument, moment, shown_actor, timestamp
 from farwire.base.web.openapi import openapi_document
-from farwire.base.web.parameters import ById, Nothing, PageQuery
-from farwire.base.web.route import JSON, PDF, Access, AnyRoute, Call, Method, Reply, Route, page_reply
+from farwire.base.web.parameters import AnyQuery, ById, Nothing, PageQuery
+from farwire.base.web.route import (
+    JSON,
+    PDF,
+    Access,
+    AnyRoute,
+    Call,
+    Contract,
+    Method,
+    Reply,
+    Route,
+    page_reply,
+)
 
 __all__ = [
     "JSON",
@@ -14,11 +25,13 @@ __all__ = [
     "Access",
     "AccessLog",
     "Amount",
+    "AnyQuery",
     "AnyRoute",
     "Api",
     "Authenticate",
     "ById",
     "Call",
+    "Contract",
     "Limits",
     "Method",
     "MoneyDocument",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
 import falcon.asgi
 import msgspec
 
 from farwire.base.canonical import holds_nul
+from farwire.base.web.route import JSON
 from farwire.kernel.errors import Exhausted, FarwireError, Invalid
 
 B = TypeVar("B")
@@ -20,20 +23,25 @@ _PLACE: Final = re.compile(r" - at `(\$[^`]*)`")
 class BodyReader(Generic[B]):
     """Reads and decodes the body of one route."""
 
-    def __init__(self, kind: type[B], max_octets: int) -> None:
-        self._decoder = msgspec.json.Decoder(kind)
+    def __init__(
+        self, kind: type[B], max_octets: int, *, accepts: Sequence[str] = (JSON,), exact: bool = False
+    ) -> None:
+        """``exact``: numbers of no declared type that are not whole become Decimal, with all their digits."""
+        self._decoder = msgspec.json.Decoder(kind, float_hook=Decimal if exact else None)
         self._max_octets = max_octets
+        self._accepts = frozenset(accepts)
+        self._fix = f"send the header Content-Type: {accepts[0]}"
 
     async def read(self, req: falcon.asgi.Request) -> bytes:
         """Return the raw body. Raises for another content type, and for too large a body before all of it is read."""
         kind = req.content_type or ""
-        if kind.split(";", 1)[0].strip().lower() != "application/json":
+        if bare_type(kind) not in self._accepts:
             raise Invalid(
                 "the body is not declared as JSON",
                 code="web.media_type",
                 field="Content-Type",
                 value=kind or None,
-                fix="send the header Content-Type: application/json",
+                fix=self._fix,
             )
         declared = req.content_length
         if declared is not None and declared > self._max_octets:
@@ -67,6 +75,11 @@ class BodyReader(Generic[B]):
             field="Content-Length",
             fix=f"send at most {self._max_octets} octets; files go in by `farwire usage import`",
         )
+
+
+def bare_type(content_type: str) -> str:
+    """Return a media type without its parameters."""
+    return content_type.split(";", 1)[0].strip().lower()
 
 
 def _wrong_value(detail: str) -> Invalid:

@@ -14,7 +14,7 @@ from farwire.base.clock import Clock
 from farwire.base.config import Settings
 from farwire.base.storage import Database, Tx
 from farwire.base.web.authentication import KeyCache, bearer_token
-from farwire.base.web.body import BodyReader
+from farwire.base.web.body import BodyReader, bare_type
 from farwire.base.web.documents import (
     attribute_names,
     encode,
@@ -69,7 +69,14 @@ class Endpoint:
         self._query = compile_parameters(route.query_type)
         self._known = frozenset(attribute_names(route.item)) if route.method is Method.GET else frozenset()
         self._body: BodyReader[Any] | None = (
-            BodyReader(route.body_type, services.max_body_octets) if route.body_type is not None else None
+            BodyReader(
+                route.body_type,
+                services.max_body_octets,
+                accepts=route.accepts,
+                exact=route.contract is not None,
+            )
+            if route.body_type is not None
+            else None
         )
         self._tagged = route.method is Method.GET and not route.paged
 
@@ -99,6 +106,7 @@ class Endpoint:
             query=query,
             body=body,
             request_id=exchange.request_id,
+            media_type=bare_type(req.content_type or JSON),
         )
         key = checked_key(req.get_header("idempotency-key")) if self._route.idempotent else None
         if key is not None:
@@ -203,6 +211,7 @@ def _joined(call: Call[Any, Any, Any], tx: Tx) -> Call[Any, Any, Any]:
         query=call.query,
         body=call.body,
         request_id=call.request_id,
+        media_type=call.media_type,
         tx=tx,
     )
 

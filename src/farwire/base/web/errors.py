@@ -59,6 +59,9 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "web.body_too_large": 413,
     "web.media_type": 415,
     "web.idempotency_key_reused": 422,
+    "tmf.reference_unknown": 422,
+    "tmf.state_unknown": 422,
+    "tmf.transition": 422,
     "storage.disk_full": 507,
 }
 """Codes whose status is more exact than that of their kind."""

@@ -39,6 +39,7 @@ ERRORS: Final[Mapping[str, str]] = {
 
 def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> Object:
     """Return the document of ``routes`` as plain data."""
+    routes = [route for route in routes if route.listed]
     types = _types(routes)
     described = msgspec.json.schema_components(types, ref_template=REFERENCES)
     schemas, components = msgspec.json.decode(msgspec.json.encode(described))  # a default may be a tuple
@@ -53,6 +54,9 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
         components[name]["required"] = [attribute for attribute in required if attribute in ALWAYS]
     paths: Object = {}
     for route in routes:
+        for name, schema in (route.contract.components if route.contract else {}).items():
+            same = components.setdefault(name, schema) == schema
+            check(same, "web.schema_name", f"two documents of the API are called {name}")
         paths.setdefault(route.path, {})[route.method.value.lower()] = _operation(route, by_type)
     return {
         "openapi": "3.1.0",
@@ -111,9 +115,13 @@ def _key(kind: Any) -> str:
 def _types(routes: Iterable[AnyRoute]) -> list[Any]:
     kinds: list[Any] = [ErrorBody]
     for route in routes:
-        kinds += [
-            kind for kind in (route.response, route.body_type) if kind is not None and kind is not bytes
-        ]
+        kinds += (
+            []
+            if route.contract
+            else [
+                kind for kind in (route.response, route.body_type) if kind is not None and kind is not bytes
+            ]
+        )
         for struct in (route.path_type, route.query_type):
             kinds += [parameter.type for parameter in compile_parameters(struct).by_name.values()]
     return list({_key(kind): kind for kind in kinds}.values())
@@ -131,7 +139,9 @@ def _operation(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
         "parameters": _parameters(route, schemas),
         "responses": _responses(route, schemas),
     }
-    if route.body_type is not None:
+    if route.contract is not None and route.contract.request:
+        operation["requestBody"] = {"required": True, "content": dict(route.contract.request)}
+    elif route.body_type is not None:
         operation["requestBody"] = {
             "required": True,
             "content": {JSON: {"schema": schemas[_key(route.body_type)]}},
@@ -146,6 +156,8 @@ def _description(route: AnyRoute) -> str:
 
 def operation_id(route: AnyRoute) -> str:
     """Return a stable name of the operation: the handler's own, in camel case."""
+    if route.contract is not None:
+        return route.contract.operation_id
     first, *rest = route.handler.__name__.strip("_").split("_")
     return first + "".join(word.capitalize() for word in rest)
 
@@ -153,6 +165,8 @@ def operation_id(route: AnyRoute) -> str:
 def _parameters(route: AnyRoute, schemas: Mapping[str, Object]) -> list[Object]:
     found = [_parameter("path", p, schemas) for p in compile_parameters(route.path_type).by_name.values()]
     found += [_parameter("query", p, schemas) for p in compile_parameters(route.query_type).by_name.values()]
+    if route.contract is not None:
+        found += [dict(parameter) for parameter in route.contract.parameters]
     if _selectable(route):
         names = attribute_names(route.item)
         one = "(?:" + "|".join(re.escape(name) for name in names) + ")"
@@ -211,7 +225,11 @@ def _header(name: str, description: str) -> Object:
 
 def _responses(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
     success: Object = {"description": route.summary}
-    if route.response is bytes:
+    if route.contract is not None:
+        if route.contract.response is not None:
+            success["content"] = {route.media_type: {"schema": route.contract.response}}
+            success["headers"] = dict(route.contract.headers)
+    elif route.response is bytes:
         success["content"] = {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
     elif route.response is not None:
         success["content"] = {route.media_type: {"schema": schemas[_key(route.response)]}}
@@ -226,7 +244,9 @@ def _responses(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
         where = {"description": "Where it is, or the list in which it stands.", "schema": {"type": "string"}}
         responses["201"] = {**success, "headers": {"Location": where}}
     if route.method is Method.GET and not route.paged:
-        success["headers"] = {"ETag": {"description": "Tag of this answer.", "schema": {"type": "string"}}}
+        success["headers"] = success.get("headers", {}) | {
+            "ETag": {"description": "Tag of this answer.", "schema": {"type": "string"}}
+        }
         responses["304"] = {"description": "The known answer is still the same."}
     body = {JSON: {"schema": schemas[_key(ErrorBody)]}}
     for status in _error_statuses(route):

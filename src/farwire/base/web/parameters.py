@@ -46,6 +46,12 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         return PageRequest(offset=self.offset, limit=self.limit)
 
 
+class AnyQuery(msgspec.Struct, frozen=True):
+    """Whatever parameters there are, in their order, for a handler that reads them itself."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One declared parameter: its name on the wire, its type, and the function that reads it."""
@@ -70,6 +76,8 @@ class Parameters(Generic[S]):
     def parse(self, given: Iterable[tuple[str, str]]) -> S:
         """Return the struct that ``given`` fills. Raises ``Invalid``: unknown, repeated, missing or malformed."""
         values: dict[str, object] = {}
+        if self.struct is AnyQuery:
+            return self.struct(tuple(given))
         for name, text in given:
             parameter = self.by_name.get(name)
             if parameter is None:
@@ -104,6 +112,8 @@ class Parameters(Generic[S]):
 def compile_parameters(struct: type[S]) -> Parameters[S]:
     """Return the parser of the parameters that ``struct`` declares."""
     by_name: dict[str, Parameter] = {}
+    if issubclass(struct, AnyQuery):
+        return Parameters(struct, by_name, struct())
     for field in msgspec.structs.fields(struct):
         kind = _without_none(field.type)
         by_name[field.encode_name] = Parameter(

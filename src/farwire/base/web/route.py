@@ -47,7 +47,18 @@ class Access(StrEnum):
 class Call(Generic[P, Q, B]):
     """One request, parsed: who asks, what for, and the means to answer."""
 
-    __slots__ = ("_tx", "body", "clock", "database", "path", "principal", "query", "request_id", "settings")
+    __slots__ = (
+        "_tx",
+        "body",
+        "clock",
+        "database",
+        "media_type",
+        "path",
+        "principal",
+        "query",
+        "request_id",
+        "settings",
+    )
 
     def __init__(
         self,
@@ -60,6 +71,7 @@ class Call(Generic[P, Q, B]):
         query: Q,
         body: B,
         request_id: str,
+        media_type: str = JSON,
         tx: Tx | None = None,
     ) -> None:
         self.principal = principal
@@ -70,6 +82,7 @@ class Call(Generic[P, Q, B]):
         self.query = query
         self.body = body
         self.request_id = request_id
+        self.media_type = media_type
         self._tx = tx
 
     def now(self) -> datetime:
@@ -101,6 +114,19 @@ def page_reply(page: Page[T], to_document: Callable[[T], object]) -> Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Contract:
+    """What the OpenAPI document says of a route whose bodies have no declared types: JSON schemas as data."""
+
+    operation_id: str
+    parameters: Sequence[Mapping[str, Any]] = ()
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """Media type → schema and examples of the body."""
+    response: Mapping[str, Any] | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    components: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Route(Generic[P, Q, B]):
     """One operation of the API.
 
@@ -125,6 +151,11 @@ class Route(Generic[P, Q, B]):
     """Further successes with the same kind of body."""
     idempotent: bool = False
     media_type: str = JSON
+    accepts: Sequence[str] = (JSON,)
+    """Media types of the request's body; the call says which one it has."""
+    contract: Contract | None = None
+    listed: bool = True
+    """Whether the OpenAPI document shows it: a second path of the same thing is not shown."""
 
     @property
     def paged(self) -> bool:
