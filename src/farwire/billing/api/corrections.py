@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from farwire.account import service as accounts
 from farwire.base.authz import Permission
 from farwire.base.web import (
     AnyRoute,
@@ -160,11 +161,14 @@ async def add_credit(call: Call[ById, Nothing, CreditCreate]) -> Reply:
 
 async def list_credits(call: Call[ById, PageQuery, None]) -> Reply:
     """Return a page of the credits of an account, newest first."""
+    account_id = AccountId(call.path.id)
+    async with call.transaction() as tx:
+        await accounts.account_with_id(tx, account_id)
     page = await service.list_credits(
         db=call.database,
         tenant_id=call.principal.tenant_id,
         page=call.query.page(),
-        account_id=AccountId(call.path.id),
+        account_id=account_id,
     )
     return page_reply(page, _credit)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from farwire.account import service as accounts
 from farwire.base.authz import Permission
 from farwire.base.web import (
     AnyRoute,
@@ -108,6 +109,7 @@ async def release_account(call: Call[ById, Nothing, None]) -> Reply:
     """Let an account be billed again."""
     account_id = AccountId(call.path.id)
     async with call.transaction() as tx:
+        await accounts.account_with_id(tx, account_id)
         await service.release_account(tx, account_id=account_id, actor=call.principal.actor, now=call.now())
     return Reply(ReleaseDocument(str(account_id)))
 

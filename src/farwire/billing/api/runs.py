@@ -285,6 +285,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         response=BillRunDocument,
         body_type=BillRunCreate,
         status=202,
+        errors=("404",),
         idempotent=True,
         description="It rates, drafts and checks in the background, then awaits approval. The same until again is the "
         "same run while it is not over.",

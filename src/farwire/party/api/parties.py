@@ -105,11 +105,12 @@ async def list_checks(call: Call[ById, PageQuery, None]) -> Reply:
 
 async def submit_kyc(call: Call[ById, Nothing, KycSubmit]) -> Reply:
     """Note that a document was shown."""
-    body = call.body
+    body, party_id = call.body, PartyId(call.path.id)
     async with call.transaction() as tx:
+        await service.get_party(tx=tx, party_id=party_id)
         check = await service.submit_kyc(
             tx,
-            party_id=PartyId(call.path.id),
+            party_id=party_id,
             pack=load_pack((await tenants.this_tenant(tx)).country),
             document=body.document,
             country=body.issuing_country,

@@ -1,0 +1,334 @@
+"""An operator that has at least one of everything, made over HTTP by two keys: what every route is tried with.
+
+``Things.ids`` has the id of one thing of each collection, by the collection's path; ``bodies`` what is sent to each
+operation that takes a body; ``queries`` what a list or a document cannot be asked for without.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from farwire.activation.model import FaultKind
+from farwire.activation.simulator import plant_fault
+from farwire.billing import service as billing
+from farwire.communication.model import Channel
+from farwire.communication.service import send
+from farwire.kernel.ids import BillRunId, PartyId, parse_id
+from farwire.kernel.time import instant
+from farwire.ordering import service as ordering
+from farwire.tenant.model import Address
+
+V1 = "/farwire/v1"
+TMF = "/tmf-api"
+USAGE = f"{TMF}/usageManagement/v4/usage"
+BILLS = f"{TMF}/customerBillManagement/v4/customerBill"
+NUMBERS = {"first": "4915100000001", "last": "4915100000009"}
+HOME = {"street": "Deichstraße", "house_number": "5", "postcode": "20459", "city": "Hamburg"}
+CATALOGUE = {
+    "valid_from": "2026-05-01T00:00:00Z",
+    "service_specifications": [
+        {
+            "code": "line",
+            "name": "Line",
+            "resources": [{"kind": "msisdn", "pool": "numbers"}],
+            "operations": [{"adapter": "charging", "operation": "account"}],
+        }
+    ],
+    "product_specifications": [{"code": "mobile", "name": "Mobile", "services": ["line"]}],
+    "offerings": [{"code": "flex-m", "name": "Flex M", "product_specification": "mobile"}],
+}
+ANNA = {
+    "kind": "individual",
+    "name": "Anna Jürgensen",
+    "language": "de-DE",
+    "address": {"country": "DE", "fields": HOME},
+}
+FIRM = ANNA | {"kind": "organization", "name": "Jürgensen GmbH"}
+LATER = "2026-09-01T00:00:00Z"
+TEXT = {"code": "own_text", "language": "de", "channel": "sms", "body": "Hallo", "variables": []}
+
+
+@dataclass
+class Things:
+    """What is there, by the paths of the API."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    bodies: dict[str, Any] = field(default_factory=dict)
+    queries: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def path(self, template: str, *, unknown: str = "") -> str:
+        """Fill a path: each name with a thing of the collection before it, or with ``unknown``."""
+        filled = ""
+        for part in template.strip("/").split("/"):
+            if not part.startswith("{"):
+                filled += f"/{part}"
+            elif part in ("{kind}", "{line}"):
+                filled += "/product_specification" if part == "{kind}" else "/1"
+            else:
+                filled += "/" + (unknown or self.ids[filled.removesuffix("/product_specification")])
+        return filled
+
+
+class Keys:
+    """Two keys of one operator: the second approves what the first asks for."""
+
+    def __init__(self, first: httpx.AsyncClient, second: httpx.AsyncClient) -> None:
+        self.first = first
+        self.second = second
+
+    async def post(self, path: str, body: object = None, *, second: bool = False) -> Any:
+        client = self.second if second else self.first
+        answer = await client.post(path if path.startswith("/") else f"{V1}/{path}", json=body)
+        assert answer.is_success, (path, answer.text)
+        return answer.json()
+
+    async def get(self, path: str, **query: str) -> Any:
+        answer = await self.first.get(path if path.startswith("/") else f"{V1}/{path}", params=query)
+        assert answer.is_success, (path, answer.text)
+        return answer.json()
+
+
+async def fill(world: Any, keys: Keys) -> Things:
+    """Make one of everything, from 1 June to 1 August."""
+    things = Things()
+    await _offers(world, keys, things)
+    await _customers(world, keys, things)
+    await _agreements(keys, things)
+    await _orders(world, keys, things)
+    await _bills(world, keys, things)
+    await _corrections(keys, things)
+    await _money(world, keys, things)
+    await _messages(world, keys, things)
+    return things
+
+
+def plan_as_json(text: str) -> dict[str, Any]:
+    """A price plan's TOML as the JSON of the API, with times as text."""
+    plan = tomllib.loads(text)
+    return plan | {"valid_from": plan["valid_from"].isoformat()}
+
+
+async def _offers(world: Any, keys: Keys, things: Things) -> None:
+    await world.company()
+    await keys.post("catalogueDocuments", {"document": CATALOGUE, "name": "mobile.json"})
+    plan = plan_as_json(sys.modules[type(world).__module__].FLEX_M)
+    await world.plan()
+    await keys.post("pools", {"name": "numbers", "kind": "msisdn"})
+    await keys.post("pools/numbers/resources", NUMBERS)
+    await keys.post("reservations", {"pool": "numbers", "key": "shop-1"})
+    things.ids |= {
+        f"{V1}/offerings": "flex-m",
+        f"{V1}/specifications": "mobile",
+        f"{V1}/pools": "numbers",
+        f"{V1}/reservations": "shop-1",
+        f"{V1}/resources": (await keys.get("resources", pool="numbers"))[0]["id"],
+        f"{TMF}/productCatalogManagement/v4/productOffering": (
+            await keys.get(f"{TMF}/productCatalogManagement/v4/productOffering")
+        )[0]["id"],
+    }
+    things.bodies |= {
+        "POST /catalogueDocuments": {"document": CATALOGUE},
+        "POST /priceImpacts": {"plan": plan | {"valid_from": "2026-09-01T00:00:00+02:00"}},
+        "PATCH /offerings/{code}": {"lifecycle": "launched"},
+        "PATCH /specifications/{kind}/{code}": {"lifecycle": "active"},
+        "POST /pools": {"name": "more", "kind": "msisdn"},
+        "POST /pools/{name}/resources": NUMBERS,
+        "POST /reservations": {"pool": "numbers", "key": "shop-2"},
+    }
+
+
+async def _customers(world: Any, keys: Keys, things: Things) -> None:
+    world.clock.set(instant("2026-06-11T14:03+02:00"))
+    firm, party = await keys.post("parties", FIRM), (await keys.post("parties", ANNA))["id"]
+    consent = {"purpose": "marketing", "channel": "email", "granted": True, "source": "web"}
+    await keys.post(f"parties/{party}/consents", consent)
+    papers = {"document": "national_identity_card", "issuingCountry": "DE", "number": "L01X00T471"}
+    await keys.post(f"parties/{party}/kycChecks", papers)
+    account = {"partyId": party, "legalEntityId": str(world.entity.id), "language": "de-DE"}
+    opened = [(await keys.post("accounts", account | {"number": number}))["id"] for number in ("1", "2")]
+    route = {"payerAccountId": opened[1], "kinds": ["usage"], "percent": "50", "validFrom": LATER}
+    await keys.post(f"accounts/{opened[0]}/routes", route)
+    things.ids |= {
+        f"{V1}/parties": party,
+        f"{V1}/accounts": opened[0],
+        f"{TMF}/accountManagement/v4/billingAccount": opened[0],
+    }
+    things.bodies |= {
+        "POST /parties": FIRM | {"parentId": firm["id"]},
+        "PATCH /parties/{id}": {"language": "de-DE"},
+        "POST /parties/{id}/consents": consent,
+        "POST /parties/{id}/kycChecks": papers,
+        "POST /parties/{id}/kycChecks/decide": {"verified": True},
+        "POST /accounts": account | {"number": "3"},
+        "PATCH /accounts/{id}": {"language": "de-DE"},
+        "POST /accounts/{id}/terms": {"purchaseOrder": "PO-7"},
+        "POST /accounts/{id}/routes": route,
+        "POST /accounts/{id}/routes/end": {"payerAccountId": opened[1], "at": "2026-10-01T00:00:00Z"},
+        "POST /moves": {"partyId": party, "country": "DE", "fields": HOME},
+    }
+
+
+async def _agreements(keys: Keys, things: Things) -> None:
+    terms = {"items": [{"offering": "flex-m"}], "validFrom": LATER}
+    body = terms | {"number": "A-1", "partyId": things.ids[f"{V1}/parties"]}
+    await keys.post("agreements", body)
+    things.ids[f"{V1}/agreements"] = "A-1"
+    things.bodies |= {
+        "POST /agreements": body | {"number": "A-2"},
+        "POST /agreements/{number}/amend": terms,
+        "POST /agreements/{number}/terminate": {},
+    }
+
+
+async def _orders(world: Any, keys: Keys, things: Things) -> None:
+    """One order that is done, one in the fallout, one that has not begun."""
+    order = {"accountId": things.ids[f"{V1}/accounts"], "items": [{"offering": "flex-m"}]}
+    work = {"db": world.db, "tenant_id": world.tenant_id, "clock": world.clock}
+    await keys.post("productOrders", order)
+    await ordering.work(**work)
+    async with world.db.transaction(world.tenant_id) as tx:
+        await plant_fault(tx, adapter="charging", kind=FaultKind.REFUSE, count=1)
+    await keys.post("productOrders", order)
+    await ordering.work(**work)
+    later = await keys.post("productOrders", order | {"requestedAt": LATER})
+    (task,) = await keys.get("falloutTasks")
+    things.ids |= {
+        f"{V1}/productOrders": later["id"],
+        f"{V1}/falloutTasks": task["id"],
+        f"{V1}/products": (await keys.get("products"))[0]["id"],
+    }
+    things.bodies |= {f"POST /productOrders{act}": order for act in ("", "/{id}/amend")} | {
+        "POST /orderPreviews": order
+    }
+    things.bodies |= {
+        f"POST /{what}/{{id}}/{act}": {}
+        for what, acts in (("productOrders", "cancel hold release"), ("falloutTasks", "retry skip rollback abort"))
+        for act in acts.split()
+    }  # fmt: skip
+
+
+async def _bills(world: Any, keys: Keys, things: Things) -> None:
+    """June is billed with usage; July waits for approval, with a finding: an account without an address."""
+    usage = {
+        "usageDate": "2026-06-20T10:00:00Z",
+        "usageType": "voice",
+        "usageCharacteristic": [
+            {"name": "subscriber", "value": (await keys.get("resources", state="assigned"))[0]["value"]},
+            {"name": "quantity", "value": 65},
+            {"name": "destination", "value": "447700900123"},
+        ],
+    }
+    sent = await keys.post(USAGE, usage)
+    world.clock.set(instant("2026-07-01T00:30+02:00"))
+    june = await keys.post("billRuns", {"until": "2026-07-01T00:00:00+02:00"})
+    await _advanced(world, june["id"])
+    await keys.post(f"billRuns/{june['id']}/approve", second=True)
+    await _advanced(world, june["id"])
+    (bill,) = await keys.get(BILLS)
+    nowhere = await world.account("9", address=Address("DE", {}), opened="2026-07-01T00:00+02:00")
+    await world.product(nowhere, await world.plan(), start="2026-07-02T00:00+02:00")
+    world.clock.set(instant("2026-08-01T00:30+02:00"))
+    body = {"until": "2026-08-01T00:00:00+02:00"}
+    july = await keys.post("billRuns", body)
+    await _advanced(world, july["id"])
+    things.ids |= {USAGE: sent["id"], BILLS: bill["id"], f"{V1}/billRuns": july["id"]}
+    things.bodies |= {
+        f"POST {USAGE}": usage | {"externalId": "another"},
+        "POST /billRuns": body | {"accountId": things.ids[f"{V1}/accounts"]},
+        "POST /billRuns/{id}/reject": {"reason": "look again"},
+        "POST /billRuns/{id}/rerun": {"accountId": things.ids[f"{V1}/accounts"]},
+    }
+
+
+async def _advanced(world: Any, run: str) -> None:
+    run_id = BillRunId(parse_id(run, field="run"))
+    await billing.advance_run(db=world.db, tenant_id=world.tenant_id, clock=world.clock, run_id=run_id)
+
+
+async def _corrections(keys: Keys, things: Things) -> None:
+    account, bill = things.ids[f"{V1}/accounts"], things.ids[BILLS]
+    credit = {"net": _eur("5.00"), "reason": "late", "label": "Credit", "key": "c-1"}
+    note = {"billId": bill, "reason": "wrong", "key": "n-1", "lines": [{"line": 1, "amount": _eur("1.00")}]}
+    made = await keys.post(f"accounts/{account}/credits", credit)
+    noted = await keys.post(f"accounts/{account}/creditNotes", note)
+    things.ids |= {f"{V1}/credits": made["id"], f"{V1}/creditNotes": noted["id"]}
+    things.bodies |= {
+        "POST /accounts/{id}/hold": {"reason": "asked"},
+        "POST /accounts/{id}/credits": credit | {"key": "c-2"},
+        "POST /accounts/{id}/creditNotes": note | {"key": "n-2"},
+    }
+
+
+def _eur(value: str) -> dict[str, str]:
+    return {"unit": "EUR", "value": value}
+
+
+async def _money(world: Any, keys: Keys, things: Things) -> None:
+    account = things.ids[f"{V1}/accounts"]
+    paid = {"accountId": account, "method": "cash", "externalReference": "till-1", "amount": _eur("20.00")}
+    token = {"accountId": account, "kind": "card", "token": "tok_1", "last4": "4242"}
+    card = {"accountId": account, "method": "card", "token": "tok_1", "amount": _eur("1.00"), "key": "k-1"}
+    rich = await keys.post("payments", paid | {"externalReference": "till-2", "amount": _eur("900.00")})
+    refund = {"paymentId": rich["id"], "amount": _eur("1.00"), "reason": "moved"}
+    june = {"legalEntityId": str(world.entity.id), "month": "2026-06"}
+    await keys.post("ledger/closings", june)
+    things.ids |= {
+        f"{V1}/payments": rich["id"],
+        f"{V1}/refunds": (await keys.post("refunds", refund))["id"],
+        f"{V1}/paymentMethods": (await keys.post("paymentMethods", token))["id"],
+    }
+    things.bodies |= {
+        "POST /payments": paid,
+        "POST /payments/{id}/allocate": {},
+        "POST /payments/{id}/assign": {"accountId": account},
+        "POST /payments/{id}/reverse": {"reason": "returned"},
+        "POST /charges": card,
+        "POST /paymentNotices": {"method": "card", "payload": "{}", "signature": "0"},
+        "POST /refunds": refund,
+        "POST /refunds/{id}/approve": {},
+        "POST /paymentMethods": token | {"token": "tok_2"},
+        "POST /ledger/closings": june,
+        "POST /ledger/reopenings": june | {"reason": "late"},
+        "POST /ledger/reopenings/approve": june,
+    }
+    things.queries |= {
+        f"{V1}/ledger/periods": {"legalEntityId": june["legalEntityId"]},
+        f"{V1}/ledger/trialBalance": {"month": "2026-06"},
+        f"{V1}/ledger/revenue": june,
+        f"{V1}/openItems": {"settled": "true"},
+    }
+
+
+async def _messages(world: Any, keys: Keys, things: Things) -> None:
+    await keys.post("messageTemplates", TEXT)
+    async with world.db.transaction(world.tenant_id) as tx:
+        message = await send(
+            tx,
+            key="k",
+            party_id=PartyId(parse_id(things.ids[f"{V1}/parties"], field="party")),
+            code="order_completed",
+            channel=Channel.SMS,
+            address="+4915112345678",
+            language="de",
+            variables={"name": "Anna", "seller": "Nordlicht", "order": "O-1"},
+            now=world.clock.now(),
+            zone_name="Europe/Berlin",
+            country="DE",
+        )
+    things.ids[f"{V1}/messages"] = str(message.id)
+    things.bodies |= {
+        "POST /messages/{id}/receipts": {"key": "r", "state": "delivered", "at": "2026-07-31T00:00:00Z"},
+        "POST /messageTemplates": TEXT,
+    }
+
+
+def body_of(things: Things, method: str, path: str) -> Mapping[str, Any] | None:
+    """The body for an operation; None where it takes none."""
+    found: Mapping[str, Any] | None = things.bodies.get(f"{method} {path.removeprefix(V1)}")
+    return found
