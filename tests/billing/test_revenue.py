@@ -312,3 +312,28 @@ async def test_a_thousand_accounts_close_in_a_few_statements(world: World) -> No
             "SELECT count(*) FROM ledger.entry WHERE tenant_id = $1 AND source <> 'bill'", world.tenant_id
         )
     assert entries <= 5
+
+
+@pytest.mark.full
+async def test_ten_thousand_accounts_of_two_cycles_are_closed_to_the_cent(world: World) -> None:
+    await world.many(10_000, await world.plan())
+    async with world.db.transaction(world.tenant_id) as tx:
+        await tx.execute(
+            "UPDATE account.account SET cycle_day = 15 WHERE tenant_id = $1 AND number::int % 2 = 0",
+            world.tenant_id,
+        )
+    await world.run(batch=1000)
+    world.clock.set(instant("2026-08-03T09:00+02:00"))
+    await close(world, JUNE)
+    # Cycle 1: 11–30 June, 20/30 × 20.00 = 13.33. Cycle 15: 11–14 June, 4/31 × 20.00 = 2.58, billed on 1 July, as is
+    # 15 June to 14 July in advance, 20.00, of which 16 of 30 days are June's: 10.67. Activation 9.90 each.
+    found = await books(world, JULY)
+    assert found[Book.REVENUE_RECURRING] == -5_000 * (1333 + 258 + 1067)
+    assert found[Book.REVENUE_ONE_OFF] == -10_000 * 990
+    await close(world, JULY)
+    # July: cycle 1 earns its fee. Cycle 15 earns 14 of 30 days of the old fee, and 17 of 31 days of 20.00 that is due
+    # from 15 July on and has no bill yet: 10.97.
+    found = await books(world, AUGUST)
+    assert found[Book.REVENUE_RECURRING] == -5_000 * (1333 + 2000 + 258 + 2000 + 1097)
+    assert found[Book.UNBILLED] == 5_000 * 1097
+    await world.sound()
