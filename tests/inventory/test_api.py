@@ -13,7 +13,7 @@ from farwire.base.config import Settings
 from farwire.base.storage import Database
 from farwire.base.web import build_api
 from farwire.inventory import service
-from farwire.inventory.model import Service, ServiceChange, ServiceState, SuspensionReason
+from farwire.inventory.model import PlaceChange, Service, ServiceChange, ServiceState, SuspensionReason
 from farwire.kernel.ids import ServiceId, TenantId, uuid7
 from farwire.tenant import service as tenants
 from farwire.tenant.service import KeyRefused
@@ -170,3 +170,25 @@ async def test_a_product_is_shown_with_its_history_as_of_any_time(
     stranger = await caller(Role.TENANT_ADMIN, other_tenant_id)
     assert (await stranger.get(listed["href"])).status_code == 404
     assert (await stranger.get(f"{V1}/products")).json() == []
+
+
+async def test_where_a_product_is_is_shown_to_those_who_may_see_personal_data(
+    caller, db: Database, tenant_id: TenantId, clock: MovableClock
+) -> None:
+    product = a_product(places=(PlaceChange(JUNE, "Deich 5"),))
+    await added(db, tenant_id, product)
+    async with db.transaction(tenant_id) as tx:
+        await service.move_product(tx, product_id=product.id, place="Hafen 1", at=JULY)
+    clock.set(AUGUST)
+    agent, network = await caller(Role.AGENT), await caller(Role.NOC)
+    href = f"{V1}/products/{product.id}"
+    shown = (await agent.get(href)).json()
+    assert shown["place"] == "Hafen 1"
+    assert [one["place"] for one in shown["places"]] == ["Deich 5", "Hafen 1"]
+    assert (await agent.get(href, params={"at": "2026-06-30T23:59:59Z"})).json()["place"] == "Deich 5"
+    assert (await agent.get(f"{V1}/products")).json()[0]["place"] == "Hafen 1"
+    hidden = await network.get(href)
+    assert hidden.status_code == 200
+    assert "Hafen" not in hidden.text
+    assert [fact["what"] for fact in hidden.json()["history"]] == ["started", "priced", "placed", "moved"]
+    assert "Hafen" not in (await network.get(f"{V1}/products")).text

@@ -64,6 +64,7 @@ def _product_row(product: Product, at: datetime) -> dict[str, object]:
         "started_at": product.started_at,
         "ended_at": product.ended_at,
         "suspended_for": list(standing.suspended_for),
+        "place": standing.place,
     }
 
 
@@ -90,7 +91,7 @@ def products(
                 tx, page=PageRequest(offset, limit), at=when, account_id=account_id, state=state
             )
         rows = [_product_row(one, when) for one in page.items]
-        columns = ("id", "state", "started_at", "ended_at", "suspended_for")
+        columns = ("id", "state", "started_at", "ended_at", "suspended_for", "place")
         empty = f"No such product. Customers come with: farwire account import --tenant {tenant} FILE"
         session.out.rows("Products", columns, rows, empty=empty, total=page.total)
 

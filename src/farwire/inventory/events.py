@@ -15,6 +15,7 @@ PRODUCT_SUSPENDED = "farwire.inventory.product_suspended.v1"
 PRODUCT_RESUMED = "farwire.inventory.product_resumed.v1"
 PRODUCT_ENDED = "farwire.inventory.product_ended.v1"
 PLAN_CHANGED = "farwire.inventory.plan_changed.v1"
+PRODUCT_MOVED = "farwire.inventory.product_moved.v1"
 RESOURCE_ASSIGNED = "farwire.inventory.resource_assigned.v1"
 RESOURCE_RETURNED = "farwire.inventory.resource_returned.v1"
 
@@ -60,6 +61,11 @@ def plan_changed(
 ) -> Event:
     """Return the fact that another plan version prices the product from ``at`` on."""
     return _of_product(PLAN_CHANGED, tenant_id, product, {"plan_version_id": str(plan)}, at, now)
+
+
+def product_moved(tenant_id: TenantId, product: Product, at: datetime, now: datetime | None) -> Event:
+    """Return the fact that the product is at another place from ``at`` on. Where that is, is not told."""
+    return _of_product(PRODUCT_MOVED, tenant_id, product, {}, at, now)
 
 
 def resource_assigned(tenant_id: TenantId, resource: Resource, at: datetime, now: datetime) -> Event:

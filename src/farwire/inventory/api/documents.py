@@ -81,6 +81,13 @@ class CommitmentDocument(msgspec.Struct, frozen=True, rename="camel", omit_defau
     remaining_percent: str | None = None
 
 
+class PlaceDocument(msgspec.Struct, frozen=True, rename="camel"):
+    """From when the product is or was at a place."""
+
+    place: str
+    valid_from: str
+
+
 class FactDocument(msgspec.Struct, frozen=True, rename="camel"):
     """Something that began or ended to hold for the product."""
 
@@ -107,6 +114,7 @@ class ProductDocument(
     end_reason: str | None = None
     parent_id: str | None = None
     order_id: str | None = None
+    place: Annotated[str | None, msgspec.Meta(description="For those who may read personal data.")] = None
 
 
 class ServiceChangeDocument(msgspec.Struct, frozen=True, rename="camel"):
@@ -155,6 +163,7 @@ class ProductDetailDocument(ProductDocument, frozen=True, rename="camel", omit_d
     services: list[ServiceDocument] = []
     resources: list[ResourceDocument] = []
     commitment: CommitmentDocument | None = None
+    places: list[PlaceDocument] = []
 
 
 class UseDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -241,9 +250,10 @@ def _time(at: datetime | None) -> str | None:
     return None if at is None else timestamp(at)
 
 
-def product_document(product: Product, at: datetime) -> ProductDocument:
-    """Return the product as it stands at ``at``."""
+def product_document(product: Product, at: datetime, principal: Principal) -> ProductDocument:
+    """Return the product as it stands at ``at``, and as this caller may see it."""
     standing = standing_at(product, at)
+    clear = principal.may(Permission.PARTY_READ)
     plan = standing.plan_version_id
     return ProductDocument(
         id=str(product.id),
@@ -259,22 +269,29 @@ def product_document(product: Product, at: datetime) -> ProductDocument:
         end_reason=product.end_reason,
         parent_id=None if product.parent_id is None else str(product.parent_id),
         order_id=None if product.order_id is None else str(product.order_id),
+        place=(standing.place or None) if clear else None,
     )
 
 
 def product_detail(
-    product: Product, at: datetime, services: Sequence[Service], resources: Sequence[ResourceDocument]
+    product: Product,
+    at: datetime,
+    services: Sequence[Service],
+    resources: Sequence[ResourceDocument],
+    principal: Principal,
 ) -> ProductDetailDocument:
-    """Return the product with everything that is known about it."""
+    """Return the product with everything that is known about it and this caller may see."""
     term = product.commitment
+    places = product.places if principal.may(Permission.PARTY_READ) else ()
     return ProductDetailDocument(
-        **msgspec.structs.asdict(product_document(product, at)),
+        **msgspec.structs.asdict(product_document(product, at, principal)),
         history=[FactDocument(timestamp(one.at), one.what, one.detail) for one in history(product)],
         suspensions=[_suspension(one) for one in product.suspensions],
         overrides=[_override(one) for one in product.overrides],
         services=[service_document(one) for one in services],
         resources=list(resources),
         commitment=None if term is None else _commitment(term),
+        places=[PlaceDocument(one.place, timestamp(one.valid_from)) for one in places],
     )
 
 

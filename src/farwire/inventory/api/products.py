@@ -68,7 +68,7 @@ async def list_products(call: Call[Nothing, ProductQuery, None]) -> Reply:
             account_id=None if query.account_id is None else AccountId(query.account_id),
             state=query.state,
         )
-    return page_reply(page, lambda one: product_document(one, now))
+    return page_reply(page, lambda one: product_document(one, now, call.principal))
 
 
 async def get_product(call: Call[ById, AtQuery, None]) -> Reply:
@@ -79,7 +79,7 @@ async def get_product(call: Call[ById, AtQuery, None]) -> Reply:
         services = (await service.services_of_products(tx, [product_id])).get(product_id, ())
         held = (await service.resources_of_products(tx, [product_id])).get(product_id, ())
     resources = [resource_document(one, call.principal) for one in held]
-    return Reply(product_detail(product, call.query.at or call.now(), services, resources))
+    return Reply(product_detail(product, call.query.at or call.now(), services, resources, call.principal))
 
 
 async def list_services(call: Call[Nothing, ServiceQuery, None]) -> Reply:

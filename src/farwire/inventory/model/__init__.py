@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from farwire.inventory.model.history import Fact, Standing, history, standing_at
-from farwire.inventory.model.life import Closing, Resumed, check_active, end, replan, resume, suspend
+from farwire.inventory.model.life import (
+    MAX_PLACE,
+    Closing,
+    Resumed,
+    check_active,
+    end,
+    relocate,
+    replan,
+    resume,
+    suspend,
+)
 from farwire.inventory.model.product import (
     Assignment,
     Commitment,
     EndReason,
+    PlaceChange,
     PlanChange,
     PriceOverride,
     Product,
@@ -38,6 +49,7 @@ from farwire.inventory.model.service import (
 )
 
 __all__ = [
+    "MAX_PLACE",
     "RESERVED_FOR",
     "Assignment",
     "Closing",
@@ -45,6 +57,7 @@ __all__ = [
     "EndReason",
     "Fact",
     "NewResource",
+    "PlaceChange",
     "PlanChange",
     "Pool",
     "PoolCount",
@@ -71,6 +84,7 @@ __all__ = [
     "is_personal",
     "masked",
     "number_range",
+    "relocate",
     "replan",
     "resume",
     "standing_at",

@@ -29,6 +29,7 @@ class Standing:
     suspended_for: tuple[SuspensionReason, ...]
     recurring_percent: int
     overrides: tuple[PriceOverride, ...]
+    place: str
     subscribers: tuple[SubscriberKey, ...]
 
 
@@ -44,6 +45,7 @@ def standing_at(product: Product, at: datetime) -> Standing:
         tuple(sorted(product.suspended_for(at))) if runs else (),
         product.recurring_percent_at(at) if runs else 100,
         tuple(one for one in held if one is not None),
+        product.place_at(at) if runs else "",
         tuple(one.subscriber_key for one in product.assignments if one.covers(at)) if runs else (),
     )
 
@@ -58,6 +60,8 @@ def _facts(product: Product) -> Iterator[Fact]:
     for change in product.plans:
         what = "priced" if change.valid_from <= product.started_at else "plan_changed"
         yield Fact(change.valid_from, what, str(change.plan_version_id))
+    for place in product.places:
+        yield Fact(place.valid_from, "placed" if place.valid_from <= product.started_at else "moved")
     if product.commitment is not None:
         yield Fact(
             product.commitment.starts_at, "committed", f"until {product.commitment.ends_at.isoformat()}"

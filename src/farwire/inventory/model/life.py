@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from farwire.inventory.model.product import (
     EndReason,
+    PlaceChange,
     PlanChange,
     Product,
     Suspension,
@@ -17,6 +19,8 @@ from farwire.inventory.model.product import (
 )
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.ids import PlanVersionId
+
+MAX_PLACE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,20 @@ def replan(product: Product, plan_version_id: PlanVersionId, at: datetime) -> Pl
             fix="change it at a later time",
         )
     return None
+
+
+def relocate(product: Product, place: str, at: datetime) -> PlaceChange | None:
+    """Return the change of place to add, None where the product is there already.
+
+    It holds until the next move, if a later one exists. Raises ``Invalid`` (``inventory.place``), ``Conflict``
+    (``inventory.not_active``).
+    """
+    if not place.strip() or len(place) > MAX_PLACE or not place.isprintable():
+        raise Invalid(
+            f"a place has 1 to {MAX_PLACE} printable characters", code="inventory.place", field="place"
+        )
+    check_active(product, at)
+    return None if product.place_at(at) == place else PlaceChange(at, place)
 
 
 def suspend(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -59,6 +59,17 @@ class PlanChange:
 
     valid_from: datetime
     plan_version_id: PlanVersionId
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceChange:
+    """From ``valid_from`` on (UTC) the product is at ``place``: a site or an address, in the operator's words.
+
+    It is personal. ``repr`` does not show it, and it is empty once its customer was erased.
+    """
+
+    valid_from: datetime
+    place: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +157,8 @@ class Product:
     """What a customer has: an offering, its plan versions in the order of their time, its subscribers over time.
 
     ``ended_at`` is exclusive; None while it runs. A product that ends at its start was ceased on activation.
-    ``parent_id`` is the bundle that it is a part of, ``order_id`` the order that made it. Suspensions, overrides and
-    plans are history: they are closed or followed by later ones, never removed.
+    ``parent_id`` is the bundle that it is a part of, ``order_id`` the order that made it. Suspensions, overrides,
+    plans and places are history: they are closed or followed by later ones, never removed.
     """
 
     id: ProductId
@@ -163,6 +174,7 @@ class Product:
     end_reason: EndReason | None = None
     parent_id: ProductId | None = None
     order_id: OrderId | None = None
+    places: tuple[PlaceChange, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.plans or self.plans[0].valid_from > self.started_at:
@@ -205,6 +217,11 @@ class Product:
         if not self.active_at(at):
             return None
         return next(change.plan_version_id for change in reversed(self.plans) if change.valid_from <= at)
+
+    def place_at(self, at: datetime) -> str:
+        """Return where the product is at ``at``: of several moves of one time the last added; empty where unknown."""
+        held = [one for one in reversed(self.places) if one.valid_from <= at]
+        return max(held, key=lambda one: one.valid_from).place if held else ""
 
     def serves(self, subscriber_key: SubscriberKey, at: datetime) -> bool:
         """Return whether usage of the subscriber at ``at`` belongs to this product."""

@@ -1,13 +1,22 @@
-"""What befalls a product and what is agreed for it: suspensions, price overrides, commitments."""
+"""What befalls a product and what is agreed for it: suspensions, price overrides, commitments, places."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from farwire.base import eventbus
 from farwire.base.storage import Tx, on_violation
 from farwire.inventory import events
-from farwire.inventory.model import Commitment, PriceOverride, SuspensionReason, check_active, resume, suspend
+from farwire.inventory.model import (
+    Commitment,
+    PriceOverride,
+    SuspensionReason,
+    check_active,
+    relocate,
+    resume,
+    suspend,
+)
 from farwire.inventory.service.products import locked_product
 from farwire.inventory.store import terms as store
 from farwire.kernel.errors import Conflict, Invalid, NotFound
@@ -129,3 +138,25 @@ async def set_commitment(tx: Tx, *, product_id: ProductId, commitment: Commitmen
     product = await locked_product(tx, product_id)
     if product.commitment != commitment:
         await store.add_commitments(tx, [(product_id, commitment)])
+
+
+async def move_product(
+    tx: Tx, *, product_id: ProductId, place: str, at: datetime, now: datetime | None = None
+) -> bool:
+    """Let the product be at another place from ``at`` on; return whether that is new.
+
+    Price and term stay. Idempotent. ``now`` is when it is written down; without it, ``at``. Publishes
+    ``product_moved``. Raises ``NotFound``, ``Invalid`` (``inventory.place``), ``Conflict`` (``inventory.not_active``).
+    """
+    product = await locked_product(tx, product_id)
+    change = relocate(product, place, at)
+    if change is None:
+        return False
+    await store.add_places(tx, [(product_id, len(product.places), change)])
+    await eventbus.publish(tx, events.product_moved(tx.tenant_id, product, at, now))
+    return True
+
+
+async def erase_places(tx: Tx, product_ids: Sequence[ProductId]) -> int:
+    """Forget where the products are and were; return how many places that is. When they moved stays."""
+    return await store.blank_places(tx, product_ids)

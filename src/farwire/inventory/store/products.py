@@ -190,6 +190,7 @@ async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:
     suspended = await terms.suspensions(tx, with_terms)
     overridden = await terms.overrides(tx, with_terms)
     committed = await terms.commitments(tx, with_terms)
+    placed = await terms.places(tx, with_terms)
     return {
         ProductId(row["product_id"]): Product(
             ProductId(row["product_id"]),
@@ -205,6 +206,7 @@ async def _complete(tx: Tx, rows: Iterable[Record]) -> dict[ProductId, Product]:
             EndReason(row["end_reason"]) if row["end_reason"] else None,
             ProductId(row["parent_id"]) if row["parent_id"] else None,
             OrderId(row["order_id"]) if row["order_id"] else None,
+            tuple(placed.get(row["product_id"], ())),
         )
         for row in rows
     }

@@ -1,4 +1,4 @@
-"""SQL of what was agreed for a product and what befell it: suspensions, price overrides, commitments.
+"""SQL of what was agreed for a product and what befell it: suspensions, price overrides, commitments, places.
 
 Read product by product (``storage.lookups``): few products have any, so most probes of the index find nothing.
 """
@@ -10,7 +10,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from farwire.base.storage import Tx
-from farwire.inventory.model import Closing, Commitment, PriceOverride, Product, Suspension, SuspensionReason
+from farwire.inventory.model import (
+    Closing,
+    Commitment,
+    PlaceChange,
+    PriceOverride,
+    Product,
+    Suspension,
+    SuspensionReason,
+)
 from farwire.kernel.ids import AgreementId, OverrideId, ProductId
 
 if TYPE_CHECKING:
@@ -34,6 +42,12 @@ _COMMITMENTS: Final = (
     "SELECT product_id, starts_at, ends_at, notice_days, withdrawal_days, fee, remaining_percent "
     "FROM inventory.commitment "
     "WHERE tenant_id = $1 AND product_id = wanted.product_id ORDER BY number DESC LIMIT 1 OFFSET 0) AS t"
+)
+
+_PLACES: Final = (
+    "SELECT t.* FROM unnest($2::uuid[]) AS wanted (product_id) CROSS JOIN LATERAL ("
+    "SELECT product_id, number, valid_from, place FROM inventory.product_place "
+    "WHERE tenant_id = $1 AND product_id = wanted.product_id OFFSET 0) AS t ORDER BY product_id, number"
 )
 
 
@@ -89,6 +103,39 @@ async def commitments(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, Commi
     }
 
 
+async def places(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, list[PlaceChange]]:
+    """Return the places of the products in the order in which they were added."""
+    found: dict[ProductId, list[PlaceChange]] = defaultdict(list)
+    for row in await _fetched(tx, _PLACES, ids):
+        found[row["product_id"]].append(PlaceChange(row["valid_from"], row["place"]))
+    return found
+
+
+async def add_places(tx: Tx, rows: Sequence[tuple[ProductId, int, PlaceChange]]) -> None:
+    """Insert places with their numbers."""
+    if rows:
+        await _mark(tx, (row[0] for row in rows))
+        await tx.execute(
+            "INSERT INTO inventory.product_place (tenant_id, product_id, number, valid_from, place) "
+            "SELECT $1, p.* FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS p",
+            tx.tenant_id,
+            [product_id for product_id, _, _ in rows],
+            [number for _, number, _ in rows],
+            [one.valid_from for _, _, one in rows],
+            [one.place for _, _, one in rows],
+        )
+
+
+async def blank_places(tx: Tx, ids: Sequence[ProductId]) -> int:
+    """Forget where the products were; return how many places that is."""
+    rows = await tx.fetch(
+        "UPDATE inventory.product_place SET place = '' "
+        "WHERE tenant_id = $1 AND product_id = ANY($2::uuid[]) AND place <> '' RETURNING 1",
+        *(tx.tenant_id, list(ids)),
+    )
+    return len(rows)
+
+
 async def add_terms(tx: Tx, products: Sequence[Product]) -> None:
     """Insert the terms of new products; no statement for what none of them has."""
     await add_suspensions(
@@ -98,6 +145,9 @@ async def add_terms(tx: Tx, products: Sequence[Product]) -> None:
         tx, [(one.id, number, each) for one in products for number, each in enumerate(one.overrides)]
     )
     await add_commitments(tx, [(one.id, one.commitment) for one in products if one.commitment is not None])
+    await add_places(
+        tx, [(one.id, number, each) for one in products for number, each in enumerate(one.places)]
+    )
 
 
 async def _mark(tx: Tx, product_ids: Iterable[ProductId]) -> None:

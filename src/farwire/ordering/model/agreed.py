@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from farwire.account.model import BillingAccount
 from farwire.base.canonical import JSON
-from farwire.inventory.model import Commitment, PlanChange, PriceOverride, Product
+from farwire.inventory.model import Commitment, PlaceChange, PlanChange, PriceOverride, Product
 from farwire.kernel.errors import Defect
 from farwire.kernel.ids import (
     AgreementId,
@@ -40,6 +40,7 @@ def product_of_item(
         commitment=commitment_of(item.details, at, zone(account.zone)),
         parent_id=None if parent is None else ProductId(parse_id(str(parent))),
         order_id=order_id,
+        places=(PlaceChange(at, item.request.place),) if item.request.place else (),
     )
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from farwire.account.model import AccountState, BillingAccount
 from farwire.catalog.model import Characteristic, PlanVersion, Refusal, Sellable, configure
-from farwire.inventory.model import Product
+from farwire.inventory.model import MAX_PLACE, Product
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import OrderId, ProductId
 from farwire.kernel.time import as_utc
@@ -317,6 +317,11 @@ def _cease(line: _Line) -> Iterator[Refusal]:
         yield Refusal("ordering.notice", message, "requested_at", line.at.isoformat(), fix)
 
 
+def _move(line: _Line) -> Iterator[Refusal]:
+    if line.item.place and line.item.place == line.held.product.place_at(line.at):
+        yield Refusal("ordering.same_place", "the product is there", "place", "", "name another place")
+
+
 def _nothing(_line: _Line) -> Iterator[Refusal]:
     return iter(())
 
@@ -324,6 +329,7 @@ def _nothing(_line: _Line) -> Iterator[Refusal]:
 _CHECKS: Final[Mapping[Action, Callable[[_Line], Iterator[Refusal]]]] = {
     Action.CHANGE: _change,
     Action.MODIFY: _modify,
+    Action.MOVE: _move,
     Action.SUSPEND: _suspend,
     Action.RESUME: _resume,
     Action.CEASE: _cease,
@@ -333,9 +339,9 @@ _CHECKS: Final[Mapping[Action, Callable[[_Line], Iterator[Refusal]]]] = {
 def _characteristics(
     item: ItemRequest, known: Situation, characteristics: Sequence[Characteristic] | None
 ) -> Iterator[Refusal]:
-    if len(item.place) > MAX_TEXT:
-        fix = f"at most {MAX_TEXT} characters"
-        yield Refusal("ordering.place", "the place is too long", "place", item.place[:40], fix)
+    if item.place and (len(item.place) > MAX_PLACE or not item.place.isprintable() or not item.place.strip()):
+        fix = f"1 to {MAX_PLACE} printable characters"
+        yield Refusal("ordering.place", "this is no place", "place", item.place[:40], fix)
     if characteristics is None:
         held = None if item.product_id is None else known.held.get(item.product_id)
         characteristics = held.characteristics if held else ()

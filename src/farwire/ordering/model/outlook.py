@@ -11,7 +11,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from farwire.account.model import BillingAccount
-from farwire.inventory.model import Product, end, replan, resume, suspend
+from farwire.inventory.model import Product, end, relocate, replan, resume, suspend
 from farwire.kernel.ids import ProductId
 from farwire.kernel.time import zone
 from farwire.ordering.model.agreed import (
@@ -55,6 +55,9 @@ def _changed(product: Product, item: OrderItem, *, at: datetime, now: datetime, 
         case Action.MODIFY:
             added = tuple(override_of(change, at, now) for change in item.request.overrides)
             return replace(product, overrides=product.overrides + added)
+        case Action.MOVE:
+            moved = relocate(product, item.request.place, at)
+            return product if moved is None else replace(product, places=(*product.places, moved))
         case Action.SUSPEND if reason is not None:
             charged = percent if isinstance(percent, int) else 100
             one = suspend(product, reason, at, charged)

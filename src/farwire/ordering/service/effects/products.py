@@ -49,8 +49,6 @@ def _services(work: Work, now: datetime) -> list[Service]:
         if one.step.kind is TaskKind.ACTIVATE
     }
     attributes = {name: str(value) for name, value in work.item.request.characteristics.items()}
-    if work.item.request.place:
-        attributes["place"] = work.item.request.place
     return [
         Service(
             ServiceId(uuid7(now)),
@@ -194,11 +192,13 @@ async def resume(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Resul
 
 
 async def place(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """Note that the product is at another place: the journal keeps it with the order."""
+    """Let the product be at the new place; its price and its term stay as they are."""
 
     async def act(work: Work) -> Result:
-        await inventory.find_product(tx, work.product_id)
-        return {"moved_at": now.isoformat()}
+        moved = await inventory.move_product(
+            tx, product_id=work.product_id, place=work.item.request.place, at=work.at, now=now
+        )
+        return {"moved": moved}
 
     return await one_by_one(works, act)
 
