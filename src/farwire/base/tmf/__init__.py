@@ -5,12 +5,14 @@ from farwire.base.tmf.descriptor import (
     Descriptor,
     Lifecycle,
     Operation,
+    Part,
     Target,
     Version,
     attributes,
     lifecycle,
 )
 from farwire.base.tmf.resource import Act, Api, Behaviour, Document, Resource, Wanted
+from farwire.base.tmf.routes import tmf_routes
 
 __all__ = [
     "Act",
@@ -21,10 +23,12 @@ __all__ = [
     "Document",
     "Lifecycle",
     "Operation",
+    "Part",
     "Resource",
     "Target",
     "Version",
     "Wanted",
     "attributes",
     "lifecycle",
+    "tmf_routes",
 ]

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from farwire.base.storage import Tx
-from farwire.base.tmf import store
 from farwire.base.tmf.descriptor import Target
 from farwire.base.tmf.query import Query, jsonpath
 from farwire.base.tmf.resource import Behaviour, Document, Wanted
+from farwire.base.tmf.store import documents as store
 from farwire.kernel.errors import Invalid
 from farwire.kernel.page import MAX_LIMIT
 
@@ -115,7 +115,7 @@ def in_order(items: Sequence[Document], query: Query) -> Sequence[Document]:
     for path, descending in reversed(query.sort):
         there = [one for one in ordered if _at(one, path) is not None]
         absent = [one for one in ordered if _at(one, path) is None]
-        there.sort(key=lambda one: _rank(_at(one, path)), reverse=descending)  # noqa: B023 - used at once
+        there.sort(key=lambda one: _rank(_at(one, path)), reverse=descending)
         ordered = there + absent
     return ordered
 

@@ -147,7 +147,7 @@ async def lenient(tx: Tx, api: str) -> bool:
     mode = await tx.fetchval(
         "SELECT mode FROM base.tmf_setting WHERE tenant_id = $1 AND api = $2", tx.tenant_id, api
     )
-    return mode == "lenient"
+    return bool(mode == "lenient")
 
 
 async def set_references(tx: Tx, api: str, mode: str) -> None:

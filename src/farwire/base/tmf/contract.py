@@ -1,0 +1,158 @@
+"""What the OpenAPI document says of a resource, made from its descriptor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Fill, Operation, Version
+from farwire.base.tmf.parts import part_of
+from farwire.base.tmf.patch import PatchKind
+from farwire.base.tmf.resource import Api
+from farwire.base.web import JSON, Contract
+
+Schema: TypeAlias = dict[str, Any]
+_PLAIN: Final[Mapping[str, Schema]] = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "dateTime": {"type": "string", "format": "date-time"},
+    "date": {"type": "string", "format": "date"},
+    "object": {"type": "object"},
+    "any": {},
+}
+_TEXT: Final[Schema] = {"type": "string", "maxLength": 500}
+
+
+def contract(api: Api, descriptor: Descriptor, version: Version, operation: Operation) -> Contract:
+    """Return the schemas of one operation. Component names tell API and version: every one is unique."""
+    stem = f"TMF{api.number}{version}{descriptor.type_in(version)}"
+    shown = {"$ref": f"#/components/schemas/{stem}"}
+    components: dict[str, Any] = {stem: _schema(descriptor, version, required=("id", "href"))}
+    request: dict[str, Any] = {}
+    if operation is Operation.CREATE:
+        components[f"{stem}Create"] = _create(descriptor, version)
+        request = {JSON: {"schema": {"$ref": f"#/components/schemas/{stem}Create"}}}
+    elif operation is Operation.PATCH:
+        request = {kind.value: {"schema": _patch(kind)} for kind in PatchKind}
+    listed = operation is Operation.LIST
+    return Contract(
+        operation_id=f"{operation}{stem}",
+        parameters=_list_parameters(descriptor, version) if listed else _fields(operation),
+        request=request,
+        response=None
+        if operation is Operation.DELETE
+        else {"type": "array", "items": shown}
+        if listed
+        else shown,
+        headers=_list_headers() if listed else _created() if operation is Operation.CREATE else {},
+        components=components,
+    )
+
+
+def _schema(descriptor: Descriptor, version: Version, required: tuple[str, ...]) -> Schema:
+    properties = {one.name_in(version): _property(descriptor, one, version) for one in descriptor.of(version)}
+    return {"type": "object", "properties": properties, "required": sorted(required)}
+
+
+def _create(descriptor: Descriptor, version: Version) -> Schema:
+    """Return the schema of what a client sends: further attributes only where it names an extension."""
+    given = tuple(
+        one.name_in(version)
+        for one in descriptor.of(version)
+        if version in one.required and one.fill is Fill.NONE and one.default is None
+    )
+    schema = _schema(descriptor, version, given)
+    for one in descriptor.attributes.values():
+        if descriptor.lifecycle is not None and one.name == descriptor.lifecycle.attribute:
+            states = descriptor.lifecycle.states
+            schema["properties"][one.name_in(version)] = {"type": "string", "enum": list(states)}
+    names = sorted(schema["properties"])
+    own = {"properties": {"@type": {"const": descriptor.type_in(version)}, "@schemaLocation": {"const": ""}}}
+    return {**schema, "if": own, "then": {"propertyNames": {"enum": names}}}
+
+
+def _property(descriptor: Descriptor, attribute: Attribute, version: Version) -> Schema:
+    schema = _type(descriptor, attribute, version)
+    return {"type": "array", "items": schema} if attribute.many else schema
+
+
+def _type(descriptor: Descriptor, attribute: Attribute, version: Version) -> Schema:
+    if attribute.name == "id":
+        return {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9._:@~+-]{1,100}$"}
+    if attribute.type in PLAIN:
+        return dict(_PLAIN[attribute.type])
+    part = part_of(descriptor, attribute)
+    inner = {}
+    if part is not None and not (version is Version.V4 and (part.wraps or part.to_v4)):
+        inner = {one.name_in(version): _property(descriptor, one, version) for one in part.own}
+    return {"type": "object", "title": attribute.type, **({"properties": inner} if inner else {})}
+
+
+def _patch(kind: PatchKind) -> Schema:
+    if kind in (PatchKind.PLAIN, PatchKind.MERGE):
+        return {"type": "object"}
+    operation = {
+        "type": "object",
+        "properties": {
+            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
+            "path": {"type": "string"},
+            "from": {"type": "string"},
+            "value": {},
+        },
+        "required": ["op", "path"],
+    }
+    return {"type": "array", "items": operation, "maxItems": 100}
+
+
+def _parameter(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _fields(operation: Operation) -> list[Schema]:
+    if operation is Operation.DELETE:
+        return []
+    return [_parameter("fields", "Attributes to return, comma-separated, dotted for inner ones.", _TEXT)]
+
+
+def _list_parameters(descriptor: Descriptor, version: Version) -> list[Schema]:
+    whole: Schema = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
+    found = [
+        *_fields(Operation.LIST),
+        _parameter("offset", "Rows to skip.", {**whole, "default": 0}),
+        _parameter("limit", "Most rows to return.", {**whole, "minimum": 1, "maximum": 1000, "default": 50}),
+        _parameter(
+            "sort", "Attributes to sort by, at most three; - before one for descending.", {"type": "string"}
+        ),
+        _parameter("cursor", "Where to go on: from the Link header.", {"type": "string"}),
+        _parameter("count", "exact: the total, however large.", {"type": "string", "enum": ["exact"]}),
+    ]
+    if version is Version.V5:
+        found.append(_parameter("filter", "JSONPath, such as $[?(@.name=='x')].", {"type": "string"}))
+    found += [
+        _parameter(
+            one.name_in(version),
+            "Equal to this, or to one of several with commas; also .ne, .gt, .gte, .lt, .lte, .regex after the name.",
+            _TEXT,
+        )
+        for one in descriptor.of(version)
+        if one.type in PLAIN and not one.name.startswith("@") and one.type != "object"
+    ]
+    return found
+
+
+def _list_headers() -> Schema:
+    return {
+        "X-Total-Count": {"description": "Size of the whole list.", "schema": {"type": "integer"}},
+        "X-Result-Count": {"description": "Rows in this answer.", "schema": {"type": "integer"}},
+        "X-Total-Count-Lower-Bound": {
+            "description": "true: there are more than were counted.",
+            "schema": {"type": "string"},
+        },
+        "Link": {"description": "first and next (RFC 8288).", "schema": {"type": "string"}},
+    }
+
+
+def _created() -> Schema:
+    return {"Location": {"description": "Where it is.", "schema": {"type": "string"}}}

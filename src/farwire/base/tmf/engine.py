@@ -1,0 +1,230 @@
+"""The operations of a resource, for one version on one base path: list, get, create, patch, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from farwire.base.storage import Tx
+from farwire.base.tmf import documents
+from farwire.base.tmf.descriptor import Fill, Target, Version
+from farwire.base.tmf.fields import Tree, select, wanted
+from farwire.base.tmf.lifecycle import check_transition, starting_state
+from farwire.base.tmf.patch import PatchKind, apply
+from farwire.base.tmf.query import Query, parse
+from farwire.base.tmf.references import check_references, check_unreferenced
+from farwire.base.tmf.resource import Act, Api, Document, Resource
+from farwire.base.tmf.shape import checked, stored_time, wrong
+from farwire.base.tmf.store import documents as store
+from farwire.base.tmf.versions import changed_by, from_wire, to_wire
+from farwire.base.tmf.writing import publish_change
+from farwire.base.web import AnyQuery, Call, Nothing, Reply
+from farwire.kernel.errors import Conflict, Defect, NotFound
+from farwire.kernel.ids import uuid7
+
+ID = r"[A-Za-z0-9._:@~+-]{1,100}"
+
+
+class ByKey(msgspec.Struct, frozen=True):
+    """The path of one resource, whose id may be anything short."""
+
+    id: Annotated[str, msgspec.Meta(pattern=f"^{ID}$")]
+
+
+ListCall = Call[Nothing, AnyQuery, None]
+GetCall = Call[ByKey, AnyQuery, None]
+CreateCall = Call[Nothing, AnyQuery, dict[str, Any]]
+PatchCall = Call[ByKey, AnyQuery, Any]
+_Function = TypeVar("_Function")
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What the routes of one resource call."""
+
+    api: Api
+    resource: Resource
+    version: Version
+    base: str
+
+    @property
+    def target(self) -> Target:
+        """Return what it is in references."""
+        return Target(self.api.number, self.resource.descriptor.type)
+
+    async def list(self, call: ListCall) -> Reply:
+        """Return a part of the collection."""
+        query = parse(self.resource.descriptor, call.query.pairs, self.version)
+        tree = wanted(self.resource.descriptor, query.fields, self.version)
+        async with call.transaction() as tx:
+            if self.resource.behaviour is None:
+                found = await documents.documents(tx, self.target, query)
+            else:
+                found = await documents.served(tx, self.resource.behaviour, query)
+        headers = {
+            "x-total-count": str(found.total),
+            "x-result-count": str(len(found.items)),
+            "link": self._links(call.query.pairs, query, found),
+        }
+        if found.more:
+            headers["x-total-count-lower-bound"] = "true"
+        return Reply([self._shown(item, tree) for item in found.items], headers=headers)
+
+    async def get(self, call: GetCall) -> Reply:
+        """Return one resource."""
+        tree = self._fields(call)
+        async with call.transaction() as tx:
+            document = await self._find(tx, call.path.id)
+        return Reply(self._shown(document, tree))
+
+    async def create(self, call: CreateCall) -> Reply:
+        """Make a resource: what the server gives is filled, references and the first state are checked."""
+        tree, act = self._fields(call), Act(call.principal.actor, call.clock)
+        given = self._without_href(from_wire(self.resource.descriptor, call.body, self.version))
+        document = self._filled(checked(self.resource.descriptor, given, self.version), act)
+        async with call.transaction() as tx:
+            await self._check(tx, document, None)
+            made = await self._create(tx, document, act)
+        shown = self._shown(made, None)
+        return Reply(select(shown, tree), headers={"location": shown["href"]})
+
+    async def patch(self, call: PatchCall) -> Reply:
+        """Change a resource by a patch of any kind."""
+        tree, act = self._fields(call), Act(call.principal.actor, call.clock)
+        async with call.transaction() as tx:
+            before = await self._find(tx, call.path.id, lock=True)
+            after = self._patched(before, call.body, PatchKind(call.media_type))
+            if after != before:
+                await self._check(tx, after, before)
+                after = await self._change(tx, before, after, act)
+        return Reply(self._shown(after, tree))
+
+    async def delete(self, call: GetCall) -> Reply:
+        """Remove a resource that nothing refers to."""
+        act = Act(call.principal.actor, call.clock)
+        async with call.transaction() as tx:
+            document = await self._find(tx, call.path.id, lock=True)
+            if not await store.lenient(tx, self.api.number):
+                await check_unreferenced(tx, self.target, call.path.id)
+            behaviour = self.resource.behaviour
+            if behaviour is not None and behaviour.delete is not None:
+                await behaviour.delete(tx, call.path.id, act)
+            else:
+                await store.delete(tx, self.target, call.path.id)
+                await publish_change(tx, self.api, self.resource, document, None, act)
+        return Reply()
+
+    def _fields(self, call: Call[Any, AnyQuery, Any]) -> Tree | None:
+        names = ",".join(value for name, value in call.query.pairs if name == "fields")
+        for name, _ in call.query.pairs:
+            if name != "fields":
+                raise wrong(name, "the parameter is unknown here", fix="known parameters: fields")
+        return wanted(self.resource.descriptor, filter(None, names.split(",")), self.version)
+
+    async def _find(self, tx: Tx, key: str, *, lock: bool = False) -> Document:
+        behaviour = self.resource.behaviour
+        if behaviour is None:
+            found = await store.load(tx, self.target, key, lock=lock)
+        else:
+            found = await behaviour.find(tx, key)
+        if found is None:
+            raise NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
+        return found
+
+    def _shown(self, document: Document, tree: Tree | None) -> Document:
+        shown = to_wire(self.resource.descriptor, document, self.version)
+        path = self.resource.descriptor.path_in(self.version)
+        shown["href"] = f"{self.base}/{path}/{document['id']}"
+        return select(shown, tree)
+
+    def _without_href(self, document: Document) -> Document:
+        return {name: value for name, value in document.items() if name != "href"}
+
+    def _filled(self, document: Document, act: Act) -> Document:
+        """Return a new document with what the server gives: id, type, times, defaults, the first state."""
+        descriptor = self.resource.descriptor
+        now = stored_time(act.now)
+        filled: Document = {"id": str(uuid7(act.now)), "@type": descriptor.type}
+        for one in descriptor.attributes.values():
+            if one.fill is Fill.CREATED:
+                filled[one.name] = now
+            elif one.default is not None:
+                filled[one.name] = one.default
+        kept = {
+            name: value
+            for name, value in document.items()
+            if name not in descriptor.attributes or descriptor.attributes[name].writable
+        }
+        changed = {one.name: now for one in descriptor.attributes.values() if one.fill is Fill.CHANGED}
+        state = starting_state(descriptor, document)
+        return {**filled, **kept, **changed, **state}
+
+    def _patched(self, before: Document, change: Any, kind: PatchKind) -> Document:
+        """Return what ``before`` becomes, its shape checked. What only the server sets may be repeated, not changed."""
+        descriptor = self.resource.descriptor
+        view = self._shown(before, None)
+        many = frozenset(one.name_in(self.version) for one in descriptor.of(self.version) if one.many)
+        patched = apply(kind, view, change, many)
+        for one in descriptor.of(self.version):
+            name = one.name_in(self.version)
+            fixed = not one.patchable or not one.writable
+            if fixed and patched.get(name) != view.get(name):
+                raise wrong(f"$.{name}", f"{name} cannot be changed by a patch")
+        patched.pop("href", None)
+        after = changed_by(descriptor, before, patched, self.version)
+        return checked(descriptor, after, self.version)
+
+    async def _check(self, tx: Tx, after: Document, before: Document | None) -> None:
+        descriptor = self.resource.descriptor
+        check_transition(descriptor, after, before)
+        if not await store.lenient(tx, self.api.number):
+            await check_references(tx, descriptor, after, before, self.version)
+        if self.resource.check is not None:
+            await self.resource.check(tx, after)
+
+    async def _create(self, tx: Tx, document: Document, act: Act) -> Document:
+        behaviour = self.resource.behaviour
+        if behaviour is not None:
+            return await _offered(behaviour.create)(tx, document, act)
+        if not await store.insert(tx, self.target, document, act.now):
+            raise Conflict("this id is taken", code="tmf.exists", field="id", value=document["id"])
+        await publish_change(tx, self.api, self.resource, None, document, act)
+        return document
+
+    async def _change(self, tx: Tx, before: Document, after: Document, act: Act) -> Document:
+        behaviour = self.resource.behaviour
+        if behaviour is not None:
+            return await _offered(behaviour.patch)(tx, before, after, act)
+        now = stored_time(act.now)
+        after |= {
+            one.name: now for one in self.resource.descriptor.attributes.values() if one.fill is Fill.CHANGED
+        }
+        await store.update(tx, self.target, after, act.now)
+        await publish_change(tx, self.api, self.resource, before, after, act)
+        return after
+
+    def _links(self, pairs: Sequence[tuple[str, str]], query: Query, found: documents.Found) -> str:
+        kept = [(name, value) for name, value in pairs if name not in ("offset", "limit", "cursor")]
+        path = f"{self.base}/{self.resource.descriptor.path_in(self.version)}"
+
+        def link(relation: str, **more: int) -> str:
+            query_string = urlencode([*kept, *((name, str(value)) for name, value in more.items())])
+            return f'<{path}?{query_string}>; rel="{relation}"'
+
+        links = [link("first", limit=query.limit)]
+        if found.next is not None:
+            links.append(link("next", cursor=found.next, limit=query.limit))
+        elif query.sort and query.offset + len(found.items) < found.total:
+            links.append(link("next", offset=query.offset + query.limit, limit=query.limit))
+        return ", ".join(links)
+
+
+def _offered(function: _Function | None) -> _Function:
+    """Return a function of a context for which there is a route."""
+    if function is None:
+        raise Defect("the operation is declared but not served", code="tmf.not_served")
+    return function

@@ -1,0 +1,1 @@
+"""SQL of TMF resources that are kept as documents, and of listeners."""
