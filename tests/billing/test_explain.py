@@ -11,16 +11,19 @@ import msgspec
 import pytest
 
 from farwire.account.model import TaxClass
+from farwire.base.clock import MovableClock
+from farwire.base.storage import Database
 from farwire.billing import service as billing
 from farwire.billing.model import Bill, LineKind
 from farwire.billing.model.line_facts import line_facts
-from farwire.billing.rendering.explanation import EXPLANATION_WORDS, facts_in_words, language_of
+from farwire.billing.rendering.explanation import EXPLANATION_WORDS, facts_in_words
+from farwire.billing.rendering.words import WORDS, language_of
 from farwire.billing.service.explain import LineBehind, explain_lines, proven
 from farwire.catalog import service as catalog
 from farwire.country.service import load_pack
 from farwire.inventory import service as inventory
 from farwire.inventory.model import PriceOverride
-from farwire.kernel.ids import OverrideId, uuid7
+from farwire.kernel.ids import OverrideId, TenantId, uuid7
 from farwire.kernel.page import PageRequest
 from farwire.kernel.time import instant
 from farwire.rating.model.explanation import from_json, verify
@@ -95,10 +98,52 @@ async def test_the_facts_are_said_in_each_language(world: World, tmp_path: Path,
             assert explain_in_words(from_json(record.explanation or b""), language)
 
 
+async def test_a_price_version_is_of_the_day_in_its_own_zone(world: World) -> None:
+    account = await world.account()
+    # Midnight in Berlin is still the day before in UTC.
+    await world.product(account, await world.plan(valid_from="2026-06-01T00:00:00+02:00"))
+    await world.run()
+    for one in await behind(world, await world.only_bill()):
+        assert "price version 1 of 2026-06-01, " in "\n".join(facts_in_words(one.facts, "en"))
+
+
+@pytest.mark.parametrize(
+    ("country", "language", "tax_class", "code", "reason"),
+    [
+        ("DE", "de-DE", TaxClass.EXEMPT, "E", "Diese Leistung ist von der Steuer befreit."),
+        ("DE", "en", TaxClass.EXEMPT, "E", "This supply is exempt from tax."),
+        ("FR", "fr-FR", TaxClass.EXEMPT, "E", "Cette prestation est exonérée de taxe."),
+        ("DE", "fr-FR", TaxClass.REVERSE_CHARGE, "AE", "Steuerschuldnerschaft des Leistungsempfängers"),
+        # Kuwait has no VAT: nothing there is subject to any.
+        ("KW", "en", TaxClass.STANDARD, "O", "This supply is not subject to tax."),
+    ],
+)
+async def test_a_bill_without_tax_says_why_as_the_standard_asks(
+    db: Database,
+    clock: MovableClock,
+    other_tenant_id: TenantId,
+    country: str,
+    language: str,
+    tax_class: TaxClass,
+    code: str,
+    reason: str,
+) -> None:
+    pack = load_pack(country)
+    world = World(db, clock, other_tenant_id, country, pack.money.currency, pack.locale.default_time_zone)
+    plan = FLEX_M.replace("EUR", world.currency).replace("Europe/Berlin", world.zone)
+    account = await world.account(tax_class=tax_class, vat_id="DE987654321", language=language)
+    await world.product(account, await world.plan(plan))
+    await world.run("2026-07-01T01:00+02:00")
+    (tax,) = (await world.only_bill()).taxes
+    # EN 16931 BR-E-10, BR-AE-10, BR-O-10: a reason in words (BT-120).
+    assert (tax.code, tax.tax_minor, tax.note) == (code, 0, reason)
+
+
 def test_every_language_says_the_same() -> None:
     english = EXPLANATION_WORDS["en"]
     for words in EXPLANATION_WORDS.values():
         assert words.keys() == english.keys()
+    assert EXPLANATION_WORDS.keys() == WORDS.keys()
     assert [language_of(tag) for tag in ("fr-CA", "de", "yo-NG", "")] == ["fr", "de", "en", "en"]
 
 

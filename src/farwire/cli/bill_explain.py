@@ -12,8 +12,8 @@ from farwire.billing.rendering.explanation import (
     EXPLANATION_WORDS,
     corrections_in_words,
     facts_in_words,
-    language_of,
 )
+from farwire.billing.rendering.words import language_of
 from farwire.billing.service.explain import LineBehind, explain_lines
 from farwire.cli.shell import JsonOption, LimitOption, OffsetOption, Session, TenantOption, run
 from farwire.kernel.errors import Invalid

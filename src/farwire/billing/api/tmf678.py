@@ -37,7 +37,8 @@ from farwire.billing.api.documents import (
 from farwire.billing.api.facts import to_recurring_facts
 from farwire.billing.api.line_facts import to_line_facts
 from farwire.billing.model import Bill
-from farwire.billing.rendering.explanation import corrections_in_words, facts_in_words, language_of
+from farwire.billing.rendering.explanation import corrections_in_words, facts_in_words
+from farwire.billing.rendering.words import language_of
 from farwire.billing.service.explain import explain_lines
 from farwire.kernel.ids import AccountId
 from farwire.kernel.page import Page

@@ -25,7 +25,7 @@ _TERMS: Final = ("override", "factors", "shares", "own_share", "for_account", "t
 
 
 class PriceFacts(msgspec.Struct, frozen=True):
-    """Which price: the offering, the version of its plan, and the price in it."""
+    """Which price: the offering, the version of its plan, and the price in it. ``zone`` is that of the plan's days."""
 
     offering: str
     name: str
@@ -35,6 +35,7 @@ class PriceFacts(msgspec.Struct, frozen=True):
     digest: str
     valid_from: datetime
     published_at: datetime
+    zone: str
 
 
 class IntervalFacts(msgspec.Struct, frozen=True):
@@ -153,6 +154,7 @@ def _price(version: PlanVersion, price_id: str) -> PriceFacts:
         version.digest,
         plan.valid_from,
         version.published_at,
+        plan.zone,
     )
 
 

@@ -322,8 +322,9 @@ def _notes(bill: Bill, locale: Locale) -> tuple[str, ...]:
         notes.append(words["included"])
     for tax in bill.taxes:
         if not tax.name:
-            # The customer's language, then the words that the seller's law asks for.
-            notes += [words.get(tax.category, words["no_tax"]), tax.note]
+            # The customer's language, then the words that the seller's law asks for, if it asks for any.
+            general = tax.note and tax.note == words.get(f"reason_{tax.code}")
+            notes += [tax.note] if general else [words.get(tax.category, words["no_tax"]), tax.note]
     return tuple(dict.fromkeys(note for note in notes if note))
 
 

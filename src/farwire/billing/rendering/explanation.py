@@ -12,6 +12,7 @@ from farwire.billing.model.line_facts import LineFacts, TaxFacts
 from farwire.billing.service.read import ExplainedLine
 from farwire.kernel.money import Money, currency
 from farwire.kernel.quantity import Unit, format_amount
+from farwire.kernel.time import local_date, zone
 from farwire.rating.model.words import amount as exact
 
 _EN: Final = {
@@ -72,12 +73,6 @@ EXPLANATION_WORDS: Final[Mapping[str, Mapping[str, str]]] = {"en": _EN, "de": _D
 SHOWN_IDS: Final = 3
 
 
-def language_of(tag: str) -> str:
-    """Return the language to explain in, for a BCP 47 ``tag``; English where there are no words in it."""
-    base = tag.split("-", maxsplit=1)[0].lower()
-    return base if base in EXPLANATION_WORDS else "en"
-
-
 def facts_in_words(facts: LineFacts, language: str) -> list[str]:
     """Return the facts as sentences, the amounts first."""
     words = EXPLANATION_WORDS[language]
@@ -93,7 +88,7 @@ def facts_in_words(facts: LineFacts, language: str) -> list[str]:
     if facts.price is None:
         said.append(words["no_price"])
     else:
-        valid_from = facts.price.valid_from.date()
+        valid_from = local_date(facts.price.valid_from, zone(facts.price.zone))
         price = msgspec.structs.asdict(facts.price) | {"valid_from": valid_from}
         said.append(words["price"].format(**price))
     days = facts.interval

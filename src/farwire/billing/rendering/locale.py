@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from farwire.billing.rendering.words import MONTHS, WORDS
+from farwire.billing.rendering.words import MONTHS, WORDS, language_of
 from farwire.country.model import CountryPack
 from farwire.kernel.money import Currency, Money
 from farwire.kernel.quantity import Unit, format_amount
@@ -35,8 +35,7 @@ class Locale:
     @classmethod
     def of(cls, language: str, pack: CountryPack) -> Locale:
         """Return the locale of a BCP 47 ``language``; English where there are no words in it."""
-        base = _base(language)
-        base = base if base in WORDS else "en"
+        base = language_of(language)
         return cls(base, WORDS[base], pack)
 
     @property

@@ -68,6 +68,8 @@ _EN: Final = MappingProxyType(
         "exempt": "Tax exempt",
         "reverse_charge": "Reverse charge: the customer accounts for the tax.",
         "no_tax": "No tax",
+        "reason_E": "This supply is exempt from tax.",
+        "reason_O": "This supply is not subject to tax.",
     }
 )
 _DE: Final = MappingProxyType(
@@ -132,6 +134,8 @@ _DE: Final = MappingProxyType(
         "exempt": "Steuerfrei",
         "reverse_charge": "Steuerschuldnerschaft des Leistungsempfängers",
         "no_tax": "Keine Steuer",
+        "reason_E": "Diese Leistung ist von der Steuer befreit.",
+        "reason_O": "Diese Leistung unterliegt nicht der Steuer.",
     }
 )
 _FR: Final = MappingProxyType(
@@ -196,10 +200,20 @@ _FR: Final = MappingProxyType(
         "exempt": "Exonéré de taxe",
         "reverse_charge": "Autoliquidation",
         "no_tax": "Sans taxe",
+        "reason_E": "Cette prestation est exonérée de taxe.",
+        "reason_O": "Cette prestation n'est pas soumise à la taxe.",
     }
 )
 WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": _EN, "de": _DE, "fr": _FR})
 """Language → key → word. Every language has every key; a test holds them equal."""
+
+
+def language_of(tag: str) -> str:
+    """Return the language of a BCP 47 ``tag``; English where there are no words in it."""
+    base = tag.split("-", maxsplit=1)[0].lower()
+    return base if base in WORDS else "en"
+
+
 MONTHS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "en": (

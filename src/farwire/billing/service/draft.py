@@ -33,7 +33,7 @@ from farwire.billing.model import (
     with_credits,
 )
 from farwire.billing.service.owed import Facts, charges_owed, load_facts
-from farwire.billing.service.taxed import last_moment, tax_context
+from farwire.billing.service.taxed import last_moment, tax_context, with_reasons
 from farwire.billing.store import bills as bill_store
 from farwire.billing.store import charged as charged_store
 from farwire.billing.store import credits as credit_store
@@ -163,9 +163,7 @@ async def preview_cycles(
     batch = await _load(tx, None, issue_on, cycle, accounts, now)
     sound = [account for account in accounts if _charge(account, batch)]
     until = Period(cycle.start, max(min(cycle.end, usage_until), cycle.start + timedelta(microseconds=1)))
-    wanted = {
-        product.id: until for account in sound for product in batch.facts.products.get(account.id, ())
-    }
+    wanted = {product.id: until for account in sound for product in batch.facts.products.get(account.id, ())}
     _keep_usage(batch, sound, await usage.pending_totals(tx, cycles=wanted))
     bills: list[Bill] = []
     for account in sound:
@@ -308,7 +306,7 @@ def _bill(
         customer=Customer(party.name, party.vat_id, party.address),
         drafted_at=batch.now,
         lines=calculated.lines,
-        taxes=calculated.taxes,
+        taxes=with_reasons(calculated.taxes, account.language),
         purchase_order=account.purchase_order,
         delivery=account.delivery.value,
         parent_id=account.parent_id,
