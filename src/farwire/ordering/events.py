@@ -10,6 +10,7 @@ from farwire.kernel.ids import TenantId
 from farwire.ordering.model import Fact, ProductOrder
 
 ORDER_PLACED: Final = "farwire.ordering.order_placed.v1"
+ORDER_AMENDED: Final = "farwire.ordering.order_amended.v1"
 ORDER_HELD: Final = "farwire.ordering.order_held.v1"
 ORDER_RELEASED: Final = "farwire.ordering.order_released.v1"
 ORDER_COMPLETED: Final = "farwire.ordering.order_completed.v1"
@@ -18,6 +19,7 @@ ORDER_FAILED: Final = "farwire.ordering.order_failed.v1"
 
 _TYPES: Final = {
     Fact.PLACED: ORDER_PLACED,
+    Fact.AMENDED: ORDER_AMENDED,
     Fact.HELD: ORDER_HELD,
     Fact.RELEASED: ORDER_RELEASED,
     Fact.COMPLETED: ORDER_COMPLETED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from farwire.catalog.model import Refusal
 from farwire.ordering.model.agreed import (
     commitment_of,
+    ends_for,
     override_of,
     overrides_of,
     plan_of_item,
@@ -127,6 +128,7 @@ __all__ = [
     "differing",
     "earliest_cease",
     "end_reason",
+    "ends_for",
     "failed",
     "is_final",
     "item_state",

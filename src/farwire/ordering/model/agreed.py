@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from farwire.account.model import BillingAccount
 from farwire.base.canonical import JSON
-from farwire.inventory.model import Commitment, PlaceChange, PlanChange, PriceOverride, Product
+from farwire.inventory.model import Commitment, EndReason, PlaceChange, PlanChange, PriceOverride, Product
 from farwire.kernel.errors import Defect
 from farwire.kernel.ids import (
     AgreementId,
@@ -42,6 +42,11 @@ def product_of_item(
         order_id=order_id,
         places=(PlaceChange(at, item.request.place),) if item.request.place else (),
     )
+
+
+def ends_for(item: OrderItem) -> EndReason:
+    """Return why a product ends, as it was when that was asked for: who withdrew in time has withdrawn."""
+    return EndReason(str(item.details.get("end_reason", EndReason.CEASE)))
 
 
 def plan_of_item(item: OrderItem) -> PlanVersionId:

@@ -309,10 +309,11 @@ def _cease(line: _Line) -> Iterator[Refusal]:
         yield Refusal("ordering.withdrawal_over", message, "withdrawal", line.at.isoformat(), "cease it")
     if line.item.withdrawal is not False and withdraws:
         return
+    if commitment is None or commitment.notice_days == 0:
+        return  # nothing was agreed that a back-dated cease would break
     earliest = earliest_cease(commitment, line.known.now, line.known.tz)
     if line.at < earliest:
-        days = commitment.notice_days if commitment else 0
-        message = f"a cease is asked for {days} days before"
+        message = f"a cease is asked for {commitment.notice_days} days before"
         fix = f"not before {earliest.isoformat()}"
         yield Refusal("ordering.notice", message, "requested_at", line.at.isoformat(), fix)
 

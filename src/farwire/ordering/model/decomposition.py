@@ -7,7 +7,7 @@ specifications. A fibre line and a mobile plan differ in data.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from farwire.base.canonical import JSON
@@ -84,16 +84,22 @@ def _needed(service: ServiceSpecification, need: ResourceNeed) -> dict[str, JSON
 
 
 def _reserve(
-    plan: Steps, services: Services, *, brought: bool = False, chosen: bool = False
+    plan: Steps,
+    services: Services,
+    *,
+    brought: bool = False,
+    chosen: bool = False,
+    had: Collection[tuple[str, str]] = (),
 ) -> dict[str, list[int]]:
     """Reserve what each service needs; return the steps by service.
 
-    A number that is ``brought`` is not reserved; one that is ``chosen`` is that very one of the pool.
+    A number that is ``brought`` is not reserved; one that is ``chosen`` is that very one of the pool. What is ``had``
+    (kind, pool) is not reserved again.
     """
     reserved: dict[str, list[int]] = defaultdict(list)
     for service in services:
         for need in service.resources:
-            if brought and need.kind == NUMBER_KIND:
+            if (brought and need.kind == NUMBER_KIND) or (need.kind, need.pool) in had:
                 continue
             facts = _needed(service, need)
             if chosen and need.kind == NUMBER_KIND:
@@ -104,7 +110,7 @@ def _reserve(
 
 
 def _assign(
-    plan: Steps, services: Services, reserved: Mapping[str, list[int]], after: int, *, brought: bool
+    plan: Steps, services: Services, reserved: Mapping[str, list[int]], after: Sequence[int], *, brought: bool
 ) -> list[int]:
     assigned = []
     if brought:
@@ -113,7 +119,7 @@ def _assign(
             plan.add(
                 TaskKind.ASSIGN,
                 name,
-                [after],
+                after,
                 {"kind": NUMBER_KIND, "brought": True},
                 undo=TaskKind.QUARANTINE,
             )
@@ -122,7 +128,9 @@ def _assign(
         for number in reserved.get(service.code, ()):
             facts: dict[str, JSON] = {**plan.steps[number - 1].parameters, "reserved_by": number}
             name = f"give {facts['kind']}"
-            assigned.append(plan.add(TaskKind.ASSIGN, name, [after, number], facts, undo=TaskKind.QUARANTINE))
+            assigned.append(
+                plan.add(TaskKind.ASSIGN, name, [*after, number], facts, undo=TaskKind.QUARANTINE)
+            )
     return assigned
 
 
@@ -162,7 +170,7 @@ def _add(plan: Steps, request: ItemRequest, services: Services, *, brought: bool
     product = plan.add(
         TaskKind.CREATE_PRODUCT, "create the product", all_reserved, facts, undo=TaskKind.DISCARD_PRODUCT
     )
-    assigned = _assign(plan, services, reserved, product, brought=brought)
+    assigned = _assign(plan, services, reserved, [product], brought=brought)
     _operations(plan, TaskKind.ACTIVATE, services, assigned or [product], undo=TaskKind.DEACTIVATE)
 
 
@@ -182,17 +190,22 @@ def _change(plan: Steps, services: Services, before: Services) -> None:
     new = [one for one in services if one.code not in old]
     kept = [one for one in services if one.code in old]
     gone = [one for one in before if one.code not in codes]
-    reserved = _reserve(plan, new)
+    # What a service that goes had from the same pool, one that comes takes over: the number and the SIM stay.
+    pools = {(need.kind, need.pool) for one in gone for need in one.resources}
+    reserved = _reserve(plan, new, had=pools)
     all_reserved = [number for numbers in reserved.values() for number in numbers]
     facts: dict[str, JSON] = {"services": [one.code for one in new]}
     changed = plan.add(TaskKind.CHANGE_PLAN, "change the plan", all_reserved, facts, final=True)
-    assigned = _assign(plan, new, reserved, changed, brought=False)
-    after = _operations(plan, TaskKind.ACTIVATE, new, assigned or [changed], undo=TaskKind.DEACTIVATE)
-    after = _operations(plan, TaskKind.ALTER, kept, after)
-    after = _operations(plan, TaskKind.DEACTIVATE, gone, after, backwards=True, ends=True)
-    for kind in _kinds(gone):
-        if kind not in _kinds(services):
-            plan.add(TaskKind.QUARANTINE, f"take back {kind}", after, {"kind": kind})
+    # What goes is switched off first: what comes may be known to the network by the same SIM.
+    off = _operations(plan, TaskKind.DEACTIVATE, gone, [changed], backwards=True, ends=True)
+    wanted = {(need.kind, need.pool) for one in services for need in one.resources}
+    returned = [
+        plan.add(TaskKind.QUARANTINE, f"take back {kind}", off, {"kind": kind, "pool": pool})
+        for kind, pool in sorted(pools - wanted)
+    ]
+    after = _assign(plan, new, reserved, returned or off, brought=False) or returned or off
+    after = _operations(plan, TaskKind.ACTIVATE, new, after)
+    _operations(plan, TaskKind.ALTER, kept, after)
 
 
 def _modify(plan: Steps, request: ItemRequest, services: Services) -> None:

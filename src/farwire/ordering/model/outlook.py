@@ -16,13 +16,13 @@ from farwire.kernel.ids import ProductId
 from farwire.kernel.time import zone
 from farwire.ordering.model.agreed import (
     commitment_of,
+    ends_for,
     override_of,
     overrides_of,
     plan_of_item,
     product_of_item,
 )
 from farwire.ordering.model.order import Action, OrderItem
-from farwire.ordering.model.policy import end_reason
 
 
 def products_after(
@@ -65,7 +65,7 @@ def _changed(product: Product, item: OrderItem, *, at: datetime, now: datetime, 
         case Action.RESUME if reason is not None:
             return resume(product, reason, at).product
         case Action.CEASE:
-            ended = end(product, at, end_reason(product, at, item.request.withdrawal, tz))
+            ended = end(product, at, ends_for(item))
             return product if ended is None else ended[0]
     return product
 

@@ -170,7 +170,11 @@ async def decide_fallout(
     reason = reason[:MAX_REASON]
     order = _with_item(before, replace(item, ends_as=ends_as, reason=reason or item.reason))
     order, facts = decide(order, Settle({item.id: item_state(after, ends_as)}), now)
-    await save_progress(tx, [(before, order, facts)], tasks, after, now)
+    loaded, given_up, states = await give_up_parts(tx, order, tasks)
+    if states:
+        order, more = decide(order, Settle(states), now)
+        facts += more
+    await save_progress(tx, [(before, order, facts)], [*tasks, *loaded], [*after, *given_up], now)
     detail: dict[str, JSON] = {"decision": decision.value, "reason": reason}
     entry = JournalEntry(order.id, now, decision.value, item.number, task.number, None, actor.id, detail)
     await task_store.add_entries(tx, [entry])
@@ -235,6 +239,27 @@ async def _save(
         tx, actor=actor, action=f"ordering.{act}", subject=str(order.id), at=now, detail=detail
     )
     return order
+
+
+async def give_up_parts(
+    tx: Tx, order: ProductOrder, tasks: Sequence[Task]
+) -> tuple[Sequence[Task], Sequence[Task], Mapping[OrderItemId, ItemState]]:
+    """Give up what waits for a bundle that failed: nothing of it was begun.
+
+    ``tasks`` are those that are loaded. Returns the tasks of such parts, what they become, and the states of the parts.
+    """
+    ended = {one.number for one in order.items if one.state in (ItemState.FAILED, ItemState.CANCELLED)}
+    parts = [
+        one
+        for one in order.items
+        if one.request.parent in ended and one.state in (ItemState.PENDING, ItemState.IN_PROGRESS)
+    ]
+    if not parts:
+        return (), (), {}
+    known = {task.item_id for task in tasks}
+    wanted = [(order.id, one.id) for one in parts if one.id not in known]
+    loaded = await task_store.tasks_of_items(tx, wanted)
+    return loaded, aborted(loaded), {item_id: ItemState.FAILED for _, item_id in wanted}
 
 
 def items_of(tasks: Iterable[Task]) -> Mapping[OrderItemId, list[Task]]:

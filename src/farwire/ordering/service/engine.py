@@ -36,7 +36,7 @@ from farwire.ordering.model import (
     item_state,
     succeeded,
 )
-from farwire.ordering.service.act import items_of, save_progress, woken
+from farwire.ordering.service.act import give_up_parts, items_of, save_progress, woken
 from farwire.ordering.service.effects import EFFECTS, Result, Work
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import tasks as task_store
@@ -201,6 +201,11 @@ async def _save(tx: Tx, batch: _Batch, now: datetime, entries: Sequence[JournalE
     for order_id, settled in states.items():
         batch.apply(order_id, Settle(settled), now)
         await _wake_parts(tx, batch, order_id, settled, now)
+        loaded, given_up, failing = await give_up_parts(tx, batch.orders[order_id], batch.loaded)
+        if failing:
+            batch.loaded += loaded
+            batch.items |= items_of(given_up)
+            batch.apply(order_id, Settle(failing), now)
     changed = [(batch.before[one], batch.orders[one], batch.facts[one]) for one in states]
     after = [task for own in batch.items.values() for task in own]
     await save_progress(tx, changed, batch.loaded, after, now)

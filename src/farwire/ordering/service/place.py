@@ -37,6 +37,8 @@ from farwire.ordering.model import (
     check_order,
     decide,
     decompose,
+    end_reason,
+    needs_sim,
     normalised,
     plan_of,
     starts_at,
@@ -183,9 +185,8 @@ async def _ordered(
     order_id = order_id or OrderId(uuid7(now))
     due_at = starts_at(request, situation)
     items = await _items(tx, request, known, due_at, now)
-    # Who changes an offering has the SIM already: only a new one is given out.
-    added = [one for n, one in situation.sold.items() if request.items[n - 1].action is Action.ADD]
-    kyc = await kyc_missing(tx, situation.account, added, now)
+    given = [one for n, one in situation.sold.items() if _gives_sim(request.items[n - 1], one, known)]
+    kyc = await kyc_missing(tx, situation.account, given, now)
     holds = frozenset({HoldReason.KYC}) if kyc else frozenset()
     order = ProductOrder(
         id=order_id,
@@ -206,6 +207,12 @@ async def _ordered(
     )
     order = replace(order, state=state_from(order, now))
     return order, _plan(order, known, now)
+
+
+def _gives_sim(item: ItemRequest, sold: Sellable, known: Known) -> bool:
+    """Return whether a SIM may be given out: who changes an offering and had a SIM before keeps it."""
+    before = () if item.product_id is None else known.services.get(item.product_id, ())
+    return item.action is Action.ADD or (needs_sim(sold.service_specifications) and not needs_sim(before))
 
 
 def _plan(order: ProductOrder, known: Known, now: datetime) -> tuple[Task, ...]:
@@ -240,7 +247,7 @@ async def _items(
         details: dict[str, JSON] = dict(await agreed_for(tx, known.situation.account, sold, due_at))
         if one.parent is not None:
             details["parent_product"] = str(product_ids[one.parent - 1])
-        details |= _decided(one, known, sold)
+        details |= _decided(one, known, sold, due_at)
         items.append(
             OrderItem(
                 id=OrderItemId(uuid7(now)),
@@ -254,12 +261,15 @@ async def _items(
     return tuple(items)
 
 
-def _decided(item: ItemRequest, known: Known, sold: Sellable | None) -> dict[str, JSON]:
-    """Return what the tenant's policy says now and the order keeps, whatever the policy says later."""
+def _decided(item: ItemRequest, known: Known, sold: Sellable | None, due_at: datetime) -> dict[str, JSON]:
+    """Return what holds now and the order keeps, however late its work is done: the policy's share, how it ends."""
     details: dict[str, JSON] = {}
     if sold is not None:
         details["offering_id"] = str(sold.offering_id)
     if item.action in (Action.SUSPEND, Action.RESUME) and item.reason is not None:
         asked = item.recurring_percent
         details["recurring_percent"] = known.situation.policy.percent(item.reason) if asked is None else asked
+    if item.action is Action.CEASE and item.product_id is not None:
+        product = known.situation.held[item.product_id].product
+        details["end_reason"] = end_reason(product, due_at, item.withdrawal, known.situation.tz).value
     return details

@@ -17,8 +17,9 @@ from farwire.base.canonical import JSON
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.inventory import service as inventory
-from farwire.inventory.model import Resource, ResourceKind, ServiceState, identifiers
+from farwire.inventory.model import Product, Resource, ResourceKind, ServiceState, identifiers
 from farwire.kernel.errors import Invalid
+from farwire.ordering.model import TaskKind
 from farwire.ordering.service.effects.products import enter, last_of
 from farwire.ordering.service.effects.work import Result, Work, one_by_one
 
@@ -39,8 +40,15 @@ _AFTER: Final[Mapping[Action, ServiceState]] = {
 
 
 async def activate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """Switch the service on."""
-    return await one_by_one(works, lambda work: _apply(tx, work, Action.PROVISION, now))
+    """Switch the service on; it is barred where the product is suspended."""
+
+    async def act(work: Work) -> Result:
+        done = await _apply(tx, work, Action.PROVISION, now)
+        if done and (await inventory.find_product(tx, work.product_id)).suspended_for(now):
+            await _apply(tx, work, Action.SUSPEND, now, key=f"{work.task.id}:bar")
+        return done
+
+    return await one_by_one(works, act)
 
 
 async def alter(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
@@ -59,10 +67,13 @@ async def bar(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
 
 
 async def unbar(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """Let the service be used again, unless another reason to suspend it is left."""
+    """Let the service be used again, unless another reason to suspend it is left now."""
 
     async def act(work: Work) -> Result:
-        left = (await inventory.find_product(tx, work.product_id)).suspended_for(work.at)
+        # The network knows no past: from when a resumption counts does not matter to it.
+        left = (await inventory.find_product(tx, work.product_id)).suspended_for(now)
+        if work.task.undoes is not None and _suspended_by(work):
+            left -= {work.item.request.reason}  # the product is resumed after its services
         if left:
             return {"left": sorted(left)}
         return await _apply(tx, work, Action.RESUME, now)
@@ -70,15 +81,21 @@ async def unbar(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result
     return await one_by_one(works, act)
 
 
-async def _apply(tx: Tx, work: Work, action: Action, now: datetime) -> Result:
+def _suspended_by(work: Work) -> bool:
+    """Return whether the item itself is why the product is suspended for its reason."""
+    own = (one for one in work.tasks.values() if one.step.kind is TaskKind.SUSPEND and not one.compensating)
+    return any(one.result.get("suspended") is not False for one in own)
+
+
+async def _apply(tx: Tx, work: Work, action: Action, now: datetime, *, key: str = "") -> Result:
     adapter = work.text("adapter")
     if not adapter:
         return {}  # nothing in the network knows it
-    texts = await _texts(tx, work)
+    texts = await _texts(tx, work, now)
     parameters = {**USUAL.get(adapter, {}), **_given(work.task.step.parameters.get("parameters"))}
     attributes = {} if action in (Action.SUSPEND, Action.RESUME, Action.TERMINATE) else parameters
     operation = Operation(
-        str(work.task.id),
+        key or str(work.task.id),
         action,
         _filled(TARGET, parameters.get(TARGET, ""), texts),
         {name: _filled(name, text, texts) for name, text in attributes.items() if name != TARGET},
@@ -105,16 +122,22 @@ def _given(value: JSON) -> dict[str, str]:
     return {name: str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
 
 
-async def _texts(tx: Tx, work: Work) -> Mapping[str, str]:
+async def _texts(tx: Tx, work: Work, now: datetime) -> Mapping[str, str]:
     """Return what the placeholders stand for."""
     held = (await inventory.resources_of_products(tx, [work.product_id])).get(work.product_id, ())
-    texts = {name: str(value) for name, value in work.item.request.characteristics.items()}
+    services = (await inventory.services_of_products(tx, [work.product_id])).get(work.product_id, ())
+    product = await inventory.find_product(tx, work.product_id)
+    texts: dict[str, str] = {}
+    for service in services:
+        if service.specification == work.text("service"):
+            texts |= service.attributes
+    texts |= {name: str(value) for name, value in work.item.request.characteristics.items()}
     texts |= {
         "product": str(work.product_id),
         "order": str(work.order.id),
         "account": str(work.order.account_id),
-        "offering": work.item.request.offering or await _offering(tx, work),
-        "place": work.item.request.place,
+        "offering": work.item.request.offering or await _offering(tx, product, work.at),
+        "place": product.place_at(now),
     }
     if work.item.request.number:
         texts["msisdn"] = work.item.request.number
@@ -123,10 +146,9 @@ async def _texts(tx: Tx, work: Work) -> Mapping[str, str]:
     return texts
 
 
-async def _offering(tx: Tx, work: Work) -> str:
+async def _offering(tx: Tx, product: Product, at: datetime) -> str:
     """Return the code of the offering that the product has at that time."""
-    product = await inventory.find_product(tx, work.product_id)
-    plan = product.plan_at(work.at) or product.plans[-1].plan_version_id
+    plan = product.plan_at(at) or product.plans[-1].plan_version_id
     return (await catalog.plan_versions(tx, [plan]))[plan].plan.offering
 
 

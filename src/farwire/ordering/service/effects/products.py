@@ -8,7 +8,14 @@ from datetime import datetime
 from farwire.account import service as accounts
 from farwire.base.storage import Tx
 from farwire.inventory import service as inventory
-from farwire.inventory.model import EndReason, Service, ServiceChange, ServiceState, check_service_change
+from farwire.inventory.model import (
+    EndReason,
+    Service,
+    ServiceChange,
+    ServiceState,
+    SuspensionReason,
+    check_service_change,
+)
 from farwire.kernel.errors import Conflict, Defect
 from farwire.kernel.ids import OverrideId, ServiceId, parse_id, uuid7
 from farwire.kernel.time import zone
@@ -16,7 +23,7 @@ from farwire.ordering.model import (
     Task,
     TaskKind,
     commitment_of,
-    end_reason,
+    ends_for,
     override_of,
     overrides_of,
     plan_of_item,
@@ -94,14 +101,10 @@ async def discard(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Resu
 
 
 async def end(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """End the product: withdrawn where the withdrawal period allows it, otherwise ceased."""
-    ids = list({work.order.account_id for work in works})
-    known = await accounts.accounts_by_id(tx=tx, account_ids=ids)
+    """End the product: withdrawn, or ceased, as it was when the order was taken."""
 
     async def act(work: Work) -> Result:
-        product = await inventory.find_product(tx, work.product_id)
-        tz = zone(known[work.order.account_id].zone)
-        reason = end_reason(product, work.at, work.item.request.withdrawal, tz)
+        reason = ends_for(work.item)
         await inventory.end_product(tx, product_id=work.product_id, at=work.at, reason=reason, now=now)
         await _end_services(tx, work)
         return {"reason": reason.value}
@@ -162,18 +165,26 @@ async def suspend(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Resu
         reason = work.item.request.reason
         if reason is None:
             raise Defect("a suspension has a reason", code="ordering.no_reason")
-        percent = work.item.details.get("recurring_percent")
+        percent = await _percent(tx, work, reason)
+        if percent is None:
+            return {"suspended": False}
         new = await inventory.suspend_product(
-            tx,
-            product_id=work.product_id,
-            reason=reason,
-            at=work.at,
-            recurring_percent=percent if isinstance(percent, int) else 100,
-            now=now,
+            tx, product_id=work.product_id, reason=reason, at=work.at, recurring_percent=percent, now=now
         )
         return {"suspended": new}
 
     return await one_by_one(works, act)
+
+
+async def _percent(tx: Tx, work: Work, reason: SuspensionReason) -> int | None:
+    """Return what the suspension charges; of one that an undone resumption ended, what it charged; None without one."""
+    if work.task.undoes is None:
+        percent = work.item.details.get("recurring_percent")
+        return percent if isinstance(percent, int) else 100
+    held = (await inventory.find_product(tx, work.product_id)).suspensions
+    return next(
+        (one.recurring_percent for one in held if one.reason is reason and one.valid_to == work.at), None
+    )
 
 
 async def resume(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
@@ -183,6 +194,8 @@ async def resume(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Resul
         reason = work.item.request.reason
         if reason is None:
             raise Defect("a resumption has a reason", code="ordering.no_reason")
+        if work.task.undoes is not None and work.original.result.get("suspended") is False:
+            return {}  # it was suspended before, by somebody else
         serves = await inventory.resume_product(
             tx, product_id=work.product_id, reason=reason, at=work.at, now=now
         )

@@ -101,8 +101,11 @@ async def quarantine(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[R
             held = await inventory.reserved(tx, key=str(reserved_by.id))
         else:
             of_product = await inventory.resources_of_products(tx, [work.product_id])
+            kind, pool = work.text("kind"), work.text("pool")
             held = tuple(
-                one for one in of_product.get(work.product_id, ()) if one.kind.value == work.text("kind")
+                one
+                for one in of_product.get(work.product_id, ())
+                if one.kind.value == kind and pool in ("", one.pool)
             )
         for one in held:
             await inventory.return_resource(tx, resource_id=one.id, at=work.at, now=now)
