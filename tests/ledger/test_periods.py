@@ -102,7 +102,7 @@ async def test_what_is_late_goes_into_the_first_open_month_with_its_own_day(
         "a": (date(2026, 6, 10), None),
         "late": (JULY, date(2026, 6, 30)),
         "now": (date(2026, 7, 2), None),
-        "earlier": (date(2026, 5, 31), None),
+        "earlier": (JULY, date(2026, 5, 31)),
     }
     # Told again, it is the same booking.
     assert await post(db, tenant_id, entry(company, "late", date(2026, 6, 30))) == 0
@@ -340,6 +340,8 @@ def test_what_is_no_month_is_refused(text: str) -> None:
         month_named(text)
 
 
-def test_an_open_day_stays_and_a_shut_one_moves_over_all_shut_months() -> None:
-    assert open_day(date(2026, 6, 9), {JULY}) == date(2026, 6, 9)
+def test_an_open_day_stays_and_what_is_not_after_the_last_shut_month_moves_behind_it() -> None:
+    assert open_day(date(2026, 7, 9), {JUNE}) == date(2026, 7, 9)
     assert open_day(date(2026, 12, 31), {date(2026, 12, 1), date(2027, 1, 1)}) == date(2027, 2, 1)
+    assert open_day(date(2026, 5, 9), {date(2026, 6, 1)}) == JULY
+    assert open_day(date(2026, 5, 9), set()) == date(2026, 5, 9)

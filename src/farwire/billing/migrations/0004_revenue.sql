@@ -42,6 +42,9 @@ CREATE TABLE billing.accrual (
 );
 SELECT base.tenant_table('billing', 'accrual');
 
+SELECT base.control_total('billing.accruals', $$
+    SELECT month || ' ' || revision || ' ' || currency, sum(amount_minor) || ' minor'
+      FROM billing.accrual GROUP BY month, revision, currency$$);
 SELECT base.control_total('billing.deferrals', $$
     SELECT currency || CASE WHEN entry_id IS NULL THEN ' waiting' ELSE ' earned' END,
            sum(amount_minor) || ' minor, ' || sum(remainder_nano) || ' nano'

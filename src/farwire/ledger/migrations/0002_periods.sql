@@ -41,6 +41,7 @@ CREATE FUNCTION ledger.lock_key(p_tenant uuid, p_entity uuid) RETURNS bigint LAN
     SELECT hashtextextended('ledger.period ' || p_tenant::text || p_entity::text, 0)
 $$;
 
+-- A month before a closed one is closed with it, or the opening of the closed one would change.
 CREATE FUNCTION ledger.refuse_closed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     one record;
@@ -51,10 +52,10 @@ BEGIN
     END LOOP;
     SELECT a.entry_id, p.month INTO shut FROM added a
       JOIN ledger.period p ON p.tenant_id = a.tenant_id AND p.legal_entity_id = a.legal_entity_id
-       AND p.month = date_trunc('month', a.booked_on::timestamp)::date
+       AND p.month >= date_trunc('month', a.booked_on::timestamp)::date
      WHERE p.state = 'closed' LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'entry % is booked into %, which is closed', shut.entry_id, to_char(shut.month, 'YYYY-MM')
+        RAISE EXCEPTION 'entry % is booked on or before %, which is closed', shut.entry_id, to_char(shut.month, 'YYYY-MM')
             USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_period_open';
     END IF;
     RETURN NULL;

@@ -76,8 +76,9 @@ def month_named(text: str, *, field: str = "month") -> date:
 
 
 def open_day(wanted: date, shut: AbstractSet[date]) -> date:
-    """Return ``wanted`` if its month is open, else the first day of the first later month that is not ``shut``."""
-    day = wanted
-    while first_of_month(day) in shut:
-        day = next_month(day)
-    return day
+    """Return ``wanted`` if its month is later than the last one ``shut``, else the first day after that one.
+
+    A month before a closed one is closed with it: what was booked into it would change the opening of the closed one.
+    """
+    last = max(shut, default=None)
+    return wanted if last is None or first_of_month(wanted) > last else next_month(last)
