@@ -369,6 +369,18 @@ async def test_erasing_a_party_leaves_no_address_and_no_text_anywhere(
         assert (await get_message(tx, message_id=sent.id)).error == ""
 
 
+async def test_an_erasure_during_a_hand_over_leaves_no_copy_in_the_outbox(
+    db: Database, tenant_id: TenantId, clock: MovableClock
+) -> None:
+    clock.set(NOON)
+    message = await queue(db, tenant_id, clock)
+    async with db.transaction(tenant_id) as tx:
+        await erase_messages(tx, party_id=PARTY, clock=clock)
+    # A worker took the message, with its address, just before.
+    await LocalOutbox().hand_over(db=db, tenant_id=tenant_id, message=message, now=NOON)
+    assert await outbox(db, tenant_id) == []
+
+
 async def test_texts_are_blanked_when_their_time_is_over(
     db: Database, tenant_id: TenantId, clock: MovableClock
 ) -> None:

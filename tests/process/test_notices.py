@@ -73,8 +73,11 @@ class Story:
             )
 
     async def withdraw(self, channel: PartyChannel) -> None:
+        await self.says(channel, granted=False)
+
+    async def says(self, channel: PartyChannel, *, granted: bool) -> None:
         now = self.clock.now()
-        consent = Consent(self.account.party_id, PartyPurpose.CONTRACT, channel, False, now, "web", now)
+        consent = Consent(self.account.party_id, PartyPurpose.CONTRACT, channel, granted, now, "web", now)
         async with self.db.transaction(self.tenant_id) as tx:
             await parties.record_consent(tx, consent=consent)
 
@@ -201,3 +204,40 @@ async def test_erasing_a_party_blanks_what_it_was_told(story: Story) -> None:
     message = await story.message()
     assert (message.address, message.body) == ("", "")
     assert message.erased_at is not None
+
+
+async def test_consent_that_is_withdrawn_before_the_morning_stops_what_waits(story: Story) -> None:
+    await story.contacts(EMAIL)
+    story.clock.set(instant("2026-07-01T00:30+02:00"))
+    await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    assert (await story.message()).state is MessageState.WAITING_QUIET_HOURS
+    story.clock.set(instant("2026-07-01T06:00+02:00"))
+    await story.withdraw(PartyChannel.SMS)
+    await story.deliver()
+    assert (await story.message()).state is MessageState.WAITING_QUIET_HOURS
+    await story.withdraw(PartyChannel.EMAIL)
+    await story.deliver()
+    message = await story.message()
+    assert (message.state, message.reason) == (MessageState.SUPPRESSED, Reason.NO_CONSENT)
+    story.clock.set(instant("2026-07-01T09:00+02:00"))
+    assert (await deliver_due(db=story.db, tenant_id=story.tenant_id, clock=story.clock)).sent == 0
+
+
+async def test_who_allows_it_again_at_once_is_told(story: Story) -> None:
+    await story.contacts(EMAIL)
+    story.clock.set(instant("2026-07-01T00:30+02:00"))
+    await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    await story.withdraw(PartyChannel.EMAIL)
+    await story.says(PartyChannel.EMAIL, granted=True)
+    await story.deliver()
+    story.clock.set(instant("2026-07-01T09:00+02:00"))
+    assert (await deliver_due(db=story.db, tenant_id=story.tenant_id, clock=story.clock)).sent == 1
+
+
+async def test_nothing_is_written_for_a_party_that_was_erased_meanwhile(story: Story) -> None:
+    await story.contacts(EMAIL)
+    event = story.event(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    async with story.db.transaction(story.tenant_id) as tx:
+        await parties.erase_party(tx=tx, clock=story.clock, party_id=story.account.party_id)
+    await notices.notify(db=story.db, clock=story.clock, event=event)
+    assert await story.messages() == ()

@@ -1,7 +1,7 @@
 """Tell customers what happened: events of every context become messages, once per event.
 
 The account's owner is told in the account's language, on the channel that it prefers and allows. A party's erasure
-blanks its messages. What cannot be sent for want of an address or consent is kept as suppressed, to be seen.
+blanks its messages and nothing more is written to it; a consent that is withdrawn stops what still waits. What cannot be sent for want of an address or consent is kept as suppressed, to be seen.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from farwire.kernel.money import Money, currency
 from farwire.kernel.quantity import Unit
 from farwire.ordering.service.read import orders_by_id
 from farwire.party import service as parties
+from farwire.party.events import CONSENT_RECORDED, PARTY_ERASED
 from farwire.party.model import Channel as PartyChannel
 from farwire.party.model import ContactKind, Party
 from farwire.party.model import Purpose as PartyPurpose
@@ -43,11 +44,10 @@ ORDER_COMPLETED: Final = "farwire.ordering.order_completed.v1"
 ORDER_HELD: Final = "farwire.ordering.order_held.v1"
 ALLOWANCE_USED: Final = "farwire.usage.allowance_used.v1"
 PAYMENT_RECEIVED: Final = "farwire.payment.payment_received.v1"
-PARTY_ERASED: Final = "farwire.party.erased.v1"
 NAME: Final = "notices"
 TYPES: Final = (
     *(BILL_ISSUED, CREDIT_NOTE_ISSUED, ORDER_COMPLETED, ORDER_HELD, ALLOWANCE_USED, PAYMENT_RECEIVED),
-    PARTY_ERASED,
+    *(PARTY_ERASED, CONSENT_RECORDED),
 )
 
 _CONSENT: Final = {
@@ -56,6 +56,11 @@ _CONSENT: Final = {
     Channel.LETTER: PartyChannel.POST,
     Channel.PUSH: PartyChannel.PUSH,
 }
+_PURPOSES: Final = {
+    PartyPurpose.CONTRACT: Purpose.TRANSACTIONAL,
+    PartyPurpose.MARKETING: Purpose.MARKETING,
+}
+"""What a party may allow, and the messages that need it. The others are no reason for any message yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,10 @@ async def notify(*, db: Database, clock: Clock, event: Event) -> None:
         async with db.transaction(event.tenant_id) as tx:
             await communication.erase_messages(tx, party_id=PartyId(_uuid(event, "party_id")), clock=clock)
         return
+    if event.type == CONSENT_RECORDED:
+        async with db.transaction(event.tenant_id) as tx:
+            await _follow_consent(tx, event, clock)
+        return
     tenant = await tenants.get_tenant(db=db, tenant_id=event.tenant_id)
     bill = None
     if event.type in (BILL_ISSUED, CREDIT_NOTE_ISSUED):
@@ -100,6 +109,18 @@ async def notify(*, db: Database, clock: Clock, event: Event) -> None:
         notice = await _notice(tx, event) if bill is None else await _of_bill(tx, bill)
         if notice is not None:
             await _send(tx, tenant, notice, event, clock)
+
+
+async def _follow_consent(tx: Tx, event: Event, clock: Clock) -> None:
+    """Stop what waits for a channel that the party no longer allows. What it says now counts, not what it said then."""
+    party_id = PartyId(_uuid(event, "party_id"))
+    purpose, on = PartyPurpose(str(event.data["purpose"])), PartyChannel(str(event.data["channel"]))
+    if purpose not in _PURPOSES or await parties.may_contact(tx, party_id, purpose, on):
+        return
+    for channel in (channel for channel, one in _CONSENT.items() if one is on):
+        await communication.withdraw_messages(
+            tx, party_id=party_id, channel=channel, purpose=_PURPOSES[purpose], clock=clock
+        )
 
 
 def _uuid(event: Event, name: str) -> UUID:
@@ -198,6 +219,8 @@ async def _locale(tx: Tx, account: BillingAccount) -> Locale:
 async def _send(tx: Tx, tenant: Tenant, notice: _Notice, event: Event, clock: Clock) -> None:
     account = notice.account
     party = await parties.get_party(tx=tx, party_id=account.party_id)
+    if party.erased_at is not None:
+        return  # what happened before the erasure and is delivered after it: nobody is left to tell
     pack = _pack(party.address.country or tenant.country)
     way = await _way(tx, party, notice, pack)
     await communication.send(

@@ -18,6 +18,7 @@ from farwire.communication.model.message import (
     not_accepted,
     received,
     suppression,
+    withdrawn,
 )
 from farwire.communication.model.quiet import QuietHours, earliest, quiet_until
 from farwire.communication.model.template import (
@@ -58,4 +59,5 @@ __all__ = [
     "received",
     "render",
     "suppression",
+    "withdrawn",
 ]

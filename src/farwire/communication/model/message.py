@@ -234,6 +234,13 @@ def received(message: Message, receipt: Receipt) -> Message:
     return replace(message, state=MessageState.FAILED, error=receipt.error, closed_at=receipt.at)
 
 
+def withdrawn(message: Message, now: datetime) -> Message:
+    """Return ``message`` after the party withdrew its consent: what waits never leaves, what has left has left."""
+    if not message.state.waits:
+        return message
+    return replace(message, state=MessageState.SUPPRESSED, reason=Reason.NO_CONSENT, closed_at=now)
+
+
 def blanked(message: Message, now: datetime, *, erased: bool = False) -> Message:
     """Return ``message`` without personal data. What was still to leave for an erased party is suppressed."""
     if erased and message.state.waits:

@@ -14,6 +14,7 @@ from farwire.communication.service.read import (
     get_message,
     list_messages,
     receipts_of,
+    withdraw_messages,
 )
 from farwire.communication.service.send import send
 from farwire.communication.service.templates import (
@@ -41,4 +42,5 @@ __all__ = [
     "receipts_of",
     "record_receipt",
     "send",
+    "withdraw_messages",
 ]

@@ -1,4 +1,4 @@
-"""Read messages, blank what is personal in them."""
+"""Read messages, stop those that may no longer leave, blank what is personal in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from farwire.base import eventbus
 from farwire.base.clock import Clock
 from farwire.base.storage import Database, Tx
 from farwire.communication.events import message_moved
-from farwire.communication.model import Message, MessageState, Receipt, blanked
+from farwire.communication.model import (
+    Channel,
+    Message,
+    MessageState,
+    Purpose,
+    Receipt,
+    blanked,
+    withdrawn,
+)
 from farwire.communication.service.deliver import unknown
 from farwire.communication.store import messages as store
 from farwire.kernel.ids import MessageId, PartyId, TenantId
@@ -43,6 +51,22 @@ async def list_messages(
 ) -> Page[Message]:
     """Return a page of messages, the newest first."""
     return await store.page_messages(tx, page, party_id=party_id, state=state, code=code)
+
+
+async def withdraw_messages(
+    tx: Tx, *, party_id: PartyId, channel: Channel, purpose: Purpose, clock: Clock
+) -> int:
+    """Stop what waits for a party that no longer allows ``purpose`` on ``channel``; return how many. Idempotent.
+
+    A message waits for hours: the word that counts is the last one before it leaves.
+    """
+    now = clock.now()
+    found = await store.waiting_messages(tx, party_id, channel=channel, purpose=purpose)
+    for message in found:
+        after = withdrawn(message, now)
+        await store.save_message(tx, after)
+        await eventbus.publish(tx, message_moved(after, tenant_id=tx.tenant_id, at=now))
+    return len(found)
 
 
 async def erase_messages(tx: Tx, *, party_id: PartyId, clock: Clock) -> int:

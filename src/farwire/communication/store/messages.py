@@ -205,6 +205,21 @@ async def messages_of_party(tx: Tx, party_id: PartyId) -> tuple[Message, ...]:
     return tuple(_from_row(row) for row in rows)
 
 
+async def waiting_messages(
+    tx: Tx, party_id: PartyId, *, channel: Channel, purpose: Purpose
+) -> tuple[Message, ...]:
+    """Return the party's messages for a purpose on a channel that are still to be handed over, locked."""
+    rows = await tx.fetch(
+        f"SELECT {_COLUMNS} FROM communication.message WHERE tenant_id = $1 AND party_id = $2 AND channel = $3 "
+        f"AND purpose = $4 AND {_WAITS} ORDER BY created_at FOR UPDATE",
+        tx.tenant_id,
+        party_id,
+        channel.value,
+        purpose.value,
+    )
+    return tuple(_from_row(row) for row in rows)
+
+
 async def blank_before(tx: Tx, *, before: datetime, now: datetime, limit: int) -> int:
     """Blank up to ``limit`` messages that were made before ``before`` and wait for nothing; return how many."""
     rows = await tx.fetch(
@@ -276,10 +291,14 @@ async def receipts_of(tx: Tx, message_id: MessageId) -> tuple[Receipt, ...]:
 
 
 async def add_to_outbox(tx: Tx, message: Message, now: datetime) -> None:
-    """Let the local outbox take ``message``; taking it again changes nothing."""
+    """Let the local outbox take ``message``; taking it again changes nothing, and one that was blanked stays out.
+
+    The lock makes an erasure wait, which then finds the copy: a message is handed over without the caller's lock.
+    """
     await tx.execute(
         "INSERT INTO communication.local_outbox (tenant_id, message_id, channel, address, subject, body, accepted_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        "SELECT $1, $2, $3, $4, $5, $6, $7 FROM communication.message WHERE tenant_id = $1 AND message_id = $2 "
+        "AND erased_at IS NULL FOR SHARE ON CONFLICT DO NOTHING",
         tx.tenant_id,
         message.id,
         message.channel.value,
