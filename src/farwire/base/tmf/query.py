@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from farwire.base.tmf.descriptor import Descriptor, Version
-from farwire.base.tmf.filter import translate
+from farwire.base.tmf.expression import translate
 from farwire.base.tmf.shape import instant_text
 from farwire.base.tmf.versions import stored_path
 from farwire.kernel.errors import Invalid

@@ -42,7 +42,8 @@ def checked(descriptor: Descriptor, document: Document, version: Version) -> Doc
     _bounded(document, "$", 0)
     for attribute in descriptor.of(version):
         name = attribute.name_in(version)
-        if version in attribute.required and document.get(attribute.name) is None and _from_client(attribute):
+        given = document.get(attribute.name) is not None or not _from_client(descriptor, attribute)
+        if version in attribute.required and not given:
             raise wrong(f"$.{name}", f"{name} is missing", fix=f"give {name}")
     out: Document = {}
     for name, value in document.items():
@@ -66,8 +67,10 @@ def extends(descriptor: Descriptor, document: Document) -> bool:
     return bool(document.get("@schemaLocation")) or document.get("@type", descriptor.type) != descriptor.type
 
 
-def _from_client(attribute: Attribute) -> bool:
+def _from_client(descriptor: Descriptor, attribute: Attribute) -> bool:
     """Return whether only a client can give it: what the server fills is never missing."""
+    if descriptor.lifecycle is not None and attribute.name == descriptor.lifecycle.attribute:
+        return False
     return attribute.fill is Fill.NONE and attribute.default is None
 
 

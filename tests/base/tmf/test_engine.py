@@ -1,0 +1,360 @@
+"""The behaviour that TMF630 asks of every resource, over HTTP on a real database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from farwire.base.storage.embedded import DatabaseRole
+from farwire.base.storage.endpoints import connect
+from farwire.base.tmf import Api, Target
+from farwire.base.tmf.store import documents as store
+from farwire.kernel.ids import TenantId
+
+V4 = "/tmf-api/productCatalogManagement/v4"
+V5 = "/tmf-api/productCatalogManagement/v5"
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+JSON_PATCH_QUERY = "application/json-patch-query+json"
+
+
+def names(answer: httpx.Response) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [row["name"] for row in answer.json()]
+
+
+async def test_what_was_created_is_read_back_in_both_versions_with_what_the_server_fills(
+    client: httpx.AsyncClient, make: Any
+) -> None:
+    made = await make("Mobile", validFor={"startDateTime": "2026-01-01T00:00:00+02:00"})
+    assert made == {
+        "id": made["id"],
+        "href": f"{V5}/category/{made['id']}",
+        "@type": "Category",
+        "isRoot": True,
+        "lastUpdate": "2026-06-01T00:00:00.000Z",
+        "lifecycleStatus": "In study",
+        "name": "Mobile",
+        "validFor": {"startDateTime": "2025-12-31T22:00:00.000Z"},
+    }
+    old = (await client.get(f"{V4}/category/{made['id']}")).json()
+    assert old == {**made, "href": f"{V4}/category/{made['id']}"}
+    assert (await client.get(f"/productCatalogManagement/v5/category/{made['id']}")).json()[
+        "name"
+    ] == "Mobile"
+
+
+async def test_a_related_party_is_flat_in_v4_and_wrapped_in_v5(client: httpx.AsyncClient) -> None:
+    flat = {
+        "id": "p1",
+        "name": "Anna",
+        "role": "owner",
+        "@referredType": "Individual",
+        "@type": "RelatedParty",
+    }
+    made = (await client.post(f"{V4}/catalog", json={"name": "Shop", "relatedParty": [flat]})).json()
+    assert made["@type"] == "Catalog"
+    assert made["relatedParty"] == [flat]
+    new = (await client.get(f"{V5}/productCatalog/{made['id']}")).json()
+    assert new["@type"] == "ProductCatalog"
+    assert new["relatedParty"] == [
+        {
+            "role": "owner",
+            "@type": "RelatedPartyRefOrPartyRoleRef",
+            "partyOrPartyRole": {
+                "@type": "PartyRef",
+                "id": "p1",
+                "name": "Anna",
+                "@referredType": "Individual",
+            },
+        }
+    ]
+    assert names(await client.get(f"{V4}/catalog?relatedParty.id=p1")) == ["Shop"]
+    assert names(await client.get(f"{V5}/productCatalog?relatedParty.partyOrPartyRole.id=p1")) == ["Shop"]
+
+
+async def test_what_only_v5_has_survives_a_change_by_v4(client: httpx.AsyncClient) -> None:
+    body = {
+        "@type": "ProductOffering",
+        "name": "Go",
+        "lifecycleStatus": "Active",
+        "lastUpdate": "2026-01-01T00:00:00Z",
+        "allowedAction": [{"action": "add", "@type": "AllowedProductAction"}],
+    }
+    made = (await client.post(f"{V5}/productOffering", json=body)).json()
+    changed = await client.patch(f"{V4}/productOffering/{made['id']}", json={"name": "Go 5"})
+    assert changed.status_code == 200
+    assert "allowedAction" not in changed.json()
+    after = (await client.get(f"{V5}/productOffering/{made['id']}")).json()
+    assert (after["name"], after["allowedAction"]) == ("Go 5", made["allowedAction"])
+
+
+async def test_a_plain_list_is_200_counts_itself_and_goes_on_by_a_cursor_that_new_rows_do_not_move(
+    client: httpx.AsyncClient, make: Any
+) -> None:
+    for number in range(5):
+        await make(f"c{number}")
+    first = await client.get(f"{V5}/category?limit=2")
+    assert (first.status_code, names(first)) == (200, ["c0", "c1"])
+    assert (first.headers["x-total-count"], first.headers["x-result-count"]) == ("5", "2")
+    await make("c5")
+    seen = names(first)
+    answer = first
+    while 'rel="next"' in answer.headers["link"]:
+        answer = await client.get(httpx.URL(answer.links["next"]["url"]))
+        seen += names(answer)
+    assert seen == [f"c{n}" for n in range(6)]
+    assert names(await client.get(f"{V5}/category?offset=4&limit=2")) == ["c4", "c5"]
+    assert names(await client.get(f"{V5}/category?sort=-name&limit=2")) == ["c5", "c4"]
+
+
+async def test_fields_gives_v4_exactly_what_it_asks_for_and_v5_what_must_be_there_too(
+    client: httpx.AsyncClient, make: Any
+) -> None:
+    made = await make(
+        "Mobile", validFor={"startDateTime": "2026-01-01T00:00:00Z", "endDateTime": "2027-01-01T00:00:00Z"}
+    )
+    old = (await client.get(f"{V4}/category/{made['id']}?fields=version,isRoot")).json()
+    assert set(old) == {"id", "href", "isRoot"}
+    new = (await client.get(f"{V5}/category/{made['id']}?fields=isRoot,validFor.endDateTime")).json()
+    assert set(new) == {"id", "href", "@type", "name", "isRoot", "validFor"}
+    assert new["validFor"] == {"endDateTime": "2027-01-01T00:00:00.000Z"}
+    (row,) = (await client.get(f"{V4}/category?fields=name")).json()
+    assert set(row) == {"id", "href", "name"}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("name=a", "a"),
+        ("name=a,c", "ac"),
+        ('name="a"', "a"),
+        ("name.ne=a", "bc"),
+        ("version.gt=1", "bc"),
+        ("version.gte=1&version.lte=2", "ab"),
+        ("lastUpdate.gt=2026-01-01", "abc"),
+        ("name.regex=[ab]", "ab"),
+        ("isRoot=true", "ac"),
+        ("subCategory.id=s2", "b"),
+        ("validFor.startDateTime.lt=2026-02-01T02:00:00%2B02:00", "a"),
+        ("filter=$[?(@.name=='a' || @.name=='b')]", "ab"),
+        ("filter=subCategory[?(@.id=='s1' %26%26 @.name=='one')]", "a"),
+        ("filter=$[?(!(@.isRoot==true))]", "b"),
+        ("filter=$[?(@.name=~/^[bc]$/)]", "bc"),
+        ("name=a&isRoot=false", ""),
+    ],
+)
+async def test_a_filter_finds_what_fits(
+    client: httpx.AsyncClient, lenient: None, make: Any, query: str, found: str
+) -> None:
+    start = "2026-01-31T23:59:59Z"
+    await make("a", version="1", subCategory=[{"id": "s1", "name": "one"}], validFor={"startDateTime": start})
+    await make(
+        "b", version="2", isRoot=False, subCategory=[{"id": "s1", "name": "x"}, {"id": "s2", "name": "one"}]
+    )
+    await make("c", version="3")
+    assert "".join(names(await client.get(f"{V5}/category?{query}"))) == found
+
+
+@pytest.fixture
+async def lenient(db: Any, tenant_id: TenantId) -> None:
+    async with db.transaction(tenant_id) as tx:
+        await store.set_references(tx, "620", "lenient")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "nonsense=1",
+        "limit=0",
+        "limit=1001",
+        "name.regex=(",
+        "filter=$[?(@.name==)]",
+        "filter=name",
+        "cursor=x",
+        "sort=a,b,c,d",
+        "na%27me=1",
+        "filter=$[?(@.name=='a'))]",
+        "filter=" + "(" * 500,
+    ],
+)
+async def test_a_query_that_cannot_be_read_is_400_and_says_where(
+    client: httpx.AsyncClient, query: str
+) -> None:
+    answer = await client.get(f"{V5}/category?{query}")
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["field"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"name": "x"}, 400, "$.@type"),
+        ({"@type": "Category"}, 400, "$.name"),
+        ({"@type": "Category", "name": 5}, 400, "$.name"),
+        ({"@type": "Category", "name": "x", "isRoot": "yes"}, 400, "$.isRoot"),
+        ({"@type": "Category", "name": "x", "colour": "red"}, 400, "$.colour"),
+        (
+            {"@type": "Category", "name": "x", "validFor": {"startDateTime": "soon"}},
+            400,
+            "$.validFor.startDateTime",
+        ),
+        ({"@type": "Category", "name": "x", "subCategory": [{"id": 1}]}, 400, "$.subCategory[0].id"),
+        ({"@type": "Category", "name": "x", "lifecycleStatus": "Lost"}, 422, "$.lifecycleStatus"),
+        ({"@type": "Category", "name": "x", "parent": {"id": "nope"}}, 422, "$.parent.id"),
+    ],
+)
+async def test_a_document_of_the_wrong_shape_is_refused_with_the_path(
+    client: httpx.AsyncClient, body: dict[str, Any], status: int, field: str
+) -> None:
+    answer = await client.post(f"{V5}/category", json=body)
+    assert (answer.status_code, answer.json()["field"]) == (status, field), answer.text
+    assert (await client.get(f"{V5}/category")).json() == []
+
+
+async def test_an_extension_keeps_its_attributes(client: httpx.AsyncClient) -> None:
+    body = {
+        "@type": "ShopCategory",
+        "@baseType": "Category",
+        "name": "x",
+        "colour": "red",
+        "deep": {"a": [1.50]},
+    }
+    made = await client.post(f"{V5}/category", json=body)
+    assert made.status_code == 201
+    assert made.json().items() >= body.items()
+
+
+async def test_every_kind_of_patch_changes_the_document(
+    client: httpx.AsyncClient, make: Any, lenient: None
+) -> None:
+    made = await make("a", subCategory=[{"id": "s1", "name": "one"}, {"id": "s2", "name": "two"}])
+    url = f"{V5}/category/{made['id']}"
+
+    async def patch(kind: str, body: Any) -> dict[str, Any]:
+        answer = await client.patch(url, content=json.dumps(body), headers={"content-type": kind})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    assert (await patch(MERGE, {"description": "d", "isRoot": False}))["description"] == "d"
+    assert "description" not in await patch("application/json", {"description": None})
+    assert (await patch(JSON_PATCH, [{"op": "replace", "path": "/name", "value": "b"}]))["name"] == "b"
+    added = await patch(JSON_PATCH, [{"op": "add", "path": "/subCategory", "value": {"id": "s3"}}])
+    assert [one["id"] for one in added["subCategory"]] == ["s1", "s2", "s3"]
+    renamed = await patch(
+        JSON_PATCH_QUERY, [{"op": "replace", "path": "/subCategory/name?subCategory.id=s2", "value": "TWO"}]
+    )
+    assert renamed["subCategory"][1]["name"] == "TWO"
+    fewer = await patch(JSON_PATCH_QUERY, [{"op": "remove", "path": "/subCategory?id=s1"}])
+    assert [one["id"] for one in fewer["subCategory"]] == ["s2", "s3"]
+    same = await client.patch(url, json=fewer)
+    assert (same.status_code, same.json()) == (200, fewer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        (MERGE, {"id": "other"}, 400),
+        (MERGE, {"lastUpdate": "2020-01-01T00:00:00Z"}, 400),
+        (MERGE, [], 400),
+        (MERGE, {"name": None}, 400),
+        (JSON_PATCH, {"op": "add"}, 400),
+        (JSON_PATCH, [{"op": "remove", "path": "/description"}], 400),
+        (JSON_PATCH, [{"op": "test", "path": "/name", "value": "z"}], 409),
+        ("text/plain", {}, 415),
+    ],
+)
+async def test_a_patch_that_cannot_be_applied_changes_nothing(
+    client: httpx.AsyncClient, make: Any, kind: str, body: Any, status: int
+) -> None:
+    made = await make("a")
+    url = f"{V5}/category/{made['id']}"
+    answer = await client.patch(url, content=json.dumps(body), headers={"content-type": kind})
+    assert answer.status_code == status, answer.text
+    assert (await client.get(url)).json() == made
+
+
+async def test_a_state_follows_the_table_and_the_same_one_is_no_change(
+    client: httpx.AsyncClient, make: Any
+) -> None:
+    made = await make("a")
+    url = f"{V5}/category/{made['id']}"
+    wrong = await client.patch(url, json={"lifecycleStatus": "Launched"})
+    assert (wrong.status_code, wrong.json()["fix"]) == (422, "use one of: In design, Rejected")
+    assert (await client.patch(url, json={"lifecycleStatus": "In study"})).json() == made
+    assert (await client.patch(url, json={"lifecycleStatus": "In design"})).status_code == 200
+
+
+async def test_a_reference_must_lead_somewhere_and_what_is_referred_to_stays(
+    client: httpx.AsyncClient, make: Any
+) -> None:
+    parent = await make("parent")
+    child = await make("child", parent={"id": parent["id"]})
+    refused = await client.delete(f"{V5}/category/{parent['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "tmf.referenced")
+    assert (await client.delete(f"{V5}/category/{child['id']}")).status_code == 204
+    assert (await client.delete(f"{V5}/category/{parent['id']}")).status_code == 204
+    assert (await client.get(f"{V5}/category/{parent['id']}")).status_code == 404
+
+
+async def test_an_id_may_be_chosen_once(client: httpx.AsyncClient) -> None:
+    body = {"@type": "Category", "name": "x", "id": "own-1"}
+    assert (await client.post(f"{V5}/category", json=body)).headers["location"] == f"{V5}/category/own-1"
+    assert (await client.post(f"{V5}/category", json=body)).status_code == 409
+
+
+async def test_another_tenant_sees_nothing_of_it(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, make: Any
+) -> None:
+    made = await make("secret")
+    url = f"{V5}/category/{made['id']}"
+    for answer in (
+        await other_client.get(url),
+        await other_client.patch(url, json={"name": "mine"}),
+        await other_client.delete(url),
+    ):
+        assert answer.status_code == 404
+    assert (await other_client.get(f"{V5}/category?name=secret")).json() == []
+    assert (await other_client.get(f"{V5}/category?sort=name")).json() == []
+
+
+async def test_the_values_of_a_filter_are_found_by_their_index_in_spite_of_row_level_security(
+    db: Any, clean_database: Any, tenant_id: TenantId, make: Any
+) -> None:
+    await make("a")
+    async with db.transaction(tenant_id) as tx:
+        await tx.execute(
+            "INSERT INTO base.tmf_resource (tenant_id, api, type, id, document, created_at, changed_at)"
+            " SELECT $1, '620', 'Category', n::text, jsonb_build_object('id', n::text, 'name', 'n' || n), now(), now()"
+            " FROM generate_series(1, 5000) AS n",
+            tenant_id,
+        )
+    async with connect(clean_database.url(DatabaseRole.OWNER)) as owner:
+        await owner.execute("VACUUM ANALYZE base.tmf_resource")
+    category = Target("620", "Category")
+    async with db.transaction(tenant_id) as tx:
+        assert len(await store.matching(tx, category, 'exists($."name" ? (@ == "n77"))', 10)) == 1
+        await tx.execute("SELECT pg_stat_force_next_flush()")
+    async with connect(clean_database.url(DatabaseRole.OWNER)) as owner:
+        scans = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'tmf_resource_values'"
+        assert await owner.fetchval(scans) > 0
+
+
+async def test_a_repeated_create_with_its_key_is_the_same_answer(client: httpx.AsyncClient) -> None:
+    body = {"@type": "Category", "name": "x"}
+    headers = {"idempotency-key": "k1"}
+    one = await client.post(f"{V5}/category", json=body, headers=headers)
+    two = await client.post(f"{V5}/category", json=body, headers=headers)
+    assert one.json() == two.json()
+    assert len((await client.get(f"{V5}/category")).json()) == 1
+
+
+def test_the_openapi_document_of_the_routes_is_valid(web: Any, catalog_api: Api) -> None:
+    document = web(catalog_api).document
+    OpenAPIV31SpecValidator(document).validate()
+    ids = [one["operationId"] for path in document["paths"].values() for one in path.values()]
+    assert len(ids) == len(set(ids)) == 2 * (5 * 5 + 2)
