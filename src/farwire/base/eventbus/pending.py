@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
 
-from farwire.base.clock import Clock
+from farwire.base.clock import Clock, SystemClock
 from farwire.base.eventbus.delivery import Subscriber
-from farwire.base.eventbus.relay import Relay
+from farwire.base.eventbus.relay import Relay, RelaySettings
 from farwire.base.storage import Database
+
+# The lease ends within the default time-out: who plays again right after a kill waits, and then goes on.
+_SETTINGS: Final = RelaySettings(lease=timedelta(seconds=25), handler_timeout=timedelta(seconds=10))
 
 
 async def deliver_pending(
@@ -17,9 +22,12 @@ async def deliver_pending(
 
     For a process that must see the consequences of what it did: a demo, a test. Events that fail stay set aside.
     Raises ``Unavailable`` (``eventbus.drain_timeout``) as ``Relay.drain`` does, so also while a worker serves one of
-    the subscribers.
+    the subscribers. ``clock`` may be one that stands in another month: leases end by the clock of the machine, which
+    all processes share, else those of a killed demo would outlast the next one.
     """
-    relay = Relay(db=relay_db, clock=clock, subscribers=subscribers)
+    relay = Relay(
+        db=relay_db, clock=clock, subscribers=subscribers, settings=_SETTINGS, lease_clock=SystemClock()
+    )
     total = 0
     try:
         while (handled := await relay.drain(timeout_s=timeout_s)) > 0:

@@ -95,11 +95,14 @@ class Relay:
         clock: Clock,
         subscribers: Sequence[Subscriber],
         settings: RelaySettings | None = None,
+        lease_clock: Clock | None = None,
     ) -> None:
+        """``lease_clock`` tells when leases end, where ``clock`` is not the one that all processes share."""
         names = {subscriber.name for subscriber in subscribers}
         check(len(names) == len(subscribers), "eventbus.subscriber_twice", "subscribers have different names")
         self._db = db
         self._clock = clock
+        self._lease_clock = lease_clock or clock
         self._subscribers = tuple(subscribers)
         self._settings = settings or RelaySettings()
         self._owner = uuid7()
@@ -190,7 +193,7 @@ class Relay:
 
     async def _hold(self, subscriber: Subscriber) -> _Lease | None:
         """Return the lease on the subscriber, taken now if need be; None while another relay has it."""
-        now = self._clock.now()
+        now = self._lease_clock.now()
         held = self._leases.get(subscriber.name)
         async with self._db.untenanted() as tx:
             # Asked every time, so that a replay or another relay is noticed at the next poll.
@@ -212,7 +215,7 @@ class Relay:
 
     async def _keep(self, subscriber: Subscriber, lease: _Lease) -> None:
         """Extend the lease in good time before a handler could outlast it. Raises ``LeaseLost``."""
-        now = self._clock.now()
+        now = self._lease_clock.now()
         if lease.until - now > 2 * self._settings.handler_timeout:
             return
         until = lease.until = now + self._settings.lease
@@ -282,7 +285,7 @@ class Relay:
         were_set_aside: bool,
     ) -> None:
         """Keep the outcome of a batch and the new position in one transaction, if the lease still holds."""
-        now = self._clock.now()
+        now = self._lease_clock.now()
         until = now + self._settings.lease
         name = subscriber.name
         async with self._db.untenanted() as tx:
