@@ -150,4 +150,4 @@ async def test_another_operator_sees_none_of_it(
     assert (await stranger.get(f"{RUNS}/{report.run.id}")).status_code == 404
     assert (await stranger.post(f"{RUNS}/{report.run.id}/approve")).status_code == 404
     assert (await stranger.post(f"{ACCOUNTS}/{account.id}/billPreviews")).status_code == 404
-    assert (await stranger.get(f"{ACCOUNTS}/{account.id}/credits")).json() == []
+    assert (await stranger.get(f"{ACCOUNTS}/{account.id}/credits")).status_code == 404
