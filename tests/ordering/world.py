@@ -205,8 +205,7 @@ async def operator(
     *,
     numbers: int = 20,
     verified: bool = True,
-    country: str = "DE",
-    currency: str = "EUR",
+    since: str = "2026-05-01T00:00:00+02:00",
 ) -> World:
     """Make the operator and its customer."""
     entity = await tenants.add_legal_entity(
@@ -229,9 +228,11 @@ async def operator(
     )  # fmt: skip
     async with db.transaction(tenant_id) as tx:
         for code in CODES:
-            text = PLAN.format(code=code, start="2026-05-01T00:00:00+02:00", currency="EUR", price="20.00")
+            text = PLAN.format(code=code, start=since, currency="EUR", price="20.00")
             await catalog.publish_plan(tx=tx, clock=clock, plan=read_plan(text))
-        await catalog.publish_catalogue(tx=tx, clock=clock, file=read_catalogue(CATALOGUE))
+        await catalog.publish_catalogue(
+            tx=tx, clock=clock, file=read_catalogue(CATALOGUE.replace("2026-05-01T00:00:00+02:00", since))
+        )
         await parties.add_parties(tx=tx, parties=[party])
         await accounts.add_accounts(tx=tx, accounts=[account])
         await fill(tx, now, numbers)

@@ -48,6 +48,7 @@ from farwire.ordering import service
 from farwire.ordering.model import (
     Action,
     ItemRequest,
+    OrderItem,
     OrderRefused,
     OrderState,
     ProductOrder,
@@ -216,6 +217,8 @@ def preview(
             seen = await preview_order(tx=tx, clock=session.clock, request=request)
         if seen.refusals:
             _refused(session, seen.refusals)
+            if not session.out.as_json:
+                _show_terms(session, seen)
             raise typer.Exit(ExitCode.CONFLICT)
         _show_preview(session, seen)
 
@@ -228,7 +231,8 @@ def _show_preview(session: Session, seen: OrderPreview) -> None:
     if session.out.as_json:
         document = {"starts_at": seen.starts_at, "period_end": seen.period.end}
         parts = (("first_bill", seen.first), ("then", seen.then))
-        session.out.document(document | {name: _change(seen, change) for name, change in parts})
+        shown = {name: _change(seen, change) for name, change in parts}
+        session.out.document(document | shown | {"terms": _terms(seen)})
         return
     columns = ("line", "from", "until", "net")
     for title, change in (
@@ -239,6 +243,27 @@ def _show_preview(session: Session, seen: OrderPreview) -> None:
         rows = [*_lines(seen, change), {"line": "VAT and other taxes", "net": facts["tax"]}]
         rows.append({"line": "Total", "net": facts["total"]})
         session.out.rows(title, columns, rows, empty="", right=("net",))
+    _show_terms(session, seen)
+
+
+def _terms(seen: OrderPreview) -> list[dict[str, object]]:
+    return [
+        {
+            "product": one.product_id,
+            "ends_as": one.ends_as,
+            "earliest_cease": one.earliest_cease,
+            "committed_until": one.committed_until,
+            "withdrawal_until": one.withdrawal_until,
+            "fee": Money(one.fee_minor, seen.account.currency),
+        }
+        for one in seen.terms
+    ]
+
+
+def _show_terms(session: Session, seen: OrderPreview) -> None:
+    if seen.terms:
+        columns = ("ends_as", "earliest_cease", "committed_until", "withdrawal_until", "fee")
+        session.out.rows("What was agreed", columns, _terms(seen), empty="", right=("fee",))
 
 
 def _lines(seen: OrderPreview, change: Change) -> list[dict[str, object]]:
@@ -304,6 +329,18 @@ def _task_row(task: Task) -> dict[str, object]:
     }
 
 
+def _item_row(item: OrderItem) -> dict[str, object]:
+    return {
+        "number": item.number,
+        "action": item.request.action,
+        "offering": item.request.offering,
+        "place": item.request.place,
+        "state": item.state,
+        "effective_at": item.effective_at,
+        "product": item.product_id,
+    }
+
+
 def _show_view(session: Session, view: OrderView) -> None:
     facts = order_row(view.order) | {"key": view.order.key, "version": view.order.version}
     facts |= {
@@ -312,6 +349,7 @@ def _show_view(session: Session, view: OrderView) -> None:
         "ended_at": view.order.ended_at,
     }
     tasks = [_task_row(task) for task in view.tasks]
+    items = [_item_row(item) for item in view.order.items]
     journal = [
         {
             "at": e.recorded_at,
@@ -324,9 +362,11 @@ def _show_view(session: Session, view: OrderView) -> None:
         for e in view.journal
     ]
     if session.out.as_json:
-        session.out.document(facts | {"tasks": tasks, "journal": journal})
+        session.out.document(facts | {"lines": items, "tasks": tasks, "journal": journal})
         return
     session.out.facts(f"Order {view.order.id}", facts)
+    columns = ("number", "action", "offering", "place", "state", "effective_at")
+    session.out.rows("Items", columns, items, empty="")
     session.out.rows("Tasks", ("number", "name", "state", "attempts", "error"), tasks, empty="No task.")
     session.out.rows("Journal", ("at", "act", "item", "task", "attempt"), journal, empty="")
 

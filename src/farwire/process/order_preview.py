@@ -16,11 +16,21 @@ from farwire.base.clock import Clock
 from farwire.base.storage import Tx
 from farwire.billing import service as billing
 from farwire.billing.model import BillLine, Calculated
+from farwire.billing.model.once import EARLY_TERMINATION
 from farwire.inventory import service as inventory
-from farwire.inventory.model import Product
+from farwire.inventory.model import EndReason, Product
+from farwire.kernel.ids import ProductId
 from farwire.kernel.time import Period
 from farwire.ordering import service as ordering
-from farwire.ordering.model import OrderRequest, Refusal, products_after
+from farwire.ordering.model import (
+    Action,
+    OrderRequest,
+    Refusal,
+    earliest_cease,
+    end_reason,
+    products_after,
+    withdrawal_end,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +52,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class CeaseTerms:
+    """What was agreed for a product that the order would end.
+
+    It cannot be ceased before ``earliest_cease``, as notice was agreed; it can be withdrawn from before
+    ``withdrawal_until``. Ending it before ``committed_until`` costs ``fee_minor`` (minor units, before tax unless
+    prices include it), which is among the lines of the first bill.
+    """
+
+    product_id: ProductId
+    ends_as: EndReason
+    earliest_cease: datetime
+    committed_until: datetime | None = None
+    withdrawal_until: datetime | None = None
+    fee_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPreview:
     """What an order would lead to.
 
-    With ``refusals`` there is nothing else: it would not be taken. ``starts_at`` is from when it would count.
+    With ``refusals`` it would not be taken, and there is no price. ``starts_at`` is from when it would count, ``terms``
+    what was agreed for the products that it ends.
     ``bill`` is the account's bill for ``period`` besides usage, with the order; ``first`` is what the order makes of
     it, ``then`` what it makes of the next bill, and of those that follow where nothing else changes.
     """
@@ -57,6 +85,7 @@ class OrderPreview:
     bill: Calculated | None = None
     first: Change | None = None
     then: Change | None = None
+    terms: tuple[CeaseTerms, ...] = ()
 
 
 async def preview_order(*, tx: Tx, clock: Clock, request: OrderRequest) -> OrderPreview:
@@ -65,7 +94,9 @@ async def preview_order(*, tx: Tx, clock: Clock, request: OrderRequest) -> Order
     checked = await ordering.check(tx=tx, clock=clock, request=request)
     account = checked.known.situation.account
     if checked.refusals:
-        return OrderPreview(checked.refusals, checked.starts_at, account)
+        return OrderPreview(
+            checked.refusals, checked.starts_at, account, terms=_terms(request, checked, None)
+        )
     items = await ordering.draft_items(tx=tx, clock=clock, checked=checked, request=request)
     before = (await inventory.products_by_account(tx, [account.id])).get(account.id, ())
     after = products_after(before, items, account, at=checked.starts_at, now=now)
@@ -73,13 +104,43 @@ async def preview_order(*, tx: Tx, clock: Clock, request: OrderRequest) -> Order
     following = account.cycle.next(period)
 
     async def bill(products: Sequence[Product], cycle: Period) -> Calculated:
-        return await billing.preview_products(tx, account=account, products=products, period=cycle, now=now)
+        return await billing.preview_products(tx, account=account, products=products, period=cycle)
 
     without, with_it = await bill(before, period), await bill(after, period)
     next_without, next_with = await bill(before, following), await bill(after, following)
     first = difference(without, with_it)
     both = difference(next_without, next_with)
-    return OrderPreview((), checked.starts_at, account, period, with_it, first, _less(both, first))
+    return OrderPreview(
+        *((), checked.starts_at, account, period, with_it, first, _less(both, first)),
+        _terms(request, checked, first),
+    )
+
+
+def _terms(request: OrderRequest, checked: ordering.Checked, first: Change | None) -> tuple[CeaseTerms, ...]:
+    """Return what was agreed for each product that the order ceases, as far as it is known."""
+    known = checked.known.situation
+    found = []
+    for item in request.items:
+        held = None if item.product_id is None else known.held.get(item.product_id)
+        if item.action is not Action.CEASE or held is None:
+            continue
+        product, term = held.product, held.product.commitment
+        fees = [
+            line.net_minor
+            for line in (first.added if first is not None else ())
+            if line.item.product_id == product.id and line.item.price_id == EARLY_TERMINATION
+        ]
+        found.append(
+            CeaseTerms(
+                product.id,
+                end_reason(product, checked.starts_at, item.withdrawal, known.tz),
+                earliest_cease(term, known.now, known.tz),
+                term.ends_at if term is not None and term.ends_at > term.starts_at else None,
+                withdrawal_end(term, known.tz) if term is not None and term.withdrawal_days else None,
+                sum(fees),
+            )
+        )
+    return tuple(found)
 
 
 def difference(without: Calculated, with_it: Calculated) -> Change:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from farwire.base.authz import Permission, Principal
 from farwire.base.web import timestamp
 from farwire.ordering.model import (
     Action,
@@ -42,6 +43,7 @@ class OrderItemDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaul
     plan_version_id: str | None = None
     effective_at: str | None = None
     reason: str = ""
+    place: Annotated[str, msgspec.Meta(description="For those who may read personal data.")] = ""
 
 
 class OrderTaskDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -116,7 +118,7 @@ def _at(at: datetime | None) -> str | None:
     return None if at is None else timestamp(at)
 
 
-def _to_item(item: OrderItem) -> OrderItemDocument:
+def _to_item(item: OrderItem, clear: bool) -> OrderItemDocument:
     version = item.plan_version_id
     return OrderItemDocument(
         id=str(item.id),
@@ -128,6 +130,7 @@ def _to_item(item: OrderItem) -> OrderItemDocument:
         plan_version_id=None if version is None else str(version),
         effective_at=_at(item.effective_at),
         reason=item.reason,
+        place=item.request.place if clear else "",
     )
 
 
@@ -148,8 +151,9 @@ def _to_task(task: Task) -> OrderTaskDocument:
     )
 
 
-def to_order(order: ProductOrder) -> ProductOrderDocument:
-    """Return an order as the API lists it."""
+def to_order(order: ProductOrder, principal: Principal) -> ProductOrderDocument:
+    """Return an order as the API lists it to this caller."""
+    clear = principal.may(Permission.PARTY_READ)
     return ProductOrderDocument(
         id=str(order.id),
         href=f"{ORDERS}/{order.id}",
@@ -159,7 +163,7 @@ def to_order(order: ProductOrder) -> ProductOrderDocument:
         version=order.version,
         placed_at=timestamp(order.placed_at),
         starts_at=timestamp(order.starts_at),
-        items=[_to_item(item) for item in order.items],
+        items=[_to_item(item, clear) for item in order.items],
         holds=sorted(order.holds),
         requested_at=_at(order.requested_at),
         started_at=_at(order.started_at),
@@ -169,7 +173,7 @@ def to_order(order: ProductOrder) -> ProductOrderDocument:
     )
 
 
-def to_order_view(view: OrderView) -> ProductOrderDocument:
+def to_order_view(view: OrderView, principal: Principal) -> ProductOrderDocument:
     """Return an order with its tasks and journal."""
     journal = [
         JournalEntryDocument(
@@ -178,7 +182,7 @@ def to_order_view(view: OrderView) -> ProductOrderDocument:
         for one in view.journal
     ]
     tasks = [_to_task(task) for task in view.tasks]
-    return msgspec.structs.replace(to_order(view.order), tasks=tasks, journal=journal)
+    return msgspec.structs.replace(to_order(view.order, principal), tasks=tasks, journal=journal)
 
 
 def to_fallout(task: Task) -> FalloutTaskDocument:

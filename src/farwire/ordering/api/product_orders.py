@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from farwire.base.authz import Permission
+from farwire.base.authz import Permission, Principal
 from farwire.base.storage import Tx
 from farwire.base.web import AnyRoute, ById, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
 from farwire.kernel.ids import AccountId, OrderId, TaskId, uuid7
@@ -46,13 +46,13 @@ async def place_product_order(call: Call[Nothing, Nothing, OrderRequest]) -> Rep
         placed = await service.place_order(
             tx=tx, clock=call.clock, request=call.body, key=uuid7().hex, actor=call.principal.actor
         )
-        return await _replied(tx, placed.order.id, call.now())
+        return await _replied(tx, placed.order.id, call.now(), call.principal)
 
 
-async def _replied(tx: Tx, order_id: OrderId, now: datetime) -> Reply:
+async def _replied(tx: Tx, order_id: OrderId, now: datetime, principal: Principal) -> Reply:
     """Let a worker look at the order at once, and show it."""
     await enqueue_work(tx, key=uuid7().hex, now=now)
-    document = to_order_view(await service.get_order(tx=tx, order_id=order_id))
+    document = to_order_view(await service.get_order(tx=tx, order_id=order_id), principal)
     return Reply(document, headers={"location": document.href})
 
 
@@ -66,13 +66,14 @@ async def list_product_orders(call: Call[Nothing, OrderQuery, None]) -> Reply:
             state=call.query.state,
             account_id=None if account is None else AccountId(account),
         )
-    return page_reply(page, to_order)
+    return page_reply(page, lambda one: to_order(one, call.principal))
 
 
 async def get_product_order(call: Call[ById, Nothing, None]) -> Reply:
     """Return one order with its plan and journal."""
     async with call.transaction() as tx:
-        return Reply(to_order_view(await service.get_order(tx=tx, order_id=OrderId(call.path.id))))
+        view = await service.get_order(tx=tx, order_id=OrderId(call.path.id))
+        return Reply(to_order_view(view, call.principal))
 
 
 async def amend_product_order(call: Call[ById, Nothing, OrderRequest]) -> Reply:
@@ -85,7 +86,7 @@ async def amend_product_order(call: Call[ById, Nothing, OrderRequest]) -> Reply:
             request=call.body,
             actor=call.principal.actor,
         )
-        return await _replied(tx, order.id, call.now())
+        return await _replied(tx, order.id, call.now(), call.principal)
 
 
 _Act = Callable[[Call[ById, Nothing, ReasonInput], Tx], Awaitable[ProductOrder]]
@@ -121,7 +122,7 @@ def _on_order(name: str, act: _Act, summary: str, permission: Permission, descri
     async def handle(call: Call[ById, Nothing, ReasonInput]) -> Reply:
         async with call.transaction() as tx:
             order = await act(call, tx)
-            return await _replied(tx, order.id, call.now())
+            return await _replied(tx, order.id, call.now(), call.principal)
 
     handle.__name__ = f"{name}_product_order"
     return Route(
@@ -157,7 +158,7 @@ def _on_task(decision: Decision, summary: str) -> AnyRoute:
                 reason=call.body.reason,
                 actor=call.principal.actor,
             )
-            return await _replied(tx, order.id, call.now())
+            return await _replied(tx, order.id, call.now(), call.principal)
 
     handle.__name__ = f"{decision.value}_fallout_task"
     return Route(

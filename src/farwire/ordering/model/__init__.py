@@ -77,6 +77,7 @@ from farwire.ordering.model.policy import (
     earliest_cease,
     end_reason,
     may_withdraw,
+    withdrawal_end,
 )
 
 __all__ = [
@@ -147,4 +148,5 @@ __all__ = [
     "starts_at",
     "state_from",
     "succeeded",
+    "withdrawal_end",
 ]

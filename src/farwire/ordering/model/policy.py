@@ -56,8 +56,13 @@ def may_withdraw(commitment: Commitment | None, at: datetime, tz: ZoneInfo) -> b
     """Return whether a cease at ``at`` is within the withdrawal period, which counts local days from the start."""
     if commitment is None or commitment.withdrawal_days == 0:
         return False
+    return at < withdrawal_end(commitment, tz)
+
+
+def withdrawal_end(commitment: Commitment, tz: ZoneInfo) -> datetime:
+    """Return the first instant at which it is too late to withdraw."""
     last = local_date(commitment.starts_at, tz) + timedelta(days=commitment.withdrawal_days)
-    return at < local_midnight(last + timedelta(days=1), tz)
+    return local_midnight(last + timedelta(days=1), tz)
 
 
 def earliest_cease(commitment: Commitment | None, now: datetime, tz: ZoneInfo) -> datetime:

@@ -9,9 +9,10 @@ import msgspec
 from farwire.base.authz import Permission
 from farwire.base.web import AnyRoute, Call, Method, MoneyDocument, Nothing, Reply, Route, timestamp
 from farwire.billing.model import BillLine, LineKind
+from farwire.inventory.model import EndReason
 from farwire.kernel.money import Currency
 from farwire.ordering.model import OrderRequest
-from farwire.process.order_preview import Change, OrderPreview, preview_order
+from farwire.process.order_preview import CeaseTerms, Change, OrderPreview, preview_order
 
 PREVIEWS: Final = "/farwire/v1/orderPreviews"
 
@@ -47,6 +48,17 @@ class PreviewChangeDocument(msgspec.Struct, frozen=True, rename="camel"):
     total: MoneyDocument
 
 
+class CeaseTermsDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What was agreed for a product that the order ends; ``fee`` is what ending it before ``committedUntil`` costs."""
+
+    product_id: str
+    ends_as: EndReason
+    earliest_cease: str
+    fee: MoneyDocument
+    committed_until: str | None = None
+    withdrawal_until: str | None = None
+
+
 class OrderPreviewDocument(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="OrderPreview"
 ):
@@ -61,6 +73,7 @@ class OrderPreviewDocument(
     bill_period_end: str | None = None
     first_bill: PreviewChangeDocument | None = None
     then: PreviewChangeDocument | None = None
+    terms: list[CeaseTermsDocument] = []
 
 
 def _line(line: BillLine, sign: int, unit: Currency) -> PreviewLineDocument:
@@ -98,6 +111,19 @@ def to_preview(seen: OrderPreview) -> OrderPreviewDocument:
         bill_period_end=None if period is None else timestamp(period.end),
         first_bill=_change(seen.first, unit),
         then=_change(seen.then, unit),
+        terms=[_terms(one, unit) for one in seen.terms],
+    )
+
+
+def _terms(one: CeaseTerms, unit: Currency) -> CeaseTermsDocument:
+    until, withdrawal = one.committed_until, one.withdrawal_until
+    return CeaseTermsDocument(
+        product_id=str(one.product_id),
+        ends_as=one.ends_as,
+        earliest_cease=timestamp(one.earliest_cease),
+        fee=MoneyDocument.of(one.fee_minor, unit),
+        committed_until=None if until is None else timestamp(until),
+        withdrawal_until=None if withdrawal is None else timestamp(withdrawal),
     )
 
 

@@ -1,0 +1,19 @@
+"""SQL that takes what is personal out of orders."""
+
+from __future__ import annotations
+
+from farwire.base.storage import Tx
+from farwire.kernel.ids import PartyId
+
+
+async def blank_requests(tx: Tx, party_id: PartyId) -> int:
+    """Take numbers, places and characteristics out of what a party ordered; return how many items had some."""
+    rows = await tx.fetch(
+        "UPDATE ordering.item i SET request = i.request - '{number,place,characteristics}'::text[] "
+        "FROM ordering.product_order o WHERE o.tenant_id = $1 AND o.party_id = $2 "
+        "AND i.tenant_id = $1 AND i.order_id = o.order_id "
+        "AND i.request ?| '{number,place,characteristics}'::text[] RETURNING 1",
+        tx.tenant_id,
+        party_id,
+    )
+    return len(rows)
