@@ -41,6 +41,8 @@ def test_a_card_number_is_refused_and_not_repeated(text: str) -> None:
         "4242",
         "4242424242424241",
         "NL-2026-0000001",
+        "counter-a4242424242424242f",
+        "ca_4242424242424242ab",
         "DE89 3704 0044 0532 0130 00",
         "+49 40 1234567",
         "",

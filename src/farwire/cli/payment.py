@@ -130,7 +130,7 @@ def take(
                 payment = await service.receive_payment(
                     tx,
                     method=method,
-                    external_reference=external or f"counter-{uuid4().hex[:16]}",
+                    external_reference=external or f"counter-{uuid4().hex}",
                     amount=money,
                     received_at=parse_moment(received, field="received") if received else now,
                     now=now,

@@ -12,7 +12,7 @@ from uuid import UUID
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import AccountId
 
-_DIGITS: Final = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){12,18}(?![0-9])")
+_DIGITS: Final = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ .\-]?[0-9]){12,18}(?![0-9A-Za-z]|-[0-9a-f]*[a-f])")
 _LAST4: Final = re.compile(r"[0-9]{4}")
 
 
@@ -38,7 +38,8 @@ def _luhn(digits: str) -> bool:
 def refuse_card_number(text: str, *, field: str) -> str:
     """Return ``text`` unless it holds what looks like a card number. Raises ``Invalid`` (``payment.card_number``).
 
-    13 to 19 digits, with spaces, points or hyphens between them, that start as a card does and pass Luhn's check.
+    13 to 19 digits, with spaces, points or hyphens between them, that start as a card does and pass Luhn's check. Digits
+    inside a word, as a hexadecimal name has them, are none.
     The error does not repeat them.
     """
     for found in _DIGITS.finditer(text):
