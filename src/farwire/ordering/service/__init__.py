@@ -13,6 +13,7 @@ from farwire.ordering.service.act import (
     set_policy,
 )
 from farwire.ordering.service.engine import LIMIT, Worked, work
+from farwire.ordering.service.erasing import erase_orders
 from farwire.ordering.service.place import (
     Checked,
     Placed,
@@ -46,6 +47,7 @@ __all__ = [
     "decide_fallout",
     "derived_key",
     "draft_items",
+    "erase_orders",
     "find_order",
     "get_order",
     "hold_order",

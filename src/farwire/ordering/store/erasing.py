@@ -17,3 +17,14 @@ async def blank_requests(tx: Tx, party_id: PartyId) -> int:
         party_id,
     )
     return len(rows)
+
+
+async def blank_remarks(tx: Tx, party_id: PartyId) -> None:
+    """Take what people and systems remarked out of the orders of a party: reasons, errors of tasks."""
+    mine = "(SELECT order_id FROM ordering.product_order WHERE tenant_id = $1 AND party_id = $2)"
+    for statement in (
+        f"UPDATE ordering.item SET reason = '' WHERE tenant_id = $1 AND reason <> '' AND order_id IN {mine}",
+        f"UPDATE ordering.task SET error = '' WHERE tenant_id = $1 AND error <> '' AND order_id IN {mine}",
+        "UPDATE ordering.product_order SET reason = '' WHERE tenant_id = $1 AND reason <> '' AND party_id = $2",
+    ):
+        await tx.execute(statement, tx.tenant_id, party_id)
