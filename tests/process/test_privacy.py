@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
@@ -19,30 +21,36 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.base.storage.embedded import DatabaseRole
 from farwire.base.storage.endpoints import connect
+from farwire.base.web.idempotency import StoredAnswer, earlier_answer, store_answer
 from farwire.billing import service as billing
+from farwire.communication import service as communication
+from farwire.communication.model import Channel as MessageChannel
 from farwire.inventory import service as inventory
 from farwire.kernel.errors import Conflict, NotFound
-from farwire.kernel.ids import PartyId, TenantId
+from farwire.kernel.ids import AccountId, PartyId, TenantId, uuid7
 from farwire.kernel.money import Money
 from farwire.kernel.page import PageRequest
 from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import instant
 from farwire.ledger import service as ledger
+from farwire.ordering.model import Action, ItemRequest
 from farwire.party import service as parties
 from farwire.party.model import Channel, Consent, Purpose
 from farwire.payment import service as payments
 from farwire.payment.model import MethodKind
 from farwire.process import privacy
 from farwire.process.account_closing import close_account, closing_obstacles
+from farwire.tenant.model import Address
 
 NUMBER = "4915112345678"
+SMS = MessageChannel.SMS
 AGENT = Actor(ActorKind.OPERATOR, "agent-7")
 
 
-def _builders() -> ModuleType:
-    """The builders that the tests of billing use: importlib mode gives test folders no common package."""
-    path = Path(__file__).parent.parent / "billing" / "world.py"
-    spec = importlib.util.spec_from_file_location("billing_world_of_privacy", path)
+def _builders(context: str = "billing") -> ModuleType:
+    """The builders that the tests of a context use: importlib mode gives test folders no common package."""
+    path = Path(__file__).parent.parent / context / "world.py"
+    spec = importlib.util.spec_from_file_location(f"{context}_world_of_privacy", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -93,9 +101,8 @@ async def close(world: Any, account: BillingAccount) -> BillingAccount:
 
 
 async def erase(world: Any, party_id: PartyId) -> privacy.Erasure:
-    return await privacy.erase_person(
-        db=world.db, tenant_id=world.tenant_id, party_id=party_id, clock=world.clock, actor=AGENT
-    )
+    async with world.db.transaction(world.tenant_id) as tx:
+        return await privacy.erase_person(tx, party_id=party_id, clock=world.clock, actor=AGENT)
 
 
 async def export(world: Any, party_id: PartyId) -> dict[str, Any]:
@@ -150,7 +157,8 @@ async def test_an_export_holds_what_every_context_keeps(world: Any, other_tenant
         await parties.record_consent(tx, consent=said)
     found = await export(world, account.party_id)
     assert [name for name in found if name not in ("schema", "exported_at")] == [
-        n for n, _ in privacy.COLLECTORS
+        *(n for n, _ in privacy.COLLECTORS),
+        "bills",
     ]
     assert found["party"]["name"] == "Anna Jürgensen"
     assert found["accounts"][0]["account"]["number"] == "100001"
@@ -186,9 +194,8 @@ async def test_an_erasure_blanks_the_person_and_keeps_the_bills(
 ) -> None:
     account = await left(world)
     with pytest.raises(NotFound):
-        await privacy.erase_person(
-            db=world.db, tenant_id=other_tenant_id, party_id=account.party_id, clock=world.clock
-        )
+        async with world.db.transaction(other_tenant_id) as tx:
+            await privacy.erase_person(tx, party_id=account.party_id, clock=world.clock)
     done = await erase(world, account.party_id)
     assert (done.party.name, done.party.erased_at, done.identifiers) == ("", world.clock.now(), 1)
     again = await erase(world, account.party_id)
@@ -236,3 +243,113 @@ async def test_an_erasure_that_is_stopped_leaves_nothing_half_done(world: Any, w
     async with world.db.transaction(world.tenant_id) as tx:
         assert (await parties.get_party(tx=tx, party_id=account.party_id)).name == "Anna Jürgensen"
     assert (await erase(world, account.party_id)).identifiers == 1
+
+
+async def test_an_erasure_takes_places_and_numbers_out_of_products_and_orders(
+    db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    builders = _builders("ordering")
+    world = await builders.operator(db, clock, tenant_id)
+    clock.set(instant("2026-06-11T14:03+02:00"))
+    number = "4915100000007"
+    order = await world.done(builders.add(number=number, place="Deich 5, Hamburg"))
+    product_id = order.items[0].product_id
+    with pytest.raises(Conflict):
+        async with db.transaction(tenant_id) as tx:
+            await privacy.erase_person(tx, party_id=world.party_id, clock=clock)
+    clock.set(instant("2026-06-20T12:00+02:00"))
+    await world.done(ItemRequest(action=Action.CEASE, product_id=product_id))
+    async with db.transaction(tenant_id) as tx:
+        now = clock.now()
+        await accounts.close_account(tx, account_id=world.account.id, at=now, now=now)
+    exported = json.dumps(
+        await privacy.export_person(db=db, tenant_id=tenant_id, party_id=world.party_id, clock=clock)
+    )
+    assert number in exported
+    assert "Deich 5, Hamburg" in exported
+    async with db.transaction(tenant_id) as tx:
+        done = await privacy.erase_person(tx, party_id=world.party_id, clock=clock)
+        rows = {
+            table: await tx.fetchval(f"SELECT string_agg(t::text, ' ') FROM {table} t WHERE tenant_id = $1", tenant_id)
+            for table in ("ordering.item", "ordering.task", "ordering.journal", "inventory.product_place",
+                          "inventory.service_instance", "inventory.subscriber", "base.outbox", "base.audit_entry",
+                          "activation.target", "activation.operation")
+        }  # fmt: skip
+    assert (done.places, done.order_items, done.identifiers) == (1, 1, 2)
+    for table, text in rows.items():
+        assert number not in (text or ""), table
+        assert "Deich" not in (text or ""), table
+    # What was ordered, and when, stays.
+    view = await world.view(order.id)
+    assert (view.order.items[0].request.offering, view.order.items[0].request.number) == ("flex-m", "")
+
+
+async def test_nobody_opens_an_account_for_a_person_who_is_being_erased(world: Any) -> None:
+    account = await left(world)
+    second = replace(account, id=AccountId(uuid7()), number="2", state=AccountState.ACTIVE, closed_at=None)
+    erasing, go = asyncio.Event(), asyncio.Event()
+
+    async def first() -> None:
+        async with world.db.transaction(world.tenant_id) as tx:
+            await privacy.erase_person(tx, party_id=account.party_id, clock=world.clock)
+            erasing.set()
+            await go.wait()
+
+    async def then() -> None:
+        await erasing.wait()
+        async with world.db.transaction(world.tenant_id) as tx:
+            await accounts.open_account(tx, account=second, now=world.clock.now())
+
+    tasks = [asyncio.create_task(first()), asyncio.create_task(then())]
+    await erasing.wait()
+    await asyncio.sleep(0.3)
+    go.set()
+    await tasks[0]
+    with pytest.raises(Conflict) as raised:
+        await tasks[1]
+    assert raised.value.code == "party.erased"
+
+
+async def test_an_answer_that_names_an_erased_person_is_forgotten_and_its_request_not_done_again(
+    world: Any,
+) -> None:
+    account = await left(world)
+    now = world.clock.now()
+    body = json.dumps({"id": str(account.party_id), "name": "Anna Jürgensen"}).encode()
+    async with world.db.transaction(world.tenant_id) as tx:
+        for key, said in (("k1", body), ("k2", b'{"name":"Bea"}')):
+            answer = StoredAnswer(201, {"location": "/farwire/v1/parties"}, said)
+            await store_answer(tx, key=key, digest=b"d", now=now, answer=answer)
+    assert (await erase(world, account.party_id)).answers == 1
+    async with world.db.transaction(world.tenant_id) as tx:
+        with pytest.raises(Conflict) as raised:
+            await earlier_answer(tx, key="k1", digest=b"d", now=now)
+        other = await earlier_answer(tx, key="k2", digest=b"d", now=now)
+        kept = await tx.fetchval(
+            "SELECT string_agg(i::text || encode(body, 'escape'), ' ') FROM base.idempotency i WHERE tenant_id = $1",
+            world.tenant_id,
+        )
+    assert raised.value.code == "web.idempotency_answer_erased"
+    assert other is not None
+    assert "Anna" not in kept
+
+
+async def test_an_export_holds_nothing_of_anybody_else(world: Any) -> None:
+    """The firm pays half of what Anna is charged, and has her number after her."""
+    account = await left(world)
+    version = await world.plan(valid_from="2026-07-02T09:00:00+02:00")
+    world.clock.set(instant("2026-07-10T00:00Z"))
+    bea = await world.account("100002", name="Bea Berg", address=Address("DE", {"city": "Kiel"}))
+    product = await world.product(bea, version, start="2026-07-05T00:00+02:00", identifier=NUMBER)
+    await world.product(bea, version, start="2026-07-05T00:00+02:00", identifier="4915177777777")
+    async with world.db.transaction(world.tenant_id) as tx:
+        for party_id, text in ((account.party_id, "O-1"), (bea.party_id, "O-2")):
+            await communication.send(
+                tx, key=text, party_id=party_id, code="order_completed", channel=SMS, address="+4915111111111",
+                language="de", variables={"name": "", "seller": "N", "order": text}, now=world.clock.now(),
+                zone_name="Europe/Berlin",
+            )  # fmt: skip
+    found = json.dumps(await export(world, account.party_id), ensure_ascii=False)
+    for one in ("Bea", "Berg", "O-2", "4915177777777", str(bea.id), str(bea.party_id), str(product.id)):
+        assert one not in found, one
+    assert "O-1" in found

@@ -84,7 +84,7 @@ def _same(one: Agreement, other: Agreement) -> bool:
 
 
 async def _add(tx: Tx, draft: Agreement, now: datetime, actor: Actor) -> Agreement:
-    party = await parties.get_party(tx=tx, party_id=draft.party_id)
+    party = await parties.lock_party(tx, draft.party_id)  # an erasure waits, and then finds the draft
     if party.erased_at is not None:
         raise gone(party)
     await _check_offerings(tx, draft)

@@ -207,15 +207,11 @@ def erase(
 
     async def act(session: Session) -> None:
         tenant_id = await session.tenant(tenant)
-        async with session.db.transaction(tenant_id, read_only=True) as tx:
+        async with session.db.transaction(tenant_id) as tx:
             party_id = await party_id_of(tx, party)
-        done = await privacy.erase_person(
-            db=session.db,
-            tenant_id=tenant_id,
-            party_id=party_id,
-            clock=session.clock,
-            actor=actor_named(actor),
-        )
+            done = await privacy.erase_person(
+                tx, party_id=party_id, clock=session.clock, actor=actor_named(actor)
+            )
         facts = {
             "party": party_id,
             "erased_at": done.party.erased_at,
@@ -223,6 +219,9 @@ def erase(
             "suspended_rows": done.suspended_rows,
             "messages": done.messages,
             "payment_methods": done.payment_methods,
+            "places": done.places,
+            "order_items": done.order_items,
+            "answers": done.answers,
         }
         session.out.facts("Erased", facts)
 

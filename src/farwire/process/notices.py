@@ -1,7 +1,8 @@
 """Tell customers what happened: events of every context become messages, once per event.
 
 The account's owner is told in the account's language, on the channel that it prefers and allows. A party's erasure
-blanks its messages and nothing more is written to it; a consent that is withdrawn stops what still waits. What cannot be sent for want of an address or consent is kept as suppressed, to be seen.
+blanks its messages and nothing more is written to it; a consent that is withdrawn stops what still waits. What cannot
+be sent for want of an address or consent is kept as suppressed, to be seen.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """A person's data across all contexts: one document of everything, and erasure.
 
 Bills and the books stay: the law keeps them (Germany: HGB § 257, AO § 147). Usage, events and audit hold pseudonymous
-keys; when the map from key to number is destroyed they mean nobody.
+keys; when the map from key to number is destroyed they mean nobody. What the API answered in the last day and keeps for
+repeats goes at once, so that a repeat brings nobody back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias, TypeVar
@@ -21,7 +22,9 @@ from farwire.base import audit
 from farwire.base.canonical import JSON
 from farwire.base.clock import Clock
 from farwire.base.storage import Database, Tx
+from farwire.base.web.idempotency import forget_answers
 from farwire.billing import service as billing
+from farwire.billing.model import Bill
 from farwire.communication import service as communication
 from farwire.inventory import service as inventory
 from farwire.inventory.model import Product
@@ -29,10 +32,12 @@ from farwire.kernel.errors import Conflict
 from farwire.kernel.ids import PartyId, SubscriberKey, TenantId
 from farwire.kernel.page import MAX_LIMIT, Page, PageRequest
 from farwire.kernel.tenancy import SYSTEM, Actor
-from farwire.ordering.service.read import list_orders
+from farwire.ordering import service as ordering
+from farwire.ordering.model import ProductOrder
 from farwire.party import service as parties
 from farwire.party.model import Party
 from farwire.payment import service as payments
+from farwire.payment.model import PaymentMethod
 from farwire.usage import service as usage
 
 SCHEMA: Final = 1
@@ -42,8 +47,6 @@ SCHEMA: Final = 1
 class Person:
     """A party and what leads to its data in other contexts."""
 
-    db: Database
-    tenant_id: TenantId
     party: Party
     accounts: tuple[BillingAccount, ...]
     products: tuple[Product, ...]
@@ -56,8 +59,6 @@ class Person:
 
 
 Collector: TypeAlias = Callable[[Tx, Person], Awaitable[object]]
-
-
 T = TypeVar("T")
 
 
@@ -118,23 +119,34 @@ async def _identifiers(tx: Tx, person: Person) -> object:
     return [{"subscriber_key": key, "identifier": names.get(key, "")} for key in person.keys]
 
 
-async def _orders(tx: Tx, person: Person) -> object:
-    async def of(account: BillingAccount) -> Sequence[object]:
-        return await _all(lambda page: list_orders(tx=tx, page=page, account_id=account.id))
+async def _services(tx: Tx, person: Person) -> object:
+    found = await inventory.services_of_products(tx, [product.id for product in person.products])
+    return [service for services in found.values() for service in services]
+
+
+async def _resources(tx: Tx, person: Person) -> object:
+    """Return what the products have now: numbers, SIMs, devices, ports."""
+    found = await inventory.resources_of_products(tx, [product.id for product in person.products])
+    return [
+        {"product": product_id, "kind": one.kind, "value": one.value, "attributes": one.attributes}
+        for product_id, held in found.items()
+        for one in held
+    ]
+
+
+async def _orders_of(tx: Tx, person: Person) -> list[ProductOrder]:
+    async def of(account: BillingAccount) -> list[ProductOrder]:
+        return await _all(lambda page: ordering.list_orders(tx=tx, page=page, account_id=account.id))
 
     return [order for account in person.accounts for order in await of(account)]
 
 
-async def _bills(_tx: Tx, person: Person) -> object:
-    db, tenant_id = person.db, person.tenant_id
+async def _orders(tx: Tx, person: Person) -> object:
+    return await _orders_of(tx, person)
 
-    async def of(account: BillingAccount) -> Sequence[object]:
-        found = await _all(
-            lambda page: billing.list_bills(db=db, tenant_id=tenant_id, page=page, account_id=account.id)
-        )
-        return [await billing.get_bill(db=db, tenant_id=tenant_id, key=str(bill.id)) for bill in found]
 
-    return [bill for account in person.accounts for bill in await of(account)]
+async def _methods(tx: Tx, account: BillingAccount) -> list[PaymentMethod]:
+    return await _all(lambda page: payments.list_methods(tx, page=page, account_id=account.id))
 
 
 async def _payments(tx: Tx, person: Person) -> object:
@@ -142,7 +154,7 @@ async def _payments(tx: Tx, person: Person) -> object:
         return {
             "account": account.number,
             "payments": await _all(lambda page: payments.list_payments(tx, page=page, account_id=account.id)),
-            "methods": await _all(lambda page: payments.list_methods(tx, page=page, account_id=account.id)),
+            "methods": await _methods(tx, account),
         }
 
     return [await of(account) for account in person.accounts]
@@ -160,21 +172,29 @@ COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
     ("accounts", _accounts),
     ("agreements", _agreements),
     ("products", _products),
+    ("services", _services),
+    ("resources", _resources),
     ("identifiers", _identifiers),
     ("orders", _orders),
-    ("bills", _bills),
     ("payments", _payments),
     ("messages", _messages),
 )
-"""What an export holds, in this order. A context that gets personal data adds its line."""
+"""What an export holds, in this order, before the bills. A context that gets personal data adds its line."""
 
 
-async def _person(tx: Tx, db: Database, party_id: PartyId) -> Person:
-    party = await parties.get_party(tx=tx, party_id=party_id)
+async def _bills(db: Database, tenant_id: TenantId, account: BillingAccount) -> list[Bill]:
+    found = await _all(
+        lambda page: billing.list_bills(db=db, tenant_id=tenant_id, page=page, account_id=account.id)
+    )
+    return [await billing.get_bill(db=db, tenant_id=tenant_id, key=str(bill.id)) for bill in found]
+
+
+async def _person(tx: Tx, party: Party) -> Person:
+    party_id = party.id
     held = await accounts.accounts_of_party(tx, party_id)
     by_account = await inventory.products_by_account(tx, [account.id for account in held])
     products = tuple(product for account in held for product in by_account.get(account.id, ()))
-    return Person(db, tx.tenant_id, party, held, products)
+    return Person(party, held, products)
 
 
 async def export_person(
@@ -188,12 +208,13 @@ async def export_person(
     now = clock.now()
     document: dict[str, object] = {"schema": SCHEMA, "exported_at": now}
     async with db.transaction(tenant_id) as tx:
-        person = await _person(tx, db, party_id)
+        person = await _person(tx, await parties.get_party(tx=tx, party_id=party_id))
         for name, collect in COLLECTORS:
             document[name] = await collect(tx, person)
         await audit.record(
             tx, actor=actor, action="party.exported", subject=str(party_id), at=now, detail={"schema": SCHEMA}
         )
+    document["bills"] = [one for account in person.accounts for one in await _bills(db, tenant_id, account)]
     plain: Mapping[str, object] = msgspec.to_builtins(document, enc_hook=_plain)
     return plain
 
@@ -220,6 +241,11 @@ async def erasure_obstacles(tx: Tx, person: Person, now: datetime) -> tuple[str,
         for one in await agreements.agreements_of_party(tx, person.party.id)
         if one.state_at(now) in (AgreementState.DRAFT, AgreementState.ACTIVE)
     ]
+    found += [
+        f"order {order.key} is {order.state}"
+        for order in await _orders_of(tx, person)
+        if not order.state.ended
+    ]
     return tuple(found)
 
 
@@ -239,62 +265,71 @@ class Erasure:
     suspended_rows: int = 0
     messages: int = 0
     payment_methods: int = 0
+    places: int = 0
+    order_items: int = 0
+    answers: int = 0
 
 
-async def erase_person(
-    *, db: Database, tenant_id: TenantId, party_id: PartyId, clock: Clock, actor: Actor = SYSTEM
-) -> Erasure:
+async def erase_person(tx: Tx, *, party_id: PartyId, clock: Clock, actor: Actor = SYSTEM) -> Erasure:
     """Blank a person in every context and destroy the map from its numbers to its usage (GDPR art. 17).
 
-    One transaction: it is done as a whole or not at all, and doing it again finds nothing left. Issued bills, the books
-    and proofs of consent stay, by law. Raises ``NotFound`` (``party.unknown``), ``Conflict`` (``party.still_active``,
-    naming what runs).
+    In the caller's one transaction: it is done as a whole or not at all, and doing it again finds nothing left. Nobody
+    opens an account for the person meanwhile. Issued bills, the books and proofs of consent stay, by law. Raises
+    ``NotFound`` (``party.unknown``), ``Conflict`` (``party.still_active``, naming what runs).
     """
-    now = clock.now()
-    async with db.transaction(tenant_id) as tx:
-        person = await _person(tx, db, party_id)
-        if person.party.erased_at is not None:
-            return Erasure(person.party)
-        obstacles = await erasure_obstacles(tx, person, now)
-        if obstacles:
-            raise Conflict(
-                "something still runs: " + "; ".join(obstacles),
-                code="party.still_active",
-                field="party",
-                value=party_id,
-                fix="end it first, e.g. farwire account close NUMBER",
-            )
-        return await _erase(tx, person, clock, actor)
+    person = await _person(tx, await parties.lock_party(tx, party_id))
+    if person.party.erased_at is not None:
+        return Erasure(person.party)
+    obstacles = await erasure_obstacles(tx, person, clock.now())
+    if obstacles:
+        raise Conflict(
+            "something still runs: " + "; ".join(obstacles),
+            code="party.still_active",
+            field="party",
+            value=party_id,
+            fix="end it first, e.g. farwire account close NUMBER",
+        )
+    return await _erase(tx, person, clock, actor)
 
 
 async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
-    now = clock.now()
+    now, party_id = clock.now(), person.party.id
+    product_ids = [product.id for product in person.products]
     keys = await _own_keys(tx, person)
     names = tuple((await inventory.identifiers_of(tx, keys)).values())
-    methods = [
-        method
-        for account in person.accounts
-        for method in (
-            await payments.list_methods(tx, page=PageRequest(limit=MAX_LIMIT), account_id=account.id)
-        ).items
-    ]
+    methods = [method for account in person.accounts for method in await _methods(tx, account)]
     for method in methods:
         await payments.remove_method(tx, method_id=method.id, now=now, actor=actor)
+    ids = (party_id, *(account.id for account in person.accounts), *product_ids)
     erased = Erasure(
         identifiers=len(names),
         suspended_rows=await usage.erase_subscriber_rows(tx, clock=clock, identifiers=names, actor=actor),
-        messages=await communication.erase_messages(tx, party_id=person.party.id, clock=clock),
+        messages=await communication.erase_messages(tx, party_id=party_id, clock=clock),
         payment_methods=len(methods),
-        party=await parties.erase_party(tx=tx, clock=clock, party_id=person.party.id, actor=actor),
+        places=await inventory.erase_places(tx, product_ids),
+        order_items=await ordering.erase_orders(tx, party_id=party_id),
+        answers=await forget_answers(tx, naming=[*map(str, ids), *names]),
+        party=await parties.erase_party(tx=tx, clock=clock, party_id=party_id, actor=actor),
     )
     await inventory.erase_subscribers(tx, keys, at=now, actor=actor)
-    detail: Mapping[str, JSON] = {
+    await audit.record(
+        tx,
+        actor=actor,
+        action="party.erased_everywhere",
+        subject=str(party_id),
+        at=now,
+        detail=_counts(erased),
+    )
+    return erased
+
+
+def _counts(erased: Erasure) -> Mapping[str, JSON]:
+    return {
         "identifier_count": erased.identifiers,
         "suspended_rows": erased.suspended_rows,
         "message_count": erased.messages,
         "method_count": erased.payment_methods,
+        "place_count": erased.places,
+        "order_item_count": erased.order_items,
+        "answer_count": erased.answers,
     }
-    await audit.record(
-        tx, actor=actor, action="party.erased_everywhere", subject=str(person.party.id), at=now, detail=detail
-    )
-    return erased

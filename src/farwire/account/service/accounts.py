@@ -139,7 +139,7 @@ async def open_account(
     ``Conflict`` (``account.number_taken``, ``account.currency_differs``, ``party.erased``, ``account.parent_cycle``,
     ``account.parent_too_deep``), ``Invalid`` (``account.vat_id_missing`` and what ``check_account`` raises).
     """
-    party = await parties.get_party(tx=tx, party_id=account.party_id)
+    party = await parties.lock_party(tx, account.party_id)  # an erasure waits, and then finds the account
     if party.erased_at is not None:
         raise gone(party)
     account = check_account(replace(account, region=account.region or party.address.region))

@@ -2,13 +2,15 @@
 
 The key belongs to the tenant. A repeat within 24 hours gets the stored answer with ``Idempotency-Replayed: true``;
 the same key with another request is refused (422); a repeat while the first still runs is refused (409). Failures
-are not stored.
+are not stored. An answer that names a person who was erased since is gone: its repeat is refused (409) and does
+nothing a second time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -86,6 +88,13 @@ async def earlier_answer(tx: Tx, *, key: str, digest: bytes, now: datetime) -> S
             value=key,
             fix="use a new key for a new request",
         )
+    if not row["headers"]:
+        raise Conflict(
+            "the answer named somebody who was erased since; the request was carried out then",
+            code="web.idempotency_answer_erased",
+            field=HEADER,
+            fix="do not send it again; use a new key for a new request",
+        )
     headers = msgspec.json.decode(row["headers"], type=dict[str, str])
     return StoredAnswer(status=row["status"], headers=headers, body=row["body"])
 
@@ -111,6 +120,21 @@ async def store_answer(tx: Tx, *, key: str, digest: bytes, now: datetime, answer
     if not stored:  # another request with this key committed between our look and our write
         raise _in_progress()
     await purge_answers(tx, now=now)
+
+
+async def forget_answers(tx: Tx, *, naming: Sequence[str]) -> int:
+    """Blank the tenant's stored answers that hold one of the texts (ids, numbers of a person); return how many.
+
+    The key stays taken for its window, so that a repeat does not bring the person back. Reads all answers of a day.
+    """
+    rows = await tx.fetch(
+        "UPDATE base.idempotency SET headers = '', body = '' WHERE tenant_id = $1 AND EXISTS ("
+        "SELECT FROM unnest($2::text[]) AS named (text) WHERE position(named.text IN headers) > 0 "
+        "OR position(convert_to(named.text, 'UTF8') IN body) > 0) RETURNING true",
+        tx.tenant_id,
+        [text for text in naming if text],
+    )
+    return len(rows)
 
 
 async def purge_answers(tx: Tx, *, now: datetime) -> int:
