@@ -29,7 +29,7 @@ class RetryPolicy:
 
     def delay_after(self, attempts: int) -> timedelta:
         """Return the wait after ``attempts`` failures: doubling, up to the longest delay."""
-        if attempts >= 60:
+        if attempts >= 30:  # a further doubling would leave what a timedelta can hold
             return self.longest_delay
         doublings: int = 2 ** max(attempts - 1, 0)
         return min(self.first_delay * doublings, self.longest_delay)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from farwire.base.tmf.resource import Document
@@ -67,7 +67,7 @@ def merge(target: Any, change: Any, depth: int = 0) -> Any:
 class _Operation:
     op: str
     steps: tuple[str, ...]
-    query: Callable[[Any], bool] | None
+    query: str | None
     query_steps: tuple[str, ...]
     source: tuple[str, ...]
     value: Any
@@ -89,6 +89,10 @@ class _Operation:
         steps, query, query_steps = _parse(one["path"], where)
         return cls(op, steps, query, query_steps, _pointer(source, where), one.get("value"), where)
 
+    def wanted(self, value: Any) -> bool:
+        """Return whether a value is the one that the query asks for."""
+        return _written(value) == self.query
+
 
 def _pointer(text: str, where: str) -> tuple[str, ...]:
     if not text:
@@ -104,16 +108,17 @@ _BRACKETS: Final = re.compile(
 )
 
 
-def _parse(text: str, where: str) -> tuple[tuple[str, ...], Callable[[Any], bool] | None, tuple[str, ...]]:
-    """Return the steps of a path, the test that its query makes, and the steps to what the test looks at.
+def _parse(text: str, where: str) -> tuple[tuple[str, ...], str | None, tuple[str, ...]]:
+    """Return the steps of a path, the value that its query asks for, and the steps to where it is looked for.
 
-    The documents write the query in three ways: ``/a/b?a.c=x``, ``/a/b?/a/c=x`` and ``.a[?(@.c=='x')]``.
+    The documents write the query in several ways: ``/a/b?a.c=x``, ``/a/b?c=x``, ``/a/b?/a/c=x``, ``.a[?(@.c=='x')]``,
+    and once ``/a/b?c=/a/x``.
     """
     if match := _BRACKETS.fullmatch(text):
         steps = (*match[1].split("."), *(part for part in match[6].split(".") if part))
         looked_at = (*match[1].split("."), *match[2].split("."))
         wanted = next(group for group in match.group(3, 4, 5) if group is not None)
-        return steps, lambda value: _written(value) == wanted, looked_at
+        return steps, wanted, looked_at
     path, _, query = text.partition("?")
     steps = _pointer(path, where)
     if not query:
@@ -123,9 +128,9 @@ def _parse(text: str, where: str) -> tuple[tuple[str, ...], Callable[[Any], bool
         raise _wrong(f"{where}.path", "a query is written path?attribute=value")
     wanted = unquote(wanted).strip("'\"")
     looked_at = tuple(part for part in re.split(r"[./]", name) if part)
-    if looked_at[:1] != steps[:1]:
-        looked_at = (*steps[:1], *looked_at)
-    return steps, lambda value: _written(value) == wanted, looked_at
+    if wanted.startswith("/" + steps[0] + "/"):
+        wanted = wanted.rpartition("/")[2]
+    return steps, wanted, looked_at
 
 
 def _written(value: Any) -> str:
@@ -177,38 +182,57 @@ def _appending(document: Document, one: _Operation, many: frozenset[str]) -> tup
 
 
 def _operate_on_matches(document: Document, one: _Operation) -> Document:
-    """Do the operation in every element of the first list on the path that passes the query."""
-    found, depth = _first_list(document, one.steps)
-    if found is None or one.query is None:
-        raise _wrong(f"{one.where}.path", "the query needs a list on the path", value="/".join(one.steps))
-    rest, looked_at = one.steps[depth:], one.query_steps[depth:]
-    hits = [item for item in found if any(map(one.query, _values(item, looked_at)))]
+    """Do the operation at every place on the path whose element, or one around it, passes the query."""
+    hits = [spot for spot in _spots(document, one.steps, (document,)) if _passes(one, spot[2])]
     if not hits:
-        raise _wrong(f"{one.where}.path", "no element passes the query", value="/".join(one.steps))
-    for hit in hits:
-        index = next(n for n, item in enumerate(found) if item is hit)
-        if rest:
-            inner = _Operation(one.op, rest, None, (), one.source, one.value, one.where)
-            _operate(hit, inner, frozenset())
-        elif one.op == "remove":
-            del found[index]
-        elif one.op == "replace":
-            found[index] = merge(hit, one.value) if isinstance(one.value, dict) else one.value
-        elif one.op == "add":
-            found[index] = merge(hit, one.value)
-        elif hit != one.value:
+        raise _wrong(f"{one.where}.path", "nothing passes the query", value="/".join(one.steps))
+    for holder, key, _ in reversed(hits):  # from the end: what is removed moves nothing that is still to come
+        there = holder[key] if isinstance(holder, list) else holder.get(key)
+        if one.op == "remove":
+            del holder[key]
+        elif one.op in ("add", "replace"):
+            partly = isinstance(holder, list) and isinstance(one.value, dict)
+            holder[key] = merge(there, one.value) if partly else one.value
+        elif one.op != "test":
+            raise _wrong(f"{one.where}.op", f"{one.op} does not go with a query")
+        elif there != one.value:
             raise _failed(one)
     return document
 
 
-def _first_list(document: Any, steps: tuple[str, ...]) -> tuple[list[Any] | None, int]:
-    """Return the first list on the path, and how many steps lead to it."""
-    found = document
-    for depth, step in enumerate(steps, 1):
-        found = found.get(step) if isinstance(found, dict) else None
-        if isinstance(found, list):
-            return found, depth
-    return None, 0
+_Spot: TypeAlias = tuple[Any, Any, tuple[Any, ...]]
+
+
+def _spots(holder: Any, steps: tuple[str, ...], chain: tuple[Any, ...]) -> Iterator[_Spot]:
+    """Yield each place that the path leads to: its holder, its key there, and the objects around it from outside in."""
+    if not steps or not isinstance(holder, dict) or (steps[0] not in holder and len(steps) > 1):
+        return
+    value = holder.get(steps[0])
+    elements = list(enumerate(value)) if isinstance(value, list) else []
+    if len(steps) == 1 and any(isinstance(item, dict) for _, item in elements):
+        yield from ((value, number, (*chain, item)) for number, item in elements)
+    elif len(steps) == 1:
+        yield holder, steps[0], chain
+    else:
+        for item in [item for _, item in elements] if elements else [value]:
+            yield from _spots(item, steps[1:], (*chain, item))
+
+
+def _passes(one: _Operation, chain: tuple[Any, ...]) -> bool:
+    """Return whether the query holds: its attribute is a path from the top, or one of the nearest object with it."""
+    common = 0
+    while (
+        common < min(len(chain) - 1, len(one.steps), len(one.query_steps))
+        and one.query_steps[common] == one.steps[common]
+    ):
+        common += 1
+    if common:
+        return any(map(one.wanted, _values(chain[common], one.query_steps[common:])))
+    for around in reversed(chain):
+        values = list(_values(around, one.query_steps))
+        if values:
+            return any(map(one.wanted, values))
+    return False
 
 
 def _values(item: Any, steps: tuple[str, ...]) -> Iterator[Any]:

@@ -1,0 +1,223 @@
+"""Listeners: who hears of what, how it is signed, what happens while one is down, and where nobody may stand."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from farwire.base.clock import MovableClock
+from farwire.base.config import Settings
+from farwire.base.eventbus import operations
+from farwire.base.eventbus.pending import deliver_pending
+from farwire.base.storage import Database, open_relay
+from farwire.base.tmf import notify
+from farwire.base.tmf.hub import check_callback
+from farwire.kernel.errors import Invalid
+
+V4 = "/tmf-api/productCatalogManagement/v4"
+V5 = "/tmf-api/productCatalogManagement/v5"
+
+
+class Listener:
+    """An HTTP server that keeps what is posted to it, and may be told to refuse."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, dict[str, str], bytes]] = []
+        self.status = 204
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if outer.status < 300:
+                    outer.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(outer.status)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/my/own/path?token=1"
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, _, body in self.heard]
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    found = Listener()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """An installation whose tenants may listen at home."""
+    return msgspec.structs.replace(settings, hub_private_callbacks=True)
+
+
+@pytest.fixture
+async def relay(settings: Settings) -> AsyncIterator[Database]:
+    found = await open_relay(settings)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def deliver(db: Database, relay: Database, clock: MovableClock) -> Any:
+    async def run() -> int:
+        followers = notify.subscribers(db=db, clock=clock, private=True)
+        return await deliver_pending(relay_db=relay, clock=clock, subscribers=followers)
+
+    return run
+
+
+async def register(client: httpx.AsyncClient, deliver: Any, base: str, **body: str) -> httpx.Response:
+    await deliver()  # the subscribers begin here
+    answer = await client.post(f"{base}/hub", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer
+
+
+async def test_a_listener_hears_each_change_in_order_at_the_exact_callback_signed_with_its_key(
+    client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any
+) -> None:
+    answer = await register(client, deliver, V5, callback=listener.url)
+    made = await make("Mobile")
+    url = f"{V5}/category/{made['id']}"
+    await client.patch(url, json={"name": "Mobile 2"})
+    await client.patch(url, json={"lifecycleStatus": "In design"})
+    await client.delete(url)
+    await deliver()
+    assert [one["eventType"] for one in listener.events] == [
+        "CategoryCreateEvent",
+        "CategoryAttributeValueChangeEvent",
+        "CategoryStateChangeEvent",
+        "CategoryDeleteEvent",
+    ]
+    path, headers, body = listener.heard[0]
+    assert path == "/my/own/path?token=1"
+    seconds, digest = (part.partition("=")[2] for part in headers["x-farwire-signature"].split(","))
+    key = answer.headers["x-farwire-hub-secret"].encode()
+    assert hmac.new(key, f"{seconds}.".encode() + body, hashlib.sha256).hexdigest() == digest
+    assert listener.events[0]["event"]["category"]["href"] == url
+    assert len({one["eventId"] for one in listener.events}) == 4
+
+
+async def test_a_listener_hears_only_what_its_query_asks_for_in_its_own_version(
+    client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any
+) -> None:
+    await register(client, deliver, V4, callback=listener.url, query="eventType=CategoryCreateEvent&name=b")
+    await make("a")
+    await make("b")
+    await deliver()
+    (event,) = listener.events
+    assert event["event"]["category"]["href"].startswith(V4)
+    assert "@type" not in event
+
+
+async def test_a_listener_that_is_down_for_an_hour_misses_nothing_and_holds_no_other_up(
+    client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any, clock: MovableClock
+) -> None:
+    other = Listener()
+    await register(client, deliver, V5, callback=listener.url)
+    await register(client, deliver, V5, callback=other.url)
+    listener.status = 503
+    made = await make("a")
+    await client.patch(f"{V5}/category/{made['id']}", json={"name": "b"})
+    for _ in range(14):
+        await deliver()
+        clock.advance(timedelta(minutes=5))
+    assert (len(listener.heard), len(other.heard)) == (0, 2)
+    listener.status = 200
+    await deliver()
+    assert [one["eventType"] for one in listener.events] == [
+        "CategoryCreateEvent",
+        "CategoryAttributeValueChangeEvent",
+    ]
+    other.server.shutdown()
+    other.server.server_close()
+
+
+async def test_what_a_dead_listener_never_took_is_parked_for_a_person(
+    client: httpx.AsyncClient,
+    listener: Listener,
+    deliver: Any,
+    make: Any,
+    clock: MovableClock,
+    relay: Database,
+) -> None:
+    await register(client, deliver, V5, callback=listener.url)
+    listener.status = 500
+    await make("a")
+    for _ in range(70):
+        await deliver()
+        clock.advance(timedelta(minutes=5))
+    parked = await operations.parked(relay_db=relay, limit=10)
+    assert [one.subscriber for one in parked] == ["tmf-listeners"]
+
+
+async def test_a_removed_listener_hears_no_more_and_another_tenants_one_cannot_be_removed(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any
+) -> None:
+    answer = await register(client, deliver, V5, callback=listener.url)
+    where = answer.headers["location"]
+    assert (await other_client.delete(where)).status_code == 404
+    assert (await client.post(f"{V5}/hub", json={"callback": listener.url})).status_code == 409
+    assert (await client.delete(where)).status_code == 204
+    await make("a")
+    await deliver()
+    assert listener.heard == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/x",
+        "http://localhost:9/",
+        "http://10.1.2.3/",
+        "http://[::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://user:pw@example.org/",
+        "ftp://example.org/",
+        "file:///etc/passwd",
+        "http://x.internal/",
+        "not a url",
+        "http://example.org/\r\nx",
+        "http://0.0.0.0/",
+    ],
+)
+def test_a_callback_into_the_operators_network_is_refused(url: str) -> None:
+    with pytest.raises(Invalid):
+        check_callback(url, private=False)
+
+
+def test_a_public_callback_is_fine() -> None:
+    check_callback("https://example.org:8443/listener?x=1", private=False)
+
+
+def test_a_name_that_leads_home_is_refused_when_it_is_called() -> None:
+    with pytest.raises(Invalid):
+        notify.post("http://localhost:1/", b"{}", "", private=False)
+
+
+async def test_a_query_that_fits_no_resource_is_refused(
+    client: httpx.AsyncClient, listener: Listener
+) -> None:
+    answer = await client.post(f"{V5}/hub", json={"callback": listener.url, "query": "colour=red"})
+    assert (answer.status_code, answer.json()["field"]) == (400, "$.query")
