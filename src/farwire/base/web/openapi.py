@@ -13,7 +13,7 @@ from farwire import __version__
 from farwire.base.authz import Permission
 from farwire.base.web.documents import ALWAYS, attribute_names
 from farwire.base.web.errors import ErrorBody
-from farwire.base.web.idempotency import HEADER
+from farwire.base.web.idempotency import HEADER, KEY_PATTERN
 from farwire.base.web.parameters import Parameter, compile_parameters
 from farwire.base.web.route import JSON, AnyRoute, Method
 from farwire.kernel.errors import check
@@ -21,6 +21,8 @@ from farwire.kernel.errors import check
 Object: TypeAlias = dict[str, Any]
 
 REFERENCES: Final = "#/components/schemas/{name}"
+NO_NUL: Final = r"^[^\u0000]*$"
+"""A text of any other characters."""
 ERRORS: Final[Mapping[str, str]] = {
     "400": "The request has an unknown or malformed parameter or body.",
     "401": "There is no API key, or it is unknown, expired or revoked.",
@@ -190,7 +192,7 @@ def _parameters(route: AnyRoute, schemas: Mapping[str, Object]) -> list[Object]:
                     HEADER,
                     "A repeat of the same request with the same key within 24 hours gets the same answer.",
                 ),
-                "schema": {"type": "string", "pattern": "^[!#-~]{1,128}$"},
+                "schema": {"type": "string", "pattern": f"^{KEY_PATTERN}$"},
             }
         )
     return found
@@ -198,6 +200,8 @@ def _parameters(route: AnyRoute, schemas: Mapping[str, Object]) -> list[Object]:
 
 def _parameter(place: str, parameter: Parameter, schemas: Mapping[str, Object]) -> Object:
     schema = dict(schemas[_key(parameter.type)])
+    if schema.get("type") == "string" and not schema.keys() & {"pattern", "format", "enum"}:
+        schema["pattern"] = NO_NUL
     description = schema.pop("description", None)
     default = parameter.default
     if default is not None:
