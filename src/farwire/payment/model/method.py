@@ -38,8 +38,8 @@ def _luhn(digits: str) -> bool:
 def refuse_card_number(text: str, *, field: str) -> str:
     """Return ``text`` unless it holds what looks like a card number. Raises ``Invalid`` (``payment.card_number``).
 
-    13 to 19 digits, with spaces, points or hyphens between them, that start as a card does and pass Luhn's check. Digits
-    inside a word, as a hexadecimal name has them, are none.
+    13 to 19 digits, with spaces, points or hyphens between them, that start as a card does and pass the check of Luhn.
+    Digits inside a word, as a hexadecimal name has them, are none.
     The error does not repeat them.
     """
     for found in _DIGITS.finditer(text):
