@@ -107,6 +107,28 @@ async def test_the_database_itself_refuses_an_imbalance(
 
 
 @pytest.mark.parametrize(
+    ("entry_id", "entity", "code"),
+    [
+        ("$2", "legal_entity_id", "code"),
+        ("entry_id", "$2", "code"),
+        ("entry_id", "legal_entity_id", "$2::text"),
+    ],
+)
+async def test_the_database_itself_refuses_a_posting_without_its_entry_company_or_book(
+    db: Database, tenant_id: TenantId, entry_id: str, entity: str, code: str
+) -> None:
+    async with db.transaction(tenant_id) as tx:
+        await service.post_entries(tx=tx, entries=[entry("a")])
+    stray = (
+        f"INSERT INTO ledger.posting SELECT tenant_id, {entry_id}, number + 50, {entity}, {code}, account_id, "
+        "currency, amount_minor, remainder_nano FROM ledger.posting WHERE tenant_id = $1"
+    )
+    with pytest.raises((asyncpg.ForeignKeyViolationError, FarwireError)):
+        async with db.transaction(tenant_id) as tx:
+            await tx.execute(stray, tenant_id, "unknown" if "text" in code else uuid7())
+
+
+@pytest.mark.parametrize(
     "statement",
     [
         "UPDATE ledger.posting SET amount_minor = 0",
