@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -39,16 +40,23 @@ async def check_drafts(
     sums, place = await store.draft_sums(tx, run.id, after=after, limit=limit, account_id=account_id)
     entities = await tenants.legal_entities(tx)
     findings: list[Finding] = []
+    pack_of = cache(load_pack)
     for one in sums:
-        facts = _facts(one, entities[one.legal_entity_id], suspended)
+        facts = _facts(one, entities[one.legal_entity_id], suspended, pack_of)
         findings.extend(findings_of(facts, run.thresholds))
     await store.replace_findings(tx, run.id, [one.bill_id for one in sums], findings)
     return len(sums), place
 
 
-def _facts(sums: DraftSums, entity: LegalEntity, suspended: Mapping[ProductId, int]) -> BillFacts:
+_Packs = Callable[[str], CountryPack]
+"""``load_pack``, which looks at the file each time, kept for a batch."""
+
+
+def _facts(
+    sums: DraftSums, entity: LegalEntity, suspended: Mapping[ProductId, int], pack_of: _Packs
+) -> BillFacts:
     customer = msgspec.json.decode(sums.customer, type=Customer)
-    missing, lacks = _address(customer, load_pack(entity.country))
+    missing, lacks = _address(customer, pack_of(entity.country), pack_of)
     return BillFacts(
         bill_id=sums.bill_id,
         account_id=sums.account_id,
@@ -70,7 +78,7 @@ def _facts(sums: DraftSums, entity: LegalEntity, suspended: Mapping[ProductId, i
     )
 
 
-def _address(customer: Customer, seller: CountryPack) -> tuple[bool, tuple[str, ...]]:
+def _address(customer: Customer, seller: CountryPack, pack_of: _Packs) -> tuple[bool, tuple[str, ...]]:
     """Return whether the seller's invoice needs an address that is not there, and what one that is there lacks."""
     address = customer.address
     if BUYER_ADDRESS not in seller.invoice.fields:
@@ -78,7 +86,7 @@ def _address(customer: Customer, seller: CountryPack) -> tuple[bool, tuple[str, 
     if not customer.name.strip() or not any(text.strip() for text in address.fields.values()):
         return True, ()
     try:
-        own = load_pack(address.country or seller.code)
+        own = pack_of(address.country or seller.code)
     except NotFound:
         return False, ()
     problems = check_address(own, {"name": customer.name, **address.fields})

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from farwire.base.storage import Tx
-from farwire.billing.model import Bill
+from farwire.billing.model import Bill, LineKind
 from farwire.billing.model.revenue import Deferral, deferrals_of, entry_of
-from farwire.billing.store import bills as bill_store
 from farwire.billing.store import revenue as store
 from farwire.kernel.errors import check
 from farwire.kernel.ids import BillId, OpenItemId, uuid7
@@ -29,18 +28,20 @@ async def book_bills(tx: Tx, issued: Sequence[Bill], at: datetime) -> None:
     booked_on = {bill.id: days[bill.legal_entity_id, bill.issue_on] for bill in issued}
     by_id = {bill.id: bill for bill in issued}
     deferrals: dict[BillId, list[Deferral]] = defaultdict(list)
-    for line in await store.timed_lines(tx, ids):
+    sums: dict[BillId, dict[LineKind, tuple[int, int]]] = defaultdict(dict)
+    for line in await store.lines_to_book(tx, ids):
         bill = by_id[line.bill_id]
+        net, nano = sums[bill.id].get(line.kind, (0, 0))
+        sums[bill.id][line.kind] = (net + line.net_minor, nano + line.remainder_nano)
         deferrals[bill.id].extend(deferrals_of(line, bill=bill, booked_on=booked_on[bill.id]))
-    sums = await bill_store.sums_by_kind(tx, ids)
     entries = [
-        entry_of(bill, sums.get(bill.id, {}), deferrals[bill.id], booked_on=booked_on[bill.id], at=at)
+        entry_of(bill, sums[bill.id], deferrals[bill.id], booked_on=booked_on[bill.id], at=at)
         for bill in issued
     ]
     posted = await ledger.post_entries(tx=tx, entries=entries)
     check(posted == len(issued), "billing.booked_before", "a draft was already in the ledger")
     await store.add_deferrals(tx, by_id, [one for found in deferrals.values() for one in found])
-    await store.add_bookings(tx, issued, booked_on)
+    await store.add_bookings(tx, [bill for bill in issued if booked_on[bill.id] != bill.issue_on], booked_on)
     corrected = frozenset(bill.corrects.bill_id for bill in issued if bill.corrects is not None)
     await payments.add_open_items(tx, [_open_item(bill, at) for bill in issued], now=at, first=corrected)
 

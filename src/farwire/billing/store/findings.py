@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.billing.model import Finding, Severity
@@ -37,8 +36,8 @@ class DraftSums:
     last_usages: int | None
 
 
-Place = tuple[datetime, str, UUID]
-"""Where a pass over the drafts of a run is: end of the cycle, account number, bill."""
+Place = tuple[datetime, str]
+"""Where a pass over the drafts of a run is: end of the cycle, account number."""
 
 
 # Key by key (storage.lookups): to join the lines of a batch to its drafts was a third of a bill run.
@@ -47,9 +46,9 @@ WITH drafts AS MATERIALIZED (
     SELECT bill_id, account_id, account_number, cycle_end, legal_entity_id, currency, net_minor, tax_minor,
            total_minor, customer
     FROM billing.bill WHERE tenant_id = $1 AND run_id = $2 AND state = 'draft'
-      AND ($3::timestamptz IS NULL OR (cycle_end, account_number, bill_id) > ($3, $4::text, $5::uuid))
-      AND ($7::uuid IS NULL OR account_id = $7)
-    ORDER BY cycle_end, account_number, bill_id LIMIT $6)
+      AND (cycle_end, account_number) > (coalesce($3::timestamptz, '-infinity'), coalesce($4::text, ''))
+      AND ($6::uuid IS NULL OR account_id = $6)
+    ORDER BY cycle_end, account_number LIMIT $5)
 SELECT d.*, coalesce(l.net, 0) AS lines_minor, coalesce(l.usages, 0) AS usages, l.products,
        coalesce(t.tax, 0) AS taxes_minor, coalesce(t.n, 0) AS tax_rows,
        coalesce(t.untaxed, 0) AS untaxed_rows,
@@ -71,7 +70,7 @@ LEFT JOIN LATERAL (
     FROM billing.bill b
     WHERE b.tenant_id = $1 AND b.account_id = d.account_id AND b.cycle_end < d.cycle_end AND b.kind = 'bill'
     ORDER BY b.cycle_end DESC LIMIT 1) AS last ON true
-ORDER BY d.cycle_end, d.account_number, d.bill_id
+ORDER BY d.cycle_end, d.account_number
 """
 
 
@@ -84,7 +83,7 @@ async def draft_sums(
     account_id: AccountId | None = None,
 ) -> tuple[tuple[DraftSums, ...], Place | None]:
     """Return the sums of the next drafts of a run in their order, and the place after them; None at the end."""
-    place = after or (None, None, None)
+    place = after or (None, None)
     rows = await tx.fetch(_DRAFT_SUMS, tx.tenant_id, run_id, *place, limit, account_id)
     sums = tuple(
         DraftSums(
@@ -110,7 +109,7 @@ async def draft_sums(
     )
     if not rows:
         return sums, None
-    return sums, (rows[-1]["cycle_end"], rows[-1]["account_number"], rows[-1]["bill_id"])
+    return sums, (rows[-1]["cycle_end"], rows[-1]["account_number"])
 
 
 async def replace_findings(

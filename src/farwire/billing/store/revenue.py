@@ -14,11 +14,15 @@ from farwire.kernel.time import Period
 from farwire.ledger.model import Book, book_of_revenue
 
 
-async def timed_lines(tx: Tx, bill_ids: Sequence[BillId]) -> tuple[TimedLine, ...]:
-    """Return the recurring lines of these bills."""
+async def lines_to_book(tx: Tx, bill_ids: Sequence[BillId]) -> tuple[TimedLine, ...]:
+    """Return the recurring lines of these bills one by one, the others as one sum per bill and kind with number 0."""
     rows = await tx.fetch(
-        "SELECT bill_id, number, kind, period_start, period_end, net_minor, remainder_nano FROM billing.line "
-        "WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[]) AND kind = 'recurring' ORDER BY bill_id, number",
+        "SELECT l.bill_id, l.number, l.kind, min(l.period_start) AS since, max(l.period_end) AS until, "
+        "sum(l.net_minor)::bigint AS net, sum(l.remainder_nano)::bigint AS nano "
+        "FROM unnest($2::uuid[]) AS b (bill_id) CROSS JOIN LATERAL (SELECT bill_id, kind, period_start, period_end, "
+        "net_minor, remainder_nano, CASE kind WHEN 'recurring' THEN number ELSE 0 END AS number FROM billing.line "
+        "WHERE tenant_id = $1 AND bill_id = b.bill_id OFFSET 0) AS l GROUP BY l.bill_id, l.kind, l.number "
+        "ORDER BY l.bill_id, l.kind, l.number",
         tx.tenant_id,
         list(bill_ids),
     )
@@ -27,9 +31,9 @@ async def timed_lines(tx: Tx, bill_ids: Sequence[BillId]) -> tuple[TimedLine, ..
             BillId(row["bill_id"]),
             row["number"],
             LineKind(row["kind"]),
-            Period(row["period_start"], row["period_end"]),
-            row["net_minor"],
-            row["remainder_nano"],
+            Period(row["since"], row["until"]),
+            row["net"],
+            row["nano"],
         )
         for row in rows
     )
@@ -56,7 +60,9 @@ async def add_deferrals(tx: Tx, bills: Mapping[BillId, Bill], deferrals: Sequenc
 
 
 async def add_bookings(tx: Tx, bills: Sequence[Bill], booked_on: Mapping[BillId, date]) -> None:
-    """Write on which day each bill was booked."""
+    """Write on which day each of these bills was booked. A bill without a row was booked on its own date."""
+    if not bills:
+        return
     await tx.execute(
         "INSERT INTO billing.booking (tenant_id, bill_id, legal_entity_id, booked_on) "
         "SELECT $1, b.* FROM unnest($2::uuid[], $3::uuid[], $4::date[]) AS b",
