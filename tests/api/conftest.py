@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -18,12 +21,15 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from granian.constants import Interfaces
+from granian.server.embed import Server
 
-from farwire.app import api_routes
+from farwire.app import _JOBS, api_routes, deliver_events
 from farwire.base.authz import Principal, Role
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
-from farwire.base.storage import Database
+from farwire.base.jobs import Worker
+from farwire.base.storage import Database, open_relay
 from farwire.base.web import Api, build_api
 from farwire.kernel.ids import TenantId
 from farwire.tenant import service as tenants
@@ -98,6 +104,40 @@ async def other_client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     async with client_of(await make_key(other_tenant_id, Role.TENANT_ADMIN)) as found:
         yield found
+
+
+@pytest.fixture
+async def work(db: Database, settings: Settings, clock: MovableClock) -> AsyncIterator[Callable[[], Any]]:
+    """Do what a worker does until nothing is left: deliver what was published, run the jobs that are due."""
+    relay = await open_relay(settings)
+    modules = [import_module(name) for name in _JOBS]
+    handlers = {kind: act for one in modules for kind, act in one.handlers(db=db, clock=clock).items()}
+    worker = Worker(db=db, clock=clock, handlers=handlers)
+
+    async def until_done() -> None:
+        busy = True
+        while busy:
+            busy = bool(await deliver_events(db=db, relay_db=relay, clock=clock)) or await worker.run_once()
+
+    yield until_done
+    await relay.close()
+
+
+@pytest.fixture
+async def listening(api: Api) -> AsyncIterator[str]:
+    """Serve the API of this process on a port, with the movable clock; return where."""
+    port = free_port()
+    server = Server(api, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
+    serving = asyncio.create_task(server.serve())
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        for _ in range(100):
+            with suppress(httpx.ConnectError):
+                assert (await client.get("/health/live")).status_code == 200
+                break
+            await asyncio.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+    await serving
 
 
 def free_port() -> int:

@@ -1,7 +1,7 @@
 """Day A over HTTP: from a price plan to a paid bill of 58.14 EUR, each act with the key of who is employed for it.
 
-What a worker does in the background (deliver events, carry out orders, advance bill runs) is called here where a
-worker would do it. Every POST is sent twice with the same idempotency key: the second changes nothing.
+A worker's rounds are called where one would wait for it. Every POST is sent twice with the same idempotency key: the
+second changes nothing.
 """
 
 from __future__ import annotations
@@ -16,15 +16,10 @@ import httpx
 import msgspec
 import pytest
 
-from farwire.app import deliver_events
 from farwire.base.authz import Role
 from farwire.base.clock import MovableClock
-from farwire.base.config import Settings
-from farwire.base.storage import Database, open_relay
-from farwire.billing import service as billing
-from farwire.kernel.ids import BillRunId, TenantId, parse_id
+from farwire.kernel.ids import TenantId
 from farwire.kernel.time import instant
-from farwire.ordering import service as ordering
 
 from .conftest import Client, MakeKey
 from .stage import BILLS, HOME, USAGE, V1
@@ -77,30 +72,16 @@ async def staff(client_of: Client, make_key: MakeKey, tenant_id: TenantId) -> An
         )
 
 
-@pytest.fixture
-async def worker(db: Database, settings: Settings, clock: MovableClock, tenant_id: TenantId) -> Any:
-    """Do once what a worker does until nothing is left: deliver what was published, carry orders out."""
-    relay = await open_relay(settings)
-
-    async def work() -> None:
-        await deliver_events(db=db, relay_db=relay, clock=clock)
-        await ordering.work(db=db, tenant_id=tenant_id, clock=clock)
-        await deliver_events(db=db, relay_db=relay, clock=clock)
-
-    yield work
-    await relay.close()
-
-
 async def test_day_a_is_played_over_http_and_ends_paid(
-    staff: Staff, worker: Any, world: Any, clock: MovableClock
+    staff: Staff, work: Any, world: Any, clock: MovableClock
 ) -> None:
     await world.company(prefix="HM")
     await launch(staff)
     clock.set(instant("2026-06-11T14:03+02:00"))
-    account = await sell(staff, worker, str(world.entity.id))
+    account = await sell(staff, work, str(world.entity.id))
     await use(staff)
     clock.set(instant("2026-07-01T00:30+02:00"))
-    bill = await bill_june(staff, world)
+    bill = await bill_june(staff, work)
     clock.set(instant("2026-07-05T10:00+02:00"))
     await pay(staff, account, bill)
 
@@ -125,7 +106,7 @@ def as_json(document: dict[str, Any]) -> Any:
     return msgspec.to_builtins(document)
 
 
-async def sell(staff: Staff, worker: Any, entity: str) -> str:
+async def sell(staff: Staff, work: Any, entity: str) -> str:
     """The agent serves a customer; the order waits for her papers. Return her account."""
     party = await staff.post(Role.AGENT, f"{V1}/parties", MAJA)
     wanted = {"number": "A-00001", "partyId": party["id"], "legalEntityId": entity, "language": "de"}
@@ -138,7 +119,7 @@ async def sell(staff: Staff, worker: Any, entity: str) -> str:
     await staff.post(Role.AGENT, f"{party['href']}/kycChecks", PAPERS)
     checked = await staff.post(Role.AGENT, f"{party['href']}/kycChecks/decide", {"verified": True})
     assert checked["state"] == "verified"
-    await worker()
+    await work()
     assert (await staff.get(Role.AGENT, placed["href"]))["state"] == "completed"
     (product,) = await staff.get(Role.AGENT, f"{V1}/products", accountId=account["id"])
     assert product["state"] == "active"
@@ -170,16 +151,16 @@ async def use(staff: Staff) -> None:
         await staff.post(Role.INTEGRATOR, USAGE, body)
 
 
-async def bill_june(staff: Staff, world: Any) -> Any:
+async def bill_june(staff: Staff, work: Any) -> Any:
     """The billing operator runs the bills, finance approves; return the bill."""
     run = await staff.post(Role.BILLING_OPERATOR, f"{V1}/billRuns", {"until": "2026-07-01T00:00:00+02:00"})
-    await advance(world, run["id"])
+    await work()
     run = await staff.get(Role.BILLING_OPERATOR, run["href"])
     assert (run["state"], run["billed"], run["errors"]) == ("awaiting_approval", 1, 0)
     alone = await staff.clients[Role.BILLING_OPERATOR].post(f"{run['href']}/approve")
     assert (alone.status_code, alone.json()["code"]) == (403, "authz.four_eyes")
     await staff.post(Role.FINANCE, f"{run['href']}/approve")
-    await advance(world, run["id"])
+    await work()
     (listed,) = await staff.get(Role.AGENT, BILLS)
     bill = await staff.get(Role.AGENT, listed["href"])
     lines = await staff.get(Role.AGENT, f"{bill['href']}/appliedCustomerBillingRate")
@@ -193,11 +174,6 @@ async def bill_june(staff: Staff, world: Any) -> Any:
     pdf = await staff.clients[Role.AGENT].get(bill["billDocument"][0]["href"])
     assert pdf.content.startswith(b"%PDF-")
     return bill
-
-
-async def advance(world: Any, run: str) -> None:
-    run_id = BillRunId(parse_id(run, field="run"))
-    await billing.advance_run(db=world.db, tenant_id=world.tenant_id, clock=world.clock, run_id=run_id)
 
 
 async def pay(staff: Staff, account: str, bill: Any) -> None:

@@ -175,3 +175,18 @@ async def _first_key(place: Path) -> str:
     finally:
         await db.close()
     return text
+
+
+def test_a_worker_starts_soon_and_stays_small(record_property: Callable[[str, object], None]) -> None:
+    """All routes, their document and pages: less than 2 s of CPU and 100 MiB, whatever else the machine does."""
+    code = (
+        "import time, psutil; from farwire.app import create_api; create_api();"
+        "print(time.process_time(), psutil.Process().memory_info().rss / 2**20)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    seconds, mebibytes = (float(part) for part in found.stdout.split())
+    record_property("seconds of CPU", seconds)
+    record_property("MiB", mebibytes)
+    assert (seconds < 2, mebibytes < 100) == (True, True), f"{seconds:.2f} s of CPU, {mebibytes:.0f} MiB"

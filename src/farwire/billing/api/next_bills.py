@@ -121,7 +121,6 @@ def _post(
     permission: Permission,
     response: object,
     body_type: type[msgspec.Struct] | None = None,
-    status: int = 200,
 ) -> AnyRoute:
     return Route(
         method=Method.POST,
@@ -133,19 +132,23 @@ def _post(
         response=response,
         path_type=ById,
         body_type=body_type,
-        status=status,
         errors=("409",),
         idempotent=True,
     )
 
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
-    _post(
-        f"{ACCOUNT}/billPreviews",
-        preview_bill,
-        "Preview the next bill of an account",
-        Permission.BILL_READ,
-        BillPreviewDocument,
+    Route(
+        method=Method.POST,
+        path=f"{ACCOUNT}/billPreviews",
+        handler=preview_bill,
+        summary="Preview the next bill of an account",
+        tag=TAG,
+        permission=Permission.BILL_READ,
+        response=BillPreviewDocument,
+        path_type=ById,
+        errors=("409",),
+        description="By what is known now. Nothing is saved.",
     ),
     _post(
         f"{ACCOUNT}/hold",
