@@ -72,6 +72,7 @@ _APIS: Final = (
     "farwire.catalog.api.catalogue",
     "farwire.process.api.catalogue",
     "farwire.party.api.parties",
+    "farwire.party.api.tmf632",
     "farwire.account.api.tmf666",
     "farwire.account.api.accounts",
     "farwire.agreement.api.agreements",
@@ -93,7 +94,12 @@ _APIS: Final = (
 """Modules with ``ROUTES``, in the order of the API's documentation."""
 
 
-_SUBSCRIBERS: Final[tuple[str, ...]] = ("farwire.process.notices", "farwire.process.order_to_activate")
+_SUBSCRIBERS: Final[tuple[str, ...]] = (
+    "farwire.process.notices",
+    "farwire.process.order_to_activate",
+    "farwire.process.agreed_prices",
+    "farwire.base.tmf.notify",
+)
 """Modules with ``subscribers``: what follows the events in ``farwire worker``, and in whoever waits for all of it."""
 
 
@@ -208,6 +214,7 @@ def worker() -> None:
     """
     from farwire.cli.worker import run_worker
 
+    api_routes()  # listeners hear of what is served
     run_worker([import_module(name) for name in _JOBS], [import_module(name) for name in _SUBSCRIBERS])
 
 
@@ -219,6 +226,7 @@ async def deliver_events(*, db: Database, relay_db: Database, clock: Clock) -> i
     from farwire.base.eventbus.pending import deliver_pending
     from farwire.cli.worker import all_subscribers
 
+    api_routes()  # listeners hear of what is served
     found = all_subscribers([import_module(name) for name in _SUBSCRIBERS], db=db, clock=clock)
     return await deliver_pending(relay_db=relay_db, clock=clock, subscribers=found)
 
@@ -293,10 +301,16 @@ def create_api() -> Api:
 def main() -> None:
     """Run ``farwire``. Logs go to standard error: standard output belongs to the results."""
     from farwire.base.telemetry import configure_logging
+    from farwire.cli.shell import Output, errors_as_exit_codes
 
     configure_logging(level="warning")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that knows no "€" shows "?"; it does not end the command.
             stream.reconfigure(errors="replace")
-    build_cli(sys.argv[1] if len(sys.argv) > 1 else "")()
+    # A command may refuse what it was given before it opens anything: that ends as every other error does.
+    try:
+        with errors_as_exit_codes(Output(as_json="--json" in sys.argv)):
+            build_cli(sys.argv[1] if len(sys.argv) > 1 else "")()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

@@ -44,9 +44,13 @@ def web(
     async def authenticate(_: Database, key: str) -> Principal | None:
         return Principal(who[key], Role.TENANT_ADMIN, KEY) if key in who else None
 
-    def build(api: Api) -> Any:
+    def build(*apis: Api) -> Any:
         return build_api(
-            tmf_routes(api), database=db, clock=clock, settings=settings, authenticate=authenticate
+            [route for api in apis for route in tmf_routes(api)],
+            database=db,
+            clock=clock,
+            settings=settings,
+            authenticate=authenticate,
         )
 
     return build

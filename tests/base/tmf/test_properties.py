@@ -48,10 +48,8 @@ def values(node: Any, path: list[str]) -> list[Any]:
 def fits(value: Any, wanted: str, op: str) -> bool:
     """A value fits as text; as a number where the text is one; as a truth value where it says so."""
     if isinstance(value, bool):
-        return (
-            (op in ("eq", "gte", "lte")
-            and wanted == ("true" if value else "false"))
-            or (wanted in ("true", "false") and COMPARE[op](value, wanted == "true"))
+        return (op in ("eq", "gte", "lte") and wanted == ("true" if value else "false")) or (
+            wanted in ("true", "false") and COMPARE[op](value, wanted == "true")
         )
     if isinstance(value, str):
         return bool(COMPARE[op](value, wanted))

@@ -19,14 +19,15 @@ SELECT base.tenant_table('base', 'tmf_resource');
 
 -- The positions of the tenant's documents that fit a predicate, at most so many, in no order. A row-level policy comes
 -- before every operator that is not leakproof, and no operator of jsonb is: under the policy itself the index of values
--- is never used. This function runs as the owner and names the tenant itself; what it returns are positions, and whoever
+-- is never used. This function runs as the owner and names the tenant of the transaction itself; what it returns are positions, and whoever
 -- reads the documents does so under the policy again.
-CREATE FUNCTION base.tmf_matching(p_api text, p_type text, p_predicate jsonpath, p_limit bigint)
+CREATE FUNCTION base.tmf_matching(tenant_id uuid, p_api text, p_type text, p_predicate jsonpath, p_limit bigint)
     RETURNS TABLE (found bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
     AS $$
     SELECT r.position FROM base.tmf_resource r
-     WHERE r.tenant_id = base.current_tenant() AND r.api = p_api AND r.type = p_type AND r.document @@ p_predicate
+     WHERE r.tenant_id = tmf_matching.tenant_id AND r.tenant_id = base.current_tenant()
+       AND r.api = p_api AND r.type = p_type AND r.document @@ p_predicate
      LIMIT p_limit
 $$;
 REVOKE ALL ON FUNCTION base.tmf_matching FROM PUBLIC;

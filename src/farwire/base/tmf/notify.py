@@ -19,6 +19,7 @@ from uuid import uuid5
 
 from farwire.base import eventbus
 from farwire.base.clock import Clock
+from farwire.base.config import load_settings
 from farwire.base.eventbus import Event
 from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
 from farwire.base.storage import Database, Tx
@@ -42,15 +43,19 @@ RETRY: Final = RetryPolicy(max_attempts=60, longest_delay=timedelta(minutes=5))
 """About four and a half hours until a notification is parked for a person."""
 
 
-def subscribers(*, db: Database, clock: Clock, private: bool = False) -> tuple[Subscriber, ...]:
-    """Return the two subscribers. ``private`` lets callbacks be at private addresses (``hub_private_callbacks``)."""
+def subscribers(*, db: Database, clock: Clock, private: bool | None = None) -> tuple[Subscriber, ...]:
+    """Return the two subscribers, for what is served: make the routes before.
+
+    ``private`` lets callbacks be at private addresses; by default as the setting ``hub_private_callbacks`` says.
+    """
+    allowed = load_settings().hub_private_callbacks if private is None else private
     types = sorted({name for _, resource in SERVED.all() for name in event_types(resource)})
 
     async def spread(event: Event) -> None:
         await fan_out(db=db, clock=clock, event=event)
 
     async def tell(event: Event) -> None:
-        await deliver(db=db, clock=clock, event=event, private=private)
+        await deliver(db=db, clock=clock, event=event, private=allowed)
 
     return (
         Subscriber("tmf-hub", spread, types=tuple(types), from_start=False),
@@ -98,10 +103,12 @@ async def _wants(tx: Tx, api: Api, resource: Resource, listener: Hub, name: str,
     if names and name not in names:
         return False
     predicate = jsonpath(query)
-    if not predicate:
+    if not predicate and resource.behaviour is None:
         return True
-    document = await _current(tx, api, resource, key)
-    return document is not None and bool(await store.fitting(tx, [document], predicate))
+    document = await _current(tx, api, resource, key)  # one event type may be of several resources
+    if document is None or not predicate:
+        return document is not None or (name.endswith("DeleteEvent") and not predicate)
+    return bool(await store.fitting(tx, [document], predicate))
 
 
 async def _current(tx: Tx, api: Api, resource: Resource, key: str) -> Document | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from farwire.base.tmf.contract import contract
 from farwire.base.tmf.descriptor import Operation, Version
@@ -36,59 +36,44 @@ def _routes(api: Api) -> Iterator[AnyRoute]:
 def _resource_routes(
     api: Api, resource: Resource, version: Version, base: str, *, listed: bool
 ) -> Iterator[AnyRoute]:
+    descriptor = resource.descriptor
     operations = Operations(api, resource, version, base)
-    path = f"{base}/{resource.descriptor.path_in(version)}"
-    kind = resource.descriptor.type_in(version)
-    one: dict[str, Any] = {"path": f"{path}/{{id}}", "path_type": ByKey}
-    many: dict[str, Any] = {"path": path, "path_type": Nothing}
-    table: dict[Operation, tuple[Method, Any, dict[str, Any], str]] = {
-        Operation.LIST: (Method.GET, operations.list, many, f"List {kind}"),
-        Operation.GET: (Method.GET, operations.get, one, f"Get a {kind}"),
-        Operation.CREATE: (
-            Method.POST,
-            operations.create,
-            {
-                **many,
-                "body_type": dict[str, Any],
-                "status": 201,
-                "idempotent": True,
-                "errors": ("409", "422"),
-            },
-            f"Create a {kind}",
-        ),
-        Operation.PATCH: (
-            Method.PATCH,
-            operations.patch,
-            {
-                **one,
-                "body_type": Any,
-                "accepts": tuple(one.value for one in PatchKind),
-                "errors": ("409", "422"),
-            },
-            f"Change a {kind}",
-        ),
-        Operation.DELETE: (
-            Method.DELETE,
-            operations.delete,
-            {**one, "status": 204, "errors": ("409",)},
-            f"Delete a {kind}",
-        ),
-    }
-    for operation in Operation:
-        if operation not in resource.descriptor.operations:
+    path = f"{base}/{descriptor.path_in(version)}"
+    for operation, (method, word, more) in _ROUTES.items():
+        if operation not in descriptor.operations:
             continue
-        method, handler, more, summary = table[operation]
+        summary = f"{word} {descriptor.type_in(version)}"
         reads = operation in (Operation.LIST, Operation.GET)
+        one = operation not in (Operation.LIST, Operation.CREATE)
         yield Route(
             method=method,
-            handler=handler,
+            path=f"{path}/{{id}}" if one else path,
+            path_type=ByKey if one else Nothing,
+            handler=getattr(operations, operation.value),
             summary=summary,
             tag=f"TMF{api.number} {api.title}",
             permission=resource.read if reads else resource.write,
             response=None,
             query_type=AnyQuery,
             description=f"{summary} (TMF{api.number} {version}).",
-            contract=contract(api, resource.descriptor, version, operation),
+            contract=contract(api, descriptor, version, operation),
             listed=listed,
             **more,
         )
+
+
+_ROUTES: Final[Mapping[Operation, tuple[Method, str, Mapping[str, Any]]]] = {
+    Operation.LIST: (Method.GET, "List", {}),
+    Operation.GET: (Method.GET, "Get a", {}),
+    Operation.CREATE: (
+        Method.POST,
+        "Create a",
+        {"body_type": dict[str, Any], "status": 201, "idempotent": True, "errors": ("409", "422", "429")},
+    ),
+    Operation.PATCH: (
+        Method.PATCH,
+        "Change a",
+        {"body_type": Any, "accepts": tuple(PatchKind), "errors": ("409", "422")},
+    ),
+    Operation.DELETE: (Method.DELETE, "Delete a", {"status": 204, "errors": ("409",)}),
+}

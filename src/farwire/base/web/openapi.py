@@ -54,12 +54,7 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
         # fields= may leave any other attribute out
         required = components[name]["required"]
         components[name]["required"] = [attribute for attribute in required if attribute in ALWAYS]
-    paths: Object = {}
-    for route in routes:
-        for name, schema in (route.contract.components if route.contract else {}).items():
-            same = components.setdefault(name, schema) == schema
-            check(same, "web.schema_name", f"two documents of the API are called {name}")
-        paths.setdefault(route.path, {})[route.method.value.lower()] = _operation(route, by_type)
+    _add_components(components, routes)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -71,7 +66,7 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}],
         "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in routes)],
-        "paths": paths,
+        "paths": _paths(routes, by_type),
         "components": {
             "schemas": components,
             "securitySchemes": {
@@ -83,6 +78,21 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
             },
         },
     }
+
+
+def _paths(routes: Iterable[AnyRoute], by_type: Mapping[str, Object]) -> Object:
+    paths: Object = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.value.lower()] = _operation(route, by_type)
+    return paths
+
+
+def _add_components(components: Object, routes: Iterable[AnyRoute]) -> None:
+    """Add the schemas that routes bring; two of one name are the same one."""
+    for route in routes:
+        for name, schema in (route.contract.components if route.contract else {}).items():
+            same = components.setdefault(name, schema) == schema
+            check(same, "web.schema_name", f"two documents of the API are called {name}")
 
 
 def _as_markdown(schema: Any) -> None:

@@ -1,32 +1,29 @@
-"""TMF620 Product Catalog Management v4: product offerings with the versions of their price plans, read only so far."""
+"""TMF620 Product Catalog Management: offerings with the versions of their price plans; the rest as documents.
+
+# DEVIATES: TMF620 productOffering is read only here because an offering is published whole (docs/catalog.md), with
+# what it is made of and what it costs, where each part is checked against all others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 
 from farwire.base.authz import Permission
-from farwire.base.web import (
-    AnyRoute,
-    ById,
-    Call,
-    Method,
-    MoneyDocument,
-    Nothing,
-    PageQuery,
-    Reply,
-    Route,
-    page_reply,
-    timestamp,
-)
+from farwire.base.storage import Tx
+from farwire.base.tmf import Api, Behaviour, Document, Operation, Resource, Wanted, tmf_routes
+from farwire.base.web import AnyRoute, MoneyDocument, timestamp
 from farwire.catalog import service
+from farwire.catalog.api.tmf620_tables import CATALOG, CATEGORY, OFFERING, PRICE, SPECIFICATION
 from farwire.catalog.model import OneOff, PlanVersion, PricePlan, ProductOffering, Recurring, UsagePrice
+from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import OfferingId
-
-BASE: Final = "/tmf-api/productCatalogManagement/v4/productOffering"
-TAG: Final = "TMF620 Catalog"
+from farwire.kernel.page import Page, PageRequest
 
 
 class ValidForDocument(
@@ -72,31 +69,31 @@ class PlanVersionDocument(
     product_offering_price: list[OfferingPriceDocument]
 
 
-class ProductOfferingDocument(
-    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="ProductOffering"
-):
-    """Something that the tenant sells. Its ``code`` is stable; ``pricePlan`` comes with one offering, not in lists."""
-
-    id: str
-    href: str
-    code: str
-    name: str
-    lifecycle_status: str
-    price_plan: list[PlanVersionDocument] | None = None
-
-
 def to_tmf_product_offering(
-    offering: ProductOffering, versions: Sequence[PlanVersion] | None = None
-) -> ProductOfferingDocument:
-    """Return the offering as TMF620 shows it, with the versions of its price plan where they are given."""
-    return ProductOfferingDocument(
-        id=str(offering.id),
-        href=f"{BASE}/{offering.id}",
-        code=offering.code,
-        name=offering.name,
-        lifecycle_status=offering.lifecycle.value,
-        price_plan=None if versions is None else [_version(version) for version in versions],
-    )
+    offering: ProductOffering, versions: Sequence[PlanVersion], *, whole: bool
+) -> Document:
+    """Return the offering as TMF620 shows it; ``whole`` with the versions of its price plan."""
+    document: Document = {
+        "id": str(offering.id),
+        "@type": "ProductOffering",
+        "code": offering.code,
+        "name": offering.name,
+        "lifecycleStatus": offering.lifecycle.value.replace("_", " ").capitalize(),
+        "isBundle": False,
+        "isSellable": offering.lifecycle.sellable,
+    }
+    if versions:
+        latest = _version(versions[-1])
+        document |= {
+            "version": latest.version,
+            "lastUpdate": latest.published_at,
+            "validFor": latest.valid_for,
+            "productOfferingPrice": latest.product_offering_price,
+        }
+    if whole:
+        document["pricePlan"] = [_version(version) for version in versions]
+    plain: Document = msgspec.to_builtins(document, builtin_types=(Decimal,))
+    return plain
 
 
 def _version(version: PlanVersion) -> PlanVersionDocument:
@@ -139,42 +136,37 @@ def _price(price: Recurring | OneOff | UsagePrice, plan: PricePlan) -> OfferingP
     )
 
 
-async def list_product_offerings(call: Call[Nothing, PageQuery, None]) -> Reply:
-    """Return a page of offerings by code."""
-    page = await service.list_offerings(
-        db=call.database, tenant_id=call.principal.tenant_id, page=call.query.page()
+async def _find(tx: Tx, key: str) -> Document | None:
+    try:
+        offering = await service.offering_by_id(tx=tx, offering_id=OfferingId(UUID(key)))
+    except (ValueError, NotFound):
+        return None
+    versions = (await service.versions_by_code(tx, [offering.code])).get(offering.code, ())
+    return to_tmf_product_offering(offering, versions, whole=True)
+
+
+async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
+    page = await service.page_of_offerings(tx, page=PageRequest(wanted.offset, wanted.limit))
+    versions = await service.versions_by_code(tx, [one.code for one in page.items])
+    items = tuple(to_tmf_product_offering(one, versions.get(one.code, ()), whole=False) for one in page.items)
+    return replace(page, items=items)  # type: ignore[arg-type, return-value]
+
+
+def _bound(descriptor: Any, behaviour: Behaviour | None = None) -> Resource:
+    return Resource(
+        descriptor, "catalog", Permission.CATALOG_READ, Permission.CATALOG_PUBLISH, behaviour=behaviour
     )
-    return page_reply(page, to_tmf_product_offering)
 
 
-async def get_product_offering(call: Call[ById, Nothing, None]) -> Reply:
-    """Return one offering with the versions of its price plan, the oldest first."""
-    async with call.transaction() as tx:
-        offering = await service.offering_by_id(tx=tx, offering_id=OfferingId(call.path.id))
-        versions = (await service.versions_by_code(tx, [offering.code])).get(offering.code, ())
-    return Reply(to_tmf_product_offering(offering, versions))
+READ_ONLY: Final = replace(OFFERING, operations=frozenset({Operation.LIST, Operation.GET}), events=())
 
-
-ROUTES: Final[tuple[AnyRoute, ...]] = (
-    Route(
-        method=Method.GET,
-        path=BASE,
-        handler=list_product_offerings,
-        summary="List product offerings",
-        tag=TAG,
-        permission=Permission.CATALOG_READ,
-        response=list[ProductOfferingDocument],
-        query_type=PageQuery,
-        description="Ordered by code.",
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/{{id}}",
-        handler=get_product_offering,
-        summary="Get a product offering with its price plans",
-        tag=TAG,
-        permission=Permission.CATALOG_READ,
-        response=ProductOfferingDocument,
-        path_type=ById,
+API: Final = Api(
+    number="620",
+    title="Product catalogue",
+    path="productCatalogManagement",
+    resources=(
+        _bound(READ_ONLY, Behaviour(find=_find, page=_page)),
+        *(_bound(one) for one in (PRICE, SPECIFICATION, CATEGORY, CATALOG)),
     ),
 )
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

@@ -118,7 +118,12 @@ async def list_offerings(
 ) -> Page[ProductOffering]:
     """Return one page of the tenant's offerings, by code."""
     async with db.transaction(tenant_id, read_only=True) as tx:
-        items, total = await store.list_offerings(tx, offset=page.offset, limit=page.limit)
+        return await page_of_offerings(tx, page=page)
+
+
+async def page_of_offerings(tx: Tx, *, page: PageRequest = FIRST_PAGE) -> Page[ProductOffering]:
+    """Return one page of the tenant's offerings, by code."""
+    items, total = await store.list_offerings(tx, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)
 
 

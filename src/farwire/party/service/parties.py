@@ -97,9 +97,11 @@ async def lock_party(tx: Tx, party_id: PartyId) -> Party:
     return found
 
 
-async def list_parties(tx: Tx, *, name: str = "", page: PageRequest = FIRST_PAGE) -> Page[Party]:
-    """Return a page of the parties whose name starts with ``name`` (any case), oldest first."""
-    items, total = await store.list_parties(tx, name=name, offset=page.offset, limit=page.limit)
+async def list_parties(
+    tx: Tx, *, name: str = "", kind: PartyKind | None = None, page: PageRequest = FIRST_PAGE
+) -> Page[Party]:
+    """Return a page of the parties (of ``kind``) whose name starts with ``name`` (any case), oldest first."""
+    items, total = await store.list_parties(tx, name=name, kind=kind, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)
 
 

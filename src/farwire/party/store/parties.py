@@ -111,14 +111,19 @@ async def lock_party(tx: Tx, party_id: PartyId) -> Party | None:
     return None if row is None else _from_row(row)
 
 
-async def list_parties(tx: Tx, *, name: str, offset: int, limit: int) -> tuple[tuple[Party, ...], int]:
-    """Return one page of the parties whose name starts with ``name``, in the order of their ids, and how many."""
+async def list_parties(
+    tx: Tx, *, name: str, kind: PartyKind | None, offset: int, limit: int
+) -> tuple[tuple[Party, ...], int]:
+    """Return one page of the parties of a kind whose name starts with ``name``, by their ids, and how many."""
     where = "tenant_id = $1 AND ($2 = '' OR starts_with(lower(name), lower($2)))"
-    total: int = await tx.fetchval(f"SELECT count(*) FROM party.party WHERE {where}", tx.tenant_id, name)
+    where += " AND ($3 = '' OR kind = $3)"
+    wanted = "" if kind is None else kind.value
+    total: int = await tx.fetchval(f"SELECT count(*) FROM party.party WHERE {where}", tx.tenant_id, name, wanted)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM party.party WHERE {where} ORDER BY party_id OFFSET $3 LIMIT $4",
+        f"SELECT {_COLUMNS} FROM party.party WHERE {where} ORDER BY party_id OFFSET $4 LIMIT $5",
         tx.tenant_id,
         name,
+        wanted,
         offset,
         limit,
     )

@@ -82,8 +82,9 @@ async def matching(tx: Tx, target: Target, predicate: str, limit: int) -> list[i
     """Return positions of up to ``limit`` documents that fit, by the index of values where that helps."""
     try:
         rows = await tx.fetch(
-            "SELECT found FROM base.tmf_matching($1, $2, $3::text::jsonpath, $4)",
-            *(target.api, target.type, predicate, limit),
+            "SELECT found FROM base.tmf_matching(tenant_id => $1, p_api => $2, p_type => $3,"
+            " p_predicate => $4::text::jsonpath, p_limit => $5)",
+            *(tx.tenant_id, target.api, target.type, predicate, limit),
         )
     except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
         raise refused(error) from error
