@@ -52,6 +52,25 @@ def check_active(product: Product, at: datetime) -> None:
         )
 
 
+def end_overrides(product: Product, at: datetime) -> Product:
+    """Return ``product`` without the prices that were agreed for the plan that ends at ``at``.
+
+    Ids of prices, such as "monthly", are the same in many plans: what was agreed for one is not for the next. What is
+    agreed for a plan that follows later stays.
+    """
+    following = [one.valid_from for one in product.plans if one.valid_from > at]
+    return replace(
+        product,
+        overrides=tuple(
+            replace(one, valid_to=max(at, one.valid_from))
+            if (one.valid_to is None or one.valid_to > at)
+            and not any(start <= one.valid_from for start in following)
+            else one
+            for one in product.overrides
+        ),
+    )
+
+
 def replan(product: Product, plan_version_id: PlanVersionId, at: datetime) -> PlanChange | None:
     """Return the plan change to add, None where it is there already.
 

@@ -11,11 +11,19 @@ import asyncpg
 from farwire.base import eventbus
 from farwire.base.storage import Tx
 from farwire.inventory import events
-from farwire.inventory.model import Assignment, EndReason, Product, ProductState, end, replan
+from farwire.inventory.model import (
+    Assignment,
+    EndReason,
+    Product,
+    ProductState,
+    end,
+    end_overrides,
+    replan,
+)
 from farwire.inventory.store import products as store
 from farwire.inventory.store import terms
 from farwire.kernel.errors import Conflict, NotFound
-from farwire.kernel.ids import AccountId, PlanVersionId, ProductId, SubscriberKey
+from farwire.kernel.ids import AccountId, OfferingId, PlanVersionId, ProductId, SubscriberKey
 from farwire.kernel.page import Page, PageRequest
 
 
@@ -114,19 +122,32 @@ async def change_plan(
     product_id: ProductId,
     plan_version_id: PlanVersionId,
     at: datetime,
+    offering_id: OfferingId | None = None,
     now: datetime | None = None,
 ) -> None:
     """Price the product by another plan version from ``at`` on, until the next change if there is a later one.
 
-    Idempotent. ``now`` is when it is written down; without it, ``at``. Publishes ``plan_changed``. Raises ``Conflict``
-    (``inventory.not_active``, ``inventory.plan_changed_then``).
+    ``offering_id`` is given where the plan is of another offering: then the product is that one, and prices that were
+    agreed for what it was end at ``at``. Idempotent. ``now`` is when it is written down; without it, ``at``. Publishes
+    ``plan_changed``. Raises ``Conflict`` (``inventory.not_active``, ``inventory.plan_changed_then``).
     """
     product = await locked_product(tx, product_id)
     change = replan(product, plan_version_id, at)
     if change is None:
         return
     await store.add_plans(tx, [(product_id, change)])
+    if offering_id is not None and offering_id != product.offering_id:
+        if all(one.valid_from < at for one in product.plans):
+            await store.set_offering(tx, product_id, offering_id)
+        await _end_overrides(tx, product, at)
     await eventbus.publish(tx, events.plan_changed(tx.tenant_id, product, plan_version_id, at, now))
+
+
+async def _end_overrides(tx: Tx, product: Product, at: datetime) -> None:
+    after = end_overrides(product, at).overrides
+    for number, (before, one) in enumerate(zip(product.overrides, after, strict=True)):
+        if one.valid_to is not None and one != before:
+            await terms.close_override(tx, product.id, number, one.valid_to)
 
 
 async def end_product(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from farwire.base import eventbus
 from farwire.base.storage import Tx, on_violation
@@ -11,16 +13,19 @@ from farwire.inventory import events
 from farwire.inventory.model import (
     Commitment,
     PriceOverride,
+    Product,
     SuspensionReason,
     check_active,
     relocate,
     resume,
     suspend,
 )
-from farwire.inventory.service.products import locked_product
+from farwire.inventory.service.products import get_products, locked_product
 from farwire.inventory.store import terms as store
 from farwire.kernel.errors import Conflict, Invalid, NotFound
-from farwire.kernel.ids import OverrideId, ProductId
+from farwire.kernel.ids import AgreementId, OverrideId, ProductId
+
+_FIRST: Final = ProductId(UUID(int=0))
 
 
 async def suspend_product(
@@ -120,6 +125,18 @@ async def close_override(tx: Tx, *, product_id: ProductId, override_id: Override
     if override.valid_to is not None and override.valid_to < ends:
         raise Conflict("it ended earlier", code="inventory.override_ended", field="at", value=at)
     await store.close_override(tx, product_id, number, ends)
+
+
+async def products_with_prices_of(
+    tx: Tx, agreement_ids: Sequence[AgreementId], *, after: ProductId = _FIRST, limit: int = 500
+) -> Mapping[ProductId, Product]:
+    """Return the next ``limit`` products after ``after`` that have or had a price of one of the agreements, by id.
+
+    Empty where there are no more. Go on with the last product of the answer.
+    """
+    ids = await store.products_with_prices_of(tx, agreement_ids, after=after, limit=limit)
+    found = await get_products(tx, ids)
+    return {product_id: found[product_id] for product_id in ids}
 
 
 async def set_commitment(tx: Tx, *, product_id: ProductId, commitment: Commitment) -> None:

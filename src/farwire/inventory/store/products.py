@@ -89,6 +89,14 @@ async def end_product(tx: Tx, product_id: ProductId, at: datetime, reason: EndRe
     await close_assignments(tx, product_id, None, at)
 
 
+async def set_offering(tx: Tx, product_id: ProductId, offering_id: OfferingId) -> None:
+    """Let the product be one of another offering."""
+    await tx.execute(
+        "UPDATE inventory.product SET offering_id = $3 WHERE tenant_id = $1 AND product_id = $2",
+        *(tx.tenant_id, product_id, offering_id),
+    )
+
+
 async def close_assignments(
     tx: Tx, product_id: ProductId, keys: Sequence[SubscriberKey] | None, at: datetime
 ) -> None:

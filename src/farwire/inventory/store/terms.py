@@ -23,6 +23,7 @@ from farwire.kernel.ids import AgreementId, OverrideId, ProductId
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from uuid import UUID
 
     from asyncpg import Record
 
@@ -86,6 +87,18 @@ def _override(row: Record) -> PriceOverride:
         row["reason"],
         AgreementId(row["agreement_id"]) if row["agreement_id"] else None,
     )
+
+
+async def products_with_prices_of(
+    tx: Tx, agreement_ids: Sequence[AgreementId], *, after: UUID, limit: int
+) -> list[ProductId]:
+    """Return the next products after ``after`` that have or had a price of one of the agreements, by id."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT product_id FROM inventory.price_override WHERE tenant_id = $1 "
+        "AND agreement_id = ANY($2::uuid[]) AND product_id > $3 ORDER BY product_id LIMIT $4",
+        *(tx.tenant_id, list(agreement_ids), after, limit),
+    )
+    return [ProductId(row["product_id"]) for row in rows]
 
 
 async def commitments(tx: Tx, ids: Sequence[ProductId]) -> dict[ProductId, Commitment]:

@@ -6,6 +6,7 @@ from farwire.catalog.model import Refusal
 from farwire.ordering.model.agreed import (
     commitment_of,
     ends_for,
+    offering_of_item,
     override_of,
     overrides_of,
     plan_of_item,
@@ -136,6 +137,7 @@ __all__ = [
     "may_withdraw",
     "needs_sim",
     "normalised",
+    "offering_of_item",
     "override_of",
     "overrides_of",
     "plan_of",

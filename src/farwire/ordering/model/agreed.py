@@ -33,7 +33,7 @@ def product_of_item(
     return Product(
         id=item.product_id,
         account_id=account.id,
-        offering_id=OfferingId(parse_id(str(item.details["offering_id"]))),
+        offering_id=offering_of_item(item),
         started_at=at,
         plans=(PlanChange(at, plan_of_item(item)),),
         overrides=overrides_of(item, at, now),
@@ -47,6 +47,11 @@ def product_of_item(
 def ends_for(item: OrderItem) -> EndReason:
     """Return why a product ends, as it was when that was asked for: who withdrew in time has withdrawn."""
     return EndReason(str(item.details.get("end_reason", EndReason.CEASE)))
+
+
+def offering_of_item(item: OrderItem) -> OfferingId:
+    """Return the offering that was sold."""
+    return OfferingId(parse_id(str(item.details["offering_id"])))
 
 
 def plan_of_item(item: OrderItem) -> PlanVersionId:

@@ -11,12 +11,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from farwire.account.model import BillingAccount
-from farwire.inventory.model import Product, end, relocate, replan, resume, suspend
+from farwire.inventory.model import Product, end, end_overrides, relocate, replan, resume, suspend
 from farwire.kernel.ids import ProductId
 from farwire.kernel.time import zone
 from farwire.ordering.model.agreed import (
     commitment_of,
     ends_for,
+    offering_of_item,
     override_of,
     overrides_of,
     plan_of_item,
@@ -73,7 +74,9 @@ def _changed(product: Product, item: OrderItem, *, at: datetime, now: datetime, 
 def _replanned(product: Product, item: OrderItem, at: datetime, now: datetime, tz: ZoneInfo) -> Product:
     change = replan(product, plan_of_item(item), at)
     plans = product.plans if change is None else (*product.plans, change)
-    term = commitment_of(item.details, at, tz)
+    term, offering_id = commitment_of(item.details, at, tz), offering_of_item(item)
+    if offering_id != product.offering_id:
+        product = replace(end_overrides(product, at), offering_id=offering_id)
     return replace(
         product,
         plans=tuple(sorted(plans, key=lambda one: one.valid_from)),

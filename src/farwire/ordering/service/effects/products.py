@@ -24,6 +24,7 @@ from farwire.ordering.model import (
     TaskKind,
     commitment_of,
     ends_for,
+    offering_of_item,
     override_of,
     overrides_of,
     plan_of_item,
@@ -119,7 +120,14 @@ async def change_plan(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[
 
     async def act(work: Work) -> Result:
         plan = plan_of_item(work.item)
-        await inventory.change_plan(tx, product_id=work.product_id, plan_version_id=plan, at=work.at, now=now)
+        await inventory.change_plan(
+            tx,
+            product_id=work.product_id,
+            plan_version_id=plan,
+            at=work.at,
+            offering_id=offering_of_item(work.item),
+            now=now,
+        )
         for one in overrides_of(work.item, work.at, now):
             await inventory.add_override(tx, product_id=work.product_id, override=one)
         term = commitment_of(work.item.details, work.at, zone(known[work.order.account_id].zone))
