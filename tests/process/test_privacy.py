@@ -26,7 +26,7 @@ from farwire.billing import service as billing
 from farwire.communication import service as communication
 from farwire.communication.model import Channel as MessageChannel
 from farwire.inventory import service as inventory
-from farwire.kernel.errors import Conflict, NotFound
+from farwire.kernel.errors import Conflict, FarwireError, NotFound
 from farwire.kernel.ids import AccountId, PartyId, TenantId, uuid7
 from farwire.kernel.money import Money
 from farwire.kernel.page import PageRequest
@@ -90,14 +90,14 @@ async def pay(world: Any, account: BillingAccount) -> None:
 
 async def obstacles(world: Any, account: BillingAccount) -> set[str]:
     now = world.clock.now()
-    found = await closing_obstacles(db=world.db, tenant_id=world.tenant_id, account=account, now=now)
+    async with world.db.transaction(world.tenant_id) as tx:
+        found = await closing_obstacles(tx, db=world.db, account=account, now=now)
     return {one.code for one in found}
 
 
 async def close(world: Any, account: BillingAccount) -> BillingAccount:
-    return await close_account(
-        db=world.db, tenant_id=world.tenant_id, account_id=account.id, now=world.clock.now(), actor=AGENT
-    )
+    async with world.db.transaction(world.tenant_id) as tx:
+        return await close_account(tx, db=world.db, account_id=account.id, now=world.clock.now(), actor=AGENT)
 
 
 async def erase(world: Any, party_id: PartyId) -> privacy.Erasure:
@@ -132,12 +132,39 @@ async def test_an_account_closes_only_when_nothing_is_left_to_do(world: Any) -> 
 
 async def test_who_pays_for_others_does_not_close(world: Any) -> None:
     anna, firm = await world.account("1"), await world.account("2")
-    route = ChargeRoute(anna.id, frozenset(ChargeKind), firm.id, Decimal(50), anna.opened_at)
+    route = ChargeRoute(anna.id, frozenset({ChargeKind.RECURRING}), firm.id, Decimal(50), anna.opened_at)
     async with world.db.transaction(world.tenant_id) as tx:
         await accounts.add_route(tx, route=route, now=world.clock.now())
     world.clock.set(instant("2026-06-20T00:00Z"))
     assert await obstacles(world, firm) == {"pays_for_others"}
     assert await obstacles(world, anna) == set()
+
+
+async def test_an_order_that_comes_while_an_account_closes_is_refused(
+    db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    builders = _builders("ordering")
+    world = await builders.operator(db, clock, tenant_id)
+    closing, go = asyncio.Event(), asyncio.Event()
+
+    async def close_slowly() -> None:
+        async with db.transaction(tenant_id) as tx:
+            await close_account(tx, db=db, account_id=world.account.id, now=clock.now(), actor=AGENT)
+            closing.set()
+            await go.wait()
+
+    async def order() -> None:
+        await closing.wait()
+        await world.place(builders.add())
+
+    tasks = [asyncio.create_task(close_slowly()), asyncio.create_task(order())]
+    await closing.wait()
+    await asyncio.sleep(0.3)
+    go.set()
+    await tasks[0]
+    with pytest.raises(FarwireError) as raised:
+        await tasks[1]
+    assert raised.value.code == "ordering.account_closed"
 
 
 async def left(world: Any) -> BillingAccount:

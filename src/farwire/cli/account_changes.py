@@ -200,11 +200,11 @@ def close_account(
 
     async def act(session: Session) -> None:
         tenant_id, now = await session.tenant(tenant), session.clock.now()
-        async with session.db.transaction(tenant_id, read_only=True) as tx:
+        async with session.db.transaction(tenant_id) as tx:
             account = await service.account_numbered(tx=tx, number=number)
-        closed = await account_closing.close_account(
-            db=session.db, tenant_id=tenant_id, account_id=account.id, now=now, actor=actor_named(actor)
-        )
+            closed = await account_closing.close_account(
+                tx, db=session.db, account_id=account.id, now=now, actor=actor_named(actor)
+            )
         session.out.facts(f"Account {number}", _facts(closed, now) | {"closed_at": closed.closed_at})
 
     run(act, as_json)
@@ -234,7 +234,9 @@ def add_route(
     tenant: TenantOption,
     number: NumberArgument,
     payer: PayerArgument,
-    percent: Annotated[str, typer.Option("--percent", help="Above 0, at most 100, e.g. 33.33.")],
+    percent: Annotated[
+        str, typer.Option("--percent", help="Above 0, at most 100, e.g. 33.33; of usage 100.")
+    ],
     kind: Annotated[
         list[ChargeKind] | None, typer.Option("--kind", help="Which charges; all by default. Repeat it.")
     ] = None,
@@ -246,6 +248,13 @@ def add_route(
     """Let another account pay a share of an account's charges; the rest stays.
 
     Both need the same company, currency, zone and cycle day. Who pays for others pays its own charges itself.
+    Usage is not split: route it by itself, whole.
+
+    [bold]Examples[/bold]
+
+      farwire account route 100001 200001 --percent 60 --kind recurring --kind one_off --tenant acme
+
+      farwire account route 100001 200001 --percent 100 --kind usage --from 2026-07-01 --tenant acme
     """
 
     async def act(session: Session) -> None:
@@ -272,6 +281,10 @@ def end_route(
     number: NumberArgument,
     payer: PayerArgument,
     at: Annotated[str, typer.Option("--at", help="A day or a time with a zone; now by default.")] = "",
+    kind: Annotated[
+        list[ChargeKind] | None,
+        typer.Option("--kind", help="Its kinds, where there are several to that payer."),
+    ] = None,
     actor: ActorOption = COMMAND_LINE,
     as_json: JsonOption = False,
 ) -> None:
@@ -288,6 +301,7 @@ def end_route(
                 payer_account_id=other.id,
                 at=_moment(at, account.zone, now, "at"),
                 now=now,
+                kinds=frozenset(kind or ()),
                 actor=actor_named(actor),
             )
         session.out.facts("Charge route", _route_row(ended, {account.id: number, other.id: payer}))
@@ -310,7 +324,7 @@ def list_routes(tenant: TenantOption, number: NumberArgument, as_json: JsonOptio
         numbers = {one.id: one.number for one in known.values()}
         rows = [_route_row(route, numbers) for route in found]
         empty = (
-            f"It pays its own charges: farwire account route {number} PAYER --percent 50 --tenant {tenant}"
+            f"It pays its own charges: farwire account route {number} PAYER --percent 100 --tenant {tenant}"
         )
         columns = ("account", "payer", "kinds", "percent", "from", "to")
         session.out.rows("Charge routes", columns, rows, empty=empty, right=("percent",))

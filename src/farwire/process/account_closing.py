@@ -21,6 +21,7 @@ from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.ledger import service as ledger
 from farwire.ordering.service.read import list_orders
 from farwire.payment import service as payments
+from farwire.process.paging import all_of
 
 _ALL: Final = PageRequest(limit=MAX_LIMIT)
 _SETTLED: Final = frozenset({Outcome.BILLED, Outcome.EMPTY})
@@ -44,15 +45,13 @@ def _running(products: Sequence[Product], now: datetime) -> Iterator[Obstacle]:
             )
 
 
-async def _orders(tx: Tx, account: BillingAccount) -> Iterator[Obstacle]:
-    page = await list_orders(tx=tx, page=_ALL, account_id=account.id)
-    return iter(
-        [
-            Obstacle("order_open", f"order {order.id} is {order.state}", "let it end, or cancel it")
-            for order in page.items
-            if not order.state.ended
-        ]
-    )
+async def _orders(tx: Tx, account: BillingAccount) -> list[Obstacle]:
+    orders = await all_of(lambda page: list_orders(tx=tx, page=page, account_id=account.id))
+    return [
+        Obstacle("order_open", f"order {order.key} is {order.state}", "let it end, or cancel it")
+        for order in orders
+        if not order.state.ended
+    ]
 
 
 async def _money(tx: Tx, account: BillingAccount) -> Iterator[Obstacle]:
@@ -102,40 +101,34 @@ async def _last_cycle(
 
 
 async def closing_obstacles(
-    *, db: Database, tenant_id: TenantId, account: BillingAccount, now: datetime
+    tx: Tx, *, db: Database, account: BillingAccount, now: datetime
 ) -> tuple[Obstacle, ...]:
     """Return what is left to do before ``account`` can close; empty when it can. One page of each kind is named."""
-    async with db.transaction(tenant_id) as tx:
-        products = (await inventory.products_by_account(tx, [account.id])).get(account.id, ())
-        found = [*_running(products, now), *await _orders(tx, account), *await _money(tx, account)]
-        paid_for = (await accounts.routes_to(tx, [account.id])).get(account.id, ())
-        if any(route.valid_to is None or route.valid_to > now for route in paid_for):
-            found.append(Obstacle("pays_for_others", "it pays for another account", "end those routes"))
-        if not found:
-            found.extend(await _unbilled(tx, account, now))
+    products = (await inventory.products_by_account(tx, [account.id])).get(account.id, ())
+    found = [*_running(products, now), *await _orders(tx, account), *await _money(tx, account)]
+    paid_for = (await accounts.routes_to(tx, [account.id])).get(account.id, ())
+    if any(route.valid_to is None or route.valid_to > now for route in paid_for):
+        found.append(Obstacle("pays_for_others", "it pays for another account", "end those routes"))
     if not found:
-        found.extend(await _last_cycle(db, tenant_id, account, products))
+        found.extend(await _unbilled(tx, account, now))
+    if not found:
+        found.extend(await _last_cycle(db, tx.tenant_id, account, products))
     return tuple(found)
 
 
 async def close_account(
-    *,
-    db: Database,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    now: datetime,
-    actor: Actor = SYSTEM,
+    tx: Tx, *, db: Database, account_id: AccountId, now: datetime, actor: Actor = SYSTEM
 ) -> BillingAccount:
     """Close an account now and return it. Idempotent.
 
-    Raises ``NotFound`` (``account.unknown``), ``Conflict`` (``account.not_finished``, naming everything that is left;
-    ``account.has_children``).
+    The account is locked first: an order, or a route to it, that comes meanwhile waits and is then refused. Bills are
+    read through ``db``. Raises ``NotFound`` (``account.unknown``), ``Conflict`` (``account.not_finished``, naming
+    everything that is left; ``account.has_children``).
     """
-    async with db.transaction(tenant_id) as tx:
-        account = await accounts.account_with_id(tx, account_id)
+    account = await accounts.lock_account(tx, account_id)
     if account.state is AccountState.CLOSED:
         return account
-    obstacles = await closing_obstacles(db=db, tenant_id=tenant_id, account=account, now=now)
+    obstacles = await closing_obstacles(tx, db=db, account=account, now=now)
     if obstacles:
         raise Conflict(
             "; ".join(one.message for one in obstacles),
@@ -144,5 +137,4 @@ async def close_account(
             value=account.number,
             fix="; ".join(dict.fromkeys(one.fix for one in obstacles)),
         )
-    async with db.transaction(tenant_id) as tx:
-        return await accounts.close_account(tx, account_id=account_id, at=now, now=now, actor=actor)
+    return await accounts.close_account(tx, account_id=account_id, at=now, now=now, actor=actor)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -30,7 +30,6 @@ from farwire.inventory import service as inventory
 from farwire.inventory.model import Product
 from farwire.kernel.errors import Conflict
 from farwire.kernel.ids import PartyId, SubscriberKey, TenantId
-from farwire.kernel.page import MAX_LIMIT, Page, PageRequest
 from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.ordering import service as ordering
 from farwire.ordering.model import ProductOrder
@@ -38,6 +37,7 @@ from farwire.party import service as parties
 from farwire.party.model import Party
 from farwire.payment import service as payments
 from farwire.payment.model import PaymentMethod
+from farwire.process.paging import all_of
 from farwire.usage import service as usage
 
 SCHEMA: Final = 1
@@ -59,17 +59,6 @@ class Person:
 
 
 Collector: TypeAlias = Callable[[Tx, Person], Awaitable[object]]
-T = TypeVar("T")
-
-
-async def _all(read: Callable[[PageRequest], Awaitable[Page[T]]]) -> list[T]:
-    """Return all pages of a list."""
-    found: list[T] = []
-    while True:
-        page = await read(PageRequest(offset=len(found), limit=MAX_LIMIT))
-        found.extend(page.items)
-        if not page.has_more or not page.items:
-            return found
 
 
 async def _party(_tx: Tx, person: Person) -> object:
@@ -136,7 +125,7 @@ async def _resources(tx: Tx, person: Person) -> object:
 
 async def _orders_of(tx: Tx, person: Person) -> list[ProductOrder]:
     async def of(account: BillingAccount) -> list[ProductOrder]:
-        return await _all(lambda page: ordering.list_orders(tx=tx, page=page, account_id=account.id))
+        return await all_of(lambda page: ordering.list_orders(tx=tx, page=page, account_id=account.id))
 
     return [order for account in person.accounts for order in await of(account)]
 
@@ -146,14 +135,16 @@ async def _orders(tx: Tx, person: Person) -> object:
 
 
 async def _methods(tx: Tx, account: BillingAccount) -> list[PaymentMethod]:
-    return await _all(lambda page: payments.list_methods(tx, page=page, account_id=account.id))
+    return await all_of(lambda page: payments.list_methods(tx, page=page, account_id=account.id))
 
 
 async def _payments(tx: Tx, person: Person) -> object:
     async def of(account: BillingAccount) -> Mapping[str, object]:
         return {
             "account": account.number,
-            "payments": await _all(lambda page: payments.list_payments(tx, page=page, account_id=account.id)),
+            "payments": await all_of(
+                lambda page: payments.list_payments(tx, page=page, account_id=account.id)
+            ),
             "methods": await _methods(tx, account),
         }
 
@@ -161,7 +152,7 @@ async def _payments(tx: Tx, person: Person) -> object:
 
 
 async def _messages(tx: Tx, person: Person) -> object:
-    return await _all(lambda page: communication.list_messages(tx, page=page, party_id=person.party.id))
+    return await all_of(lambda page: communication.list_messages(tx, page=page, party_id=person.party.id))
 
 
 COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
@@ -183,7 +174,7 @@ COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
 
 
 async def _bills(db: Database, tenant_id: TenantId, account: BillingAccount) -> list[Bill]:
-    found = await _all(
+    found = await all_of(
         lambda page: billing.list_bills(db=db, tenant_id=tenant_id, page=page, account_id=account.id)
     )
     return [await billing.get_bill(db=db, tenant_id=tenant_id, key=str(bill.id)) for bill in found]

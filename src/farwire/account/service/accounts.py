@@ -98,6 +98,19 @@ async def lock_accounts(tx: Tx, account_ids: Sequence[AccountId]) -> Mapping[Acc
     return found
 
 
+async def lock_account(tx: Tx, account_id: AccountId) -> BillingAccount:
+    """Return one account that nobody else changes, or keeps, until the transaction ends. Raises ``NotFound``."""
+    return (await lock_accounts(tx, [account_id]))[account_id]
+
+
+async def keep_account(tx: Tx, account_id: AccountId) -> None:
+    """Let the account stay as it is until the transaction ends, for one who is about to sell on it.
+
+    Others may keep it too. Who closes it waits, and then finds what was sold.
+    """
+    await store.keep_accounts(tx, [account_id])
+
+
 async def list_accounts(
     *, db: Database, tenant_id: TenantId, page: PageRequest = FIRST_PAGE
 ) -> Page[BillingAccount]:
@@ -327,6 +340,7 @@ async def close_account(
     first. Raises ``NotFound`` (``account.unknown``), ``Invalid`` (``account.closed_before_opened``), ``Conflict``
     (``account.has_children``).
     """
+    await store.lock_hierarchy(tx)  # nobody puts an account below it meanwhile
     before = await _load(tx, account_id, None)
     after = closed(before, at)
     if after is before:

@@ -158,6 +158,16 @@ async def lock_accounts(tx: Tx, account_ids: Sequence[AccountId]) -> Mapping[Acc
     return {AccountId(row["account_id"]): _from_row(row) for row in rows}
 
 
+async def keep_accounts(tx: Tx, account_ids: Sequence[AccountId]) -> None:
+    """Let nobody close or change the accounts until the transaction ends; any number may keep one at a time."""
+    await tx.execute(
+        "SELECT 1 FROM account.account WHERE tenant_id = $1 AND account_id = ANY($2::uuid[]) "
+        "ORDER BY account_id FOR SHARE",
+        tx.tenant_id,
+        list(account_ids),
+    )
+
+
 async def save_account(tx: Tx, account: BillingAccount) -> None:
     """Overwrite everything of ``account`` that may change. Number, party, company, currency and cycle may not."""
     await tx.execute(

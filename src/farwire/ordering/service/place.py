@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from farwire.account import service as accounts
 from farwire.base import audit, eventbus
 from farwire.base.canonical import JSON
 from farwire.base.clock import Clock
@@ -177,6 +178,7 @@ async def amend_order(
 async def _ordered(
     tx: Tx, request: OrderRequest, key: str, now: datetime, order_id: OrderId | None = None
 ) -> tuple[ProductOrder, tuple[Task, ...]]:
+    await accounts.keep_account(tx, request.account_id)
     known = await situation_of(tx, request, now)
     situation = known.situation
     refusals = check_order(request, situation)
