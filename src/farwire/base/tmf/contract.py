@@ -8,7 +8,9 @@ from typing import Any, Final, TypeAlias
 from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Fill, Operation, Version
 from farwire.base.tmf.parts import part_of
 from farwire.base.tmf.patch import PatchKind
+from farwire.base.tmf.query import MAX_SORTS
 from farwire.base.tmf.resource import Api
+from farwire.base.tmf.shape import PATTERNS
 from farwire.base.web import JSON, Contract
 
 Schema: TypeAlias = dict[str, Any]
@@ -22,7 +24,7 @@ _PLAIN: Final[Mapping[str, Schema]] = {
     "object": {"type": "object"},
     "any": {},
 }
-_TEXT: Final[Schema] = {"type": "string", "maxLength": 500}
+_TEXT: Final[Schema] = {"type": "string", "maxLength": 1000}
 
 
 def contract(api: Api, descriptor: Descriptor, version: Version, operation: Operation) -> Contract:
@@ -79,8 +81,8 @@ def _property(descriptor: Descriptor, attribute: Attribute, version: Version) ->
 
 
 def _type(descriptor: Descriptor, attribute: Attribute, version: Version) -> Schema:
-    if attribute.name == "id":
-        return {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9._:@~+-]{1,100}$"}
+    if attribute.name in PATTERNS:
+        return {"type": "string", "pattern": f"^{PATTERNS[attribute.name]}$"}
     if attribute.type in PLAIN:
         return dict(_PLAIN[attribute.type])
     part = part_of(descriptor, attribute)
@@ -118,28 +120,29 @@ def _fields(operation: Operation) -> list[Schema]:
 
 def _list_parameters(descriptor: Descriptor, version: Version) -> list[Schema]:
     whole: Schema = {"type": "integer", "minimum": 0, "maximum": 1_000_000_000}
+    names = {one.name_in(version) for one in descriptor.of(version) if one.type in PLAIN and not one.many}
+    one = "-?(?:" + "|".join(sorted(name for name in names if name.isalpha())) + ")"
+    sort = {"type": "string", "pattern": f"^{one}(?:,{one}){{0,{MAX_SORTS - 1}}}$"}
     found = [
         *_fields(Operation.LIST),
         _parameter("offset", "Rows to skip.", {**whole, "default": 0}),
         _parameter("limit", "Most rows to return.", {**whole, "minimum": 1, "maximum": 1000, "default": 50}),
-        _parameter(
-            "sort", "Attributes to sort by, at most three; - before one for descending.", {"type": "string"}
-        ),
-        _parameter("cursor", "Where to go on: from the Link header.", {"type": "string"}),
+        _parameter("sort", "Attributes to sort by; - before one for descending.", sort),
         _parameter("count", "exact: the total, however large.", {"type": "string", "enum": ["exact"]}),
     ]
-    if version is Version.V5:
-        found.append(_parameter("filter", "JSONPath, such as $[?(@.name=='x')].", {"type": "string"}))
+    state = descriptor.lifecycle.attribute if descriptor.lifecycle else "status"
     found += [
-        _parameter(
-            one.name_in(version),
-            "Equal to this, or to one of several with commas; also .ne, .gt, .gte, .lt, .lte, .regex after the name.",
-            _TEXT,
-        )
-        for one in descriptor.of(version)
-        if one.type in PLAIN and not one.name.startswith("@") and one.type != "object"
+        _parameter(name, "Equal to this, or to one of several with commas.", _TEXT)
+        for name in ("id", "name", state)
+        if name in names
     ]
     return found
+
+
+FILTERS: Final = (
+    " Every attribute is a filter by its dotted path, with .ne, .gt, .gte, .lt, .lte or .regex after it;"
+    " `filter` takes JSONPath, `cursor` comes from the Link header (docs/tmf.md)."
+)
 
 
 def _list_headers() -> Schema:

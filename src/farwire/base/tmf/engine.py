@@ -14,10 +14,10 @@ from farwire.base.tmf import documents
 from farwire.base.tmf.descriptor import Fill, Target, Version
 from farwire.base.tmf.fields import Tree, select, wanted
 from farwire.base.tmf.patch import PatchKind, apply
-from farwire.base.tmf.query import Query, parse
+from farwire.base.tmf.query import MAX_TEXT, Query, parse
 from farwire.base.tmf.references import check_references, check_unreferenced
 from farwire.base.tmf.resource import Act, Api, Document, Resource
-from farwire.base.tmf.shape import checked, stored_time, wrong
+from farwire.base.tmf.shape import PATTERNS, checked, stored_time, wrong
 from farwire.base.tmf.states import check_transition, starting_state
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.versions import changed_by, from_wire, to_wire
@@ -26,13 +26,11 @@ from farwire.base.web import AnyQuery, Call, Nothing, Reply
 from farwire.kernel.errors import Conflict, Defect, NotFound
 from farwire.kernel.ids import uuid7
 
-ID = r"[A-Za-z0-9._:@~+-]{1,100}"
-
 
 class ByKey(msgspec.Struct, frozen=True):
     """The path of one resource, whose id may be anything short."""
 
-    id: Annotated[str, msgspec.Meta(pattern=f"^{ID}$")]
+    id: Annotated[str, msgspec.Meta(pattern=f"^{PATTERNS['id']}$")]
 
 
 ListCall = Call[Nothing, AnyQuery, None]
@@ -123,6 +121,8 @@ class Operations:
         for name, _ in call.query.pairs:
             if name != "fields":
                 raise wrong(name, "the parameter is unknown here", fix="known parameters: fields")
+        if len(names) > MAX_TEXT:
+            raise wrong("fields", f"at most {MAX_TEXT} characters")
         return wanted(self.resource.descriptor, filter(None, names.split(",")), self.version)
 
     async def _find(self, tx: Tx, key: str, *, lock: bool = False) -> Document:

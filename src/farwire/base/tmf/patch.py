@@ -83,8 +83,8 @@ class _Operation:
             raise _wrong(f"{where}.op", "op is add, remove, replace, move, copy or test")
         if op in ("add", "replace", "test") and "value" not in one:
             raise _wrong(f"{where}.value", f"{op} needs a value")
-        source = one.get("from", "")
-        if op in ("move", "copy") and not isinstance(one.get("from"), str):
+        source = one["from"] if isinstance(one.get("from"), str) else ""
+        if op in ("move", "copy") and not source:
             raise _wrong(f"{where}.from", f"{op} needs from")
         steps, query, query_steps = _parse(one["path"], where)
         return cls(op, steps, query, query_steps, _pointer(source, where), one.get("value"), where)

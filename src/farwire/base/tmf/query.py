@@ -21,9 +21,9 @@ from farwire.base.tmf.versions import stored_path
 from farwire.kernel.errors import Invalid
 from farwire.kernel.page import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 
+MAX_TEXT: Final = 1000
 MAX_CONDITIONS: Final = 20
 MAX_ALTERNATIVES: Final = 50
-MAX_VALUE: Final = 500
 MAX_SORTS: Final = 3
 OPERATORS: Final = {
     "gt": ">",
@@ -69,7 +69,7 @@ def parse(descriptor: Descriptor, pairs: Sequence[tuple[str, str]], version: Ver
     known: dict[str, str] = {}
     conditions: list[Condition] = []
     for name, value in pairs:
-        if len(value) > 1000 or "\x00" in value:
+        if len(value) > MAX_TEXT or "\x00" in value:
             raise wrong(name, "the value is too long or holds a NUL character")
         if name in ("offset", "limit", "cursor", "sort", "filter", "count"):
             if name in known:
@@ -88,7 +88,7 @@ def parse(descriptor: Descriptor, pairs: Sequence[tuple[str, str]], version: Ver
         expression=translate(known["filter"], lambda path: stored_path(descriptor, path, version))
         if "filter" in known
         else "",
-        sort=tuple(_sort(descriptor, known["sort"], version)) if known.get("sort") else (),
+        sort=tuple(_sort(descriptor, known["sort"], version)) if "sort" in known else (),
         fields=tuple(filter(None, known.get("fields", "").split(","))),
         offset=_number(known, "offset", 0, 0, MAX_OFFSET),
         limit=_number(known, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT),
@@ -124,8 +124,8 @@ def _condition(descriptor: Descriptor, name: str, text: str, version: Version) -
             path, operator = name[: -len(word) - 1], word
     stored = _path(descriptor, path, version, name)
     values = (text,) if operator == "regex" else tuple(split_values(text))
-    if len(values) > MAX_ALTERNATIVES or any(len(value) > MAX_VALUE for value in values):
-        raise wrong(name, f"a filter has at most {MAX_ALTERNATIVES} values of {MAX_VALUE} characters")
+    if len(values) > MAX_ALTERNATIVES:
+        raise wrong(name, f"a filter has at most {MAX_ALTERNATIVES} values")
     if operator == "regex":
         _check_regex(name, text)
     return Condition(stored, operator, values)

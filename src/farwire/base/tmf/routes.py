@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from farwire.base.tmf.contract import contract
+from farwire.base.tmf.contract import FILTERS, contract
 from farwire.base.tmf.descriptor import Operation, Version
 from farwire.base.tmf.engine import ByKey, Operations
 from farwire.base.tmf.hub_routes import hub_routes
@@ -55,7 +55,7 @@ def _resource_routes(
             permission=resource.read if reads else resource.write,
             response=None,
             query_type=AnyQuery,
-            description=f"{summary} (TMF{api.number} {version}).",
+            description=f"{summary} (TMF{api.number} {version}).{FILTERS if operation is Operation.LIST else ''}",
             contract=contract(api, descriptor, version, operation),
             listed=listed,
             **more,

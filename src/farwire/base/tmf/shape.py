@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -12,6 +13,11 @@ from farwire.base.tmf.parts import part_of
 from farwire.base.tmf.resource import Document
 from farwire.kernel.errors import Invalid
 
+PATTERNS: Final[Mapping[str, str]] = {
+    "id": r"[A-Za-z0-9._:@~+-]{1,100}",
+    "@type": r"[A-Za-z][A-Za-z0-9._-]{0,99}",
+}
+"""What an id and the name of a type look like: an id is a part of a path, and of a header."""
 MAX_DEPTH: Final = 32
 MAX_EXPONENT: Final = 100
 MAX_DIGITS: Final = 100
@@ -40,6 +46,10 @@ def checked(descriptor: Descriptor, document: Document, version: Version) -> Doc
     an ``@schemaLocation``, or an ``@type`` other than the resource's own.
     """
     _bounded(document, "$", 0)
+    for name, pattern in PATTERNS.items():
+        value = document.get(name)
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            raise wrong(f"$.{name}", f"{name} does not match {pattern}", value=value)
     for attribute in descriptor.of(version):
         name = attribute.name_in(version)
         given = document.get(attribute.name) is not None or not _from_client(descriptor, attribute)
