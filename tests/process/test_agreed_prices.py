@@ -143,7 +143,7 @@ async def test_a_terminated_agreement_ends_the_prices_that_came_from_it(story: S
     await story.terminate("2026-07-16T00:00+02:00")
     (override,) = (await story.product(product.id)).overrides
     assert override.valid_to == instant("2026-07-16T00:00+02:00")
-    # 15.00 were billed for July: 16 of its 31 days cost 20.00. 15.00 × 16/31 = 7.74 go back, 20.00 × 16/31 = 10.32 come.
+    # 16 of the 31 days of July, billed at 15.00, cost 20.00: 15.00 × 16/31 = 7.74 go back, 20.00 × 16/31 = 10.32 come.
     found = await story.bill("2026-08-01T00:30+02:00")
     assert sum(net for _, net in found) == 2000 + 1032 - 774
     await story.deliver()

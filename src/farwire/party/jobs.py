@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from farwire.base.clock import Clock
@@ -12,7 +12,8 @@ from farwire.base.storage import Database
 from farwire.party.service import expire_kyc
 
 SCHEDULES: Final = (
-    Schedule("party-expire-kyc", "party.expire_kyc", datetime(2026, 1, 1, tzinfo=UTC), daily_at=time(2, 30)),
+    # Days end at different hours in different zones; a SIM that is sold in between would be given on a dead document.
+    Schedule("party-expire-kyc", "party.expire_kyc", datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(hours=1)),
 )
 
 

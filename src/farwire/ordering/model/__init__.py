@@ -40,6 +40,7 @@ from farwire.ordering.model.decide import (
 from farwire.ordering.model.decomposition import decompose, needs_sim
 from farwire.ordering.model.journal import JournalEntry, OrderRefused
 from farwire.ordering.model.order import (
+    ASKS_KYC,
     ENDED,
     Action,
     HoldReason,
@@ -82,6 +83,7 @@ from farwire.ordering.model.policy import (
 )
 
 __all__ = [
+    "ASKS_KYC",
     "ENDED",
     "FIELDS",
     "ITEM_MOVES",

@@ -85,6 +85,10 @@ class ItemState(StrEnum):
     REJECTED = "rejected"
 
 
+ASKS_KYC: Final = "asks_kyc"
+"""The detail of an item that gives out a SIM where the law asks for a verified customer."""
+
+
 class HoldReason(StrEnum):
     """Why an order is not begun although its date has come."""
 

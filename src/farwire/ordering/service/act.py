@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from farwire.account import service as accounts
 from farwire.base import audit, eventbus
 from farwire.base.canonical import JSON
 from farwire.base.clock import Clock
@@ -17,6 +18,7 @@ from farwire.kernel.ids import OrderId, OrderItemId, PartyId, TaskId
 from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.ordering.events import order_events
 from farwire.ordering.model import (
+    ASKS_KYC,
     Cancel,
     Fact,
     Hold,
@@ -46,6 +48,8 @@ from farwire.ordering.service.read import require_order, require_task, standing_
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import policy as policy_store
 from farwire.ordering.store import tasks as task_store
+from farwire.party import service as parties
+from farwire.party.model import KycState
 
 MAX_REASON: Final = 500
 
@@ -98,10 +102,34 @@ async def release_order(
     return order
 
 
+async def hold_unverified(
+    *, tx: Tx, clock: Clock, party_id: PartyId, actor: Actor = SYSTEM
+) -> tuple[OrderId, ...]:
+    """Let a party's orders of SIMs that have not begun wait for its verification, which has expired; return which.
+
+    Nothing for a party that is verified. Idempotent.
+    """
+    if await parties.kyc_of(tx, party_id) is KycState.VERIFIED:
+        return ()
+    now = clock.now()
+    held = []
+    ids = [account.id for account in await accounts.accounts_of_party(tx, party_id)]
+    for order_id in await store.waiting_with_detail(tx, ids, ASKS_KYC):
+        before, standing = await standing_order(tx, order_id, now)
+        if HoldReason.KYC in before.holds or begun(standing) or standing.state.ended:
+            continue
+        order, facts = decide(standing, Hold(HoldReason.KYC), now)
+        await _save(tx, before, order, facts, asleep, now=now, actor=actor, act="hold")
+        held.append(order_id)
+    return tuple(held)
+
+
 async def release_verified(
     *, tx: Tx, clock: Clock, party_id: PartyId, actor: Actor = SYSTEM
 ) -> tuple[OrderId, ...]:
-    """Release the orders of a party that wait for its verification; return which. Idempotent."""
+    """Release the orders of a verified party that wait for its verification; return which. Idempotent."""
+    if await parties.kyc_of(tx, party_id) is not KycState.VERIFIED:
+        return ()
     waiting = await store.held_for(tx, party_id, HoldReason.KYC)
     for order_id in waiting:
         await release_order(tx=tx, clock=clock, order_id=order_id, reason=HoldReason.KYC, actor=actor)

@@ -21,6 +21,7 @@ from farwire.kernel.ids import OrderId, OrderItemId, ProductId, uuid7
 from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.ordering.events import order_events
 from farwire.ordering.model import (
+    ASKS_KYC,
     Action,
     Amend,
     Fact,
@@ -47,9 +48,11 @@ from farwire.ordering.model import (
 )
 from farwire.ordering.service.agreed import agreed_for
 from farwire.ordering.service.read import order_with_key, standing_order
-from farwire.ordering.service.situation import Known, kyc_missing, services_after, situation_of
+from farwire.ordering.service.situation import Known, kyc_asked, services_after, situation_of
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import tasks as task_store
+from farwire.party import service as parties
+from farwire.party.model import KycState
 
 MAX_KEY_CHARACTERS: Final = 200
 
@@ -187,9 +190,12 @@ async def _ordered(
     order_id = order_id or OrderId(uuid7(now))
     due_at = starts_at(request, situation)
     items = await _items(tx, request, known, due_at, now)
-    given = [one for n, one in situation.sold.items() if _gives_sim(request.items[n - 1], one, known)]
-    kyc = await kyc_missing(tx, situation.account, given, now)
-    holds = frozenset({HoldReason.KYC}) if kyc else frozenset()
+    given = {n: one for n, one in situation.sold.items() if _gives_sim(request.items[n - 1], one, known)}
+    asked = await kyc_asked(tx, situation.account, list(given.values()), now)
+    if asked:
+        items = tuple(_asking(item) if item.number in given else item for item in items)
+    verified = not asked or await parties.kyc_of(tx, situation.account.party_id) is KycState.VERIFIED
+    holds = frozenset() if verified else frozenset({HoldReason.KYC})
     order = ProductOrder(
         id=order_id,
         key=key,
@@ -209,6 +215,11 @@ async def _ordered(
     )
     order = replace(order, state=state_from(order, now))
     return order, _plan(order, known, now)
+
+
+def _asking(item: OrderItem) -> OrderItem:
+    """Return an item that is begun for a verified customer only: the verification may expire before its date."""
+    return replace(item, details={**item.details, ASKS_KYC: True})
 
 
 def _gives_sim(item: ItemRequest, sold: Sellable, known: Known) -> bool:

@@ -30,7 +30,7 @@ from farwire.ordering.model import Action, Held, ItemRequest, OrderRequest, Situ
 from farwire.ordering.store import orders as order_store
 from farwire.ordering.store.policy import load_policy
 from farwire.party import service as parties
-from farwire.party.model import KycState, kyc_required
+from farwire.party.model import kyc_required
 from farwire.tenant import service as tenants
 
 
@@ -260,14 +260,14 @@ async def _numbers(tx: Tx, request: OrderRequest, now: datetime) -> tuple[frozen
     return frozenset(taken), frozenset(pooled)
 
 
-async def kyc_missing(tx: Tx, account: BillingAccount, sold: Sequence[Sellable], now: datetime) -> bool:
-    """Return whether the order must wait for the customer's verification: it has a SIM, and the law asks for it."""
+async def kyc_asked(tx: Tx, account: BillingAccount, sold: Sequence[Sellable], now: datetime) -> bool:
+    """Return whether the law asks for a verified customer: the order has a SIM, and the country of the seller does."""
     sims = {
         "prepaid" if one.offering.sim is SimType.PREPAID else "postpaid"
         for one in sold
         if one.offering.sim is not SimType.NONE or needs_sim(one.service_specifications)
     }
-    if not sims or await parties.kyc_of(tx, account.party_id) is KycState.VERIFIED:
+    if not sims:
         return False
     seller = await tenants.legal_entity(tx, account.legal_entity_id)
     pack = load_pack(seller.country)

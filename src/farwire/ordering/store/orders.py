@@ -172,6 +172,19 @@ async def held_for(tx: Tx, party_id: PartyId, reason: HoldReason) -> list[OrderI
     return [OrderId(row["order_id"]) for row in rows]
 
 
+async def waiting_with_detail(tx: Tx, account_ids: Sequence[AccountId], detail: str) -> list[OrderId]:
+    """Return the orders of the accounts that have not begun and of which an item has ``detail``."""
+    rows = await tx.fetch(
+        "SELECT order_id FROM ordering.product_order o WHERE tenant_id = $1 AND account_id = ANY($2::uuid[]) "
+        "AND ended_at IS NULL AND started_at IS NULL AND EXISTS (SELECT FROM ordering.item i "
+        "WHERE i.tenant_id = $1 AND i.order_id = o.order_id AND i.details ? $3) ORDER BY order_id",
+        tx.tenant_id,
+        list(account_ids),
+        detail,
+    )
+    return [OrderId(row["order_id"]) for row in rows]
+
+
 async def _with_items(tx: Tx, rows: Sequence[asyncpg.Record]) -> dict[OrderId, ProductOrder]:
     found = await tx.fetch(
         f"SELECT {_ITEM} FROM ordering.item WHERE tenant_id = $1 AND order_id = ANY($2::uuid[]) "
