@@ -98,9 +98,13 @@ def test_companies_and_agreements_say_what_is_wrong(farwire: Farwire) -> None:
     assert taken["error"]["code"] == "tenant.number_prefix_taken"
     wrong = farwire("tenant", "company", "acme", "AM", "--bank", "main=DE88370400440532013000", code=3)
     assert wrong["error"]["code"] == "tenant.iban"
-    assert farwire("tenant", "chart", "acme", "AM")["items"] == []
-    book = ("--book", "nothing", "--code", "1", "--title", "x")
-    assert farwire("tenant", "chart", "acme", "AM", *book, code=3)["error"]["code"] == "tenant.chart_book"
+    book = ("--code", "1400", "--name", "Forderungen")
+    assert (
+        farwire("ledger", "chart", "--book", "nothing", *book, code=3)["error"]["code"]
+        == "ledger.book_unknown"
+    )
+    named = farwire("ledger", "chart", "--book", "receivable", *book)["items"]
+    assert [one["name"] for one in named if one["code"] == "1400"] == ["Forderungen"]
     anna = farwire("party", "add", "--name", "Anna", *fields(*ADDRESS))
     words = ("agreement", "add", "A-1", "--party", anna["id"], "--from", "2026-07-01")
     assert farwire(*words, "--price", "line", code=3)["error"]["code"] == "cli.agreement_option"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.kernel.errors import Conflict, FarwireError, Invalid, NotFound
-from farwire.kernel.ids import LegalEntityId, TenantId, uuid7
+from farwire.kernel.ids import TenantId
 from farwire.tenant import service
 from farwire.tenant.model import (
     Address,
@@ -155,31 +155,3 @@ async def test_two_companies_never_number_alike(
         await company(db, clock, tenant_id, "NLCN")
     async with db.transaction(tenant_id) as tx:
         assert list(await service.legal_entities(tx)) == [one.id, two.id]
-
-
-async def test_a_company_has_its_own_names_for_our_books(
-    db: Database, clock: MovableClock, tenant_id: TenantId, other_tenant_id: TenantId
-) -> None:
-    one, two = await company(db, clock, tenant_id), await company(db, clock, tenant_id, "LG", "NG")
-    async with db.transaction(tenant_id) as tx:
-        assert await service.chart_of(tx, one.id) == {}
-        for code in ("1400", "1410", "1410"):
-            await service.set_chart_code(
-                tx, legal_entity_id=one.id, book="receivable", code=code, name="Forderungen", now=clock.now()
-            )
-        with pytest.raises(Conflict):
-            await service.set_chart_code(
-                tx, legal_entity_id=one.id, book="vat", code="1410", name="Umsatzsteuer", now=clock.now()
-            )
-        with pytest.raises(Invalid):
-            await service.set_chart_code(
-                tx, legal_entity_id=one.id, book="vat", code="17/76", name="Umsatzsteuer", now=clock.now()
-            )
-        with pytest.raises(NotFound):
-            await service.set_chart_code(
-                tx, legal_entity_id=LegalEntityId(uuid7()), book="vat", code="1", name="x", now=clock.now()
-            )
-        assert await service.chart_of(tx, one.id) == {"receivable": ("1410", "Forderungen")}
-        assert await service.chart_of(tx, two.id) == {}
-    async with db.transaction(other_tenant_id) as tx:
-        assert await service.chart_of(tx, one.id) == {}

@@ -10,7 +10,6 @@ from farwire.base.storage import Tx
 from farwire.cli.shell import COMMAND_LINE, ActorOption, JsonOption, Session, actor_named, run
 from farwire.country.service import load_pack
 from farwire.kernel.errors import Invalid, NotFound
-from farwire.ledger.model import Book
 from farwire.tenant import service
 from farwire.tenant.model import (
     Address,
@@ -201,64 +200,7 @@ def _series(texts: list[str]) -> tuple[NumberSeries, ...]:
     return tuple(NumberSeries(DocumentKind(kind), prefix) for kind, prefix in pairs.items())
 
 
-def _book(text: str) -> Book:
-    """Return the book that its own code or its name (receivable) names."""
-    named = {book.name.lower(): book for book in Book} | {book.value: book for book in Book}
-    found = named.get(text.strip().lower().replace("-", "_"))
-    if found is None:
-        raise Invalid(
-            "there is no such book",
-            code="tenant.chart_book",
-            field="book",
-            value=text,
-            fix=f"one of {', '.join(book.name.lower() for book in Book)}",
-        )
-    return found
-
-
-def _title(code: str) -> str:
-    known = next((book.name.lower() for book in Book if book.value == code), "")
-    return f"{known} ({code})" if known else code
-
-
-def chart(
-    name: NameArgument,
-    prefix: PrefixArgument,
-    book: Annotated[str, typer.Option("--book", help="One of our books, e.g. receivable.")] = "",
-    code: Annotated[str, typer.Option("--code", help="What the company's chart calls it, e.g. 1400.")] = "",
-    title: Annotated[str, typer.Option("--title", help="Its name there.")] = "",
-    actor: ActorOption = COMMAND_LINE,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what the company's own chart of accounts calls our books; with --book, --code and --title set one."""
-
-    async def act(session: Session) -> None:
-        tenant = await service.tenant_by_name(db=session.db, name=name)
-        async with session.db.transaction(tenant.id) as tx:
-            entity = await _company(tx, prefix)
-            if book:
-                found = await service.set_chart_code(
-                    tx,
-                    legal_entity_id=entity.id,
-                    book=_book(book).value,
-                    code=code,
-                    name=title,
-                    now=session.clock.now(),
-                    actor=actor_named(actor),
-                )
-            else:
-                found = await service.chart_of(tx, entity.id)
-        rows = [{"book": _title(one), "code": own, "title": words} for one, (own, words) in found.items()]
-        empty = (
-            f"Our own codes: farwire tenant chart {name} {prefix} --book receivable --code 1400 --title TITLE"
-        )
-        session.out.rows("Chart of accounts", ("book", "code", "title"), rows, empty=empty)
-
-    run(act, as_json)
-
-
 def register(app: typer.Typer) -> None:
     """Add these commands to ``farwire tenant``."""
     app.command("add-company")(add_company)
     app.command("company")(change_company)
-    app.command("chart")(chart)

@@ -220,7 +220,9 @@ def revenue(
 def chart(
     tenant: TenantOption,
     company: CompanyOption = "",
-    book: Annotated[str, typer.Option("--book", help="Name this book (its own code, e.g. 1200).")] = "",
+    book: Annotated[
+        str, typer.Option("--book", help="Name this book: its own code or name, e.g. 1200 or receivable.")
+    ] = "",
     code: Annotated[str, typer.Option("--code", help="The code that your accountants use.")] = "",
     name: Annotated[str, typer.Option("--name", help="The name that they use.")] = "",
     actor: ActorOption = "",
@@ -248,13 +250,15 @@ def chart(
 
 
 def _book(text: str) -> Book:
-    try:
-        return Book(text)
-    except ValueError:
+    """Return the book that its own code or its name (receivable) names."""
+    named = {book.name.lower(): book for book in Book} | {book.value: book for book in Book}
+    found = named.get(text.strip().lower().replace("-", "_"))
+    if found is None:
         raise Invalid(
             "there is no such book",
             code="ledger.book_unknown",
             field="book",
             value=text,
             fix="see: farwire ledger chart",
-        ) from None
+        )
+    return found

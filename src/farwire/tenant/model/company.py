@@ -16,7 +16,6 @@ from farwire.kernel.money import Currency
 _PREFIX: Final = re.compile(r"[A-Z0-9]{1,12}")
 _IBAN: Final = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}")
-_CODE: Final = re.compile(r"[A-Za-z0-9.-]{1,20}")
 MAX_TEXT: Final = 100
 
 
@@ -237,19 +236,6 @@ def _checked_series(series: tuple[NumberSeries, ...]) -> tuple[NumberSeries, ...
             field="series",
         )
     return series
-
-
-def check_chart(code: str, name: str) -> None:
-    """Raise ``Invalid`` (``tenant.chart_code``, ``tenant.text``) for what no chart of accounts would hold."""
-    if not _CODE.fullmatch(code):
-        raise Invalid(
-            "a code of a chart of accounts has 1 to 20 letters, digits, dots or hyphens",
-            code="tenant.chart_code",
-            field="code",
-            value=code,
-            fix="e.g. 1400",
-        )
-    _text(name, "name")
 
 
 def fiscal_year(day: date, start_month: int) -> int:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from farwire.tenant.service.companies import (
     add_legal_entity,
     change_legal_entity,
-    chart_of,
     legal_entities,
     legal_entity,
-    set_chart_code,
 )
 from farwire.tenant.service.tenants import (
     FIRST_PAGE,
@@ -32,7 +30,6 @@ __all__ = [
     "add_legal_entity",
     "authenticate",
     "change_legal_entity",
-    "chart_of",
     "create_key",
     "create_tenant",
     "get_tenant",
@@ -41,7 +38,6 @@ __all__ = [
     "list_keys",
     "list_tenants",
     "revoke_key",
-    "set_chart_code",
     "tenant_by_name",
     "this_tenant",
 ]

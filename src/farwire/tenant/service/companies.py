@@ -1,4 +1,4 @@
-"""Add and change the companies of a tenant, and their charts of accounts."""
+"""Add and change the companies of a tenant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from farwire.tenant.model import (
     DocumentKind,
     LegalEntity,
     changed_company,
-    check_chart,
     check_prefix,
 )
 from farwire.tenant.service.tenants import OPERATOR
@@ -166,51 +165,3 @@ def _check_prefixes(entity: LegalEntity, entities: Mapping[LegalEntityId, LegalE
                 value=min(taken),
                 fix="choose another prefix",
             )
-
-
-async def chart_of(tx: Tx, legal_entity_id: LegalEntityId) -> Mapping[str, tuple[str, str]]:
-    """Return what the company's own chart of accounts calls our books: book (its own code in ours) → (code, name).
-
-    Empty where it uses ours; a book that is missing has our own code and name.
-    """
-    return await store.chart(tx, legal_entity_id)
-
-
-async def set_chart_code(
-    tx: Tx,
-    *,
-    legal_entity_id: LegalEntityId,
-    book: str,
-    code: str,
-    name: str,
-    now: datetime,
-    actor: Actor = OPERATOR,
-) -> Mapping[str, tuple[str, str]]:
-    """Give a book of the company its own code and name, and return the whole chart. Postings keep the book.
-
-    Raises ``NotFound`` (``tenant.legal_entity_unknown``), ``Invalid`` (``tenant.chart_code``, ``tenant.text``),
-    ``Conflict`` (``tenant.chart_code_taken``).
-    """
-    check_chart(code, name)
-    _one(await store.lock_legal_entities(tx), legal_entity_id)
-    before = await store.chart(tx, legal_entity_id)
-    if before.get(book) == (code, name):
-        return before
-    if any(other != book and taken == code for other, (taken, _) in before.items()):
-        raise Conflict(
-            "another book of the company has this code",
-            code="tenant.chart_code_taken",
-            field="code",
-            value=code,
-            fix="see: farwire tenant show NAME",
-        )
-    await store.save_chart_code(tx, legal_entity_id, book, code, name)
-    await audit.record(
-        tx,
-        actor=actor,
-        action="tenant.chart_code_set",
-        subject=str(legal_entity_id),
-        at=now,
-        detail={"book": book, "code": code},
-    )
-    return await store.chart(tx, legal_entity_id)

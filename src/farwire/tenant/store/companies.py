@@ -111,26 +111,3 @@ async def save_legal_entity(tx: Tx, entity: LegalEntity) -> None:
         _json(entity.series),
         entity.version,
     )
-
-
-async def chart(tx: Tx, legal_entity_id: LegalEntityId) -> Mapping[str, tuple[str, str]]:
-    """Return book → (code, name) where the company has its own."""
-    rows = await tx.fetch(
-        "SELECT book, code, name FROM tenant.chart_code WHERE tenant_id = $1 AND legal_entity_id = $2 ORDER BY book",
-        tx.tenant_id,
-        legal_entity_id,
-    )
-    return {row["book"]: (row["code"], row["name"]) for row in rows}
-
-
-async def save_chart_code(tx: Tx, legal_entity_id: LegalEntityId, book: str, code: str, name: str) -> None:
-    """Give a book of a company its own code and name."""
-    await tx.execute(
-        "INSERT INTO tenant.chart_code (tenant_id, legal_entity_id, book, code, name) VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (tenant_id, legal_entity_id, book) DO UPDATE SET code = excluded.code, name = excluded.name",
-        tx.tenant_id,
-        legal_entity_id,
-        book,
-        code,
-        name,
-    )
