@@ -91,6 +91,8 @@ def tables() -> str:
     """The routes as the page has them: one table for each tag."""
     parts: dict[str, list[str]] = {}
     for route in api_routes():
+        if route.contract is not None:
+            continue  # the TMF engine's routes come from tables: docs/tmf.md
         row = f"| `{route.method.value} {route.path}` | {route.summary} | {_who(route.permission)} |\n"
         parts.setdefault(route.tag, []).append(row)
     head = "| route | what | permission and roles |\n|---|---|---|\n"
