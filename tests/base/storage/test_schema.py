@@ -8,8 +8,12 @@ from farwire.base.storage import Database
 INDEXES_WITHOUT_TENANT = {
     "base.outbox_relay_order": "the relay reads the outbox of all tenants in order of position",
     "base.delivery_heads": "the relay looks for the first event of each subject, whatever the tenant",
+    "base.tmf_resource_values": "an index of values inside documents has no place for another column",
 }
-DEFINER_FUNCTIONS: dict[str, str] = {}
+DEFINER_FUNCTIONS: dict[str, str] = {
+    "base.tmf_matching": "no operator of jsonb is leakproof, so under the policy the index of values is never used; it"
+    " returns positions of the transaction's tenant only (decision 11, tests/base/tmf/test_engine.py)",
+}
 
 TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced,

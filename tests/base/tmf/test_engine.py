@@ -344,6 +344,22 @@ async def test_the_values_of_a_filter_are_found_by_their_index_in_spite_of_row_l
         assert await owner.fetchval(scans) > 0
 
 
+async def test_the_function_behind_filters_shows_a_tenant_nothing_of_another_whatever_it_is_asked(
+    db: Any, tenant_id: TenantId, other_tenant_id: TenantId, make: Any
+) -> None:
+    await make("a")
+    ask = "SELECT count(*) FROM base.tmf_matching($1, '620', 'Category', 'exists($)'::jsonpath, 10)"
+    for inside, asked, seen in (
+        (tenant_id, tenant_id, 1),
+        (other_tenant_id, tenant_id, 0),
+        (tenant_id, other_tenant_id, 0),
+    ):
+        async with db.transaction(inside) as tx:
+            assert await tx.fetchval(ask, asked) == seen
+    async with db.untenanted() as tx:
+        assert await tx.fetchval(ask, tenant_id) == 0
+
+
 async def test_a_repeated_create_with_its_key_is_the_same_answer(client: httpx.AsyncClient) -> None:
     body = {"@type": "Category", "name": "x"}
     headers = {"idempotency-key": "k1"}
