@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from farwire.account import service as accounts
-from farwire.account.model import TermsChange
+from farwire.account.model import TaxClass, TermsChange
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.billing.model import Bill
@@ -19,7 +19,7 @@ from farwire.kernel.ids import TenantId
 from farwire.kernel.time import instant
 from farwire.ledger import service as ledger
 from farwire.party import service as parties
-from farwire.party.model import PartyKind
+from farwire.party.model import PartyChange, PartyKind
 from farwire.rating.model import Direction, UsageKind
 from farwire.tenant import service as tenants
 from farwire.tenant.model import Address, CompanyChange
@@ -203,3 +203,23 @@ async def test_usage_of_before_a_move_keeps_the_price_of_its_region(world: Any) 
 
 def account_address() -> dict[str, str]:
     return {"street": "Deichstraße", "house_number": "5"}
+
+
+async def test_who_owes_the_tax_and_gives_its_vat_id_back_is_not_billed_without_it(world: Any) -> None:
+    version = await world.plan()
+    account = await world.account(tax_class=TaxClass.REVERSE_CHARGE, vat_id="ATU12345678")
+    await world.product(account, version)
+    world.clock.set(instant("2026-06-20T00:00Z"))
+    async with world.db.transaction(world.tenant_id) as tx:
+        await parties.update_party(
+            tx, party_id=account.party_id, change=PartyChange(vat_id=""), now=world.clock.now()
+        )
+    report = await world.run()
+    assert (report.failed, await world.bills()) == (1, [])
+    async with world.db.transaction(world.tenant_id) as tx:
+        await accounts.change_terms(
+            tx, account_id=account.id, change=TermsChange(tax_class=TaxClass.STANDARD),
+            valid_from=instant("2026-06-20T00:00Z"), now=world.clock.now(),
+        )  # fmt: skip
+    report = await world.run()
+    assert (report.failed, len(await world.bills())) == (0, 1)

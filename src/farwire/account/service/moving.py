@@ -32,7 +32,7 @@ async def change_address(
     party and its accounts. Raises ``NotFound`` (``party.unknown``), ``Conflict`` (``party.erased``,
     ``party.move_before_last``), ``Invalid`` (``party.move_in_future``, ``country.address_field_…``).
     """
-    before = await parties.get_party(tx=tx, party_id=party_id)
+    before = await parties.lock_party(tx, party_id)
     after = await parties.move_party(
         tx, party_id=party_id, address=address, valid_from=valid_from, now=now, actor=actor
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from farwire.account.model import BillingAccount, TaxClass
+from farwire.account import service as accounts
+from farwire.account.model import BillingAccount
 from farwire.base.storage import Tx
 from farwire.base.telemetry import get_logger
 from farwire.billing.model import (
@@ -248,9 +249,10 @@ def _draft(
         raise NotFound(
             "the account's company or customer does not exist", code="billing.party_missing", field="account"
         )
+    context, former = tax_contexts(account, entity, party, batch.contexts)
     at = last_moment(batch.cycle)
     account, party = account.as_of(at), party.as_of(at)
-    context = _context(account, entity, party, batch)
+    accounts.check_tax_class(account, party)  # the VAT id may have gone since
     credited = with_credits(
         items,
         batch.credits.get(account.id, ()),

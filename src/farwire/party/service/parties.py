@@ -53,6 +53,7 @@ async def add_party(tx: Tx, *, party: Party, actor: Actor = SYSTEM) -> Party:
     """
     check_party(party)
     if party.parent_id is not None:
+        await store.lock_hierarchy(tx)
         await _check_parent(tx, party.id, party.kind, party.parent_id)
     await store.add_parties(tx, [party])
     at = party.created_at
@@ -202,6 +203,8 @@ async def _check_parent(tx: Tx, party_id: PartyId, kind: PartyKind, parent_id: P
     found = await get_parties(tx=tx, party_ids=[parent_id])
     if parent_id not in found:
         raise unknown(parent_id)
+    if found[parent_id].erased_at is not None:
+        raise gone(found[parent_id])
     if PartyKind.INDIVIDUAL in (kind, found[parent_id].kind):
         raise Invalid(
             "only an organisation belongs to an organisation",
