@@ -71,6 +71,8 @@ def _create(descriptor: Descriptor, version: Version) -> Schema:
             states = descriptor.lifecycle.states
             schema["properties"][one.name_in(version)] = {"type": "string", "enum": list(states)}
     names = sorted(schema["properties"])
+    for name in set(names) - set(given):  # null is as if it were left out
+        schema["properties"][name] = {"anyOf": [schema["properties"][name], {"type": "null"}]}
     own = {"properties": {"@type": {"const": descriptor.type_in(version)}, "@schemaLocation": {"const": ""}}}
     return {**schema, "if": own, "then": {"propertyNames": {"enum": names}}}
 
