@@ -1,5 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 
 import pytest
 
@@ -170,3 +171,14 @@ def test_a_product_without_a_plan_from_its_start_is_refused() -> None:
             JUNE,
             (PlanChange(JULY, PlanVersionId(uuid7())),),
         )
+
+
+async def test_the_check_of_overlaps_does_not_compare_each_with_each(
+    db: Database, tenant_id: TenantId
+) -> None:
+    """20,000 assignments are 0.6 s; compared with one another, on a table without statistics, they were 10 s."""
+    batch = [product(SubscriberKey(uuid7())) for _ in range(20_000)]
+    begun = perf_counter()
+    async with db.transaction(tenant_id) as tx:
+        await service.add_products(tx, batch)
+    assert perf_counter() - begun < 6
