@@ -152,7 +152,7 @@ async def _customers(world: Any, keys: Keys, things: Things) -> None:
     await keys.post(f"parties/{party}/kycChecks", papers)
     account = {"partyId": party, "legalEntityId": str(world.entity.id), "language": "de-DE"}
     opened = [(await keys.post("accounts", account | {"number": number}))["id"] for number in ("1", "2")]
-    route = {"payerAccountId": opened[1], "kinds": ["usage"], "percent": "50", "validFrom": LATER}
+    route = {"payerAccountId": opened[1], "kinds": ["recurring"], "percent": "50", "validFrom": LATER}
     await keys.post(f"accounts/{opened[0]}/routes", route)
     things.ids |= {
         f"{V1}/parties": party,
