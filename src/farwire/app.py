@@ -78,6 +78,7 @@ _APIS: Final = (
     "farwire.agreement.api.agreements",
     "farwire.ordering.api.product_orders",
     "farwire.process.api.orders",
+    "farwire.process.api.customers",
     "farwire.inventory.api.products",
     "farwire.inventory.api.resources",
     "farwire.usage.api.tmf635",

@@ -129,6 +129,32 @@ async def test_a_customer_is_added_verified_and_asked(call, other_tenant_id: Ten
         assert (answer.status_code, answer.json()["code"]) == (404, "party.unknown")
 
 
+async def test_a_customer_leaves_is_exported_and_erased_and_no_repeat_brings_it_back(
+    call, db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    agent, entity = await call(), await company(db, clock, tenant_id)
+    added = await agent.post("/parties", ANNA, key="anna")
+    href, name = added.json()["href"].removeprefix(V1), added.json()["name"]
+    account = {"number": "1", "partyId": added.json()["id"], "legalEntityId": entity, "language": "de-DE"}
+    opened = (await agent.post("/accounts", account)).json()["href"].removeprefix(V1)
+    refused = await agent.post(f"{href}/erase")
+    assert (refused.status_code, refused.json()["code"]) == (409, "party.still_active")
+    exported = await agent.get(f"{href}/export")
+    assert exported.json()["party"]["name"] == name
+    assert [one["account"]["number"] for one in exported.json()["accounts"]] == ["1"]
+    closed = await agent.post(f"{opened}/close")
+    assert (closed.status_code, closed.json()["state"]) == (200, "closed")
+    for key in ("e1", "e1", "e2"):
+        erased = await agent.post(f"{href}/erase", key=key)
+        assert (erased.status_code, erased.json()["@type"]) == (200, "Erasure")
+    assert (await agent.get(href)).json()["name"] == ""
+    again = await agent.post("/parties", ANNA, key="anna")
+    assert (again.status_code, again.json()["code"]) == (409, "web.idempotency_answer_erased")
+    assert (await agent.get(f"/parties?name={name[:4]}")).json() == []
+    integrator = await call(Role.INTEGRATOR)
+    assert (await integrator.get(f"{href}/export")).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -163,7 +189,7 @@ async def test_accounts_are_opened_changed_routed_and_follow_a_move(
     assert (await agent.post(f"{href}/terms", terms)).json()["former"][0]["purchaseOrder"] == ""
     route = {
         "payerAccountId": firm["id"],
-        "kinds": ["usage"],
+        "kinds": ["recurring"],
         "percent": "60",
         "validFrom": "2026-06-01T00:00:00Z",
     }

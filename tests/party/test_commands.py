@@ -79,14 +79,15 @@ def test_a_share_that_does_not_fit_is_refused_with_what_to_do(farwire: Farwire) 
     for number in ("1", "2", "3"):
         farwire("account", "open", number, "--party", anna["id"], "--opened-at", "2026-06-01")
     assert "farwire account route 1" in farwire("account", "routes", "1", plain=True)
-    farwire("account", "route", "1", "2", "--percent", "60", "--from", "2026-06-01")
+    monthly = ("--kind", "recurring", "--from", "2026-06-01")
+    farwire("account", "route", "1", "2", "--percent", "60", *monthly)
     for payer, percent, code in (
         ("3", "41", "account.route_over_100"),
         ("1", "10", "account.route_self"),
     ):
-        words = ("account", "route", "1", payer, "--percent", percent, "--from", "2026-06-01")
+        words = ("account", "route", "1", payer, "--percent", percent, *monthly)
         assert farwire(*words, code=5)["error"]["code"] == code
-    chained = farwire("account", "route", "2", "3", "--percent", "10", "--from", "2026-06-01", code=5)
+    chained = farwire("account", "route", "2", "3", "--percent", "10", *monthly, code=5)
     assert chained["error"]["code"] == "account.route_chain"
     farwire("account", "end-route", "1", "2", "--at", "2026-07-01")
     assert [one["percent"] for one in farwire("account", "routes", "2")["items"]] == ["60.00"]
