@@ -23,11 +23,14 @@ from farwire.communication.service import deliver_due, list_messages
 from farwire.kernel.ids import OrderId, TenantId, uuid7
 from farwire.kernel.page import PageRequest
 from farwire.kernel.time import instant
+from farwire.ordering.events import ORDER_COMPLETED, ORDER_HELD
 from farwire.party import service as parties
 from farwire.party.model import Channel as PartyChannel
 from farwire.party.model import Consent, ContactKind, ContactMedium, PartyChange
 from farwire.party.model import Purpose as PartyPurpose
+from farwire.payment.events import PAYMENT_RECEIVED
 from farwire.process import notices
+from farwire.usage.events import ALLOWANCE_USED
 
 EMAIL = ContactMedium(ContactKind.EMAIL, "anna@example.org")
 PHONE = ContactMedium(ContactKind.PHONE, "+4915112345678")
@@ -139,7 +142,7 @@ async def test_a_bill_is_told_once_and_in_the_morning(story: Story) -> None:
 
 async def test_an_event_that_comes_again_tells_nobody_twice(story: Story) -> None:
     await story.contacts(EMAIL)
-    event = await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=5814)
+    event = await story.happens(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=5814)
     for _ in range(3):
         await notices.notify(db=story.db, clock=story.clock, event=event)
     message = await story.message()
@@ -149,32 +152,32 @@ async def test_an_event_that_comes_again_tells_nobody_twice(story: Story) -> Non
 
 async def test_the_preferred_contact_goes_before_the_usual_one(story: Story) -> None:
     await story.contacts(EMAIL, replace(PHONE, preferred=True))
-    await story.happens(notices.ORDER_COMPLETED, order_id=str(OrderId(uuid7())), holds=[])
+    await story.happens(ORDER_COMPLETED, order_id=str(OrderId(uuid7())), holds=[])
     assert (await story.message()).channel is Channel.SMS
 
 
 async def test_a_channel_that_is_withdrawn_gives_way_to_another(story: Story) -> None:
     await story.contacts(EMAIL, PHONE)
     await story.withdraw(PartyChannel.EMAIL)
-    await story.happens(notices.ORDER_HELD, order_id=str(OrderId(uuid7())), holds=["kyc"])
+    await story.happens(ORDER_HELD, order_id=str(OrderId(uuid7())), holds=["kyc"])
     assert (await story.message()).channel is Channel.SMS
     story.clock.advance(timedelta(minutes=1))
     await story.withdraw(PartyChannel.SMS)
-    await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    await story.happens(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
     latest = (await story.messages())[0]
     assert (latest.state, latest.reason) == (MessageState.SUPPRESSED, Reason.NO_CONSENT)
 
 
 async def test_who_has_no_address_is_seen_and_not_told(story: Story) -> None:
     await story.contacts()
-    await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    await story.happens(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
     message = await story.message()
     assert (message.state, message.reason) == (MessageState.SUPPRESSED, Reason.NO_ADDRESS)
 
 
 async def test_an_order_that_waits_for_something_else_is_not_told(story: Story) -> None:
     await story.contacts(EMAIL)
-    await story.happens(notices.ORDER_HELD, order_id=str(OrderId(uuid7())), holds=["manual"])
+    await story.happens(ORDER_HELD, order_id=str(OrderId(uuid7())), holds=["manual"])
     assert await story.messages() == ()
 
 
@@ -182,7 +185,7 @@ async def test_a_used_allowance_is_told_by_text_message(story: Story) -> None:
     await story.contacts(EMAIL, PHONE)
     product = await story.world.product(story.account, await story.world.plan())
     await story.happens(
-        notices.ALLOWANCE_USED,
+        ALLOWANCE_USED,
         product_id=str(product.id),
         allowance_id="data",
         label="10 GB",
@@ -197,7 +200,7 @@ async def test_a_used_allowance_is_told_by_text_message(story: Story) -> None:
 
 async def test_erasing_a_party_blanks_what_it_was_told(story: Story) -> None:
     await story.contacts(EMAIL)
-    await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    await story.happens(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
     async with story.db.transaction(story.tenant_id) as tx:
         await parties.erase_party(tx=tx, clock=story.clock, party_id=story.account.party_id)
     await story.deliver()
@@ -209,7 +212,7 @@ async def test_erasing_a_party_blanks_what_it_was_told(story: Story) -> None:
 async def test_consent_that_is_withdrawn_before_the_morning_stops_what_waits(story: Story) -> None:
     await story.contacts(EMAIL)
     story.clock.set(instant("2026-07-01T00:30+02:00"))
-    await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    await story.happens(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
     assert (await story.message()).state is MessageState.WAITING_QUIET_HOURS
     story.clock.set(instant("2026-07-01T06:00+02:00"))
     await story.withdraw(PartyChannel.SMS)
@@ -226,7 +229,7 @@ async def test_consent_that_is_withdrawn_before_the_morning_stops_what_waits(sto
 async def test_who_allows_it_again_at_once_is_told(story: Story) -> None:
     await story.contacts(EMAIL)
     story.clock.set(instant("2026-07-01T00:30+02:00"))
-    await story.happens(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    await story.happens(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
     await story.withdraw(PartyChannel.EMAIL)
     await story.says(PartyChannel.EMAIL, granted=True)
     await story.deliver()
@@ -236,7 +239,7 @@ async def test_who_allows_it_again_at_once_is_told(story: Story) -> None:
 
 async def test_nothing_is_written_for_a_party_that_was_erased_meanwhile(story: Story) -> None:
     await story.contacts(EMAIL)
-    event = story.event(notices.PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
+    event = story.event(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=1)
     async with story.db.transaction(story.tenant_id) as tx:
         await parties.erase_party(tx=tx, clock=story.clock, party_id=story.account.party_id)
     await notices.notify(db=story.db, clock=story.clock, event=event)

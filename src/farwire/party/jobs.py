@@ -13,7 +13,9 @@ from farwire.party.service import expire_kyc
 
 SCHEDULES: Final = (
     # Days end at different hours in different zones; a SIM that is sold in between would be given on a dead document.
-    Schedule("party-expire-kyc", "party.expire_kyc", datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(hours=1)),
+    Schedule(
+        "party-expire-kyc", "party.expire_kyc", datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(hours=1)
+    ),
 )
 
 

@@ -19,6 +19,7 @@ from farwire.base.eventbus import Event
 from farwire.base.eventbus.delivery import Subscriber
 from farwire.base.storage import Database, Tx
 from farwire.billing import service as billing
+from farwire.billing.events import BILL_ISSUED, CREDIT_NOTE_ISSUED
 from farwire.billing.model import Bill
 from farwire.billing.rendering.locale import Locale
 from farwire.communication import service as communication
@@ -30,21 +31,18 @@ from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import AccountId, OrderId, PartyId, ProductId
 from farwire.kernel.money import Money, currency
 from farwire.kernel.quantity import Unit
+from farwire.ordering.events import ORDER_COMPLETED, ORDER_HELD
 from farwire.ordering.service.read import orders_by_id
 from farwire.party import service as parties
 from farwire.party.events import CONSENT_RECORDED, PARTY_ERASED
 from farwire.party.model import Channel as PartyChannel
 from farwire.party.model import ContactKind, Party
 from farwire.party.model import Purpose as PartyPurpose
+from farwire.payment.events import PAYMENT_RECEIVED
 from farwire.tenant import service as tenants
 from farwire.tenant.model import Tenant
+from farwire.usage.events import ALLOWANCE_USED
 
-BILL_ISSUED: Final = "farwire.billing.bill_issued.v1"
-CREDIT_NOTE_ISSUED: Final = "farwire.billing.credit_note_issued.v1"
-ORDER_COMPLETED: Final = "farwire.ordering.order_completed.v1"
-ORDER_HELD: Final = "farwire.ordering.order_held.v1"
-ALLOWANCE_USED: Final = "farwire.usage.allowance_used.v1"
-PAYMENT_RECEIVED: Final = "farwire.payment.payment_received.v1"
 NAME: Final = "notices"
 TYPES: Final = (
     *(BILL_ISSUED, CREDIT_NOTE_ISSUED, ORDER_COMPLETED, ORDER_HELD, ALLOWANCE_USED, PAYMENT_RECEIVED),
