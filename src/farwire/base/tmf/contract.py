@@ -12,6 +12,7 @@ from farwire.base.tmf.query import MAX_SORTS
 from farwire.base.tmf.resource import Api
 from farwire.base.tmf.shape import PATTERNS
 from farwire.base.web import JSON, Contract
+from farwire.base.web.openapi import NO_NUL
 
 Schema: TypeAlias = dict[str, Any]
 _PLAIN: Final[Mapping[str, Schema]] = {
@@ -24,7 +25,7 @@ _PLAIN: Final[Mapping[str, Schema]] = {
     "object": {"type": "object"},
     "any": {},
 }
-_TEXT: Final[Schema] = {"type": "string", "maxLength": 1000}
+_TEXT: Final[Schema] = {"type": "string", "maxLength": 1000, "pattern": NO_NUL}
 
 
 def contract(api: Api, descriptor: Descriptor, version: Version, operation: Operation) -> Contract:
