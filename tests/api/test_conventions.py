@@ -15,10 +15,10 @@ V1 = "/farwire/v1/"
 OURS = [route for route in api_routes() if route.path.startswith(V1)]
 CAMEL = re.compile(r"[a-z]+([A-Z][a-z0-9]+)*")
 ACTS = re.compile(
-    "abort|allocate|amend|approve|assign|cancel|decide|end|hold|reject|release|rerun|retry|reverse|rollback|skip|terminate"
+    "abort|allocate|amend|approve|assign|cancel|close|decide|end|erase|hold|reject|release|rerun|retry|reverse|rollback|skip|terminate"
 )
 # One document, or books that there is one of: no list of things.
-SINGULAR = {"ledger", "revenue", "trialBalance"}
+SINGULAR = {"export", "ledger", "revenue", "trialBalance"}
 # Calculated and not kept: there is nothing to be found afterwards.
 PREVIEWS = {"billPreviews", "orderPreviews", "priceImpacts"}
 # What is told is a fact about the thing before it, and the answer is that thing; a month's closing may be asked again.
