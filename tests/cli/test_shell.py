@@ -168,3 +168,13 @@ def test_a_database_url_that_cannot_be_read_is_invalid_input(url: str) -> None:
     assert done.returncode == ExitCode.INVALID, done.stderr
     assert b"storage.url_malformed" in done.stderr
     assert b"s3cret" not in done.stderr
+
+
+@pytest.mark.parametrize("price", ["fee=abc", "fee"])
+def test_input_that_is_refused_before_anything_is_opened_ends_like_any_other(price: str) -> None:
+    words = ("order", "add", "--tenant", "acme", "--account", "1", "--price", price)
+    done = farwire(*words)
+    assert done.returncode == ExitCode.INVALID
+    assert b"Traceback" not in done.stderr
+    assert b"ordering.price" in done.stderr
+    assert json.loads(farwire(*words, "--json").stderr)["error"]["code"] == "ordering.price"

@@ -75,7 +75,11 @@ def _start(env: dict[str, str]) -> subprocess.Popen[str]:
     command = [str(Path(sys.executable).parent / "farwire"), "worker"]
     process = subprocess.Popen(command, env=os.environ | env, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    assert "events for notices" in process.stderr.readline()
+    said = process.stderr.readline()
+    if "events for notices" not in said:  # a worker that is left behind disturbs all tests that follow
+        process.kill()
+        _stop(process)
+    assert "events for notices" in said
     return process
 
 

@@ -159,7 +159,7 @@ class Output:
     def note(self, message: str) -> None:
         """Print a hint or a step for people, on standard error; nothing with ``--json``."""
         if not self.as_json:
-            self.err.print(message)
+            self.err.print(message, soft_wrap=True)
 
     def facts(self, title: str, facts: Mapping[str, object]) -> None:
         """Print one thing: its attributes as two columns, or as a JSON object."""
