@@ -125,6 +125,9 @@ async def test_fields_gives_v4_exactly_what_it_asks_for_and_v5_what_must_be_ther
     assert new["validFor"] == {"endDateTime": "2027-01-01T00:00:00.000Z"}
     (row,) = (await client.get(f"{V4}/category?fields=name")).json()
     assert set(row) == {"id", "href", "name"}
+    for where in ("category", f"category/{made['id']}"):
+        refused = await client.get(f"{V5}/{where}?fields=a%00")
+        assert refused.status_code == 400, where
 
 
 @pytest.mark.parametrize(

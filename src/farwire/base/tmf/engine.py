@@ -14,7 +14,7 @@ from farwire.base.tmf import documents
 from farwire.base.tmf.descriptor import Fill, Target, Version
 from farwire.base.tmf.fields import Tree, select, wanted
 from farwire.base.tmf.patch import PatchKind, apply
-from farwire.base.tmf.query import MAX_TEXT, Query, parse
+from farwire.base.tmf.query import Query, check_text, parse
 from farwire.base.tmf.references import check_references, check_unreferenced
 from farwire.base.tmf.resource import Act, Api, Document, Resource
 from farwire.base.tmf.shape import PATTERNS, checked, stored_time, wrong
@@ -121,8 +121,7 @@ class Operations:
         for name, _ in call.query.pairs:
             if name != "fields":
                 raise wrong(name, "the parameter is unknown here", fix="known parameters: fields")
-        if len(names) > MAX_TEXT:
-            raise wrong("fields", f"at most {MAX_TEXT} characters")
+        check_text("fields", names)
         return wanted(self.resource.descriptor, filter(None, names.split(",")), self.version)
 
     async def _find(self, tx: Tx, key: str, *, lock: bool = False) -> Document:

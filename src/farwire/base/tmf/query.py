@@ -64,13 +64,18 @@ class Query:
     count_all: bool = False
 
 
+def check_text(name: str, value: str) -> None:
+    """Raise ``Invalid`` (``tmf.query``) where the value of a parameter is too long, or no text of the database."""
+    if len(value) > MAX_TEXT or "\x00" in value:
+        raise wrong(name, f"the value has more than {MAX_TEXT} characters, or a NUL character")
+
+
 def parse(descriptor: Descriptor, pairs: Sequence[tuple[str, str]], version: Version) -> Query:
     """Return the query that ``pairs`` ask for. Raises ``Invalid`` (``tmf.query``) naming the parameter."""
     known: dict[str, str] = {}
     conditions: list[Condition] = []
     for name, value in pairs:
-        if len(value) > MAX_TEXT or "\x00" in value:
-            raise wrong(name, "the value is too long or holds a NUL character")
+        check_text(name, value)
         if name in ("offset", "limit", "cursor", "sort", "filter", "count"):
             if name in known:
                 raise wrong(name, "the parameter is given twice")
