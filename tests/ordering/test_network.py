@@ -237,3 +237,13 @@ async def test_a_move_changes_the_place_and_the_port_and_neither_price_nor_term(
     }
     with pytest.raises(Exception, match="the product is there"):
         await world.place(move)
+
+
+async def test_a_number_that_was_brought_goes_with_its_line(world):
+    await offer_5g(world)
+    order = await world.done(add(number="4917012345678"))
+    product_id = order.items[0].product_id
+    for offering in ("flex-l", "next-m"):
+        world.clock.advance(HOUR)
+        await world.done(ItemRequest(action=Action.CHANGE, product_id=product_id, offering=offering))
+        assert await lines(world, product_id) == ["4917012345678 active"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farwire.inventory.service.giving import Gift, assign_resource, give_each, give_resources
 from farwire.inventory.service.pools import (
     count_pool,
     create_pool,
@@ -13,6 +14,7 @@ from farwire.inventory.service.pools import (
     release,
     reserve,
     reserve_chosen,
+    reserve_each,
     reserved,
 )
 from farwire.inventory.service.products import (
@@ -28,9 +30,7 @@ from farwire.inventory.service.products import (
     reassign,
 )
 from farwire.inventory.service.resources import (
-    assign_resource,
     get_resource,
-    give_resources,
     holder_at,
     list_resources,
     resource_history,
@@ -42,6 +42,7 @@ from farwire.inventory.service.resources import (
 )
 from farwire.inventory.service.services import (
     add_service,
+    add_services,
     change_service_state,
     list_services,
     services_of_products,
@@ -65,11 +66,13 @@ from farwire.inventory.service.terms import (
 )
 
 __all__ = [
+    "Gift",
     "Overlap",
     "SubscriberReport",
     "add_override",
     "add_products",
     "add_service",
+    "add_services",
     "assign_resource",
     "change_plan",
     "change_service_state",
@@ -86,6 +89,7 @@ __all__ = [
     "free_resources",
     "get_products",
     "get_resource",
+    "give_each",
     "give_resources",
     "holder_at",
     "identifiers_of",
@@ -103,6 +107,7 @@ __all__ = [
     "release",
     "reserve",
     "reserve_chosen",
+    "reserve_each",
     "reserved",
     "resource_history",
     "resource_valued",

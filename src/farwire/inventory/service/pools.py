@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -189,6 +189,26 @@ async def reserve(
             fix=f"farwire pool fill {pool}",
         )
     return tuple(taken)
+
+
+async def reserve_each(
+    tx: Tx, *, pool: str, keys: Sequence[str], now: datetime, until: datetime | None = None
+) -> Mapping[str, tuple[Resource, ...]]:
+    """Reserve one resource of the pool for each of the ``keys``, all or none, as ``reserve`` does; return it by key.
+
+    Three statements for any number where all keys are new and there is enough; otherwise key by key. Raises what
+    ``reserve`` raises.
+    """
+    wanted = sorted(set(keys))
+    found = await pool_named(tx, pool)
+    ends = max(_checked(key, 1, now, until) for key in wanted)
+    new = await reservations.open_reservations(tx, wanted, found)
+    taken = await reservations.take_each(tx, found, wanted, ends) if len(new) == len(wanted) else []
+    if taken:
+        return {str(one.key): (one,) for one in taken}
+    # Some keys are known, or others have the last ones in hand, or there are too few: each for itself tells.
+    await reservations.close_empty_reservations(tx, new)
+    return {key: await reserve(tx, pool=pool, key=key, now=now, until=until) for key in wanted}
 
 
 async def reserve_chosen(

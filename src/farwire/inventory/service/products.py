@@ -183,8 +183,13 @@ async def reassign(
 ) -> None:
     """Give the subscriber to the product in ``[at, until)``; an open assignment ends at ``at``. Raises ``Overlap``."""
     await find_product(tx, product_id)
-    await store.end_assignments(tx, [subscriber_key], at)
+    await reassign_each(tx, [(product_id, Assignment(subscriber_key, kind, at, until))], at=at)
+
+
+async def reassign_each(tx: Tx, assignments: Sequence[tuple[ProductId, Assignment]], *, at: datetime) -> None:
+    """Give many subscribers to products from ``at`` on, as ``reassign`` does. Raises ``Overlap``."""
+    await store.end_assignments(tx, [one.subscriber_key for _, one in assignments], at)
     try:
-        await store.add_assignments(tx, [(product_id, Assignment(subscriber_key, kind, at, until))])
+        await store.add_assignments(tx, assignments)
     except (asyncpg.ExclusionViolationError, asyncpg.UniqueViolationError):
         raise _overlap() from None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from farwire.base.storage import Tx
 from farwire.inventory.model import Service, ServiceState, check_service_change
-from farwire.inventory.service.products import find_product
+from farwire.inventory.service.products import find_product, get_products
 from farwire.inventory.store import services as store
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import ProductId, ServiceId
@@ -17,8 +17,16 @@ from farwire.kernel.page import Page, PageRequest
 
 async def add_service(tx: Tx, service: Service) -> None:
     """Add a service to its product. Idempotent by its id. Raises ``NotFound`` (``inventory.unknown``)."""
-    await find_product(tx, service.product_id)
-    await store.add_service(tx, service)
+    await add_services(tx, [service])
+
+
+async def add_services(tx: Tx, services: Sequence[Service]) -> None:
+    """Add services to their products, as ``add_service`` does."""
+    known = await get_products(tx, list({one.product_id for one in services}))
+    for one in services:
+        if one.product_id not in known:
+            await find_product(tx, one.product_id)
+    await store.add_services(tx, services)
 
 
 async def services_of_products(

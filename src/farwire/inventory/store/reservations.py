@@ -50,6 +50,33 @@ async def open_reservation(tx: Tx, key: str, pool: Pool, count: int) -> tuple[bo
     return False, bool(same)
 
 
+async def open_reservations(tx: Tx, keys: Sequence[str], pool: Pool) -> list[str]:
+    """Write a reservation of one resource down for each key; return those that are new."""
+    rows = await tx.fetch(
+        "INSERT INTO inventory.reservation (tenant_id, key, pool_id, count) "
+        "SELECT $1, k, $3, 1 FROM unnest($2::text[]) AS k ORDER BY k "
+        "ON CONFLICT (tenant_id, key) DO NOTHING RETURNING key",
+        *(tx.tenant_id, list(keys), pool.id),
+    )
+    return [row["key"] for row in rows]
+
+
+async def take_each(tx: Tx, pool: Pool, keys: Sequence[str], until: datetime) -> list[Resource]:
+    """Reserve one of the first available resources for each key; none at all where there are too few."""
+    rows = await tx.fetch(
+        "WITH found AS MATERIALIZED (SELECT resource_id, value FROM inventory.resource "
+        "WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' ORDER BY value LIMIT cardinality($3::text[]) "
+        "FOR NO KEY UPDATE SKIP LOCKED), "
+        "numbered AS (SELECT resource_id, row_number() OVER (ORDER BY value) AS n FROM found) "
+        "UPDATE inventory.resource r SET state = 'reserved', reservation_key = k.key, until = $4 "
+        "FROM numbered JOIN unnest($3::text[]) WITH ORDINALITY AS k (key, n) USING (n) "
+        "WHERE r.tenant_id = $1 AND r.resource_id = numbered.resource_id "
+        f"AND (SELECT count(*) FROM found) = cardinality($3::text[]) {_TAKEN}",
+        *(tx.tenant_id, pool.id, list(keys), until),
+    )
+    return [resource_of(row, pool.name) for row in rows]
+
+
 async def close_reservation(tx: Tx, key: str) -> None:
     """Delete the reservation."""
     await tx.execute("DELETE FROM inventory.reservation WHERE tenant_id = $1 AND key = $2", tx.tenant_id, key)
@@ -80,14 +107,22 @@ async def lock_pool(tx: Tx, pool: Pool) -> None:
 
 async def held_by(tx: Tx, key: str) -> list[Resource]:
     """Return what is reserved or assigned under the key, by value, and keep it from changing."""
+    return (await held_by_keys(tx, [key])).get(key, [])
+
+
+async def held_by_keys(tx: Tx, keys: Sequence[str]) -> dict[str, list[Resource]]:
+    """Return what is reserved or assigned under each key that holds something, by value; it is kept from changing."""
     rows = await tx.fetch(
         "SELECT r.resource_id, r.pool_id, r.kind, r.value, r.attributes, r.state, r.reservation_key, r.until, "
         "r.product_id, r.service_id, p.name AS pool FROM inventory.resource r "
         "JOIN inventory.pool p ON p.tenant_id = r.tenant_id AND p.pool_id = r.pool_id "
-        "WHERE r.tenant_id = $1 AND r.reservation_key = $2 ORDER BY r.value FOR NO KEY UPDATE OF r",
-        *(tx.tenant_id, key),
+        "WHERE r.tenant_id = $1 AND r.reservation_key = ANY($2::text[]) ORDER BY r.value FOR NO KEY UPDATE OF r",
+        *(tx.tenant_id, list(keys)),
     )
-    return [resource_of(row, row["pool"]) for row in rows]
+    found: dict[str, list[Resource]] = {}
+    for row in rows:
+        found.setdefault(row["reservation_key"], []).append(resource_of(row, row["pool"]))
+    return found
 
 
 async def prolong(tx: Tx, key: str, until: datetime) -> None:

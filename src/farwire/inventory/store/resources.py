@@ -196,21 +196,37 @@ async def lock_resource(tx: Tx, resource_id: ResourceId) -> None:
 
 
 async def set_assigned(
-    tx: Tx, resource_id: ResourceId, product_id: ProductId, service_id: ServiceId | None, at: datetime
+    tx: Tx, given: Sequence[tuple[ResourceId, ProductId, ServiceId | None, datetime]]
 ) -> None:
-    """Give a reserved resource to a product from ``at`` on."""
+    """Give reserved resources to products, each from a time on."""
+    columns = [list(column) for column in zip(*given, strict=True)]
     await tx.execute(
-        "UPDATE inventory.resource SET state = 'assigned', until = NULL, product_id = $3, service_id = $4 "
-        "WHERE tenant_id = $1 AND resource_id = $2",
-        *(tx.tenant_id, resource_id, product_id, service_id),
+        "UPDATE inventory.resource r SET state = 'assigned', until = NULL, product_id = g.product_id, "
+        "service_id = g.service_id FROM unnest($2::uuid[], $3::uuid[], $4::uuid[]) "
+        "AS g (resource_id, product_id, service_id) WHERE r.tenant_id = $1 AND r.resource_id = g.resource_id",
+        *(tx.tenant_id, *columns[:3]),
     )
     await tx.execute(
         "INSERT INTO inventory.resource_use "
         "(tenant_id, resource_id, number, product_id, service_id, valid_from) "
-        "SELECT $1, $2, coalesce(max(number) + 1, 0), $3, $4, $5 FROM inventory.resource_use "
-        "WHERE tenant_id = $1 AND resource_id = $2",
-        *(tx.tenant_id, resource_id, product_id, service_id, at),
+        "SELECT $1, g.resource_id, (SELECT coalesce(max(number) + 1, 0) FROM inventory.resource_use u "
+        "WHERE u.tenant_id = $1 AND u.resource_id = g.resource_id), g.product_id, g.service_id, g.valid_from "
+        "FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[]) "
+        "AS g (resource_id, product_id, service_id, valid_from)",
+        *(tx.tenant_id, *columns),
     )
+
+
+async def given_back_at(tx: Tx, ids: Sequence[ResourceId]) -> dict[ResourceId, datetime]:
+    """Return when the last holder of each resource gave it back, of those that had one who did."""
+    rows = await tx.fetch(
+        "SELECT u.* FROM unnest($2::uuid[]) AS wanted (resource_id) CROSS JOIN LATERAL ("
+        "SELECT resource_id, valid_to FROM inventory.resource_use "
+        "WHERE tenant_id = $1 AND resource_id = wanted.resource_id ORDER BY number DESC LIMIT 1 OFFSET 0) AS u "
+        "WHERE u.valid_to IS NOT NULL",
+        *(tx.tenant_id, list(ids)),
+    )
+    return {ResourceId(row["resource_id"]): row["valid_to"] for row in rows}
 
 
 async def set_returned(tx: Tx, resource_id: ResourceId, at: datetime, until: datetime | None) -> None:

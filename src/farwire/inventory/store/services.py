@@ -34,19 +34,35 @@ def _service(row: Record) -> Service:
     )
 
 
-async def add_service(tx: Tx, service: Service) -> bool:
-    """Insert a service with its states; return False where its id is known."""
-    added = await tx.fetchval(
+async def add_services(tx: Tx, services: Sequence[Service]) -> None:
+    """Insert services with their states; those whose id is known stay as they are."""
+    added = await tx.fetch(
         "INSERT INTO inventory.service_instance (tenant_id, service_id, product_id, specification, attributes) "
-        "VALUES ($1, $2, $3, $4, $5::jsonb) ON CONFLICT (tenant_id, service_id) DO NOTHING RETURNING 1",
-        *(tx.tenant_id, service.id, service.product_id, service.specification),
-        json.dumps(dict(service.attributes)),
+        "SELECT $1, s.id, s.product, s.specification, s.attributes::jsonb "
+        "FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS s (id, product, specification, attributes) "
+        "ON CONFLICT (tenant_id, service_id) DO NOTHING RETURNING service_id",
+        tx.tenant_id,
+        [one.id for one in services],
+        [one.product_id for one in services],
+        [one.specification for one in services],
+        [json.dumps(dict(one.attributes)) for one in services],
     )
-    if added is None:
-        return False
-    for number, change in enumerate(service.changes):
-        await add_change(tx, service.id, number, change.state, change.valid_from)
-    return True
+    new = {row["service_id"] for row in added}
+    changes = [
+        (one.id, number, change)
+        for one in services
+        if one.id in new
+        for number, change in enumerate(one.changes)
+    ]
+    await tx.execute(
+        "INSERT INTO inventory.service_change (tenant_id, service_id, number, valid_from, state) "
+        "SELECT $1, c.* FROM unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::text[]) AS c",
+        tx.tenant_id,
+        [service_id for service_id, _, _ in changes],
+        [number for _, number, _ in changes],
+        [change.valid_from for _, _, change in changes],
+        [change.state for _, _, change in changes],
+    )
 
 
 async def add_change(tx: Tx, service_id: ServiceId, number: int, state: ServiceState, at: datetime) -> None:

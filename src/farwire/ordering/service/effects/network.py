@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -17,8 +18,17 @@ from farwire.base.canonical import JSON
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.inventory import service as inventory
-from farwire.inventory.model import Product, Resource, ResourceKind, ServiceState, identifiers
+from farwire.inventory.model import (
+    Product,
+    Resource,
+    ResourceKind,
+    Service,
+    ServiceState,
+    SuspensionReason,
+    identifiers,
+)
 from farwire.kernel.errors import Invalid
+from farwire.kernel.ids import ProductId
 from farwire.ordering.model import TaskKind
 from farwire.ordering.service.effects.products import enter, last_of
 from farwire.ordering.service.effects.work import Result, Work, one_by_one
@@ -39,13 +49,45 @@ _AFTER: Final[Mapping[Action, ServiceState]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the products of some tasks are and have now."""
+
+    now: datetime
+    products: Mapping[ProductId, Product]
+    services: Mapping[ProductId, Sequence[Service]]
+    resources: Mapping[ProductId, Sequence[Resource]]
+
+    @classmethod
+    async def of(cls, tx: Tx, works: Sequence[Work], now: datetime) -> _Facts:
+        """Return them, in as many statements for many tasks as for one."""
+        ids = list({work.product_id for work in works})
+        products = await inventory.get_products(tx, ids)
+        services = await inventory.services_of_products(tx, ids)
+        return cls(now, products, services, await inventory.resources_of_products(tx, ids))
+
+    def suspended_for(self, work: Work) -> frozenset[SuspensionReason]:
+        """Return why the product is suspended now.
+
+        The network knows no past: from when a suspension or its end counts does not matter to it.
+        """
+        return self.products[work.product_id].suspended_for(self.now)
+
+    def services_of(self, work: Work) -> Sequence[Service]:
+        """Return the services that the task is about."""
+        wanted = work.text("service")
+        return [one for one in self.services.get(work.product_id, ()) if one.specification == wanted]
+
+
 async def activate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
     """Switch the service on; it is barred where the product is suspended."""
+    facts = await _Facts.of(tx, works, now)
 
     async def act(work: Work) -> Result:
-        done = await _apply(tx, work, Action.PROVISION, now)
-        if done and (await inventory.find_product(tx, work.product_id)).suspended_for(now):
-            await _apply(tx, work, Action.SUSPEND, now, key=f"{work.task.id}:bar")
+        done = await _apply(tx, work, Action.PROVISION, facts)
+        if done and facts.suspended_for(work):
+            fresh = await _Facts.of(tx, [work], now)
+            await _apply(tx, work, Action.SUSPEND, fresh, key=f"{work.task.id}:bar")
         return done
 
     return await one_by_one(works, act)
@@ -53,30 +95,35 @@ async def activate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Res
 
 async def alter(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
     """Let the network know what changed."""
-    return await one_by_one(works, lambda work: _apply(tx, work, Action.CHANGE, now))
+    return await _each(tx, works, Action.CHANGE, now)
 
 
 async def deactivate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
     """Switch the service off."""
-    return await one_by_one(works, lambda work: _apply(tx, work, Action.TERMINATE, now))
+    return await _each(tx, works, Action.TERMINATE, now)
 
 
 async def bar(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
     """Let the service not be used while the product is suspended."""
-    return await one_by_one(works, lambda work: _apply(tx, work, Action.SUSPEND, now))
+    return await _each(tx, works, Action.SUSPEND, now)
+
+
+async def _each(tx: Tx, works: Sequence[Work], action: Action, now: datetime) -> Sequence[Result]:
+    facts = await _Facts.of(tx, works, now)
+    return await one_by_one(works, lambda work: _apply(tx, work, action, facts))
 
 
 async def unbar(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
     """Let the service be used again, unless another reason to suspend it is left now."""
+    facts = await _Facts.of(tx, works, now)
 
     async def act(work: Work) -> Result:
-        # The network knows no past: from when a resumption counts does not matter to it.
-        left = (await inventory.find_product(tx, work.product_id)).suspended_for(now)
+        left = facts.suspended_for(work)
         if work.task.undoes is not None and _suspended_by(work):
             left -= {work.item.request.reason}  # the product is resumed after its services
         if left:
             return {"left": sorted(left)}
-        return await _apply(tx, work, Action.RESUME, now)
+        return await _apply(tx, work, Action.RESUME, facts)
 
     return await one_by_one(works, act)
 
@@ -87,11 +134,11 @@ def _suspended_by(work: Work) -> bool:
     return any(one.result.get("suspended") is not False for one in own)
 
 
-async def _apply(tx: Tx, work: Work, action: Action, now: datetime, *, key: str = "") -> Result:
+async def _apply(tx: Tx, work: Work, action: Action, facts: _Facts, *, key: str = "") -> Result:
     adapter = work.text("adapter")
     if not adapter:
         return {}  # nothing in the network knows it
-    texts = await _texts(tx, work, now)
+    texts = await _texts(tx, work, facts)
     parameters = {**USUAL.get(adapter, {}), **_given(work.task.step.parameters.get("parameters"))}
     attributes = {} if action in (Action.SUSPEND, Action.RESUME, Action.TERMINATE) else parameters
     operation = Operation(
@@ -100,50 +147,54 @@ async def _apply(tx: Tx, work: Work, action: Action, now: datetime, *, key: str 
         _filled(TARGET, parameters.get(TARGET, ""), texts),
         {name: _filled(name, text, texts) for name, text in attributes.items() if name != TARGET},
     )
-    await activation.apply(tx, adapter=adapter, operation=operation, now=now)
+    await activation.apply(tx, adapter=adapter, operation=operation, now=facts.now)
     if last_of(work.tasks, work.task):
-        await _service_after(tx, work, action)
+        await _service_after(tx, work, action, facts)
     return {"adapter": adapter, "action": action.value}
 
 
-async def _service_after(tx: Tx, work: Work, action: Action) -> None:
+async def _service_after(tx: Tx, work: Work, action: Action, facts: _Facts) -> None:
     state = _AFTER.get(action)
     if state is None:
         return
     if work.task.step.parameters.get("ends"):
         state = ServiceState.TERMINATED
-    services = (await inventory.services_of_products(tx, [work.product_id])).get(work.product_id, ())
-    for service in services:
-        if service.specification == work.text("service"):
-            await enter(tx, service, state, work.at)
+    for service in facts.services_of(work):
+        await enter(tx, service, state, work.at)
 
 
 def _given(value: JSON) -> dict[str, str]:
     return {name: str(text) for name, text in value.items()} if isinstance(value, Mapping) else {}
 
 
-async def _texts(tx: Tx, work: Work, now: datetime) -> Mapping[str, str]:
+async def _texts(tx: Tx, work: Work, facts: _Facts) -> Mapping[str, str]:
     """Return what the placeholders stand for."""
-    held = (await inventory.resources_of_products(tx, [work.product_id])).get(work.product_id, ())
-    services = (await inventory.services_of_products(tx, [work.product_id])).get(work.product_id, ())
-    product = await inventory.find_product(tx, work.product_id)
+    product = facts.products[work.product_id]
     texts: dict[str, str] = {}
-    for service in services:
-        if service.specification == work.text("service"):
-            texts |= service.attributes
+    for service in facts.services_of(work):
+        texts |= service.attributes
     texts |= {name: str(value) for name, value in work.item.request.characteristics.items()}
     texts |= {
         "product": str(work.product_id),
         "order": str(work.order.id),
         "account": str(work.order.account_id),
         "offering": work.item.request.offering or await _offering(tx, product, work.at),
-        "place": product.place_at(now),
+        "place": product.place_at(facts.now),
     }
-    if work.item.request.number:
-        texts["msisdn"] = work.item.request.number
-    for one in held:
+    for one in facts.resources.get(work.product_id, ()):
         texts |= _of_resource(one)
+    if "msisdn" not in texts:
+        texts |= await _brought(tx, product)
     return texts
+
+
+async def _brought(tx: Tx, product: Product) -> Mapping[str, str]:
+    """Return the number that the customer brought: no pool has it, the product is known by it."""
+    keys = [
+        one.subscriber_key for one in product.assignments if one.kind == "msisdn" and one.valid_to is None
+    ]
+    names = await inventory.identifiers_of(tx, keys) if keys else {}
+    return {"msisdn": next(iter(names.values()))} if names else {}
 
 
 async def _offering(tx: Tx, product: Product, at: datetime) -> str:

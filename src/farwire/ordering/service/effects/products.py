@@ -42,9 +42,9 @@ async def create(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Resul
         for work in works
     ]
     await inventory.add_products(tx, added, now=now)
-    for work in works:
-        for service in _services(work, now):
-            await inventory.add_service(tx, service)
+    services = [service for work in works for service in _services(work, now)]
+    if services:
+        await inventory.add_services(tx, services)
     return [{"started_at": work.at.isoformat()} for work in works]
 
 
@@ -133,8 +133,9 @@ async def change_plan(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[
         term = commitment_of(work.item.details, work.at, zone(known[work.order.account_id].zone))
         if term is not None:
             await inventory.set_commitment(tx, product_id=work.product_id, commitment=term)
-        for service in _services(work, now):
-            await inventory.add_service(tx, service)
+        services = _services(work, now)
+        if services:
+            await inventory.add_services(tx, services)
         return {"plan_version_id": str(plan)}
 
     return await one_by_one(works, act)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from farwire.base.storage import Tx
 from farwire.inventory import service as inventory
-from farwire.inventory.model import ServiceState
+from farwire.inventory.model import Resource, Service, ServiceState
+from farwire.inventory.service import Gift
 from farwire.kernel.ids import ServiceId
 from farwire.ordering.service.effects.work import Result, Work, one_by_one
 
@@ -17,23 +19,24 @@ RESERVED_FOR: Final = timedelta(days=365)
 
 
 async def reserve(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """Reserve what the service needs, all or nothing, under the task's id."""
-
-    async def act(work: Work) -> Result:
-        pool, key = work.text("pool"), str(work.task.id)
-        until = now + RESERVED_FOR
+    """Reserve what the services need, all or nothing, each under its task's id."""
+    until = now + RESERVED_FOR
+    found: dict[str, Sequence[Resource]] = {}
+    singles: dict[str, list[str]] = defaultdict(list)
+    for work in works:
+        pool, key, count = work.text("pool"), str(work.task.id), work.whole("count") or 1
         if work.task.step.parameters.get("chosen"):
             numbers = [work.item.request.number]
-            found = await inventory.reserve_chosen(
+            found[key] = await inventory.reserve_chosen(
                 tx, pool=pool, key=key, values=numbers, now=now, until=until
             )
+        elif count > 1:
+            found[key] = await inventory.reserve(tx, pool=pool, key=key, count=count, now=now, until=until)
         else:
-            found = await inventory.reserve(
-                tx, pool=pool, key=key, count=work.whole("count") or 1, now=now, until=until
-            )
-        return {"resources": [str(one.id) for one in found]}
-
-    return await one_by_one(works, act)
+            singles[pool].append(key)
+    for pool in sorted(singles):
+        found |= await inventory.reserve_each(tx, pool=pool, keys=singles[pool], now=now, until=until)
+    return [{"resources": [str(one.id) for one in found[str(work.task.id)]]} for work in works]
 
 
 async def free(tx: Tx, works: Sequence[Work], _now: datetime) -> Sequence[Result]:
@@ -46,32 +49,36 @@ async def free(tx: Tx, works: Sequence[Work], _now: datetime) -> Sequence[Result
 
 
 async def assign(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """Give what was reserved to the product, or let the number that the customer brings be its number."""
-
-    async def act(work: Work) -> Result:
-        if work.task.step.parameters.get("brought"):
-            return await _bring(tx, work)
-        reserved_by = work.tasks[work.whole("reserved_by")]
-        found = await inventory.give_resources(
-            tx,
-            key=str(reserved_by.id),
-            product_id=work.product_id,
-            service_id=await _service(tx, work),
-            at=work.at,
-            now=now,
+    """Give what was reserved to the products, or let the number that a customer brings be his product's."""
+    brought = [work for work in works if work.task.step.parameters.get("brought")]
+    for work in brought:
+        await _bring(tx, work)
+    reserved = [work for work in works if work not in brought]
+    services = await inventory.services_of_products(tx, [work.product_id for work in reserved])
+    gifts = {
+        work.task.id: Gift(
+            str(work.tasks[work.whole("reserved_by")].id),
+            work.product_id,
+            _service(services.get(work.product_id, ()), work),
+            work.at,
         )
-        return {"resources": [str(one.id) for one in found]}
+        for work in reserved
+    }
+    given = await inventory.give_each(tx, list(gifts.values()), now=now) if gifts else {}
+    return [
+        {"resources": [str(one.id) for one in given[gifts[work.task.id].key]]}
+        if work.task.id in gifts
+        else {}
+        for work in works
+    ]
 
-    return await one_by_one(works, act)
 
-
-async def _service(tx: Tx, work: Work) -> ServiceId | None:
-    services = (await inventory.services_of_products(tx, [work.product_id])).get(work.product_id, ())
+def _service(services: Sequence[Service], work: Work) -> ServiceId | None:
     alive = [one for one in services if one.state is not ServiceState.TERMINATED]
     return next((one.id for one in alive if one.specification == work.text("service")), None)
 
 
-async def _bring(tx: Tx, work: Work) -> Result:
+async def _bring(tx: Tx, work: Work) -> None:
     number = work.item.request.number
     (key,) = (await inventory.ensure_subscriber_keys(tx, [number])).values()
     holders = (await inventory.products_by_subscriber(tx, [key])).get(key, ())
@@ -87,7 +94,6 @@ async def _bring(tx: Tx, work: Work) -> Result:
     await inventory.reassign(
         tx, subscriber_key=key, product_id=work.product_id, kind=work.text("kind"), at=work.at
     )
-    return {}
 
 
 async def quarantine(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
