@@ -19,7 +19,6 @@ from farwire.account.model import (
     ChargeRoute,
     TaxClass,
     check_route,
-    split_charge,
 )
 from farwire.base import eventbus
 from farwire.base.storage import Database
@@ -54,21 +53,13 @@ def route(
     *,
     account: BillingAccount = ANNA,
     payer: BillingAccount = FIRM,
-    kinds: frozenset[ChargeKind] = ALL,
+    kinds: frozenset[ChargeKind] = ALL - USAGE,
     start: int = 0,
     end: int | None = None,
 ) -> ChargeRoute:
     return ChargeRoute(
         account.id, kinds, payer.id, Decimal(percent), day(start), None if end is None else day(end)
     )
-
-
-def test_the_firm_pays_its_share_and_the_rest_stays() -> None:
-    routes = [route("60", kinds=ALL - USAGE), route("100", payer=CLUB, kinds=USAGE)]
-    assert split_charge(ANNA.id, routes, ChargeKind.RECURRING, NOW, 2001) == ((FIRM.id, 1201), (ANNA.id, 800))
-    assert split_charge(ANNA.id, routes, ChargeKind.USAGE, NOW, 2001) == ((CLUB.id, 2001),)
-    assert split_charge(FIRM.id, routes, ChargeKind.USAGE, NOW, 2001) == ((FIRM.id, 2001),)
-    assert split_charge(ANNA.id, [route(end=5)], ChargeKind.USAGE, day(5), 100) == ((ANNA.id, 100),)
 
 
 ROUTES = st.lists(
@@ -91,24 +82,22 @@ ROUTES = st.lists(
 )
 
 
-@given(ROUTES, st.integers(-(10**12), 10**12), st.integers(0, 35))
-def test_the_parts_are_the_whole_and_never_more_than_100_percent(
-    wishes: Sequence[ChargeRoute], amount: int, at: int
+@given(ROUTES, st.integers(0, 35))
+def test_others_never_pay_more_than_100_percent_and_usage_is_whole(
+    wishes: Sequence[ChargeRoute], at: int
 ) -> None:
     kept: list[ChargeRoute] = []
     for wish in wishes:
         try:
             kept.append(check_route(wish, ANNA, BY_ID[wish.payer_account_id], kept))
-        except Conflict:
+        except (Conflict, Invalid):
             continue
     for kind in ChargeKind:
         holding = [one for one in kept if kind in one.kinds and one.holds(day(at))]
         total = sum((one.percent for one in holding), Decimal(0))
         assert total <= 100
-        parts = split_charge(ANNA.id, kept, kind, day(at), amount)
-        assert sum(part for _, part in parts) == amount
-        assert all(part * amount >= 0 for _, part in parts)
-        assert (parts[-1][0] == ANNA.id) is (total < 100)
+        if kind is ChargeKind.USAGE:
+            assert total in (0, 100)
 
 
 @pytest.mark.parametrize(
@@ -118,10 +107,16 @@ def test_the_parts_are_the_whole_and_never_more_than_100_percent(
         (route("100.01"), [], "account.route_percent"),
         (route("33.333"), [], "account.route_percent"),
         (route("NaN"), [], "account.route_percent"),
+        (route("60", kinds=ALL), [], "account.route_usage_percent"),
+        (route("99.99", kinds=USAGE), [], "account.route_usage_percent"),
         (route(kinds=frozenset()), [], "account.route_kinds"),
         (route(start=3, end=3), [], "account.route_period"),
         (route("41"), [route("60", payer=CLUB)], "account.route_over_100"),
-        (route("41", end=9), [route("60", payer=CLUB, kinds=USAGE, start=8)], "account.route_over_100"),
+        (
+            route("100", kinds=ALL, end=9),
+            [route("100", payer=CLUB, kinds=USAGE, start=8)],
+            "account.route_over_100",
+        ),
         (route(), [route(account=FIRM, payer=GROUP)], "account.route_chain"),
         (route(), [route(account=CLUB, payer=ANNA)], "account.route_chain"),
     ],
@@ -137,7 +132,7 @@ def test_a_route_that_cannot_be_billed_is_refused(
 def test_routes_of_other_times_and_kinds_do_not_disturb() -> None:
     others = [
         route("60", payer=CLUB, end=5),
-        route("60", payer=CLUB, kinds=USAGE, start=5),
+        route("100", payer=CLUB, kinds=USAGE, start=5),
         route(account=FIRM, payer=GROUP, end=5),
     ]
     wish = route("60", kinds=ALL - USAGE, start=5)
@@ -176,7 +171,7 @@ async def test_routes_are_kept_ended_and_found_from_both_sides(
 ) -> None:
     async with db.transaction(tenant_id) as tx:
         await service.add_accounts(tx=tx, accounts=[ANNA, FIRM, CLUB])
-    one, two = route("60", kinds=ALL - USAGE), route("33.33", payer=CLUB, kinds=USAGE, start=3)
+    one, two = route("60", kinds=ALL - USAGE), route("100", payer=CLUB, kinds=USAGE, start=3)
     for _ in range(2):
         async with db.transaction(tenant_id) as tx:
             await service.add_route(tx, route=one, now=NOW)
@@ -193,7 +188,7 @@ async def test_routes_are_kept_ended_and_found_from_both_sides(
         with pytest.raises(NotFound):
             await service.end_route(tx, account_id=ANNA.id, payer_account_id=FIRM.id, at=day(10), now=NOW)
         with pytest.raises(Conflict) as raised:
-            await service.add_route(tx, route=replace(two, percent=Decimal(20)), now=NOW)
+            await service.add_route(tx, route=replace(one, percent=Decimal(20)), now=NOW)
     assert ended == replace(one, valid_to=day(9))
     assert types == ["farwire.account.charges_routed.v1"] * 3
     assert raised.value.code == "account.route_taken"
@@ -213,3 +208,24 @@ async def test_a_start_of_the_same_time_is_refused_in_the_database_too(
         await service.add_route(tx, route=route(), now=NOW)
         with pytest.raises(Invalid):
             await service.end_route(tx, account_id=ANNA.id, payer_account_id=FIRM.id, at=day(0), now=NOW)
+
+
+async def test_one_payer_pays_a_share_of_what_recurs_and_all_of_the_usage(
+    db: Database, tenant_id: TenantId
+) -> None:
+    async with db.transaction(tenant_id) as tx:
+        await service.add_accounts(tx=tx, accounts=[ANNA, FIRM])
+        share, calls = route("60"), route("100", kinds=USAGE)
+        for one in (share, calls):
+            await service.add_route(tx, route=one, now=NOW)
+        with pytest.raises(Conflict) as raised:
+            await service.end_route(tx, account_id=ANNA.id, payer_account_id=FIRM.id, at=day(9), now=NOW)
+        assert raised.value.code == "account.route_several"
+        for _ in range(2):
+            ended = await service.end_route(
+                tx, account_id=ANNA.id, payer_account_id=FIRM.id, at=day(9), now=NOW, kinds=USAGE
+            )
+            assert ended == replace(calls, valid_to=day(9))
+        other = await service.end_route(tx, account_id=ANNA.id, payer_account_id=FIRM.id, at=day(9), now=NOW)
+        assert other == replace(share, valid_to=day(9))
+        assert set((await service.routes_of(tx, [ANNA.id]))[ANNA.id]) == {ended, other}

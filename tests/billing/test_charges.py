@@ -84,9 +84,7 @@ def test_the_first_months_of_a_discount_are_those_of_the_product_not_of_its_newe
     )
     changes = (("2026-05-01T00:00:00+02:00", OLD), ("2026-06-01T00:00:00+02:00", NEW))
     done = (
-        ChargedStretch(
-            instant("2026-05-01T00:00:00+02:00"), "monthly", instant("2026-06-01T00:00:00+02:00")
-        ),
+        ChargedStretch(instant("2026-05-01T00:00:00+02:00"), "monthly", instant("2026-06-01T00:00:00+02:00")),
     )
     found, _ = owed(product(*changes), text, text, JUNE, done)
     assert found == {"monthly": 30 * 10**9}

@@ -114,9 +114,7 @@ async def test_a_cancelled_run_stops_and_the_next_one_ends_the_work(world: World
 
     def cancel(_phase: str, done: int, _total: int) -> None:
         if done == 3:
-            cancelling = billing.cancel_runs(
-                db=world.db, tenant_id=world.tenant_id, now=world.clock.now()
-            )
+            cancelling = billing.cancel_runs(db=world.db, tenant_id=world.tenant_id, now=world.clock.now())
             asked.append(asyncio.ensure_future(cancelling))
 
     report = await world.run(UNTIL, batch=1, progress=cancel)

@@ -257,9 +257,7 @@ async def test_publishing_version_two_leaves_who_has_version_one_alone(operator:
         async with operator.db.transaction(operator.tenant_id) as tx:
             account = await accounts.account_numbered(tx=tx, number="A-1")
             products = (await inventory.products_by_account(tx, [account.id]))[account.id]
-            preview = await billing.preview_products(
-                tx, account=account, products=products, period=august, now=august.end
-            )
+            preview = await billing.preview_products(tx, account=account, products=products, period=august)
             return preview.net_minor
 
     before = await owed()

@@ -15,7 +15,7 @@ from farwire.kernel.page import PageRequest
 from farwire.kernel.time import Period
 from farwire.rating.service import import_ported_numbers
 from farwire.usage import service
-from farwire.usage.model import UsageState
+from farwire.usage.model import UsageSpan, UsageState
 
 PAGE = PageRequest(limit=1000)
 FREE = PLAN + '\n[[allowances]]\nid = "free"\namount = "10 min"\nprices = ["calls"]\n'
@@ -203,16 +203,16 @@ async def test_a_bill_takes_exactly_the_usage_before_its_end_and_late_usage_come
     )
     async with db.transaction(tenant_id) as tx:
         product = await product_of(tx, "49151")
-        marked = await service.mark_billed(tx, bills={product: (first, may)}, at=clock.now())
+        marked = await service.mark_billed(tx, spans=[UsageSpan(product, may, first)], at=clock.now())
     assert [(t.nano, t.quantity, t.count, t.currency, t.price_id) for t in marked] == [
         (600_000_000, 660, 1, "EUR", "calls")
     ]
     await load(call(9, at="2026-05-02T00:00:00Z", seconds=60), "late.csv")
     await rate()
     async with db.transaction(tenant_id) as tx:
-        assert not await service.mark_billed(tx, bills={product: (first, april)}, at=clock.now())
+        assert not await service.mark_billed(tx, spans=[UsageSpan(product, april, first)], at=clock.now())
         late, total = sorted(
-            await service.mark_billed(tx, bills={product: (second, june)}, at=clock.now()),
+            await service.mark_billed(tx, spans=[UsageSpan(product, june, second)], at=clock.now()),
             key=lambda total: total.first_at,
         )
         page = await service.rated_records(
@@ -242,7 +242,7 @@ async def test_usage_of_a_bill_that_is_given_up_is_free_for_the_next(
     bill = BillId(uuid7())
     async with db.transaction(tenant_id) as tx:
         product = await product_of(tx, "49151")
-        await service.mark_billed(tx, bills={product: (bill, until(clock.now()))}, at=clock.now())
+        await service.mark_billed(tx, spans=[UsageSpan(product, until(clock.now()), bill)], at=clock.now())
         assert await service.unmark_billed(tx, bill_id=bill, at=clock.now()) == 1
     assert [record.state for record in await records()] == [UsageState.RATED]
 
@@ -260,8 +260,8 @@ async def test_another_tenant_neither_sees_nor_bills_nor_rates_the_usage(
     async with db.transaction(other_tenant_id) as tx:
         with pytest.raises(NotFound):
             await service.usage_record(tx, usage_id=usage_id)
-        taken = {product: (BillId(uuid7()), until(clock.now()))}
-        assert not await service.mark_billed(tx, bills=taken, at=clock.now())
+        taken = [UsageSpan(product, until(clock.now()), BillId(uuid7()))]
+        assert not await service.mark_billed(tx, spans=taken, at=clock.now())
     async with db.transaction(tenant_id) as tx:
         assert (await service.usage_record(tx, usage_id=usage_id)).state is UsageState.RATED
         with pytest.raises(NotFound, match="no such usage"):

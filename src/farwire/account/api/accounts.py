@@ -121,6 +121,7 @@ async def end_route(call: Call[ById, Nothing, RouteEnd]) -> Reply:
             payer_account_id=AccountId(parse_id(call.body.payer_account_id, field="payerAccountId")),
             at=now if at is None else moment(at, field="at"),
             now=now,
+            kinds=frozenset(call.body.kinds),
             actor=call.principal.actor,
         )
     return Reply(route_document(route))

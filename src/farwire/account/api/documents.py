@@ -155,7 +155,7 @@ class RouteDocument(
 
 
 class RouteCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A route to be added, from ``validFrom`` (default: now) on."""
+    """A route to be added, from ``validFrom`` (default: now) on. Where usage is among the kinds, ``percent`` is 100."""
 
     payer_account_id: str
     kinds: Annotated[list[ChargeKind], msgspec.Meta(min_length=1, max_length=3)]
@@ -176,9 +176,10 @@ class RouteCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
 
 class RouteEnd(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The route to a payer that ends at ``at`` (default: now)."""
+    """The route to a payer that ends at ``at`` (default: now); ``kinds`` where there are several to it."""
 
     payer_account_id: str
+    kinds: Annotated[list[ChargeKind], msgspec.Meta(max_length=3)] = []
     at: Time | None = None
 
 

@@ -17,7 +17,7 @@ from farwire.account.model.account import (
     closed,
     with_terms,
 )
-from farwire.account.model.routes import ChargeKind, ChargeRoute, check_route, split_charge
+from farwire.account.model.routes import ChargeKind, ChargeRoute, check_route
 
 __all__ = [
     "AccountChange",
@@ -35,6 +35,5 @@ __all__ = [
     "check_open",
     "check_route",
     "closed",
-    "split_charge",
     "with_terms",
 ]

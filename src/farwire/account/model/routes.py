@@ -16,10 +16,9 @@ from typing import Final
 from farwire.account.model.account import BillingAccount, check_open
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.ids import AccountId
-from farwire.kernel.money import split
 
-_WHOLE: Final = 10_000
-"""100 percent in hundredths of a percent, the finest share."""
+WHOLE: Final = 100
+"""The percentage of usage: a call is on one bill."""
 
 
 class ChargeKind(StrEnum):
@@ -34,7 +33,8 @@ class ChargeKind(StrEnum):
 class ChargeRoute:
     """In ``[valid_from, valid_to)`` the account ``payer_account_id`` pays ``percent`` of the charges of ``kinds``.
 
-    ``percent`` is above 0, at most 100, with at most two decimals.
+    ``percent`` is above 0, at most 100, with at most two decimals; 100 where usage is among the kinds. A day of
+    what recurs is the payer's where the route holds when it ends, usage where it holds when that starts.
     """
 
     account_id: AccountId
@@ -55,33 +55,14 @@ class ChargeRoute:
         )
 
 
-def split_charge(
-    account_id: AccountId, routes: Sequence[ChargeRoute], kind: ChargeKind, at: datetime, amount: int
-) -> tuple[tuple[AccountId, int], ...]:
-    """Return who pays what of ``amount`` (whole units, e.g. minor) of a charge of ``kind`` at ``at``.
-
-    The account's own rest comes last; it is left out where it is 0 and others pay. The parts sum to ``amount`` exactly.
-    ``routes`` are the account's, in any order.
-    """
-    holding = sorted(
-        (r for r in routes if r.account_id == account_id and kind in r.kinds and r.holds(at)),
-        key=lambda r: (r.valid_from, r.payer_account_id),
-    )
-    weights = [int(route.percent * 100) for route in holding]
-    rest = _WHOLE - sum(weights)
-    shares = split(amount, [*weights, rest])
-    parts = [(r.payer_account_id, share) for r, share in zip(holding, shares, strict=False)]
-    return (*parts, (account_id, shares[-1])) if rest or not parts else tuple(parts)
-
-
 def check_route(
     route: ChargeRoute, account: BillingAccount, payer: BillingAccount, others: Iterable[ChargeRoute]
 ) -> ChargeRoute:
     """Return ``route`` if it may be added. ``others`` are all routes of and to both accounts.
 
-    Raises ``Invalid``: ``account.route_kinds``, ``account.route_percent``, ``account.route_period``; ``Conflict``:
-    ``account.route_self``, ``account.closed``, ``account.route_differs`` (currency, legal entity or cycle),
-    ``account.route_chain``, ``account.route_over_100``.
+    Raises ``Invalid``: ``account.route_kinds``, ``account.route_percent``, ``account.route_usage_percent``,
+    ``account.route_period``; ``Conflict``: ``account.route_self``, ``account.closed``, ``account.route_differs``
+    (currency, legal entity or cycle), ``account.route_chain``, ``account.route_over_100``.
     """
     _check_shape(route)
     if account.id == payer.id:
@@ -126,6 +107,14 @@ def _check_shape(route: ChargeRoute) -> None:
             field="percent",
             value=percent,
             fix="e.g. 60 or 33.33",
+        )
+    if ChargeKind.USAGE in route.kinds and percent != WHOLE:
+        raise Invalid(
+            "usage is not split: each record is on one bill",
+            code="account.route_usage_percent",
+            field="percent",
+            value=percent,
+            fix="give 100, or leave usage out and route it by itself",
         )
     if route.valid_to is not None and route.valid_to <= route.valid_from:
         raise Invalid("a route ends after it starts", code="account.route_period", field="valid_to")

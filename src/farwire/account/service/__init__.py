@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from farwire.account.model import split_charge
 from farwire.account.service.accounts import (
     account_numbered,
     account_with_id,
@@ -50,5 +49,4 @@ __all__ = [
     "routes_of",
     "routes_to",
     "set_parent",
-    "split_charge",
 ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from farwire.account.events import charges_routed
-from farwire.account.model import BillingAccount, ChargeRoute, check_route
+from farwire.account.model import BillingAccount, ChargeKind, ChargeRoute, check_route
 from farwire.account.service.accounts import lock_accounts
 from farwire.account.store import accounts as account_store
 from farwire.account.store import routes as store
@@ -50,11 +50,11 @@ async def add_route(tx: Tx, *, route: ChargeRoute, now: datetime, actor: Actor =
     check_route(route, accounts[route.account_id], accounts[route.payer_account_id], dict.fromkeys(known))
     if not await store.save_route(tx, route):
         raise Conflict(
-            "this payer has another share from the same time on",
+            "this payer has another share of the same kinds from the same time on",
             code="account.route_taken",
             field="valid_from",
             value=route.valid_from.isoformat(),
-            fix="end that route first, or name all kinds in one route",
+            fix="end that route first",
         )
     await _note(tx, route, accounts[route.account_id], "account.route_added", now, actor)
     return route
@@ -67,27 +67,27 @@ async def end_route(
     payer_account_id: AccountId,
     at: datetime,
     now: datetime,
+    kinds: frozenset[ChargeKind] = frozenset(),
     actor: Actor = SYSTEM,
 ) -> ChargeRoute:
-    """End the route that holds at ``at`` and return it. Idempotent.
+    """End the route that holds at ``at`` and return it. Idempotent. ``kinds`` tell two routes to one payer apart.
 
-    Raises ``NotFound`` (``account.unknown``, ``account.route_unknown``), ``Invalid`` (``account.route_period``).
+    Raises ``NotFound`` (``account.unknown``, ``account.route_unknown``), ``Conflict`` (``account.route_several``),
+    ``Invalid`` (``account.route_period``).
     """
     await account_store.lock_hierarchy(tx)
     accounts = await lock_accounts(tx, [account_id])
-    own = [r for r in await store.routes_of(tx, [account_id]) if r.payer_account_id == payer_account_id]
+    own = [
+        route
+        for route in await store.routes_of(tx, [account_id])
+        if route.payer_account_id == payer_account_id and kinds in (frozenset(), route.kinds)
+    ]
+    # A route that begins at that moment follows the one that ended then.
     ended = next((route for route in own if route.valid_to == at), None)
-    if ended is not None:
+    holding = [route for route in own if route.holds(at) and (route.valid_from < at or ended is None)]
+    if ended is not None and not holding:
         return ended
-    running = next((route for route in own if route.holds(at)), None)
-    if running is None:
-        raise NotFound(
-            "that account pays nothing for it at that time",
-            code="account.route_unknown",
-            field="payer",
-            value=payer_account_id,
-            fix="see: farwire account routes NUMBER",
-        )
+    running = _only(holding, payer_account_id)
     if at <= running.valid_from:
         raise Invalid(
             "a route ends after it starts", code="account.route_period", field="at", value=at.isoformat()
@@ -96,6 +96,26 @@ async def end_route(
     await store.save_route(tx, route)
     await _note(tx, route, accounts[account_id], "account.route_ended", now, actor)
     return route
+
+
+def _only(holding: Sequence[ChargeRoute], payer: AccountId) -> ChargeRoute:
+    if len(holding) > 1:
+        raise Conflict(
+            "that account pays by several routes at that time",
+            code="account.route_several",
+            field="kinds",
+            value=payer,
+            fix="name the kinds of the one that ends",
+        )
+    if not holding:
+        raise NotFound(
+            "that account pays nothing for it at that time",
+            code="account.route_unknown",
+            field="payer",
+            value=payer,
+            fix="see: farwire account routes NUMBER",
+        )
+    return holding[0]
 
 
 async def _note(

@@ -30,7 +30,7 @@ async def routes_of(tx: Tx, account_ids: Sequence[AccountId]) -> tuple[ChargeRou
     """Return the routes of the accounts, oldest first, those that have ended included."""
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM account.charge_route WHERE tenant_id = $1 AND account_id = ANY($2::uuid[]) "
-        "ORDER BY valid_from, account_id, payer_account_id",
+        "ORDER BY valid_from, account_id, payer_account_id, kinds",
         tx.tenant_id,
         list(account_ids),
     )
@@ -41,7 +41,7 @@ async def routes_to(tx: Tx, payer_ids: Sequence[AccountId]) -> tuple[ChargeRoute
     """Return the routes by which the accounts pay for others, oldest first, those that have ended included."""
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM account.charge_route WHERE tenant_id = $1 AND payer_account_id = ANY($2::uuid[]) "
-        "ORDER BY valid_from, account_id, payer_account_id",
+        "ORDER BY valid_from, account_id, payer_account_id, kinds",
         tx.tenant_id,
         list(payer_ids),
     )
@@ -52,8 +52,8 @@ async def save_route(tx: Tx, route: ChargeRoute) -> bool:
     """Insert a route, or give the one that is there its end. Return False where it is there with other terms."""
     row = await tx.fetchrow(
         f"INSERT INTO account.charge_route AS r (tenant_id, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-        "ON CONFLICT (tenant_id, account_id, payer_account_id, valid_from) DO UPDATE SET valid_to = excluded.valid_to "
-        "WHERE r.kinds = excluded.kinds AND r.percent = excluded.percent RETURNING r.account_id",
+        "ON CONFLICT (tenant_id, account_id, payer_account_id, valid_from, kinds) "
+        "DO UPDATE SET valid_to = excluded.valid_to WHERE r.percent = excluded.percent RETURNING r.account_id",
         tx.tenant_id,
         route.account_id,
         sorted(kind.value for kind in route.kinds),

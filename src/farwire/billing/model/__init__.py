@@ -51,7 +51,7 @@ from farwire.billing.model.run import (
     due_cycle,
 )
 from farwire.billing.model.segments import ANYBODY, Market
-from farwire.billing.model.tax import TaxContext
+from farwire.billing.model.tax import FormerContexts, TaxContext
 
 __all__ = [
     "ANYBODY",
@@ -74,6 +74,7 @@ __all__ = [
     "CreditUse",
     "Customer",
     "Finding",
+    "FormerContexts",
     "Hold",
     "Item",
     "JournalEntry",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -48,7 +48,8 @@ class Item:
     """One exact charge before posting. ``exact_nano`` is an unbounded sum in nano-units of ``currency``.
 
     ``quantity`` is in base units of ``unit``, ``records`` the number of usage records behind it, ``detail`` the facts
-    from which the line is explained. Only a credit has no plan, and may have no product.
+    from which the line is explained. Only a credit has no plan, and may have no product. ``taxed_at`` is the moment at
+    which the customer is taxed, where that is not the end of the period; it is not kept, as the bill's taxes are.
     """
 
     kind: LineKind
@@ -65,6 +66,7 @@ class Item:
     unit: str
     records: int
     detail: Mapping[str, JSON]
+    taxed_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,8 @@ class BillLine:
 class BillTax:
     """One tax on the sum of the lines of one category.
 
-    ``code`` is that of EN 16931 BT-118, ``note`` says why there is no tax.
+    ``code`` is that of EN 16931 BT-118, ``note`` says why there is no tax. It is owed in ``country``, to which the
+    seller owes it under ``seller_vat_id``; both are empty on bills of before they were kept.
     """
 
     category: str
@@ -97,6 +100,8 @@ class BillTax:
     base_minor: int
     tax_minor: int
     note: str = ""
+    country: str = ""
+    seller_vat_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

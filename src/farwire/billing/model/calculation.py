@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from farwire.account.model import TaxClass
 from farwire.billing.model.bill import BillLine, BillTax, Item, LineKind
-from farwire.billing.model.tax import TaxContext, category_of, rates_of, tax_group
+from farwire.billing.model.tax import FormerContexts, TaxContext, category_of, context_of, rates_of, tax_group
 from farwire.country.model import TaxComponent
 from farwire.kernel.errors import Conflict
 from farwire.kernel.money import Currency, int64, post
@@ -49,7 +48,16 @@ def _sorted(items: Sequence[Item]) -> list[Item]:
 
 
 def _row_of(tax: BillTax) -> tuple[object, ...]:
-    return (tax.category, tax.code, tax.name, tax.label, tax.rate_percent, tax.note)
+    return (
+        tax.category,
+        tax.code,
+        tax.name,
+        tax.label,
+        tax.rate_percent,
+        tax.note,
+        tax.country,
+        tax.seller_vat_id,
+    )
 
 
 def _merged(taxes: Sequence[BillTax]) -> tuple[BillTax, ...]:
@@ -68,45 +76,81 @@ def _merged(taxes: Sequence[BillTax]) -> tuple[BillTax, ...]:
     return tuple(rows.values())
 
 
-def _other_currency(item: Item, currency: Currency) -> Conflict:
-    return Conflict(
-        f"a price in {item.currency} cannot go on an account in {currency}",
-        code="billing.currency_mismatch",
-        field="currency",
-        value=item.currency.code,
-        fix="give the product a plan in the account's currency",
-    )
+def _places(merged: Sequence[BillTax], borne: Sequence[Sequence[BillTax]]) -> list[tuple[int, ...]]:
+    """Return where the taxes of each group stand among the rows of the bill, from 1."""
+    place = {_row_of(tax): number for number, tax in enumerate(merged, 1)}
+    return [tuple(dict.fromkeys(place[_row_of(tax)] for tax in taxes)) for taxes in borne]
 
 
-def calculate(items: Sequence[Item], currency: Currency, context: TaxContext) -> Calculated:
+def _in_currency(item: Item, currency: Currency) -> Item:
+    if item.currency != currency:
+        raise Conflict(
+            f"a price in {item.currency} cannot go on an account in {currency}",
+            code="billing.currency_mismatch",
+            field="currency",
+            value=item.currency.code,
+            fix="give the product a plan in the account's currency",
+        )
+    return item
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Items, by index, whose tax is computed on their sum."""
+
+    context: TaxContext
+    category: str
+    components: tuple[TaxComponent, ...]
+    includes_tax: bool
+    indexes: list[int]
+
+
+def _grouped(items: Sequence[Item], context: TaxContext, former: FormerContexts) -> Collection[_Group]:
+    groups: dict[tuple[object, ...], _Group] = {}
+    for index, item in enumerate(items):
+        # An untaxed customer needs rates only where they are inside the price; some countries have none to give.
+        held = context_of(item, context, former)
+        rated = item.includes_tax or held.tax_class is TaxClass.STANDARD
+        components = rates_of(item, held) if rated else ()
+        # By identity, as hashing is slow; but after a move within a country the rates of both places may be equal.
+        rates = components if former else id(components)
+        category = category_of(item)
+        key = (held.pack.code, held.vat_id, held.tax_class, category, rates, item.includes_tax)
+        if key not in groups:
+            groups[key] = _Group(held, category, components, item.includes_tax, [])
+        groups[key].indexes.append(index)
+    return groups.values()
+
+
+def calculate(
+    items: Sequence[Item], currency: Currency, context: TaxContext, former: FormerContexts = ()
+) -> Calculated:
     """Return the bill of ``items``: half-up once per line, then taxes per category on the sum of its lines.
 
+    An item is taxed in ``context``, or in that of ``former`` which held at its own time (``context_of``).
     Lines are ordered by product, kind and time, so that the same items always give the same bill. Raises ``Conflict``
     (``billing.currency_mismatch``), ``Invalid`` (``money.overflow``) and what the country pack raises.
     """
     ordered = _sorted(items)
-    posted = []
-    groups: dict[tuple[str, tuple[TaxComponent, ...], bool], list[int]] = defaultdict(list)
-    for index, item in enumerate(ordered):
-        if item.currency != currency:
-            raise _other_currency(item, currency)
-        posted.append(post(item.exact_nano, currency))
-        # An untaxed customer needs rates only where they are inside the price; some countries have none to give.
-        rated = item.includes_tax or context.tax_class is TaxClass.STANDARD
-        components = rates_of(item, context) if rated else ()
-        groups[category_of(item), components, item.includes_tax].append(index)
+    posted = [post(_in_currency(item, currency).exact_nano, currency) for item in ordered]
     nets = [0] * len(ordered)
-    taxes: list[BillTax] = []
-    borne: list[tuple[BillTax, ...]] = [()] * len(ordered)
-    for (category, components, includes_tax), indexes in groups.items():
-        amounts = [posted[index].money.amount_minor for index in indexes]
-        group = tax_group(components, category, includes_tax=includes_tax, amounts=amounts, context=context)
-        for index, net in zip(indexes, group.nets, strict=True):
+    borne: list[tuple[BillTax, ...]] = []
+    group_of = [0] * len(ordered)
+    for group in _grouped(ordered, context, former):
+        amounts = [posted[index].money.amount_minor for index in group.indexes]
+        taxed = tax_group(
+            group.components,
+            group.category,
+            includes_tax=group.includes_tax,
+            amounts=amounts,
+            context=group.context,
+        )
+        for index, net in zip(group.indexes, taxed.nets, strict=True):
             nets[index] = net
-            borne[index] = group.taxes
-        taxes.extend(group.taxes)
-    merged = _merged(taxes)
-    place = {_row_of(tax): number for number, tax in enumerate(merged, 1)}
+            group_of[index] = len(borne)
+        borne.append(taxed.taxes)
+    merged = _merged([tax for taxes in borne for tax in taxes])
+    places = _places(merged, borne)
     lines = tuple(
         BillLine(
             index + 1,
@@ -114,7 +158,7 @@ def calculate(items: Sequence[Item], currency: Currency, context: TaxContext) ->
             int64(posted[index].money.amount_minor),
             posted[index].remainder_nano,
             nets[index],
-            tuple(dict.fromkeys(place[_row_of(tax)] for tax in borne[index])),
+            places[group_of[index]],
         )
         for index, item in enumerate(ordered)
     )

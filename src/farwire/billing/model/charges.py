@@ -110,7 +110,8 @@ def charges_of(
         old = (part for one in then.due() for part in one.parts(cycle))
         changes = difference(old, (part for one in due for part in one.parts(cycle)))
     items = [
-        _recurring_item(product, part, planned(part, sign, cycle), for_account) for part, sign in changes
+        _recurring_item(product, part, planned(part, sign, cycle), for_account, cycle.tz)
+        for part, sign in changes
     ]
     owed = _once_difference(then.once, once)
     items += [_once_item(product, one, one.charge(cycle, sign), for_account) for one, sign in owed]
@@ -231,11 +232,14 @@ def _once_difference(
     return [*((one, -1) for one in old), *((one, 1) for one in new)]
 
 
-def _recurring_item(product: Product, part: Part, charge: PlannedCharge, for_account: str) -> Item:
+def _recurring_item(
+    product: Product, part: Part, charge: PlannedCharge, for_account: str, tz: ZoneInfo
+) -> Item:
     version = cast("PlanVersionId", part.plan_version_id)
     explanation = charge.explanation
     days = explanation.sign * explanation.days
-    return _item(LineKind.RECURRING, product, part.plan, version, charge, (days, DAY), for_account)
+    taxed_at = local_midnight(part.since, tz) if part.price.in_advance else None
+    return _item(LineKind.RECURRING, product, part.plan, version, charge, (days, DAY), for_account, taxed_at)
 
 
 def _once_item(product: Product, one: Once, charge: PlannedCharge, for_account: str) -> Item:
@@ -252,6 +256,7 @@ def _item(
     charge: PlannedCharge,
     quantity: tuple[int, str],
     for_account: str,
+    taxed_at: datetime | None = None,
 ) -> Item:
     facts, label = charge.explanation, charge.label
     if for_account:
@@ -271,11 +276,13 @@ def _item(
         unit=quantity[1],
         records=0,
         detail=cast("Mapping[str, JSON]", msgspec.to_builtins(facts)),
+        taxed_at=taxed_at,
     )
 
 
-def usage_item(total: RatedTotal, period: Period, versions: Mapping[PlanVersionId, PlanVersion]) -> Item:
-    """Return the item of a sum of usage. Raises ``NotFound`` (``billing.price_unknown``)."""
+def _usage_price(
+    total: RatedTotal, versions: Mapping[PlanVersionId, PlanVersion]
+) -> tuple[PlanVersion, UsagePrice]:
     version = versions.get(total.plan_version_id)
     price = None if version is None else version.plan.price(total.price_id)
     if version is None or not isinstance(price, UsagePrice):
@@ -285,12 +292,27 @@ def usage_item(total: RatedTotal, period: Period, versions: Mapping[PlanVersionI
             field="price",
             value=total.price_id,
         )
+    return version, price
+
+
+def usage_item(
+    total: RatedTotal,
+    period: Period,
+    versions: Mapping[PlanVersionId, PlanVersion],
+    for_account: str = "",
+) -> Item:
+    """Return the item of a sum of usage; ``for_account`` is whose it is where another account pays.
+
+    Raises ``NotFound`` (``billing.price_unknown``).
+    """
+    version, price = _usage_price(total, versions)
+    label = total.label or price.label or price.id
     return Item(
         kind=LineKind.USAGE,
         product_id=total.product_id,
         plan_version_id=total.plan_version_id,
         price_id=total.price_id,
-        label=total.label or price.label or price.id,
+        label=f"{label} ({for_account})" if for_account else label,
         tax_category=price.tax,
         includes_tax=version.plan.prices_include_tax,
         currency=currency(total.currency),
@@ -307,5 +329,6 @@ def usage_item(total: RatedTotal, period: Period, versions: Mapping[PlanVersionI
             "label": total.label,
             "first_at": total.first_at.isoformat(),
             "last_at": total.last_at.isoformat(),
+            **({"for_account": for_account} if for_account else {}),
         },
     )

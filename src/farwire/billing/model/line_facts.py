@@ -116,7 +116,7 @@ def line_facts(
     pack: CountryPack | None,
     usage_ids: Sequence[str] = (),
 ) -> LineFacts:
-    """Return what is behind ``line``. ``pack`` is the seller's country, None where it is not known any more."""
+    """Return what is behind ``line``. ``pack`` is of its ``tax_country``, None where it is not known any more."""
     item = line.item
     detail = item.detail
     terms = {key: detail[key] for key in _TERMS if detail.get(key)}
@@ -172,6 +172,11 @@ def taxes_of(bill: Bill, line: BillLine) -> tuple[BillTax, ...]:
     return own or (bill.taxes if len({tax.category for tax in bill.taxes}) == 1 else ())
 
 
+def tax_country(bill: Bill, line: BillLine) -> str:
+    """Return the country whose tax rules ``line`` follows."""
+    return next((tax.country for tax in taxes_of(bill, line) if tax.country), bill.seller.address.country)
+
+
 def _tax(bill: Bill, line: BillLine, pack: CountryPack | None) -> LineTaxFacts:
     day = tax_point(line.item, zone(bill.zone))
     category = category_of(line.item)
@@ -179,7 +184,7 @@ def _tax(bill: Bill, line: BillLine, pack: CountryPack | None) -> LineTaxFacts:
     rules = () if pack is None else _rules(bill, pack, category, day)
     taxes = tuple(_component(tax, rules) for tax in borne if tax.name)
     why = next((tax.note or tax.category for tax in borne if not tax.name), "")
-    return LineTaxFacts(category, bill.seller.address.country, day, taxes, "" if taxes else why)
+    return LineTaxFacts(category, tax_country(bill, line), day, taxes, "" if taxes else why)
 
 
 def _rules(bill: Bill, pack: CountryPack, category: str, day: date) -> tuple[TaxComponent, ...]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from farwire.account.model import ChargeKind, ChargeRoute
+from farwire.account.model.routes import WHOLE
 from farwire.kernel.errors import Conflict
 from farwire.kernel.ids import AccountId
 from farwire.kernel.time import local_date
@@ -60,6 +62,30 @@ class Shares:
             return (), 0
         own = 0 if self.payer_id is None else payers.index(self.payer_id) + 1
         return (rest, *(weights[payer] for payer in payers)), own
+
+
+def usage_times(
+    routes: Sequence[ChargeRoute], payer_id: AccountId | None
+) -> tuple[tuple[datetime | None, datetime | None], ...]:
+    """Return when the usage of the account of ``routes`` starts that ``payer_id`` pays; None is that account itself.
+
+    Half-open times in order; None is without a limit. All payers' times together are all of time, once.
+    """
+    whole = sorted(
+        (route for route in routes if ChargeKind.USAGE in route.kinds and route.percent == WHOLE),
+        key=lambda route: route.valid_from,
+    )
+    if payer_id is not None:
+        return tuple((one.valid_from, one.valid_to) for one in whole if one.payer_account_id == payer_id)
+    found: list[tuple[datetime | None, datetime | None]] = []
+    since: datetime | None = None
+    for route in whole:
+        if since is None or since < route.valid_from:
+            found.append((since, route.valid_from))
+        if route.valid_to is None:
+            return tuple(found)
+        since = route.valid_to
+    return (*found, (since, None))
 
 
 UNSHARED: Final = Shares()

@@ -1,7 +1,9 @@
 """Taxes of a bill: per category, on the sum of its lines, from the country pack of the seller.
 
 The tax point of a line is the last local day of its period, so that a change of rates between two lines
-gives two groups.
+gives two groups. Whether and where it is taxed is decided by its own time, too: after a move or a change of tax class a
+bill may have lines of both. What is charged in advance is taxed as the customer is when its period begins, so that what
+comes back of it bears the tax that was paid.
 Where prices include tax, each component is taken out of the gross of its group and rounded half-up once; the net is the
 rest, so that net and taxes always make the gross. Exempt and reverse-charge customers pay the net.
 """
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
@@ -32,15 +34,31 @@ STANDARD: Final = "standard"
 
 @dataclass(frozen=True, slots=True)
 class TaxContext:
-    """Who sells to whom where: the seller's pack, the customer's class, both regions (ISO 3166-2), the zone of days."""
+    """Who sells to whom where: the seller's pack, the customer's class, both regions (ISO 3166-2), the zone of days.
+
+    ``vat_id`` is the seller's in the pack's country.
+    """
 
     pack: CountryPack
     tax_class: TaxClass
     region: str | None
     seller_region: str | None
     tz: ZoneInfo
+    vat_id: str = ""
     known: dict[tuple[str, date], tuple[TaxComponent, ...]] = field(default_factory=dict, compare=False)
     """What the pack answered before, by category and day: a batch of bills asks the same again and again."""
+
+
+FormerContexts = tuple[tuple[datetime, TaxContext], ...]
+"""What held before, each until its time, oldest first."""
+
+
+def context_of(item: Item, context: TaxContext, former: FormerContexts) -> TaxContext:
+    """Return the context in which ``item`` is taxed."""
+    if not former:
+        return context
+    at = item.taxed_at or item.period.end - timedelta.resolution
+    return next((held for until, held in former if at < until), context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +80,15 @@ def category_of(item: Item) -> str:
 
 
 def rates_of(item: Item, context: TaxContext) -> tuple[TaxComponent, ...]:
-    """Return the taxes that the price of ``item`` bears for a standard customer. Raises what the pack raises."""
+    """Return the taxes that the price of ``item`` bears for a standard customer; equal ones are the same object.
+
+    Raises what the pack raises.
+    """
     asked = (category_of(item), tax_point(item, context.tz))
     found = context.known.get(asked)
     if found is None:
         found = context.pack.tax_components(*asked, context.region, context.seller_region)
+        found = next((same for same in context.known.values() if same == found), found)
         context.known[asked] = found
     return found
 
@@ -122,7 +144,7 @@ def tax_group(
         taxes = tax_amounts(components, net)
     untaxed = _BY_CLASS.get(context.tax_class)
     if untaxed is not None or not components:
-        return GroupTax(nets, (_no_tax(untaxed or category, net, context.pack),))
+        return GroupTax(nets, (_no_tax(untaxed or category, net, context),))
     running = 0
     rows: list[BillTax] = []
     for component, tax in zip(components, taxes, strict=True):
@@ -136,12 +158,15 @@ def tax_group(
                 component.effective_percent,
                 base,
                 tax,
+                country=context.pack.code,
+                seller_vat_id=context.vat_id,
             )
         )
         running += tax
     return GroupTax(nets, tuple(rows))
 
 
-def _no_tax(category: str, net: int, pack: CountryPack) -> BillTax:
-    rule = pack.tax_category(category)
-    return BillTax(category, rule.code.value, "", "", Decimal(0), net, 0, rule.invoice_text)
+def _no_tax(category: str, net: int, context: TaxContext) -> BillTax:
+    rule = context.pack.tax_category(category)
+    text, country = rule.invoice_text, context.pack.code
+    return BillTax(category, rule.code.value, "", "", Decimal(0), net, 0, text, country, context.vat_id)

@@ -278,22 +278,24 @@ def _line_tax(line: BillLine, bill: Bill, locale: Locale) -> str:
     return " + ".join(dict.fromkeys(rates)) or "–"
 
 
-def _tax_name(tax: BillTax, locale: Locale) -> str:
+def _tax_name(tax: BillTax, bill: Bill, locale: Locale) -> str:
     words = locale.words
     if tax.name:
-        return f"{tax.label or tax.name} {locale.percent(tax.rate_percent)}"
+        own = tax.seller_vat_id in ("", bill.seller.vat_id)
+        under = "" if own else f" ({tax.seller_vat_id})"
+        return f"{tax.label or tax.name} {locale.percent(tax.rate_percent)}{under}"
     return words.get(tax.category, words["no_tax"]).split(":")[0]
 
 
 def _tax_row(tax: BillTax, bill: Bill, locale: Locale) -> TaxRow:
     base, amount = (locale.money(minor, bill.currency) for minor in (tax.base_minor, tax.tax_minor))
-    return TaxRow(_tax_name(tax, locale), base, amount, "" if tax.name else tax.note)
+    return TaxRow(_tax_name(tax, bill, locale), base, amount, "" if tax.name else tax.note)
 
 
 def _sums(bill: Bill, locale: Locale) -> tuple[tuple[str, str], ...]:
     """Return the sums above the total: the net, then each tax."""
     rows = [(locale.words["net"], locale.money(bill.net_minor, bill.currency))]
-    rows += [(_tax_name(tax, locale), locale.money(tax.tax_minor, bill.currency)) for tax in bill.taxes]
+    rows += [(_tax_name(tax, bill, locale), locale.money(tax.tax_minor, bill.currency)) for tax in bill.taxes]
     return tuple(rows)
 
 

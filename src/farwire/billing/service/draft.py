@@ -27,19 +27,18 @@ from farwire.billing.model import (
     ProductCharges,
     Run,
     Seller,
-    TaxContext,
     calculate,
     check_sums,
     usage_item,
     with_credits,
 )
 from farwire.billing.service.owed import Facts, charges_owed, load_facts
-from farwire.billing.service.taxed import last_moment, tax_context, with_reasons
+from farwire.billing.service.taxed import Contexts, last_moment, tax_contexts, with_reasons
+from farwire.billing.service.used import Taken, usage_of
 from farwire.billing.store import bills as bill_store
 from farwire.billing.store import charged as charged_store
 from farwire.billing.store import credits as credit_store
 from farwire.billing.store import journal as journal_store
-from farwire.inventory.model import Product
 from farwire.kernel.errors import Conflict, FarwireError, NotFound
 from farwire.kernel.ids import (
     AccountId,
@@ -47,7 +46,6 @@ from farwire.kernel.ids import (
     BillRunId,
     LegalEntityId,
     PartyId,
-    ProductId,
     uuid7,
 )
 from farwire.kernel.time import Period
@@ -79,8 +77,8 @@ class _Batch:
     credits: Mapping[AccountId, Sequence[Credit]]
     charges: dict[AccountId, Mapping[ChargedKey, ProductCharges]] = field(default_factory=dict)
     items: dict[AccountId, list[Item]] = field(default_factory=lambda: defaultdict(list))
-    usage: dict[AccountId, list[tuple[RatedTotal, Period]]] = field(default_factory=lambda: defaultdict(list))
-    contexts: dict[tuple[LegalEntityId, TaxClass, str, str, str], TaxContext] = field(default_factory=dict)
+    usage: dict[AccountId, list[tuple[RatedTotal, Taken]]] = field(default_factory=lambda: defaultdict(list))
+    contexts: Contexts = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
 
     def fail(self, account: BillingAccount, error: BaseException) -> None:
@@ -98,12 +96,8 @@ async def draft_cycle(
     batch = await _load(tx, run.id, run.issue_on, cycle, accounts, now)
     sound = [account for account in accounts if _charge(account, batch)]
     bill_ids = {account.id: BillId(uuid7(now)) for account in sound}
-    wanted = {
-        product.id: (bill_ids[account.id], cycle)
-        for account in sound
-        for product in batch.facts.products.get(account.id, ())
-    }
-    _keep_usage(batch, sound, await usage.mark_billed(tx, bills=wanted, at=now))
+    taken = [one for account in sound for one in _usage_of(account, batch, cycle, bill_ids[account.id])]
+    _keep_usage(batch, taken, await usage.mark_billed(tx, spans=[one.span for one in taken], at=now))
     drafts: list[Bill] = []
     uses: dict[BillId, Sequence[CreditUse]] = {}
     charges: dict[ChargedKey, ProductCharges] = {}
@@ -143,8 +137,8 @@ async def preview_cycle(
     if not _charge(account, batch):
         failed = batch.journal[-1]
         raise Conflict(failed.message, code=failed.code, field="account", value=account.number)
-    wanted = {product.id: cycle for product in batch.facts.products.get(account.id, ())}
-    _keep_usage(batch, [account], await usage.pending_totals(tx, cycles=wanted))
+    taken = _usage_of(account, batch, cycle)
+    _keep_usage(batch, taken, await usage.pending_totals(tx, spans=[one.span for one in taken]))
     return _draft(account, batch, BillId(uuid7(now)))[0]
 
 
@@ -164,8 +158,8 @@ async def preview_cycles(
     batch = await _load(tx, None, issue_on, cycle, accounts, now)
     sound = [account for account in accounts if _charge(account, batch)]
     until = Period(cycle.start, max(min(cycle.end, usage_until), cycle.start + timedelta(microseconds=1)))
-    wanted = {product.id: until for account in sound for product in batch.facts.products.get(account.id, ())}
-    _keep_usage(batch, sound, await usage.pending_totals(tx, cycles=wanted))
+    taken = [one for account in sound for one in _usage_of(account, batch, until)]
+    _keep_usage(batch, taken, await usage.pending_totals(tx, spans=[one.span for one in taken]))
     bills: list[Bill] = []
     for account in sound:
         with suppress(*_OF_ONE_ACCOUNT):
@@ -207,28 +201,24 @@ async def _load(
     )
 
 
-def _keep_usage(batch: _Batch, accounts: Sequence[BillingAccount], totals: Sequence[RatedTotal]) -> None:
+def _usage_of(
+    account: BillingAccount, batch: _Batch, cycle: Period, bill_id: BillId | None = None
+) -> list[Taken]:
+    """Return the usage that the bill of ``account`` takes, cut where its tax changes."""
+    entity, party = batch.entities.get(account.legal_entity_id), batch.parties.get(account.party_id)
+    cuts: list[datetime] = []
+    if entity is not None and party is not None and (account.former or party.moves):
+        # What has no tax context fails by itself, when it is drafted.
+        with suppress(*_OF_ONE_ACCOUNT):
+            cuts = [until for until, _ in tax_contexts(account, entity, party, batch.contexts)[1]]
+    return list(usage_of(account, cycle, batch.facts, cuts, bill_id))
+
+
+def _keep_usage(batch: _Batch, taken: Sequence[Taken], totals: Sequence[RatedTotal]) -> None:
     """Keep the sums of the usage of the cycle, and of what came late for earlier ones, by account."""
-    owner: dict[ProductId, tuple[AccountId, Product]] = {
-        product.id: (account.id, product)
-        for account in accounts
-        for product in batch.facts.products.get(account.id, ())
-    }
-    cycle = batch.cycle
     for total in totals:
-        account_id, product = owner[total.product_id]
-        period = Period(max(cycle.start, min(product.started_at, total.first_at)), cycle.end)
-        if total.late:
-            period = Period(total.first_at, total.last_at + timedelta(microseconds=1))
-        batch.usage[account_id].append((total, period))
-
-
-def _context(account: BillingAccount, entity: LegalEntity, party: Party, batch: _Batch) -> TaxContext:
-    key = (entity.id, account.tax_class, party.address.country, party.address.region, account.zone)
-    context = batch.contexts.get(key)
-    if context is None:
-        context = batch.contexts[key] = tax_context(account, entity, party)
-    return context
+        one = taken[total.span]
+        batch.usage[one.account_id].append((total, one))
 
 
 def _draft(
@@ -237,8 +227,8 @@ def _draft(
     items = [
         *batch.items.get(account.id, ()),
         *(
-            usage_item(total, period, batch.facts.versions)
-            for total, period in batch.usage.get(account.id, ())
+            usage_item(total, one.period(total, batch.cycle), batch.facts.versions, one.for_account)
+            for total, one in batch.usage.get(account.id, ())
         ),
     ]
     if not items:
@@ -257,7 +247,7 @@ def _draft(
         items,
         batch.credits.get(account.id, ()),
         batch.cycle,
-        lambda posted: calculate(posted, account.currency, context),
+        lambda posted: calculate(posted, account.currency, context, former),
     )
     bill = _bill(account, entity, party, credited.calculated, batch, bill_id)
     check_sums(bill)

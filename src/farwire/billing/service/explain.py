@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from farwire.base.storage import Database
 from farwire.billing.model import Bill
-from farwire.billing.model.line_facts import LineFacts, line_facts
+from farwire.billing.model.line_facts import LineFacts, line_facts, tax_country
 from farwire.billing.service.read import ExplainedLine, explain_line
 from farwire.catalog import service as catalog
 from farwire.country.model import CountryPack
@@ -52,7 +52,6 @@ async def explain_lines(
     ids = {one.line.item.plan_version_id for one in explained}
     async with db.transaction(tenant_id, read_only=True) as tx:
         versions = await catalog.plan_versions(tx, [found for found in ids if found is not None])
-    pack = _pack(bill)
     found = []
     for one in explained:
         version_id = one.line.item.plan_version_id
@@ -60,16 +59,16 @@ async def explain_lines(
             bill,
             one.line,
             version=None if version_id is None else versions.get(version_id),
-            pack=pack,
+            pack=_pack(tax_country(bill, one.line)),
             usage_ids=[str(record.usage_id) for record in one.records.items] if one.records else (),
         )
         found.append(LineBehind(one, facts, proven(one)))
     return tuple(found)
 
 
-def _pack(bill: Bill) -> CountryPack | None:
+def _pack(country: str) -> CountryPack | None:
     try:
-        return load_pack(bill.seller.address.country)
+        return load_pack(country)
     except FarwireError:
         return None
 

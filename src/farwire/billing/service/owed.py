@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from farwire.account import service as accounts
-from farwire.account.model import BillingAccount, ChargeRoute
+from farwire.account.model import BillingAccount, ChargeKind, ChargeRoute
 from farwire.base.storage import Tx
 from farwire.billing.model import Charged, ChargedKey, Market, ProductCharges, Shares, charges_of
 from farwire.billing.store import charged as charged_store
@@ -80,7 +80,10 @@ def charges_owed(account: BillingAccount, cycle: Period, facts: Facts) -> Mappin
     for owner in (account, *facts.paid_for.get(account.id, ())):
         own = owner.id == account.id
         payer = None if own else account.id
-        shares = Shares(facts.routes.get(owner.id, ()), payer)
+        routes = facts.routes.get(owner.id, ())
+        if payer is not None and not any(_shares_days(route, payer) for route in routes):
+            continue
+        shares = Shares(routes, payer)
         for product in facts.products.get(owner.id, ()):
             found[product.id, payer] = charges_of(
                 product,
@@ -93,6 +96,11 @@ def charges_owed(account: BillingAccount, cycle: Period, facts: Facts) -> Mappin
                 for_account="" if own else owner.number,
             )
     return found
+
+
+def _shares_days(route: ChargeRoute, payer: AccountId) -> bool:
+    """Return whether ``payer`` pays by ``route`` anything besides usage."""
+    return route.payer_account_id == payer and route.kinds != {ChargeKind.USAGE}
 
 
 async def _versions(tx: Tx, ids: Sequence[PlanVersionId]) -> Mapping[PlanVersionId, PlanVersion]:

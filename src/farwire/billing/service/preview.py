@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from farwire.account.model import BillingAccount
 from farwire.base.storage import Tx
 from farwire.billing.model import Calculated, calculate
 from farwire.billing.service.owed import charges_owed, load_facts
-from farwire.billing.service.taxed import last_moment, tax_context
+from farwire.billing.service.taxed import tax_contexts
 from farwire.inventory.model import Product
 from farwire.kernel.errors import NotFound
 from farwire.kernel.time import Period
@@ -19,7 +18,7 @@ from farwire.tenant import service as tenants
 
 
 async def preview_products(
-    tx: Tx, *, account: BillingAccount, products: Sequence[Product], period: Period, now: datetime
+    tx: Tx, *, account: BillingAccount, products: Sequence[Product], period: Period
 ) -> Calculated:
     """Return what ``products`` would be billed besides usage on the bill of ``account`` for ``period``, with taxes.
 
@@ -35,8 +34,5 @@ async def preview_products(
         raise NotFound(
             "the account's company or customer does not exist", code="billing.party_missing", field="account"
         )
-    # A bill that is still to come takes what holds then; a time that is over what held at its end.
-    at = min(last_moment(period), max(now, period.start))
     items = [item for one in charges.values() for item in one.items]
-    context = tax_context(account.as_of(at), entity, party.as_of(at))
-    return calculate(items, account.currency, context)
+    return calculate(items, account.currency, *tax_contexts(account, entity, party, {}))

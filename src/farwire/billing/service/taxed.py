@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from farwire.account.model import BillingAccount
-from farwire.billing.model import BillTax, TaxContext
+from farwire.account.model import BillingAccount, TaxClass
+from farwire.billing.model import BillTax, FormerContexts, TaxContext
 from farwire.billing.rendering.words import WORDS, language_of
 from farwire.country.service import load_pack
+from farwire.kernel.ids import LegalEntityId
 from farwire.kernel.time import Period, zone
 from farwire.party.model import Party
-from farwire.tenant.model import LegalEntity
+from farwire.tenant.model import Address, LegalEntity
 
 
 def last_moment(cycle: Period) -> datetime:
-    """Return the time whose address, region, tax class and purchase order a bill for ``cycle`` takes: its last."""
+    """Return the time whose address and purchase order a bill for ``cycle`` takes: its last."""
     return cycle.end - timedelta.resolution
 
 
@@ -32,13 +33,45 @@ def with_reasons(taxes: Sequence[BillTax], language: str) -> tuple[BillTax, ...]
     )
 
 
-def tax_context(account: BillingAccount, entity: LegalEntity, party: Party) -> TaxContext:
-    """Return the context of taxes between ``entity`` and ``party``, both as they were at the time.
+Contexts = dict[tuple[LegalEntityId, TaxClass, str, str, str], TaxContext]
+"""Contexts by all that decides them: a batch of bills asks for the same again and again."""
 
-    A company that is registered in the customer's country charges that country's taxes, else those of its own.
+
+def tax_contexts(
+    account: BillingAccount, entity: LegalEntity, party: Party, known: Contexts
+) -> tuple[TaxContext, FormerContexts]:
+    """Return the context of taxes between ``entity`` and ``party`` as known last, and what held before.
+
+    ``account`` and ``party`` bear their history. Equal contexts are the same object, which ``known`` keeps.
     """
-    country = entity.tax_country(party.address.country)
-    domestic = party.address.country in ("", country)
-    region = (party.address.region or None) if domestic else None
-    seller_region = (entity.address.region or None) if country == entity.country else None
-    return TaxContext(load_pack(country), account.tax_class, region, seller_region, zone(account.zone))
+    last = _context(account.terms.tax_class, account.zone, entity, party.address, known)
+    ends = sorted({one.valid_to for one in account.former} | {one.valid_to for one in party.moves})
+    former = tuple(
+        (
+            end,
+            _context(
+                account.terms_at(end - timedelta.resolution).tax_class,
+                account.zone,
+                entity,
+                party.address_at(end - timedelta.resolution),
+                known,
+            ),
+        )
+        for end in ends
+    )
+    return last, former if any(held is not last for _, held in former) else ()
+
+
+def _context(
+    tax_class: TaxClass, zone_name: str, entity: LegalEntity, address: Address, known: Contexts
+) -> TaxContext:
+    """Return a context: a company that is registered in the customer's country charges that country's taxes."""
+    key = (entity.id, tax_class, address.country, address.region, zone_name)
+    if key not in known:
+        country = entity.tax_country(address.country)
+        domestic = address.country in ("", country)
+        region = (address.region or None) if domestic else None
+        seller_region = (entity.address.region or None) if country == entity.country else None
+        pack, tz = load_pack(country), zone(zone_name)
+        known[key] = TaxContext(pack, tax_class, region, seller_region, tz, entity.vat_id_in(country))
+    return known[key]

@@ -61,6 +61,8 @@ async def add_bills(
                 tax.base_minor,
                 tax.tax_minor,
                 tax.note,
+                tax.country,
+                tax.seller_vat_id,
             )
             for bill in bills
             for number, tax in zip(

@@ -90,6 +90,8 @@ TAX_COLUMNS: Final = (
     "base_minor",
     "tax_minor",
     "note",
+    "country",
+    "seller_vat_id",
 )
 BILL: Final = ", ".join(BILL_COLUMNS)
 
@@ -232,4 +234,6 @@ def tax_from_row(row: Record) -> BillTax:
         row["base_minor"],
         row["tax_minor"],
         row["note"],
+        row["country"],
+        row["seller_vat_id"],
     )

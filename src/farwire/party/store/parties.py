@@ -118,7 +118,9 @@ async def list_parties(
     where = "tenant_id = $1 AND ($2 = '' OR starts_with(lower(name), lower($2)))"
     where += " AND ($3 = '' OR kind = $3)"
     wanted = "" if kind is None else kind.value
-    total: int = await tx.fetchval(f"SELECT count(*) FROM party.party WHERE {where}", tx.tenant_id, name, wanted)
+    total: int = await tx.fetchval(
+        f"SELECT count(*) FROM party.party WHERE {where}", tx.tenant_id, name, wanted
+    )
     rows = await tx.fetch(
         f"SELECT {_COLUMNS} FROM party.party WHERE {where} ORDER BY party_id OFFSET $4 LIMIT $5",
         tx.tenant_id,

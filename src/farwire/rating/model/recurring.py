@@ -45,7 +45,8 @@ class PlannedCharge:
 class Part:
     """The days ``[first, after_last)`` of the period ``whole`` of one price, all under the same terms.
 
-    A part that is ``lump`` costs the whole period, however many of its days it has.
+    A part that is ``lump`` costs the whole period, however many of its days it has. ``since`` is the first day of
+    the period that the plan serves.
     """
 
     plan: PricePlan
@@ -56,6 +57,7 @@ class Part:
     after_last: date
     terms: Terms
     factors: tuple[Factor, ...]
+    since: date
     lump: bool = False
 
     @property
@@ -182,13 +184,13 @@ def parts(
         if not terms.by_days and (price.prorate is Prorate.NONE or (begun and rule is FirstPeriod.FULL)):
             if since <= start and not terms.pays_nothing:
                 factors = _factors(plan, price.id, span, at, start, cycle, terms)
-                yield Part(plan, version, price, whole, start, end, terms, factors, lump=True)
+                yield Part(plan, version, price, whole, start, end, terms, factors, start, lump=True)
             continue
         for one in stretches:
             first, after_last = max(start, since, one.first), min(end, one.after_last)
             if first < after_last and not one.terms.pays_nothing:
                 factors = _factors(plan, price.id, span, at, start, cycle, one.terms)
-                yield Part(plan, version, price, whole, first, after_last, one.terms, factors)
+                yield Part(plan, version, price, whole, first, after_last, one.terms, factors, start)
 
 
 def _terms_on(stretches: Sequence[Stretch], day: date) -> Terms:

@@ -23,6 +23,7 @@ from farwire.usage.model.facts import (
     Usage,
     UsageOutcome,
     UsageRecord,
+    UsageSpan,
     UsageState,
 )
 from farwire.usage.model.mapping import Mapper, mapper, raw_identity
@@ -54,6 +55,7 @@ __all__ = [
     "Usage",
     "UsageOutcome",
     "UsageRecord",
+    "UsageSpan",
     "UsageState",
     "assemble",
     "assembly_rule",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ from farwire.kernel.ids import (
     SubscriberKey,
     UsageId,
 )
+from farwire.kernel.time import Period
 from farwire.rating.model import Direction, UsageKind
 
 
@@ -165,6 +167,20 @@ class UsageRecord(msgspec.Struct, frozen=True):
     bill_id: BillId | None
 
 
+@dataclass(frozen=True, slots=True)
+class UsageSpan:
+    """The usage of a product that one bill takes: what started in ``[since, until)`` and before the end of ``cycle``.
+
+    None is without a limit. ``bill_id`` is None where nothing is taken, only summed.
+    """
+
+    product_id: ProductId
+    cycle: Period
+    bill_id: BillId | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class RatedTotal(msgspec.Struct, frozen=True):
     """The rated, unbilled usage of one product under one price: what becomes a bill line.
 
@@ -186,6 +202,8 @@ class RatedTotal(msgspec.Struct, frozen=True):
     last_at: datetime
     late: bool
     """It started before the cycle of the bill that it is on."""
+    span: int = 0
+    """The place of its ``UsageSpan`` among those that were asked for."""
 
 
 class SuspendedRow(msgspec.Struct, frozen=True):

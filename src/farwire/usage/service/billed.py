@@ -9,28 +9,24 @@ from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import BillId, PlanVersionId, ProductId, UsageId
 from farwire.kernel.page import Page, PageRequest
-from farwire.kernel.time import Period
 from farwire.rating.model import UsageKind
-from farwire.usage.model import RatedTotal, UsageRecord, UsageState
+from farwire.usage.model import RatedTotal, UsageRecord, UsageSpan, UsageState
 from farwire.usage.store import records
 
 
-async def mark_billed(
-    tx: Tx, *, bills: Mapping[ProductId, tuple[BillId, Period]], at: datetime
-) -> tuple[RatedTotal, ...]:
-    """Put each product's unbilled usage that started before the end of the cycle on the given bill, at ``at``.
+async def mark_billed(tx: Tx, *, spans: Sequence[UsageSpan], at: datetime) -> tuple[RatedTotal, ...]:
+    """Put the unbilled usage of each span on its bill, at ``at``. Spans of one product do not overlap.
 
-    Return the sums of exactly the records that were marked, so that bill and records cannot differ; what came late for
-    earlier cycles is summed by itself. Many bills may share one call. Calling it again for the same bills marks
-    nothing more unless usage was rated since.
+    Return the sums of exactly the records that were marked, so that bill and records cannot differ, by span; what came
+    late for earlier cycles is summed by itself. Many bills may share one call. Calling it again for the same bills
+    marks nothing more unless usage was rated since.
     """
-    wanted = [(product_id, bill_id, cycle) for product_id, (bill_id, cycle) in sorted(bills.items())]
-    return await records.mark_billed(tx, wanted, at)
+    return await records.mark_billed(tx, spans, at)
 
 
-async def pending_totals(tx: Tx, *, cycles: Mapping[ProductId, Period]) -> tuple[RatedTotal, ...]:
-    """Return the sums that ``mark_billed`` would return for these cycles, and take nothing."""
-    return await records.pending_totals(tx, sorted(cycles.items()))
+async def pending_totals(tx: Tx, *, spans: Sequence[UsageSpan]) -> tuple[RatedTotal, ...]:
+    """Return the sums that ``mark_billed`` would return for these spans, and take nothing."""
+    return await records.pending_totals(tx, spans)
 
 
 async def suspended_counts(

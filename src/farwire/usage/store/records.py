@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 import asyncpg
 
@@ -17,9 +18,8 @@ from farwire.kernel.ids import (
     UsageId,
 )
 from farwire.kernel.page import Page, PageRequest
-from farwire.kernel.time import Period
 from farwire.rating.model import Direction, UsageKind
-from farwire.usage.model import RatedTotal, UsageRecord, UsageState
+from farwire.usage.model import RatedTotal, UsageRecord, UsageSpan, UsageState
 
 _COLUMNS = """usage_id, import_id, subscriber_key, kind, state, reason, started_at, quantity, destination, direction,
  visited_network, rating_group, external_charge_nano, external_currency, product_id, plan_version_id, charge_nano,
@@ -93,8 +93,9 @@ async def page_records(
 
 _SUMS = """product_id, price_id, label, kind, currency, plan_version_id, sum(charge_nano)::text AS nano,
  sum(quantity)::text AS quantity, sum(billed_quantity)::text AS billed_quantity, count(*) AS count,
- min(started_at) AS first_at, max(started_at) AS last_at, late"""
-_GROUP = "product_id, price_id, label, kind, currency, plan_version_id, late"
+ min(started_at) AS first_at, max(started_at) AS last_at, late, span"""
+_GROUP = "product_id, price_id, label, kind, currency, plan_version_id, late, span"
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def _total_from_row(row: asyncpg.Record) -> RatedTotal:
@@ -112,48 +113,54 @@ def _total_from_row(row: asyncpg.Record) -> RatedTotal:
         first_at=row["first_at"],
         last_at=row["last_at"],
         late=row["late"],
+        span=row["span"],
     )
 
 
-async def mark_billed(
-    tx: Tx, bills: Sequence[tuple[ProductId, BillId, Period]], changed_at: datetime
-) -> tuple[RatedTotal, ...]:
-    """Put each product's unbilled usage before its cycle's end on its bill; return the sums of what was marked."""
+def _columns(spans: Sequence[UsageSpan]) -> tuple[Sequence[object], ...]:
+    """Return spans as arrays: product, since when, before when, before when it is late."""
+    return (
+        [span.product_id for span in spans],
+        [span.since or _EVER for span in spans],
+        [min(span.until or span.cycle.end, span.cycle.end) for span in spans],
+        [span.cycle.start for span in spans],
+    )
+
+
+async def mark_billed(tx: Tx, spans: Sequence[UsageSpan], changed_at: datetime) -> tuple[RatedTotal, ...]:
+    """Put the unbilled usage of each span on its bill; return the sums of what was marked."""
     rows = await tx.fetch(
         f"""WITH marked AS (
-            UPDATE usage.record AS r SET state = 'billed', bill_id = b.bill_id, changed_at = $5
-            FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $6::timestamptz[])
-                AS b (product_id, bill_id, since, before)
+            UPDATE usage.record AS r SET state = 'billed', bill_id = b.bill_id, changed_at = $7
+            FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[], $6::uuid[])
+                WITH ORDINALITY AS b (product_id, since, before, cycle_start, bill_id, place)
             CROSS JOIN LATERAL (SELECT ctid FROM usage.record WHERE tenant_id = $1 AND product_id = b.product_id
-                AND started_at < b.before AND state IN ('rated', 'rerated') OFFSET 0) AS found
+                AND started_at >= b.since AND started_at < b.before AND state IN ('rated', 'rerated') OFFSET 0) AS found
             WHERE r.tenant_id = $1 AND r.ctid = found.ctid
             RETURNING r.product_id, r.price_id, r.label, r.kind, r.currency, r.plan_version_id, r.charge_nano,
-                r.quantity, r.billed_quantity, r.started_at, r.started_at < b.since AS late)
+                r.quantity, r.billed_quantity, r.started_at, r.started_at < b.cycle_start AS late, b.place - 1 AS span)
         SELECT {_SUMS} FROM marked GROUP BY {_GROUP} ORDER BY {_GROUP}""",
         tx.tenant_id,
-        [product_id for product_id, _, _ in bills],
-        [bill_id for _, bill_id, _ in bills],
-        [cycle.start for _, _, cycle in bills],
+        *_columns(spans),
+        [span.bill_id for span in spans],
         changed_at,
-        [cycle.end for _, _, cycle in bills],
     )
     return tuple(_total_from_row(row) for row in rows)
 
 
-async def pending_totals(tx: Tx, cycles: Sequence[tuple[ProductId, Period]]) -> tuple[RatedTotal, ...]:
+async def pending_totals(tx: Tx, spans: Sequence[UsageSpan]) -> tuple[RatedTotal, ...]:
     """Return the sums that ``mark_billed`` would mark."""
     rows = await tx.fetch(
         f"""WITH waiting AS (
             SELECT r.product_id, r.price_id, r.label, r.kind, r.currency, r.plan_version_id, r.charge_nano,
-                r.quantity, r.billed_quantity, r.started_at, r.started_at < b.since AS late
-            FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[]) AS b (product_id, since, before)
+                r.quantity, r.billed_quantity, r.started_at, r.started_at < b.cycle_start AS late, b.place - 1 AS span
+            FROM unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[])
+                WITH ORDINALITY AS b (product_id, since, before, cycle_start, place)
             JOIN usage.record AS r ON r.tenant_id = $1 AND r.product_id = b.product_id
-                AND r.started_at < b.before AND r.state IN ('rated', 'rerated'))
+                AND r.started_at >= b.since AND r.started_at < b.before AND r.state IN ('rated', 'rerated'))
         SELECT {_SUMS} FROM waiting GROUP BY {_GROUP} ORDER BY {_GROUP}""",
         tx.tenant_id,
-        [product_id for product_id, _ in cycles],
-        [cycle.start for _, cycle in cycles],
-        [cycle.end for _, cycle in cycles],
+        *_columns(spans),
     )
     return tuple(_total_from_row(row) for row in rows)
 
