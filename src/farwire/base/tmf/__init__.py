@@ -1,5 +1,6 @@
 """TM Forum Open APIs: one small engine for every resource, fed by tables of facts (see README.md)."""
 
+from farwire.base.tmf.beside import Beside
 from farwire.base.tmf.descriptor import (
     Attribute,
     Descriptor,
@@ -11,14 +12,17 @@ from farwire.base.tmf.descriptor import (
     attributes,
     lifecycle,
 )
-from farwire.base.tmf.resource import Act, Api, Behaviour, Document, Resource, Wanted
+from farwire.base.tmf.resource import KNOWN, Act, Api, Behaviour, Document, Resource, Wanted
 from farwire.base.tmf.routes import tmf_routes
+from farwire.base.tmf.shape import stored_time
 
 __all__ = [
+    "KNOWN",
     "Act",
     "Api",
     "Attribute",
     "Behaviour",
+    "Beside",
     "Descriptor",
     "Document",
     "Lifecycle",
@@ -30,5 +34,6 @@ __all__ = [
     "Wanted",
     "attributes",
     "lifecycle",
+    "stored_time",
     "tmf_routes",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from farwire.base.authz import Principal
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Target
 from farwire.base.tmf.query import Query, jsonpath
@@ -65,8 +66,8 @@ async def _walked(tx: Tx, target: Target, query: Query, predicate: str, total: i
     )
 
 
-async def served(tx: Tx, behaviour: Behaviour, query: Query) -> Found:
-    """Return the part of a context's things that ``query`` asks for."""
+async def served(tx: Tx, behaviour: Behaviour, query: Query, principal: Principal | None = None) -> Found:
+    """Return the part of a context's things that ``query`` asks for, as the caller may see them."""
     own = {
         ".".join(one.path): one.values
         for one in query.conditions
@@ -78,14 +79,19 @@ async def served(tx: Tx, behaviour: Behaviour, query: Query) -> Found:
     if not rest and not query.sort:
         page = await behaviour.page(tx, Wanted(offset, query.limit, own))
         end = offset + len(page.items)
-        return Found(page.items, page.total, next=end if end < page.total else None)
-    found = in_order(await _scanned(tx, behaviour, own, rest), query)
+        items = [behaviour.shown_to(one, principal) for one in page.items]
+        return Found(items, page.total, next=end if end < page.total else None)
+    found = in_order(await _scanned(tx, behaviour, own, rest, principal), query)
     end = offset + query.limit
     return Found(found[offset:end], len(found), next=end if end < len(found) and not query.sort else None)
 
 
 async def _scanned(
-    tx: Tx, behaviour: Behaviour, own: dict[str, tuple[str, ...]], predicate: str
+    tx: Tx,
+    behaviour: Behaviour,
+    own: dict[str, tuple[str, ...]],
+    predicate: str,
+    principal: Principal | None,
 ) -> list[Document]:
     """Look through the context's things, a thousand at a time, and keep those that fit."""
     found: list[Document] = []
@@ -94,7 +100,8 @@ async def _scanned(
         page = await behaviour.page(tx, Wanted(offset, MAX_LIMIT, own))
         if page.total > SCANNED:
             raise _too_wide("filter", sorted(behaviour.native))
-        found += await store.fitting(tx, page.items, predicate) if predicate else page.items
+        items = [behaviour.shown_to(one, principal) for one in page.items]
+        found += await store.fitting(tx, items, predicate) if predicate else items
         offset += len(page.items)
         if not page.items or offset >= page.total:
             return found

@@ -16,7 +16,7 @@ from farwire.base.tmf.fields import Tree, select, wanted
 from farwire.base.tmf.patch import PatchKind, apply
 from farwire.base.tmf.query import Query, check_text, parse
 from farwire.base.tmf.references import check_references, check_unreferenced
-from farwire.base.tmf.resource import Act, Api, Document, Resource
+from farwire.base.tmf.resource import KNOWN, Act, Api, Document, Resource
 from farwire.base.tmf.shape import PATTERNS, checked, stored_time, wrong
 from farwire.base.tmf.states import check_transition, starting_state
 from farwire.base.tmf.store import documents as store
@@ -62,7 +62,7 @@ class Operations:
             if self.resource.behaviour is None:
                 found = await documents.documents(tx, self.target, query)
             else:
-                found = await documents.served(tx, self.resource.behaviour, query)
+                found = await documents.served(tx, self.resource.behaviour, query, call.principal)
         headers = {
             "x-total-count": str(found.total),
             "x-result-count": str(len(found.items)),
@@ -76,25 +76,26 @@ class Operations:
         """Return one resource."""
         tree = self._fields(call)
         async with call.transaction() as tx:
-            document = await self._find(tx, call.path.id)
+            document = await self._find(tx, call)
         return Reply(self._shown(document, tree))
 
     async def create(self, call: CreateCall) -> Reply:
         """Make a resource: what the server gives is filled, references and the first state are checked."""
-        tree, act = self._fields(call), Act(call.principal.actor, call.clock)
+        tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal)
         given = self._without_href(from_wire(self.resource.descriptor, call.body, self.version))
         document = self._filled(checked(self.resource.descriptor, given, self.version), act)
         async with call.transaction() as tx:
             await self._check(tx, document, None)
             made = await self._create(tx, document, act)
+        status = 200 if made.pop(KNOWN, False) else 201
         shown = self._shown(made, None)
-        return Reply(select(shown, tree), headers={"location": shown["href"]})
+        return Reply(select(shown, tree), status=status, headers={"location": shown["href"]})
 
     async def patch(self, call: PatchCall) -> Reply:
         """Change a resource by a patch of any kind."""
-        tree, act = self._fields(call), Act(call.principal.actor, call.clock)
+        tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal)
         async with call.transaction() as tx:
-            before = await self._find(tx, call.path.id, lock=True)
+            before = await self._find(tx, call, lock=True)
             after = self._patched(before, call.body, PatchKind(call.media_type))
             if after != before:
                 await self._check(tx, after, before)
@@ -103,9 +104,9 @@ class Operations:
 
     async def delete(self, call: GetCall) -> Reply:
         """Remove a resource that nothing refers to."""
-        act = Act(call.principal.actor, call.clock)
+        act = Act(call.principal.actor, call.clock, call.principal)
         async with call.transaction() as tx:
-            document = await self._find(tx, call.path.id, lock=True)
+            document = await self._find(tx, call, lock=True)
             if not await store.lenient(tx, self.api.number):
                 await check_unreferenced(tx, self.target, call.path.id)
             behaviour = self.resource.behaviour
@@ -124,15 +125,15 @@ class Operations:
         check_text("fields", names)
         return wanted(self.resource.descriptor, filter(None, names.split(",")), self.version)
 
-    async def _find(self, tx: Tx, key: str, *, lock: bool = False) -> Document:
-        behaviour = self.resource.behaviour
+    async def _find(self, tx: Tx, call: Call[ByKey, AnyQuery, Any], *, lock: bool = False) -> Document:
+        key, behaviour = call.path.id, self.resource.behaviour
         if behaviour is None:
             found = await store.load(tx, self.target, key, lock=lock)
         else:
             found = await behaviour.find(tx, key)
         if found is None:
             raise NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
-        return found
+        return found if behaviour is None else behaviour.shown_to(found, call.principal)
 
     def _shown(self, document: Document, tree: Tree | None) -> Document:
         shown = to_wire(self.resource.descriptor, document, self.version)
@@ -188,7 +189,8 @@ class Operations:
     async def _create(self, tx: Tx, document: Document, act: Act) -> Document:
         behaviour = self.resource.behaviour
         if behaviour is not None:
-            return await _offered(behaviour.create)(tx, document, act)
+            made = await _offered(behaviour.create)(tx, document, act)
+            return behaviour.shown_to(made, act.principal)
         if not await store.insert(tx, self.target, document, act.now):
             raise Conflict("this id is taken", code="tmf.exists", field="id", value=document["id"])
         await publish_change(tx, self.api, self.resource, None, document, act)
@@ -197,7 +199,8 @@ class Operations:
     async def _change(self, tx: Tx, before: Document, after: Document, act: Act) -> Document:
         behaviour = self.resource.behaviour
         if behaviour is not None:
-            return await _offered(behaviour.patch)(tx, before, after, act)
+            changed = await _offered(behaviour.patch)(tx, before, after, act)
+            return behaviour.shown_to(changed, act.principal)
         now = stored_time(act.now)
         after |= {
             one.name: now for one in self.resource.descriptor.attributes.values() if one.fill is Fill.CHANGED

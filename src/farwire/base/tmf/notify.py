@@ -113,7 +113,8 @@ async def _wants(tx: Tx, api: Api, resource: Resource, listener: Hub, name: str,
 
 async def _current(tx: Tx, api: Api, resource: Resource, key: str) -> Document | None:
     if resource.behaviour is not None:
-        return await resource.behaviour.find(tx, key)
+        found = await resource.behaviour.find(tx, key)
+        return None if found is None else resource.behaviour.shown_to(found, None)
     return await store.load(tx, Target(api.number, resource.descriptor.type), key)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from farwire.base.authz import Permission
+from farwire.base.authz import Permission, Principal
 from farwire.base.clock import Clock
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Descriptor, Target, Version
@@ -17,6 +17,8 @@ from farwire.kernel.tenancy import Actor
 
 Document: TypeAlias = dict[str, Any]
 """One resource in its v5 shape: JSON with Decimal for numbers that are not whole."""
+KNOWN = "@known"
+"""An attribute that is never shown: ``create`` of a context found the thing instead of making it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Act:
 
     actor: Actor
     clock: Clock
+    principal: Principal | None = None
+    """The caller, where one of several acts of a resource needs a permission of its own."""
 
     @property
     def now(self) -> datetime:
@@ -57,7 +61,15 @@ class Behaviour:
     patch: Callable[[Tx, Document, Document, Act], Awaitable[Document]] | None = None
     delete: Callable[[Tx, str, Act], Awaitable[None]] | None = None
     native: frozenset[str] = frozenset()
-    """Dotted paths of v5 attributes that ``page`` filters by equality itself."""
+    """Dotted paths of v5 attributes that ``page`` filters by equality itself. None of what ``seen_by`` hides."""
+    seen_by: Callable[[Document, Principal | None], Document] | None = None
+    """What of a document a caller may see, or a listener (None); filters are applied to that only."""
+    repeats: bool = False
+    """Whether ``create`` may return a thing that was there, with ``KNOWN`` in it: the answer is then 200."""
+
+    def shown_to(self, document: Document, principal: Principal | None) -> Document:
+        """Return what the caller may see of ``document``."""
+        return document if self.seen_by is None else self.seen_by(document, principal)
 
 
 @dataclass(frozen=True, slots=True)

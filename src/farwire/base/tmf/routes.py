@@ -59,7 +59,13 @@ def _resource_routes(
             contract=contract(api, descriptor, version, operation),
             listed=listed,
             **more,
+            **_repeated(resource, operation),
         )
+
+
+def _repeated(resource: Resource, operation: Operation) -> Mapping[str, Any]:
+    repeats = resource.behaviour is not None and resource.behaviour.repeats
+    return {"other_statuses": (200,)} if repeats and operation is Operation.CREATE else {}
 
 
 _ROUTES: Final[Mapping[Operation, tuple[Method, str, Mapping[str, Any]]]] = {

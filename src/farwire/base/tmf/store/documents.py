@@ -78,6 +78,16 @@ async def known_ids(tx: Tx, target: Target, keys: Sequence[str]) -> set[str]:
     return {row["id"] for row in rows}
 
 
+async def by_ids(tx: Tx, target: Target, keys: Sequence[str]) -> dict[str, Document]:
+    """Return those of the documents that are there, by id."""
+    rows = await tx.fetch(
+        "SELECT id, document::text AS text FROM base.tmf_resource"
+        " WHERE tenant_id = $1 AND api = $2 AND type = $3 AND id = ANY($4::text[])",
+        *(tx.tenant_id, target.api, target.type, list(keys)),
+    )
+    return {row["id"]: from_text(row["text"]) for row in rows}
+
+
 async def matching(tx: Tx, target: Target, predicate: str, limit: int) -> list[int]:
     """Return positions of up to ``limit`` documents that fit, by the index of values where that helps."""
     try:
