@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,19 +75,52 @@ def type_name(document: dict[str, Any], schema: Any) -> str:
     return kind
 
 
+def collections(document: dict[str, Any]) -> dict[str, set[str]]:
+    """Return each collection, nested ones as ``outer/inner``, with list, get, create, patch, delete as it has them."""
+    outer = {"get": "list", "post": "create", "patch": "patch"}
+    inner = {"get": "get", "patch": "patch", "delete": "delete", "put": "put"}
+    found: dict[str, set[str]] = {}
+    for path, methods in document["paths"].items():
+        if path.startswith(("/listener", "/hub")):
+            continue
+        names = [step for step in path.split("/") if step and not step.startswith("{")]
+        words = inner if path.endswith("}") else outer
+        found.setdefault("/".join(names), set()).update(words[m] for m in methods if m in words)
+    return found
+
+
 def operations(document: dict[str, Any], path: str) -> set[str]:
-    """Return list, get, create, patch, delete as far as the document has them."""
-    names = {"get": "list", "post": "create"}
-    inner = {"get": "get", "patch": "patch", "delete": "delete"}
-    found = {names[m] for m in document["paths"].get(f"/{path}", {}) if m in names}
-    return found | {inner[m] for m in document["paths"].get(f"/{path}/{{id}}", {}) if m in inner}
+    """Return list, get, create, patch, delete as far as the document has them for a collection."""
+    return collections(document).get(path, set())
 
 
-def events(document: dict[str, Any], kind: str) -> set[str]:
-    """Return the words of the events of a type: Create, StateChange, …"""
-    stem = f"/listener/{kind[0].lower()}{kind[1:]}"
-    words = {path.removeprefix(stem) for path in document["paths"] if path.startswith(stem)}
-    return {word.removesuffix("Event") for word in words if word[:1].isupper() and word != "Event"}
+def events(document: dict[str, Any], kind: str, kinds: Iterable[str]) -> set[str]:
+    """Return the words of the events of a type, Create, StateChange, …; ``kinds`` are the types that may have some."""
+
+    def starts(name: str, one: str) -> bool:
+        return name[:1].lower() + name[1:] == name and name.startswith(one[0].lower() + one[1:])
+
+    found = set()
+    for path in document["paths"]:
+        name = path.removeprefix("/listener/")
+        name = name[:1].lower() + name[1:]
+        owners = [one for one in kinds if starts(name, one)]
+        if path.startswith("/listener/") and owners and max(owners, key=len) == kind:
+            found.add(name[len(kind) :].removesuffix("Event"))
+    return found - {""}
+
+
+def states(document: dict[str, Any], schema: Any) -> list[str]:
+    """Return the values that an attribute may have, or nothing where the document does not say."""
+    return list(resolved(document, schema).get("enum", ()))
+
+
+def required(document: dict[str, Any], kind: str) -> set[str]:
+    """Return what a client must send to create a thing."""
+    for name in (f"{kind}_Create", f"{kind}_FVO"):
+        if name in schemas(document):
+            return shape(document, name)[1]
+    return set()
 
 
 def examples(document: dict[str, Any]) -> Iterator[tuple[str, str, str, str, Any]]:

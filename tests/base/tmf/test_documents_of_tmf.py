@@ -1,4 +1,4 @@
-"""Our tables against the official documents, and the official examples against the engine."""
+"""The official examples of TMF620 against the engine."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from farwire.base.tmf import Api, Attribute, Descriptor, Version
+from farwire.base.tmf import Api, Version
 from farwire.base.tmf.shape import checked, instant_text
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.versions import changed_by, from_wire, to_wire
@@ -22,76 +21,10 @@ assert _spec.loader is not None
 official = module_from_spec(_spec)
 _spec.loader.exec_module(official)
 
-STANDARD = {"id", "href", "@type", "@baseType", "@schemaLocation"}
 DESCRIPTORS = {
     ("620", one.type): one
     for one in (tables.CATEGORY, tables.CATALOG, tables.OFFERING, tables.PRICE, tables.SPECIFICATION)
 }
-DIFFERENCES = {
-    ("620", "ProductCatalog", Version.V4, "relatedParty", "type"): "v4's flat RelatedParty is a view of v5's",
-    (
-        "620",
-        "ProductSpecification",
-        Version.V4,
-        "relatedParty",
-        "type",
-    ): "v4's flat RelatedParty is a view of v5's",
-    (
-        "620",
-        "ProductSpecification",
-        Version.V4,
-        "productSpecCharacteristic",
-        "type",
-    ): "v4's ProductSpecificationCharacteristic is a view of v5's CharacteristicSpecification",
-    ("620", "ProductCatalog", Version.V4, "Batch", "event"): "nobody says what a CatalogBatchEvent is about",
-}
-"""What we do otherwise than a document, each with its reason."""
-
-
-def found_differences(folder: Path, api: str, one: Descriptor) -> set[tuple[Any, ...]]:
-    out: set[tuple[Any, ...]] = set()
-    for version in Version:
-        document = official.load(folder, api, version)
-        if document is None:
-            continue
-        kind = one.type_in(version)
-        theirs, _ = official.shape(document, kind)
-        create = next(
-            (
-                official.shape(document, kind + end)
-                for end in ("_Create", "_FVO")
-                if kind + end in official.schemas(document)
-            ),
-            ({}, set()),
-        )
-        ours = {attribute.name_in(version): attribute for attribute in one.of(version)}
-        out |= {(api, one.type, version, name, "absent") for name in theirs.keys() - ours.keys()}
-        out |= {(api, one.type, version, name, "invented") for name in ours.keys() - theirs.keys()}
-        for name in theirs.keys() & ours.keys() - STANDARD:
-            if official.type_name(document, theirs[name]) != written(ours[name]):
-                out.add((api, one.type, version, name, "type"))
-            if (name in create[1]) != (version in ours[name].required):
-                out.add((api, one.type, version, name, "required"))
-        path = one.path_in(version)
-        for operation in official.operations(document, path) ^ {str(each) for each in one.operations}:
-            out.add((api, one.type, version, operation, "operation"))
-        for word in official.events(document, kind) ^ set(one.events):
-            if not word.startswith("Price"):  # ProductOfferingPriceCreate begins as ProductOffering's do
-                out.add((api, one.type, version, word, "event"))
-    return out
-
-
-def written(attribute: Attribute) -> str:
-    return attribute.type + ("[]" if attribute.many else "")
-
-
-@pytest.mark.parametrize(("api", "kind"), list(DESCRIPTORS))
-def test_a_table_says_what_the_documents_say_except_where_a_reason_is_given(
-    shared_data: Path, api: str, kind: str
-) -> None:
-    found = found_differences(shared_data / "tmf", api, DESCRIPTORS[api, kind])
-    listed = {difference for difference in DIFFERENCES if difference[:2] == (api, kind)}
-    assert found == listed
 
 
 def superset(given: Any, kept: Any) -> bool:

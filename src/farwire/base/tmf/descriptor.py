@@ -209,6 +209,12 @@ class Descriptor:
     v4_path: str = ""
     v4_type: str = ""
     """Where v4 calls it otherwise: v5 ``ProductCatalog`` was ``Catalog``."""
+    v4_events: Mapping[str, str] = field(default_factory=dict)
+    """Words of events that v4 has otherwise: ``AttributeValueChange`` was ``Change`` of some."""
+
+    def word_in(self, version: Version, word: str) -> str:
+        """Return the word in the name of an event on the wire."""
+        return self.v4_events.get(word, word) if version is Version.V4 else word
 
     def path_in(self, version: Version) -> str:
         """Return the collection's name on the wire."""

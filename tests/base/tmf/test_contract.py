@@ -1,0 +1,118 @@
+"""Every table of every API that is served, against the official documents of its versions.
+
+What we do otherwise stands in ``differences.toml``, each with its reason; a line that is no longer needed fails too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+from farwire import app
+from farwire.base.tmf import Api, Attribute, Descriptor, Version
+from farwire.base.tmf.parts import part_of
+from farwire.base.tmf.resource import SERVED
+
+_spec = spec_from_file_location("official", Path(__file__).with_name("official.py"))
+assert _spec is not None
+assert _spec.loader is not None
+official = module_from_spec(_spec)
+_spec.loader.exec_module(official)
+
+app.api_routes()
+APIS: dict[str, list[tuple[Api, Descriptor]]] = {}
+for _api, _resource in SERVED.all():
+    APIS.setdefault(_api.number, []).append((_api, _resource.descriptor))
+STANDARD = {"id", "href", "@type", "@baseType", "@schemaLocation"}
+DIFFERENCES = Path(__file__).with_name("differences.toml")
+FLAT_PARTY = {"RelatedParty", "RelatedPartyRef"}
+"""How v4 calls what v5 wraps as ``partyOrPartyRole``: the engine turns one into the other."""
+
+
+@cache
+def listed(api: str) -> dict[str, str]:
+    """Return the differences of an API with their reasons: "Type version what name", with * for any."""
+    return dict(tomllib.loads(DIFFERENCES.read_text(encoding="utf-8")).get(api, {}))
+
+
+def differences(folder: Path, number: str) -> Iterator[str]:
+    """Yield "Type version what name" for each thing that our tables say otherwise than the documents."""
+    bound = APIS[number]
+    names = {}
+    for version in Version:
+        if (document := official.load(folder, number, version)) is not None:
+            names[version] = document
+    for version, document in names.items():
+        paths = {one.path_in(version) for _, one in bound if version in one.versions}
+        for absent in official.collections(document).keys() - paths:
+            yield f"{absent} {version} collection"
+    if not any(version in api.versions for api, _ in bound for version in names):
+        yield "* * document"
+    for api, one in bound:
+        for version in sorted(set(api.versions) & one.versions & names.keys()):
+            kinds = {other.type_in(version) for _, other in bound}
+            kinds |= {path[0].upper() + path[1:] for path in official.collections(names[version])}
+            for what in _of(one, names[version], version, kinds):
+                yield f"{one.type} {version} {what}"
+        told = {v: official.events(d, one.type_in(v), {one.type_in(v)}) for v, d in names.items()}
+        for word in set(one.events) - set().union(*told.values()):
+            yield f"{one.type} * invented-event {word}"
+
+
+def _of(one: Descriptor, document: dict[str, object], version: Version, kinds: set[str]) -> Iterator[str]:
+    kind = one.type_in(version)
+    theirs, _ = official.shape(document, kind)
+    ours = {each.name_in(version): each for each in one.of(version)}
+    for name in theirs.keys() - ours.keys() - STANDARD:
+        yield f"absent {name}"
+    for name in ours.keys() - theirs.keys() - STANDARD:
+        yield f"invented {name}"
+    must = official.required(document, kind)
+    for name in (theirs.keys() & ours.keys()) - STANDARD:
+        if not same_type(one, ours[name], official.type_name(document, theirs[name]), version):
+            yield f"type {name}"
+        if (name in must) != (version in ours[name].required):
+            yield f"required {name}"
+    if one.lifecycle is not None and one.lifecycle.attribute in ours:
+        known = official.states(document, theirs.get(one.lifecycle.attribute, {}))
+        for state in set(known) ^ set(one.lifecycle.states) if known else ():
+            yield f"state {state}"
+    for operation in official.operations(document, one.path_in(version)) ^ {str(o) for o in one.operations}:
+        yield f"operation {operation}"
+    for word in official.events(document, kind, kinds) - {one.word_in(version, word) for word in one.events}:
+        yield f"event {word}"
+
+
+def same_type(descriptor: Descriptor, ours: Attribute, theirs: str, version: Version) -> bool:
+    many = "[]" if ours.many else ""
+    part = part_of(descriptor, ours)
+    allowed = {ours.type + many}
+    if part is not None and part.wraps and version is Version.V4:
+        names = FLAT_PARTY if part.wraps == "partyOrPartyRole" else {part.v4_type}
+        allowed = {name + many for name in names}
+    elif part is not None and part.v4_type and version is Version.V4:
+        allowed = {part.v4_type + many}
+    return theirs in allowed
+
+
+@pytest.mark.parametrize("api", sorted(APIS))
+def test_the_tables_say_what_the_documents_say_except_where_a_reason_is_given(
+    shared_data: Path, api: str
+) -> None:
+    found = set(differences(shared_data / "tmf", api))
+    unexplained = sorted(one for one in found if not any(fnmatchcase(one, line) for line in listed(api)))
+    assert not unexplained, "\n".join((f"not in [{api}] of differences.toml:", *unexplained))
+    unused = [line for line in listed(api) if not any(fnmatchcase(one, line) for one in found)]
+    assert not unused, "\n".join((f"no longer a difference: take it out of [{api}]:", *unused))
+
+
+def test_every_difference_has_a_reason_and_an_api_that_is_served() -> None:
+    table = tomllib.loads(DIFFERENCES.read_text(encoding="utf-8"))
+    assert set(table) <= set(APIS)
+    assert [line for api in table for line, why in table[api].items() if len(why) < 10] == []
