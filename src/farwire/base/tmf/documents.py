@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -66,7 +67,9 @@ async def _walked(tx: Tx, target: Target, query: Query, predicate: str, total: i
     )
 
 
-async def served(tx: Tx, behaviour: Behaviour, query: Query, principal: Principal | None = None) -> Found:
+async def served(
+    tx: Tx, behaviour: Behaviour, query: Query, now: datetime, principal: Principal | None
+) -> Found:
     """Return the part of a context's things that ``query`` asks for, as the caller may see them."""
     own = {
         ".".join(one.path): one.values
@@ -77,11 +80,11 @@ async def served(tx: Tx, behaviour: Behaviour, query: Query, principal: Principa
     rest = jsonpath(Query(conditions=others, expression=query.expression))
     offset = query.after if query.after is not None else query.offset
     if not rest and not query.sort:
-        page = await behaviour.page(tx, Wanted(offset, query.limit, own))
+        page = await behaviour.page(tx, Wanted(offset, query.limit, now, own))
         end = offset + len(page.items)
         items = [behaviour.shown_to(one, principal) for one in page.items]
         return Found(items, page.total, next=end if end < page.total else None)
-    found = in_order(await _scanned(tx, behaviour, own, rest, principal), query)
+    found = in_order(await _scanned(tx, behaviour, own, rest, now, principal), query)
     end = offset + query.limit
     return Found(found[offset:end], len(found), next=end if end < len(found) and not query.sort else None)
 
@@ -91,13 +94,14 @@ async def _scanned(
     behaviour: Behaviour,
     own: dict[str, tuple[str, ...]],
     predicate: str,
+    now: datetime,
     principal: Principal | None,
 ) -> list[Document]:
     """Look through the context's things, a thousand at a time, and keep those that fit."""
     found: list[Document] = []
     offset = 0
     while True:
-        page = await behaviour.page(tx, Wanted(offset, MAX_LIMIT, own))
+        page = await behaviour.page(tx, Wanted(offset, MAX_LIMIT, now, own))
         if page.total > SCANNED:
             raise _too_wide("filter", sorted(behaviour.native))
         items = [behaviour.shown_to(one, principal) for one in page.items]

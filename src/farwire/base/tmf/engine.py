@@ -62,7 +62,7 @@ class Operations:
             if self.resource.behaviour is None:
                 found = await documents.documents(tx, self.target, query)
             else:
-                found = await documents.served(tx, self.resource.behaviour, query, call.principal)
+                found = await documents.served(tx, self.resource.behaviour, query, call.now(), call.principal)
         headers = {
             "x-total-count": str(found.total),
             "x-result-count": str(len(found.items)),
@@ -85,7 +85,7 @@ class Operations:
         given = self._without_href(from_wire(self.resource.descriptor, call.body, self.version))
         document = self._filled(checked(self.resource.descriptor, given, self.version), act)
         async with call.transaction() as tx:
-            await self._check(tx, document, None)
+            await self._check(tx, document, None, act)
             made = await self._create(tx, document, act)
         status = 200 if made.pop(KNOWN, False) else 201
         shown = self._shown(made, None)
@@ -98,7 +98,7 @@ class Operations:
             before = await self._find(tx, call, lock=True)
             after = self._patched(before, call.body, PatchKind(call.media_type))
             if after != before:
-                await self._check(tx, after, before)
+                await self._check(tx, after, before, act)
                 after = await self._change(tx, before, after, act)
         return Reply(self._shown(after, tree))
 
@@ -130,7 +130,7 @@ class Operations:
         if behaviour is None:
             found = await store.load(tx, self.target, key, lock=lock)
         else:
-            found = await behaviour.find(tx, key)
+            found = await behaviour.find(tx, key, call.now())
         if found is None:
             raise NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
         return found if behaviour is None else behaviour.shown_to(found, call.principal)
@@ -178,11 +178,11 @@ class Operations:
         after = changed_by(descriptor, before, patched, self.version)
         return checked(descriptor, after, self.version)
 
-    async def _check(self, tx: Tx, after: Document, before: Document | None) -> None:
+    async def _check(self, tx: Tx, after: Document, before: Document | None, act: Act) -> None:
         descriptor = self.resource.descriptor
         check_transition(descriptor, after, before)
         if not await store.lenient(tx, self.api.number):
-            await check_references(tx, descriptor, after, before, self.version)
+            await check_references(tx, descriptor, after, before, self.version, act.now)
         if self.resource.check is not None:
             await self.resource.check(tx, after)
 

@@ -12,7 +12,7 @@ import hmac
 import http.client
 import socket
 import ssl
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid5
@@ -72,7 +72,7 @@ async def fan_out(*, db: Database, clock: Clock, event: Event) -> None:
                 continue
             for listener in await hubs.of_api(tx, api.number):
                 name = f"{resource.descriptor.type_in(listener.version)}{word}Event"
-                if await _wants(tx, api, resource, listener, name, event.subject):
+                if await _wants(tx, api, resource, listener, name, event.subject, clock.now()):
                     await eventbus.publish(tx, _notification(event, listener, resource, name, clock))
 
 
@@ -95,7 +95,9 @@ def _notification(event: Event, listener: Hub, resource: Resource, name: str, cl
     )
 
 
-async def _wants(tx: Tx, api: Api, resource: Resource, listener: Hub, name: str, key: str) -> bool:
+async def _wants(
+    tx: Tx, api: Api, resource: Resource, listener: Hub, name: str, key: str, now: datetime
+) -> bool:
     try:
         names, query = hub.wanted(resource.descriptor, listener.version, listener.query)
     except Exception:  # noqa: BLE001 - the query is about another resource of the API
@@ -105,15 +107,15 @@ async def _wants(tx: Tx, api: Api, resource: Resource, listener: Hub, name: str,
     predicate = jsonpath(query)
     if not predicate and resource.behaviour is None:
         return True
-    document = await _current(tx, api, resource, key)  # one event type may be of several resources
+    document = await _current(tx, api, resource, key, now)  # one event type may be of several resources
     if document is None or not predicate:
         return document is not None or (name.endswith("DeleteEvent") and not predicate)
     return bool(await store.fitting(tx, [document], predicate))
 
 
-async def _current(tx: Tx, api: Api, resource: Resource, key: str) -> Document | None:
+async def _current(tx: Tx, api: Api, resource: Resource, key: str, now: datetime) -> Document | None:
     if resource.behaviour is not None:
-        found = await resource.behaviour.find(tx, key)
+        found = await resource.behaviour.find(tx, key, now)
         return None if found is None else resource.behaviour.shown_to(found, None)
     return await store.load(tx, Target(api.number, resource.descriptor.type), key)
 
@@ -126,7 +128,7 @@ async def deliver(*, db: Database, clock: Clock, event: Event, private: bool) ->
         if listener is None or served is None:
             return
         api, resource = served
-        document = await _current(tx, api, resource, str(event.data["id"]))
+        document = await _current(tx, api, resource, str(event.data["id"]), clock.now())
     body = store.to_text(message(event, listener, api, resource, document)).encode()
     await asyncio.to_thread(post, listener.callback, body, signature(listener, body, clock), private=private)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from farwire.base.storage import Tx
@@ -14,7 +15,7 @@ from farwire.kernel.errors import Conflict, Invalid
 
 
 async def check_references(
-    tx: Tx, descriptor: Descriptor, after: Document, before: Document | None, version: Version
+    tx: Tx, descriptor: Descriptor, after: Document, before: Document | None, version: Version, now: datetime
 ) -> None:
     """Raise ``Invalid`` (422) for the first new reference of ``after`` to a thing that is not there.
 
@@ -25,7 +26,7 @@ async def check_references(
         if attribute.refers is None or (before is not None and before.get(attribute.name) == value):
             continue
         wanted = dict(_ids(attribute, value))
-        missing = wanted.keys() - await _there(tx, attribute.refers, sorted(wanted))
+        missing = wanted.keys() - await _there(tx, attribute.refers, sorted(wanted), now)
         if missing:
             key = min(missing)
             raise Invalid(
@@ -45,14 +46,14 @@ def _ids(attribute: Attribute, value: Any) -> Iterator[tuple[str, str]]:
             yield item["id"], f"[{number}].id" if attribute.many else ".id"
 
 
-async def _there(tx: Tx, target: Target, keys: list[str]) -> set[str]:
+async def _there(tx: Tx, target: Target, keys: list[str], now: datetime) -> set[str]:
     served = SERVED.get(target)
     if served is None or not keys:
         return set(keys)
     behaviour = served[1].behaviour
     if behaviour is None:
         return await store.known_ids(tx, target, keys)
-    return {key for key in keys if await behaviour.find(tx, key) is not None}
+    return {key for key in keys if await behaviour.find(tx, key, now) is not None}
 
 
 async def check_unreferenced(tx: Tx, target: Target, key: str) -> None:

@@ -42,6 +42,8 @@ class Wanted:
 
     offset: int
     limit: int
+    now: datetime
+    """The time at which one looks: what a thing is may follow from its dates."""
     equal: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -55,7 +57,7 @@ class Behaviour:
     its references and its lifecycle. What is not there is not offered.
     """
 
-    find: Callable[[Tx, str], Awaitable[Document | None]]
+    find: Callable[[Tx, str, datetime], Awaitable[Document | None]]
     page: Callable[[Tx, Wanted], Awaitable[Page[Document]]]
     create: Callable[[Tx, Document, Act], Awaitable[Document]] | None = None
     patch: Callable[[Tx, Document, Document, Act], Awaitable[Document]] | None = None

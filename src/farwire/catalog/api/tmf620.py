@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
@@ -136,7 +137,7 @@ def _price(price: Recurring | OneOff | UsagePrice, plan: PricePlan) -> OfferingP
     )
 
 
-async def _find(tx: Tx, key: str) -> Document | None:
+async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
     try:
         offering = await service.offering_by_id(tx=tx, offering_id=OfferingId(UUID(key)))
     except (ValueError, NotFound):

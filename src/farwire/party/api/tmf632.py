@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -128,7 +128,7 @@ class Parties:
 
     kind: PartyKind
 
-    async def find(self, tx: Tx, key: str) -> Document | None:
+    async def find(self, tx: Tx, key: str, _now: datetime) -> Document | None:
         """Return one."""
         try:
             party = await service.get_party(tx=tx, party_id=PartyId(UUID(key)))
