@@ -44,6 +44,8 @@ KEPT: Final = frozenset(
         "tradingName",
     }
 )
+ALWAYS: Final[Mapping[str, object]] = {"isHeadOffice": True, "isLegalEntity": True}
+"""What is true of every organisation that we know: branches are accounts of it, no parties. Clients repeat it."""
 SHOWN: Final = KEPT | {"formattedName", "fullName", "status"}
 
 
@@ -63,7 +65,7 @@ def to_tmf_party(party: Party) -> Document:
         if party.birth_date is not None:
             document["birthDate"] = f"{party.birth_date.isoformat()}T00:00:00.000Z"
     else:
-        document["tradingName"] = party.name
+        document |= {"tradingName": party.name, **ALWAYS}
     return document
 
 
@@ -100,8 +102,8 @@ def _contacts(items: list[Any]) -> tuple[ContactMedium, ...]:
 
 
 def _refuse_what_is_not_kept(document: Document, allowed: frozenset[str]) -> None:
-    for name in document:
-        if name not in allowed:
+    for name, value in document.items():
+        if name not in allowed and value != ALWAYS.get(name):
             raise Invalid(
                 f"{name} is not kept of a party",
                 code="party.not_kept",
