@@ -77,6 +77,7 @@ _APIS: Final = (
     "farwire.account.api.accounts",
     "farwire.agreement.api.agreements",
     "farwire.ordering.api.product_orders",
+    "farwire.process.api.tmf622",
     "farwire.process.api.orders",
     "farwire.process.api.customers",
     "farwire.inventory.api.products",

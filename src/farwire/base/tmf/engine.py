@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -61,6 +61,7 @@ class Operations:
         async with call.transaction() as tx:
             if self.resource.behaviour is None:
                 found = await documents.documents(tx, self.target, query)
+                found = replace(found, items=await self._current(tx, found.items))
             else:
                 found = await documents.served(tx, self.resource.behaviour, query, call.now(), call.principal)
         headers = {
@@ -128,12 +129,16 @@ class Operations:
     async def _find(self, tx: Tx, call: Call[ByKey, AnyQuery, Any], *, lock: bool = False) -> Document:
         key, behaviour = call.path.id, self.resource.behaviour
         if behaviour is None:
-            found = await store.load(tx, self.target, key, lock=lock)
+            loaded = await store.load(tx, self.target, key, lock=lock)
+            found = None if loaded is None else (await self._current(tx, [loaded]))[0]
         else:
             found = await behaviour.find(tx, key, call.now())
         if found is None:
             raise NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
         return found if behaviour is None else behaviour.shown_to(found, call.principal)
+
+    async def _current(self, tx: Tx, items: Sequence[Document]) -> Sequence[Document]:
+        return items if self.resource.current is None else await self.resource.current(tx, items)
 
     def _shown(self, document: Document, tree: Tree | None) -> Document:
         shown = to_wire(self.resource.descriptor, document, self.version)
@@ -191,6 +196,8 @@ class Operations:
         if behaviour is not None:
             made = await _offered(behaviour.create)(tx, document, act)
             return behaviour.shown_to(made, act.principal)
+        if self.resource.work is not None:
+            document = await self.resource.work(tx, document, act)
         if not await store.insert(tx, self.target, document, act.now):
             raise Conflict("this id is taken", code="tmf.exists", field="id", value=document["id"])
         await publish_change(tx, self.api, self.resource, None, document, act)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -90,6 +90,10 @@ class Resource:
     events: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[Tx, Document], Awaitable[None]] | None = None
     """A rule of the context on a document that is about to be kept; it raises what is wrong."""
+    work: Callable[[Tx, Document, Act], Awaitable[Document]] | None = None
+    """For a task that is kept as a document: does its work when it is made, and returns what came of it."""
+    current: Callable[[Tx, Sequence[Document]], Awaitable[Sequence[Document]]] | None = None
+    """For a task whose work goes on after it was made: returns the documents as they stand."""
 
 
 @dataclass(frozen=True, slots=True)
