@@ -23,6 +23,7 @@ from farwire.base.storage import Database, open_relay
 from farwire.base.tmf import notify
 from farwire.base.tmf.hub import check_callback
 from farwire.kernel.errors import Invalid
+from farwire.kernel.ids import TenantId
 
 V4 = "/tmf-api/productCatalogManagement/v4"
 V5 = "/tmf-api/productCatalogManagement/v5"
@@ -153,7 +154,7 @@ async def test_a_listener_that_is_down_for_an_hour_misses_nothing_and_holds_no_o
     other.server.server_close()
 
 
-async def test_what_a_dead_listener_never_took_is_parked_for_a_person(
+async def test_a_dead_listener_is_parked_itself_with_all_it_missed_and_hears_it_when_a_person_says_so(
     client: httpx.AsyncClient,
     listener: Listener,
     deliver: Any,
@@ -163,12 +164,62 @@ async def test_what_a_dead_listener_never_took_is_parked_for_a_person(
 ) -> None:
     await register(client, deliver, V5, callback=listener.url)
     listener.status = 500
-    await make("a")
+    made = await make("a")
     for _ in range(70):
         await deliver()
         clock.advance(timedelta(minutes=5))
+    await client.patch(f"{V5}/category/{made['id']}", json={"name": "b"})
+    await deliver()
     parked = await operations.parked(relay_db=relay, limit=10)
-    assert [one.subscriber for one in parked] == ["tmf-listeners"]
+    assert [(one.subscriber, one.waiting_behind) for one in parked] == [("tmf-listeners-away", 0)]
+    listener.status = 204
+    await operations.retry(relay_db=relay, clock=clock, subscriber="tmf-listeners-away")
+    await deliver()
+    assert [one["eventType"] for one in listener.events] == [
+        "CategoryCreateEvent",
+        "CategoryAttributeValueChangeEvent",
+    ]
+
+
+async def test_one_dead_listener_leaves_nothing_behind_at_the_subscriber_that_all_tenants_share(
+    client: httpx.AsyncClient,
+    other_client: httpx.AsyncClient,
+    listener: Listener,
+    deliver: Any,
+    make: Any,
+    db: Database,
+    clock: MovableClock,
+    relay: Database,
+    tenant_id: TenantId,
+) -> None:
+    """Ten thousand events set aside would stop the subscriber for everybody."""
+    lives = Listener()
+    await register(client, deliver, V5, callback=listener.url)
+    await register(other_client, deliver, V5, callback=lives.url)
+    listener.status = 500
+    many = 300
+    ids = [(await make(f"c{number}"))["id"] for number in range(many)]
+    await deliver()
+    clock.advance(timedelta(minutes=2))
+    await deliver()
+    states = {one.name: one.waiting + one.parked for one in await operations.subscribers(relay_db=relay)}
+    assert (states["tmf-listeners"], states["tmf-listeners-away"]) == (0, 1)
+    await client.patch(f"{V5}/category/{ids[0]}", json={"name": "x"})
+    await other_client.post(f"{V5}/category", json={"@type": "Category", "name": "theirs"})
+    await deliver()
+    assert len(lives.heard) == 1
+    listener.status = 204
+    clock.advance(timedelta(minutes=5))
+    await deliver()
+    heard = [one["event"]["category"]["id"] for one in listener.events]
+    assert (set(heard), len(heard)) == (set(ids), many + 1)
+    kinds = [one["eventType"] for one in listener.events if one["event"]["category"]["id"] == ids[0]]
+    assert kinds == ["CategoryCreateEvent", "CategoryAttributeValueChangeEvent"]
+    await make("after")
+    await deliver()
+    assert len(listener.heard) == many + 2
+    lives.server.shutdown()
+    lives.server.server_close()
 
 
 async def test_a_removed_listener_hears_no_more_and_another_tenants_one_cannot_be_removed(

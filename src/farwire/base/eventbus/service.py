@@ -10,6 +10,7 @@ from farwire.base.eventbus.model import Event
 from farwire.base.eventbus.store import outbox
 from farwire.base.storage import Tx
 from farwire.kernel.errors import check
+from farwire.kernel.ids import EventId
 from farwire.kernel.page import MAX_LIMIT, PageRequest
 
 PUBLISH_CHUNK: Final = 1000
@@ -38,7 +39,14 @@ async def publish_many(tx: Tx, events: Iterable[Event]) -> int:
 
 
 async def list_events(
-    *, tx: Tx, after: int = 0, limit: int = MAX_LIMIT, type_prefix: str = "", subject: str | None = None
+    *,
+    tx: Tx,
+    after: int = 0,
+    limit: int = MAX_LIMIT,
+    type_prefix: str = "",
+    subject: str | None = None,
+    subject_prefix: str = "",
+    up_to: int = 2**63 - 1,
 ) -> list[tuple[int, Event]]:
     """Return up to ``limit`` (≤ 1000) events of the tenant after a position, oldest first, with their positions.
 
@@ -47,5 +55,16 @@ async def list_events(
     """
     page = PageRequest(limit=limit)
     return await outbox.load_events(
-        tx, after=after, limit=page.limit, type_prefix=type_prefix, subject=subject
+        tx,
+        after=after,
+        limit=page.limit,
+        type_prefix=type_prefix,
+        subject=subject,
+        subject_prefix=subject_prefix,
+        up_to=up_to,
     )
+
+
+async def position_of(tx: Tx, event_id: EventId) -> int | None:
+    """Return the position of one of the tenant's events, or None when it is no longer kept."""
+    return await outbox.position_of(tx, event_id)

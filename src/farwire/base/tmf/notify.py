@@ -1,7 +1,8 @@
-"""From events to listeners: one subscriber finds who wants to hear of an event, another one tells each of them.
+"""From events to listeners: one subscriber finds who wants to hear of an event, another one tells each.
 
 What is under way to one listener is an event of its own, with listener and resource as its subject: it is tried again,
-keeps its order, waits and is parked (``farwire events``) without holding another listener or resource up.
+keeps its order, waits and is parked (``farwire events``) without holding another listener or resource up. A listener
+that does not answer at all is away: a third subscriber calls it until it is back, and then posts what it missed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hmac
 import http.client
 import socket
 import ssl
+import time
 from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -34,17 +36,23 @@ from farwire.base.tmf.store import hubs
 from farwire.base.tmf.store.hubs import Hub
 from farwire.base.tmf.versions import to_wire
 from farwire.base.tmf.writing import event_types
-from farwire.kernel.errors import Unavailable
+from farwire.kernel.errors import FarwireError, Unavailable
 
 NOTIFICATION: Final = "farwire.tmf.notification_due.v1"
 SIGNATURE: Final = "x-farwire-signature"
 POST_TIMEOUT_S: Final = 10.0
 RETRY: Final = RetryPolicy(max_attempts=60, longest_delay=timedelta(minutes=5))
-"""About four and a half hours until a notification is parked for a person."""
+"""About four and a half hours until a notification, or a listener that is away, is parked for a person."""
+AWAY: Final = "farwire.tmf.listener_away.v1"
+AWAY_FAILURES: Final = 20
+AWAY_AFTER: Final = timedelta(minutes=1)
+"""A listener is away after so many failed posts one after the other, or when it has failed for so long."""
+AWAY_PAGE: Final = 100
+"""Notifications that are read at a time for a listener that comes back."""
 
 
 def subscribers(*, db: Database, clock: Clock, private: bool | None = None) -> tuple[Subscriber, ...]:
-    """Return the two subscribers, for what is served: make the routes before.
+    """Return the three subscribers, for what is served: make the routes before.
 
     ``private`` lets callbacks be at private addresses; by default as the setting ``hub_private_callbacks`` says.
     """
@@ -57,9 +65,13 @@ def subscribers(*, db: Database, clock: Clock, private: bool | None = None) -> t
     async def tell(event: Event) -> None:
         await deliver(db=db, clock=clock, event=event, private=allowed)
 
+    async def call_back(event: Event) -> None:
+        await catch_up(db=db, clock=clock, event=event, private=allowed)
+
     return (
         Subscriber("tmf-hub", spread, types=tuple(types), from_start=False),
         Subscriber("tmf-listeners", tell, types=(NOTIFICATION,), from_start=False, retry=RETRY),
+        Subscriber("tmf-listeners-away", call_back, types=(AWAY,), from_start=False, retry=RETRY),
     )
 
 
@@ -71,9 +83,14 @@ async def fan_out(*, db: Database, clock: Clock, event: Event) -> None:
             if word is None:
                 continue
             for listener in await hubs.of_api(tx, api.number):
-                name = f"{resource.descriptor.type_in(listener.version)}{word}Event"
+                name = _event_name(resource, listener.version, word)
                 if await _wants(tx, api, resource, listener, name, event.subject, clock.now()):
                     await eventbus.publish(tx, _notification(event, listener, resource, name, clock))
+
+
+def _event_name(resource: Resource, version: Version, word: str) -> str:
+    descriptor = resource.descriptor
+    return f"{descriptor.type_in(version)}{descriptor.word_in(version, word)}Event"
 
 
 def _notification(event: Event, listener: Hub, resource: Resource, name: str, clock: Clock) -> Event:
@@ -121,15 +138,96 @@ async def _current(tx: Tx, api: Api, resource: Resource, key: str, now: datetime
 
 
 async def deliver(*, db: Database, clock: Clock, event: Event, private: bool) -> None:
-    """Post one notification. Raises ``Unavailable`` when the listener does not take it: it is tried again."""
-    async with db.transaction(event.tenant_id, read_only=True) as tx:
+    """Post one notification. Raises ``Unavailable`` when the listener does not take it: it is tried again.
+
+    One that failed too often goes away instead: what it has to hear waits in the outbox until it is back.
+    """
+    async with db.transaction(event.tenant_id) as tx:
         listener = await hubs.by_id(tx, str(event.data["hub"]))
-        served = SERVED.get(Target(str(event.data["api"]), str(event.data["type"])))
-        if listener is None or served is None:
+        place = await eventbus.position_of(tx, event.id)
+        if listener is None or place is None:
             return
-        api, resource = served
-        document = await _current(tx, api, resource, str(event.data["id"]), clock.now())
-    body = store.to_text(message(event, listener, api, resource, document)).encode()
+        if listener.missed and await hubs.miss(tx, listener.id, place, place, only_away=True):
+            return
+    try:
+        await _tell(db, clock, event, listener, private=private)
+    except FarwireError:
+        async with db.transaction(event.tenant_id) as tx:
+            now = clock.now()
+            away = await hubs.count_failure(tx, listener.id, now, now - AWAY_AFTER, AWAY_FAILURES)
+            if away and not await hubs.miss(tx, listener.id, place, place, only_away=True):
+                await go_away(tx, listener, place, place, clock)
+        if not away:
+            raise
+    else:
+        if not listener.failures:
+            return
+        async with db.transaction(event.tenant_id) as tx:
+            await hubs.clear_failures(tx, listener.id)
+
+
+async def go_away(tx: Tx, listener: Hub, first: int, last: int, clock: Clock) -> None:
+    """Let the listener hear these positions, and all that comes meanwhile, by ``catch_up`` only."""
+    await hubs.miss(tx, listener.id, first, last, only_away=False)
+    await _call_back(tx, str(listener.id), clock)
+
+
+async def _call_back(tx: Tx, key: str, clock: Clock) -> None:
+    now = clock.now()
+    await eventbus.publish(
+        tx,
+        eventbus.new_event(
+            tenant_id=tx.tenant_id,
+            type=AWAY,
+            subject=key,
+            occurred_at=now,
+            recorded_at=now,
+            data={"hub": key},
+        ),
+    )
+
+
+async def catch_up(*, db: Database, clock: Clock, event: Event, private: bool) -> None:
+    """Post what an away listener missed, in its order, a page at a time. Raises ``Unavailable`` as long as it is."""
+    async with db.transaction(event.tenant_id) as tx:
+        listener = await hubs.by_id(tx, event.subject)
+        if listener is None or listener.missed is None:
+            return
+        first, last = listener.missed
+        missed = await eventbus.list_events(
+            tx=tx,
+            after=first - 1,
+            up_to=last,
+            limit=AWAY_PAGE,
+            type_prefix=NOTIFICATION,
+            subject_prefix=f"{listener.id}/",
+        )
+    heard, until = first - 1, time.monotonic() + POST_TIMEOUT_S
+    try:
+        for place, one in missed:
+            await _tell(db, clock, one, listener, private=private)
+            heard = place
+            if time.monotonic() > until:
+                break
+        else:
+            heard = last if len(missed) < AWAY_PAGE else heard
+    finally:
+        async with db.transaction(event.tenant_id) as tx:
+            if heard >= first:
+                await hubs.caught_up(tx, listener, heard)
+    async with db.transaction(event.tenant_id) as tx:
+        after = await hubs.by_id(tx, event.subject)
+        if after is not None and after.missed:
+            await _call_back(tx, event.subject, clock)
+
+
+async def _tell(db: Database, clock: Clock, event: Event, listener: Hub, *, private: bool) -> None:
+    served = SERVED.get(Target(str(event.data["api"]), str(event.data["type"])))
+    if served is None:
+        return
+    async with db.transaction(event.tenant_id, read_only=True) as tx:
+        document = await _current(tx, *served, str(event.data["id"]), clock.now())
+    body = store.to_text(message(event, listener, *served, document)).encode()
     await asyncio.to_thread(post, listener.callback, body, signature(listener, body, clock), private=private)
 
 

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Final
 
 from farwire.base import audit, eventbus
 from farwire.base.storage import Tx
 from farwire.base.tmf.resource import Act, Api, Document, Resource
 
-CREATE, CHANGE, STATE, DELETE = "Create", "AttributeValueChange", "StateChange", "Delete"
-_FACTS = {CREATE: "created", CHANGE: "changed", STATE: "state_changed", DELETE: "deleted"}
+CREATE, CHANGE, STATE, DELETE = "created", "changed", "state_changed", "deleted"
+_FACTS: Final[Mapping[str, str]] = {
+    "Create": CREATE,
+    "Creation": CREATE,
+    "AttributeValueChange": CHANGE,
+    "Change": CHANGE,
+    "StateChange": STATE,
+    "StatusChange": STATE,
+    "ExecutionStateChange": STATE,
+    "Delete": DELETE,
+    "Remove": DELETE,
+}
+"""Words in the names of TMF events, and the fact that each tells; the other words are told by contexts."""
+_STATES: Final = ("state", "status", "lifecycleStatus")
+"""Where the state is that has no table: any text that a client writes."""
 
 
 def snake(name: str) -> str:
@@ -26,19 +41,25 @@ def event_types(resource: Resource) -> dict[str, str]:
 
 
 def changes(resource: Resource, before: Document | None, after: Document | None) -> list[str]:
-    """Return which events a change of a document is."""
+    """Return the words of the events that a change of a document is."""
     if before is None or after is None:
-        words = [CREATE if before is None else DELETE]
+        facts = [CREATE if before is None else DELETE]
     else:
-        lifecycle = resource.descriptor.lifecycle
-        state = lifecycle.attribute if lifecycle else ""
+        state = _state(resource)
         names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
         automatic = {
             one.name for one in resource.descriptor.attributes.values() if one.fill.value == "changed"
         }
-        words = [STATE] if state in names else []
-        words += [CHANGE] if names - automatic - {state} else []
-    return [word for word in words if word in resource.descriptor.events]
+        facts = [STATE] if state in names else []
+        facts += [CHANGE] if names - automatic - {state} else []
+    return [word for fact in facts for word in resource.descriptor.events if _FACTS.get(word) == fact]
+
+
+def _state(resource: Resource) -> str:
+    descriptor = resource.descriptor
+    if descriptor.lifecycle is not None:
+        return descriptor.lifecycle.attribute
+    return next((name for name in _STATES if name in descriptor.attributes), "")
 
 
 async def publish_change(

@@ -42,20 +42,31 @@ async def save_events(tx: Tx, events: Sequence[Event]) -> None:
 
 
 async def load_events(
-    tx: Tx, *, after: int, limit: int, type_prefix: str, subject: str | None
+    tx: Tx, *, after: int, limit: int, type_prefix: str, subject: str | None, subject_prefix: str, up_to: int
 ) -> list[tuple[int, Event]]:
     """Return the tenant's events after a position, oldest first, each with its position."""
     rows = await tx.fetch(
         f"""SELECT {EVENT_COLUMNS} FROM base.outbox
         WHERE tenant_id = $1 AND position > $2 AND starts_with(type, $3) AND ($4::text IS NULL OR subject = $4)
+            AND starts_with(subject, $6) AND position <= $7
         ORDER BY position LIMIT $5""",
         tx.tenant_id,
         after,
         type_prefix,
         subject,
         limit,
+        subject_prefix,
+        up_to,
     )
     return [(row["position"], event_from_row(row)) for row in rows]
+
+
+async def position_of(tx: Tx, event_id: EventId) -> int | None:
+    """Return where one of the tenant's events stands."""
+    found: int | None = await tx.fetchval(
+        "SELECT position FROM base.outbox WHERE tenant_id = $1 AND event_id = $2", tx.tenant_id, event_id
+    )
+    return found
 
 
 def event_from_row(row: asyncpg.Record) -> Event:

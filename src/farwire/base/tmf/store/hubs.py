@@ -13,6 +13,7 @@ from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Version
 
 _COLUMNS: Final = "id, api, version, callback, query, secret"
+_ALL: Final = f"{_COLUMNS}, failures, missed_from, missed_to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class Hub:
     callback: str
     query: str
     secret: str = field(repr=False)
+    failures: int = 0
+    """Posts that failed since the last one that did not."""
+    missed: tuple[int, int] | None = None
+    """First and last position of what it has still to hear, while it is away."""
 
 
 async def insert(tx: Tx, made: Hub, now: datetime) -> None:
@@ -46,7 +51,7 @@ async def delete(tx: Tx, api: str, key: str) -> bool:
 async def of_api(tx: Tx, api: str) -> list[Hub]:
     """Return the listeners of an API, the oldest first."""
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} FROM base.tmf_hub WHERE tenant_id = $1 AND api = $2 ORDER BY created_at, id LIMIT 1000",
+        f"SELECT {_ALL} FROM base.tmf_hub WHERE tenant_id = $1 AND api = $2 ORDER BY created_at, id LIMIT 1000",
         *(tx.tenant_id, api),
     )
     return [_from_row(row) for row in rows]
@@ -55,10 +60,63 @@ async def of_api(tx: Tx, api: str) -> list[Hub]:
 async def by_id(tx: Tx, key: str) -> Hub | None:
     """Return one listener."""
     row = await tx.fetchrow(
-        f"SELECT {_COLUMNS} FROM base.tmf_hub WHERE tenant_id = $1 AND id::text = $2", tx.tenant_id, key
+        f"SELECT {_ALL} FROM base.tmf_hub WHERE tenant_id = $1 AND id::text = $2", tx.tenant_id, key
     )
     return None if row is None else _from_row(row)
 
 
+async def all_of_tenant(tx: Tx, limit: int, offset: int) -> list[Hub]:
+    """Return listeners of every API, the oldest first."""
+    rows = await tx.fetch(
+        f"SELECT {_ALL} FROM base.tmf_hub WHERE tenant_id = $1 ORDER BY created_at, id LIMIT $2 OFFSET $3",
+        *(tx.tenant_id, limit, offset),
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def count_failure(tx: Tx, key: UUID, now: datetime, since: datetime, most: int) -> bool:
+    """Count a post that failed; return whether it is one too many: the ``most``-th, or failing ``since`` then."""
+    found = await tx.fetchval(
+        "UPDATE base.tmf_hub SET failures = failures + 1, failing_since = coalesce(failing_since, $3)"
+        " WHERE tenant_id = $1 AND id = $2 RETURNING failures >= $5 OR failing_since <= $4",
+        *(tx.tenant_id, key, now, since, most),
+    )
+    return bool(found)
+
+
+async def clear_failures(tx: Tx, key: UUID) -> None:
+    """Forget failures: the listener took something."""
+    await tx.execute(
+        "UPDATE base.tmf_hub SET failures = 0, failing_since = NULL WHERE tenant_id = $1 AND id = $2",
+        *(tx.tenant_id, key),
+    )
+
+
+async def miss(tx: Tx, key: UUID, first: int, last: int, *, only_away: bool) -> bool:
+    """Write down that the listener has still to hear these positions; return False if it is not away, or gone."""
+    tag = await tx.execute(
+        "UPDATE base.tmf_hub SET missed_from = least(missed_from, $3), missed_to = greatest(missed_to, $4)"
+        " WHERE tenant_id = $1 AND id = $2 AND (missed_from IS NOT NULL OR NOT $5)",
+        *(tx.tenant_id, key, first, last, only_away),
+    )
+    return tag == "UPDATE 1"
+
+
+async def caught_up(tx: Tx, listener: Hub, position: int) -> None:
+    """Keep that an away listener heard all up to ``position``; it is back if that is all there was meanwhile."""
+    await tx.execute(
+        "UPDATE base.tmf_hub SET failures = 0, failing_since = NULL,"
+        " missed_from = CASE WHEN missed_to > $5 THEN $5 + 1 END,"
+        " missed_to = CASE WHEN missed_to > $5 THEN missed_to END"
+        " WHERE tenant_id = $1 AND id = $2 AND missed_from = $3 AND missed_to >= $4",
+        *(tx.tenant_id, listener.id, *(listener.missed or (0, 0)), position),
+    )
+
+
 def _from_row(row: asyncpg.Record) -> Hub:
-    return Hub(row["id"], row["api"], Version(row["version"]), row["callback"], row["query"], row["secret"])
+    away = row["missed_from"] is not None
+    return Hub(
+        *(row["id"], row["api"], Version(row["version"]), row["callback"], row["query"], row["secret"]),
+        row["failures"],
+        (row["missed_from"], row["missed_to"]) if away else None,
+    )
