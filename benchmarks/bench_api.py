@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
@@ -152,8 +153,9 @@ def bench(requests: int, rounds: int, run: Run, folder: Path) -> None:
     for _ in range(rounds):
         for name, target in TARGETS:
             with served(target, env, folder) as (port, pid):
-                uvloop.run(load(port, key, ids, requests // 10, pid))
-                found[name].append(uvloop.run(load(port, key, ids, requests, pid)))
+                asked = cycle([message("GET", f"{PATH}/{one}", key) for one in ids])
+                uvloop.run(load(port, asked, requests // 10, pid))
+                found[name].append(uvloop.run(load(port, asked, requests, pid)))
     report(found)
 
 
@@ -203,16 +205,20 @@ async def filled(settings: Settings) -> tuple[TenantId, str, list[str]]:
 
 @contextmanager
 def served(target: str, env: dict[str, str], folder: Path) -> Any:
-    """Serve ``target`` with one worker; yield its port and the worker's process id."""
+    """Serve ``target`` with one worker, by uvicorn if it is an application and no factory; yield port and worker."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     script = folder / "serve.py"
     script.write_text(SERVE)
     root = Path(__file__).parent.parent
+    alone = target.endswith(":app")
+    command = (
+        ["-m", "uvicorn", target, "--log-level", "warning", "--port"] if alone else [str(script), target]
+    )
     with (folder / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, str(script), target, str(port)],
+            [sys.executable, *command, str(port)],
             env={**env, "PYTHONPATH": str(root)},
             stdout=log,
             stderr=log,
@@ -220,11 +226,16 @@ def served(target: str, env: dict[str, str], folder: Path) -> Any:
         )
     try:
         until_ready(port, process, folder / "serve.log")
-        children = psutil.Process(process.pid).children()
-        yield port, next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
+        yield port, process.pid if alone else worker_of(process.pid)
     finally:
         process.terminate()
         process.wait(30)
+
+
+def worker_of(pid: int) -> int:
+    """Return the process id of a server's only worker."""
+    children = psutil.Process(pid).children()
+    return next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
 
 
 def until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -240,15 +251,25 @@ def until_ready(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"the server did not start: {log.read_text()}")
 
 
-async def load(port: int, key: str, ids: list[str], requests: int, pid: int) -> Figures:
-    """Send ``requests`` requests over ``CONCURRENCY`` connections, one at a time on each."""
+def message(method: str, path: str, key: str, body: bytes = b"", **headers: str) -> bytes:
+    """Return one request as it goes over the wire."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: bench", f"Authorization: Bearer {key}"]
+    if body:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def load(
+    port: int, messages: Iterator[bytes], requests: int, pid: int, concurrency: int = CONCURRENCY
+) -> Figures:
+    """Send ``requests`` of ``messages`` over ``concurrency`` connections, one at a time on each."""
     worker = psutil.Process(pid)
-    paths = cycle(ids)
     left = [requests]
     latencies: list[float] = []
     before, start = sum(worker.cpu_times()[:2]), time.perf_counter()
     async with asyncio.timeout(LIMIT_S):
-        await asyncio.gather(*(connection(port, key, paths, left, latencies) for _ in range(CONCURRENCY)))
+        await asyncio.gather(*(connection(port, messages, left, latencies) for _ in range(concurrency)))
     seconds, cpu = time.perf_counter() - start, sum(worker.cpu_times()[:2]) - before
     latencies.sort()
     return Figures(
@@ -259,19 +280,19 @@ async def load(port: int, key: str, ids: list[str], requests: int, pid: int) -> 
     )
 
 
-async def connection(port: int, key: str, paths: Any, left: list[int], latencies: list[float]) -> None:
+async def connection(port: int, messages: Iterator[bytes], left: list[int], latencies: list[float]) -> None:
     """Ask on one kept-alive connection until no request is left."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f" HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
     while left[0] > 0:
         left[0] -= 1
+        asked = next(messages)
         sent = time.perf_counter()
-        writer.write(f"GET {PATH}/{next(paths)}".encode() + head)
+        writer.write(asked)
         headers = await reader.readuntil(b"\r\n\r\n")
-        if not headers.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(headers.decode())
         length = int(headers.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        await reader.readexactly(length)
+        body = await reader.readexactly(length)
+        if not headers.startswith(b"HTTP/1.1 20"):
+            raise RuntimeError(headers.decode() + body.decode())
         latencies.append(time.perf_counter() - sent)
     writer.close()
 
