@@ -1,0 +1,1 @@
+"""Risk. Documents with states and events so far (see README.md)."""

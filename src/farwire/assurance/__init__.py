@@ -1,0 +1,1 @@
+"""Alarms, problems, incidents, tests, performance. Documents with states and events so far (see README.md)."""

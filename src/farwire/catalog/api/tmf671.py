@@ -1,0 +1,20 @@
+"""TMF671: promotions, as documents."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farwire.base.authz import Permission
+from farwire.base.tmf import Api, Resource, tmf_routes
+from farwire.base.web import AnyRoute
+from farwire.catalog.api.tmf671_tables import ALL
+
+API: Final = Api(
+    number="671",
+    title="Promotions",
+    path="promotionManagement",
+    resources=tuple(
+        Resource(one, "catalog", Permission.CATALOG_READ, Permission.CATALOG_PUBLISH) for one in ALL
+    ),
+)
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

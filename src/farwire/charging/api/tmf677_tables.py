@@ -1,0 +1,63 @@
+"""TMF677 as tables of facts: what the documents v4.0.0 and v5.1.0 say of each resource."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farwire.base.tmf import Descriptor, Operation, Version, attributes, lifecycle
+
+STATES: Final = lifecycle(
+    "state",
+    """
+    acknowledged        -> rejected, inProgress, cancelled, done, terminatedWithError
+    rejected            ->
+    inProgress          -> cancelled, done, terminatedWithError
+    cancelled           ->
+    done                ->
+    terminatedWithError ->
+    """,
+)
+"""A task that the server carries out (TMF630)."""
+
+QUERY_USAGE_CONSUMPTION: Final = Descriptor(
+    type="QueryUsageConsumption",
+    path="queryUsageConsumption",
+    operations=frozenset({Operation.LIST, Operation.GET, Operation.CREATE, Operation.DELETE}),
+    lifecycle=STATES,
+    events=("Create", "StateChange", "Delete"),
+    own=attributes(
+        """
+        creationDate     dateTime                        v4=queryUsageConsumptionDate created
+        errorMessage     ErrorMessage[]                  v5
+        partyAccount     PartyAccountRef[]
+        relatedParty     RelatedPartyRefOrPartyRoleRef[]
+        searchCriteria   UsageConsumptionReport
+        state            string                          v5
+        usageConsumption UsageConsumptionReport[]
+        """
+    ),
+)
+
+USAGE_CONSUMPTION_REPORT: Final = Descriptor(
+    type="UsageConsumptionReport",
+    path="usageConsumptionReport",
+    versions=frozenset({Version.V5}),
+    operations=frozenset({Operation.LIST, Operation.GET, Operation.CREATE, Operation.DELETE}),
+    events=("Create", "Delete"),
+    own=attributes(
+        """
+        bucket          BucketRefOrValue[]
+        creationDate    dateTime                        created
+        description     string
+        lastUpdate      dateTime                        changed
+        logicalResource LogicalResourceRef[]
+        name            string
+        partyAccount    PartyAccountRef[]
+        product         UsageConsumptionProductRef[]
+        relatedParty    RelatedPartyRefOrPartyRoleRef[]
+        validPeriod     TimePeriod
+        """
+    ),
+)
+
+ALL: Final = (QUERY_USAGE_CONSUMPTION, USAGE_CONSUMPTION_REPORT)

@@ -1,0 +1,20 @@
+"""TMF685: pools, reservations and what is put in and taken out, as documents."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farwire.base.authz import Permission
+from farwire.base.tmf import Api, Resource, tmf_routes
+from farwire.base.web import AnyRoute
+from farwire.inventory.api.tmf685_tables import ALL
+
+API: Final = Api(
+    number="685",
+    title="Resource pools",
+    path="resourcePoolManagement",
+    resources=tuple(
+        Resource(one, "inventory", Permission.RESOURCE_READ, Permission.RESOURCE_WRITE) for one in ALL
+    ),
+)
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

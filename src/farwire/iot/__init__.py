@@ -1,0 +1,1 @@
+"""Devices and their services. Documents with states and events so far (see README.md)."""

@@ -1,0 +1,1 @@
+"""Places. Documents with states and events so far (see README.md)."""

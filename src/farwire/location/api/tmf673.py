@@ -1,0 +1,20 @@
+"""TMF673: addresses and their validation, as documents."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farwire.base.authz import Permission
+from farwire.base.tmf import Api, Resource, tmf_routes
+from farwire.base.web import AnyRoute
+from farwire.location.api.tmf673_tables import ALL
+
+API: Final = Api(
+    number="673",
+    title="Addresses",
+    path="geographicAddressManagement",
+    resources=tuple(
+        Resource(one, "location", Permission.LOCATION_READ, Permission.LOCATION_WRITE) for one in ALL
+    ),
+)
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

@@ -1,0 +1,1 @@
+"""Trouble tickets. Documents with states and events so far (see README.md)."""

@@ -1,0 +1,1 @@
+"""Appointments. Documents with states and events so far (see README.md)."""
