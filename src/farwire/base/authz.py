@@ -74,6 +74,16 @@ class Permission(StrEnum):
     LEDGER_CLOSE = "ledger.close"
     MESSAGE_READ = "message.read"
     MESSAGE_WRITE = "message.write"
+    TICKET_READ = "ticket.read"
+    TICKET_WRITE = "ticket.write"
+    LOCATION_READ = "location.read"
+    LOCATION_WRITE = "location.write"
+    BALANCE_READ = "balance.read"
+    BALANCE_WRITE = "balance.write"
+    ASSURANCE_READ = "assurance.read"
+    ASSURANCE_WRITE = "assurance.write"
+    DEVICE_READ = "device.read"
+    DEVICE_WRITE = "device.write"
     EVENT_READ = "event.read"
     EVENT_REPLAY = "event.replay"
     JOB_READ = "job.read"
@@ -100,9 +110,12 @@ _CUSTOMER_READ: Final = (
         "usage.read",
         "bill.read",
     ),
-    *("payment.read", "message.read"),
+    *("payment.read", "message.read", "ticket.read", "location.read", "balance.read"),
 )
-_CUSTOMER_WRITE: Final = ("party.write", "account.write", "product.write", "order.write")
+_CUSTOMER_WRITE: Final = (
+    *("party.write", "account.write", "product.write", "order.write"),
+    *("ticket.write", "location.write"),
+)
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
     {
@@ -125,7 +138,14 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
             *_CUSTOMER_READ,
             *_CUSTOMER_WRITE,
             *("tenant.read", "catalog.read", "resource.read", "party.verify", "party.erase"),
-            *("agreement.write", "payment.write", "credit.write", "refund.write"),
+            *(
+                "balance.write",
+                "device.read",
+                "agreement.write",
+                "payment.write",
+                "credit.write",
+                "refund.write",
+            ),
         ),
         Role.BILLING_OPERATOR: _matching(
             *_CUSTOMER_READ,
@@ -147,6 +167,8 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         Role.NOC: _matching(
             *("tenant.read", "product.read", "usage.read", "event.read", "job.read"),
             *("order.read", "order.manage", "resource.read", "resource.write"),
+            *("ticket.read", "ticket.write", "assurance.read", "assurance.write"),
+            *("device.read", "device.write", "location.read"),
         ),
         Role.AUDITOR: _matching("*.read"),
         # A machine of the operator or of a partner: it feeds usage and customers in and follows the events.
@@ -154,6 +176,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
             *_CUSTOMER_READ,
             *_CUSTOMER_WRITE,
             *("catalog.read", "resource.read", "event.read", "usage.import", "payment.write"),
+            *("assurance.read", "assurance.write", "device.read", "device.write", "balance.write"),
         ),
     }
 )
