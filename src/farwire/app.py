@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 from importlib import import_module, metadata
@@ -94,6 +95,28 @@ _APIS: Final = (
     "farwire.communication.api.messages",
 )
 """Modules with ``ROUTES``, in the order of the API's documentation."""
+
+
+_RECORDS: Final[Mapping[str, str]] = {
+    "party": "644 668 669 672 720",
+    "location": "673 674 675",
+    "communication": "681 683",
+    "catalog": "633 634 671",
+    "agreement": "651 657",
+    "inventory": "685 687",
+    "usage": "735",
+    "charging": "654 677",
+    "activation": "640 702",
+    "assurance": "628 642 649 653 656 724",
+    "qualification": "645 679",
+    "workforce": "646",
+    "iot": "908 914",
+    "ordering": "641 648 652 663 699",
+    "ticket": "621",
+    "analytics": "696",
+    "process": "701",
+}
+"""Contexts with TM Forum APIs whose resources are documents so far: modules ``api.tmf<number>`` with ``ROUTES``."""
 
 
 _SUBSCRIBERS: Final[tuple[str, ...]] = (
@@ -267,7 +290,8 @@ def build_cli(only: str = "") -> typer.Typer:
 
 def api_routes() -> tuple[AnyRoute, ...]:
     """Return every route of the API."""
-    return tuple(route for module in _APIS for route in import_module(module).ROUTES)
+    records = (f"farwire.{context}.api.tmf{n}" for context, all_ in _RECORDS.items() for n in all_.split())
+    return tuple(route for module in (*_APIS, *records) for route in import_module(module).ROUTES)
 
 
 def create_api() -> Api:
