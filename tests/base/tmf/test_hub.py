@@ -15,15 +15,18 @@ import httpx
 import msgspec
 import pytest
 
+from farwire.base import eventbus
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
 from farwire.base.eventbus import operations
 from farwire.base.eventbus.pending import deliver_pending
 from farwire.base.storage import Database, open_relay
 from farwire.base.tmf import notify
+from farwire.base.tmf import operations as tmf_operations
 from farwire.base.tmf.hub import check_callback
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import TenantId
+from farwire.kernel.tenancy import SYSTEM
 
 V4 = "/tmf-api/productCatalogManagement/v4"
 V5 = "/tmf-api/productCatalogManagement/v5"
@@ -272,3 +275,28 @@ async def test_a_query_that_fits_no_resource_is_refused(
 ) -> None:
     answer = await client.post(f"{V5}/hub", json={"callback": listener.url, "query": "colour=red"})
     assert (answer.status_code, answer.json()["field"]) == (400, "$.query")
+
+
+async def test_a_listener_hears_again_from_a_position_on_what_it_heard_with_the_same_ids(
+    client: httpx.AsyncClient,
+    listener: Listener,
+    deliver: Any,
+    make: Any,
+    db: Database,
+    clock: MovableClock,
+    tenant_id: TenantId,
+) -> None:
+    answer = await register(client, deliver, V5, callback=listener.url)
+    await make("a")
+    await deliver()
+    async with db.transaction(tenant_id) as tx:
+        behind = await eventbus.last_position(tx)
+    await make("b")
+    await deliver()
+    key = answer.json()["id"]
+    for position, again in ((behind + 1, ["b"]), (1, ["a", "b"])):
+        listener.heard.clear()
+        async with db.transaction(tenant_id) as tx:
+            await tmf_operations.replay(tx, listener=key, position=position, actor=SYSTEM, clock=clock)
+        await deliver()
+        assert [one["event"]["category"]["name"] for one in listener.events] == again

@@ -68,3 +68,8 @@ async def list_events(
 async def position_of(tx: Tx, event_id: EventId) -> int | None:
     """Return the position of one of the tenant's events, or None when it is no longer kept."""
     return await outbox.position_of(tx, event_id)
+
+
+async def last_position(tx: Tx) -> int:
+    """Return the position of the tenant's last event, 0 before the first."""
+    return await outbox.last_position(tx)

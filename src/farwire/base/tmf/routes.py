@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from farwire.base.tmf.contract import FILTERS, contract
@@ -56,7 +57,7 @@ def _resource_routes(
             response=None,
             query_type=AnyQuery,
             description=f"{summary} (TMF{api.number} {version}).{FILTERS if operation is Operation.LIST else ''}",
-            contract=contract(api, descriptor, version, operation),
+            contract=partial(contract, api, descriptor, version, operation),
             listed=listed,
             **more,
             **_repeated(resource, operation),

@@ -82,3 +82,11 @@ def event_from_row(row: asyncpg.Record) -> Event:
         data=MappingProxyType(data),
         cause_id=None if row["cause_id"] is None else EventId(row["cause_id"]),
     )
+
+
+async def last_position(tx: Tx) -> int:
+    """Return the position of the tenant's last event, 0 before the first."""
+    found: int = await tx.fetchval(
+        "SELECT coalesce(max(position), 0) FROM base.outbox WHERE tenant_id = $1", tx.tenant_id
+    )
+    return found

@@ -161,6 +161,14 @@ async def lenient(tx: Tx, api: str) -> bool:
     return bool(mode == "lenient")
 
 
+async def references(tx: Tx) -> dict[str, str]:
+    """Return the mode of each API for which one is set."""
+    rows = await tx.fetch(
+        "SELECT api, mode FROM base.tmf_setting WHERE tenant_id = $1 ORDER BY api", tx.tenant_id
+    )
+    return {row["api"]: row["mode"] for row in rows}
+
+
 async def set_references(tx: Tx, api: str, mode: str) -> None:
     """Set whether the tenant's references of ``api`` are checked: ``strict`` or ``lenient``."""
     await tx.execute(

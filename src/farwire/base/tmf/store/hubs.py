@@ -102,6 +102,14 @@ async def miss(tx: Tx, key: UUID, first: int, last: int, *, only_away: bool) -> 
     return tag == "UPDATE 1"
 
 
+async def forget_missed(tx: Tx, key: UUID) -> None:
+    """Let the listener have nothing to hear of before."""
+    await tx.execute(
+        "UPDATE base.tmf_hub SET missed_from = NULL, missed_to = NULL WHERE tenant_id = $1 AND id = $2",
+        *(tx.tenant_id, key),
+    )
+
+
 async def caught_up(tx: Tx, listener: Hub, position: int) -> None:
     """Keep that an away listener heard all up to ``position``; it is back if that is all there was meanwhile."""
     await tx.execute(
