@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -57,13 +58,18 @@ class Api:
     """The ASGI application of one worker: the guarded API, and the start and stop of what it needs."""
 
     def __init__(
-        self, guard: Guard, source: DatabaseSource, draining: Draining, document: dict[str, Any]
+        self, guard: Guard, source: DatabaseSource, draining: Draining, routes: Sequence[AnyRoute]
     ) -> None:
         self._guard = guard
         self._source = source
         self._watch: asyncio.Task[None] | None = None
+        self._routes = routes
         self.draining = draining
-        self.document = document
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """Return the OpenAPI document of its routes."""
+        return openapi_document(self._routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or run the worker's life span."""
@@ -135,7 +141,6 @@ def build_api(
         max_body_octets=limits.max_body_octets,
     )
     monitor = Monitor(access_log)
-    document = openapi_document(routes)
     draining = Draining()
     app: falcon.asgi.App[Any, Any] = falcon.asgi.App()
     app.req_options.auto_parse_qs_csv = False
@@ -144,12 +149,16 @@ def build_api(
     app.add_error_handler(Exception, _raise_on)
     _add_routes(app, routes, services)
     add_system_routes(
-        app, document=document, source=source, draining=draining, checks=dict(checks or default_checks())
+        app,
+        document=partial(openapi_document, routes),
+        source=source,
+        draining=draining,
+        checks=dict(checks or default_checks()),
     )
     guard = Guard(
         cast("AsgiApp", app), monitor, max_running=limits.max_running, time_limit_s=limits.time_limit_s
     )
-    return Api(guard, source, draining, document)
+    return Api(guard, source, draining, routes)
 
 
 class _Resource:

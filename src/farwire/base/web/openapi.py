@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
@@ -39,9 +40,19 @@ ERRORS: Final[Mapping[str, str]] = {
 }
 
 
+def openapi_info(title: str = "Farwire") -> Object:
+    """Return what the document says of the API as a whole."""
+    return {
+        "title": title,
+        "version": __version__,
+        "summary": "Sell, deliver, assure, meter, charge, bill, collect, analyse.",
+        "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    }
+
+
 def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> Object:
     """Return the document of ``routes`` as plain data."""
-    routes = [route for route in routes if route.listed]
+    routes = [replace(route, contract=route.described) for route in routes if route.listed]
     types = _types(routes)
     described = msgspec.json.schema_components(types, ref_template=REFERENCES)
     schemas, components = msgspec.json.decode(msgspec.json.encode(described))  # a default may be a tuple
@@ -57,12 +68,7 @@ def openapi_document(routes: Sequence[AnyRoute], *, title: str = "Farwire") -> O
     _add_components(components, routes)
     return {
         "openapi": "3.1.0",
-        "info": {
-            "title": title,
-            "version": __version__,
-            "summary": "Sell, deliver, assure, meter, charge, bill, collect, analyse.",
-            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        },
+        "info": openapi_info(title),
         "servers": [{"url": "/"}],
         "security": [{"apiKey": []}],
         "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in routes)],
@@ -90,7 +96,7 @@ def _paths(routes: Iterable[AnyRoute], by_type: Mapping[str, Object]) -> Object:
 def _add_components(components: Object, routes: Iterable[AnyRoute]) -> None:
     """Add the schemas that routes bring; two of one name are the same one."""
     for route in routes:
-        for name, schema in (route.contract.components if route.contract else {}).items():
+        for name, schema in (route.described.components if route.described else {}).items():
             same = components.setdefault(name, schema) == schema
             check(same, "web.schema_name", f"two documents of the API are called {name}")
 
@@ -129,7 +135,7 @@ def _types(routes: Iterable[AnyRoute]) -> list[Any]:
     for route in routes:
         kinds += (
             []
-            if route.contract
+            if route.described
             else [
                 kind for kind in (route.response, route.body_type) if kind is not None and kind is not bytes
             ]
@@ -151,8 +157,8 @@ def _operation(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
         "parameters": _parameters(route, schemas),
         "responses": _responses(route, schemas),
     }
-    if route.contract is not None and route.contract.request:
-        operation["requestBody"] = {"required": True, "content": dict(route.contract.request)}
+    if route.described is not None and route.described.request:
+        operation["requestBody"] = {"required": True, "content": dict(route.described.request)}
     elif route.body_type is not None:
         operation["requestBody"] = {
             "required": True,
@@ -168,8 +174,8 @@ def _description(route: AnyRoute) -> str:
 
 def operation_id(route: AnyRoute) -> str:
     """Return a stable name of the operation: the handler's own, in camel case."""
-    if route.contract is not None:
-        return route.contract.operation_id
+    if route.described is not None:
+        return route.described.operation_id
     first, *rest = route.handler.__name__.strip("_").split("_")
     return first + "".join(word.capitalize() for word in rest)
 
@@ -177,8 +183,8 @@ def operation_id(route: AnyRoute) -> str:
 def _parameters(route: AnyRoute, schemas: Mapping[str, Object]) -> list[Object]:
     found = [_parameter("path", p, schemas) for p in compile_parameters(route.path_type).by_name.values()]
     found += [_parameter("query", p, schemas) for p in compile_parameters(route.query_type).by_name.values()]
-    if route.contract is not None:
-        found += [dict(parameter) for parameter in route.contract.parameters]
+    if route.described is not None:
+        found += [dict(parameter) for parameter in route.described.parameters]
     if _selectable(route):
         names = attribute_names(route.item)
         one = "(?:" + "|".join(re.escape(name) for name in names) + ")"
@@ -239,10 +245,10 @@ def _header(name: str, description: str) -> Object:
 
 def _responses(route: AnyRoute, schemas: Mapping[str, Object]) -> Object:
     success: Object = {"description": route.summary}
-    if route.contract is not None:
-        if route.contract.response is not None:
-            success["content"] = {route.media_type: {"schema": route.contract.response}}
-            success["headers"] = dict(route.contract.headers)
+    if route.described is not None:
+        if route.described.response is not None:
+            success["content"] = {route.media_type: {"schema": route.described.response}}
+            success["headers"] = dict(route.described.headers)
     elif route.response is bytes:
         success["content"] = {route.media_type: {"schema": {"type": "string", "format": "binary"}}}
     elif route.response is not None:

@@ -46,9 +46,8 @@ def _html(title: str, body: str) -> bytes:
     ).encode()
 
 
-def landing_page(document: Mapping[str, Any]) -> bytes:
+def landing_page(info: Mapping[str, Any]) -> bytes:
     """Return the page at ``/``: what this is and where to go."""
-    info = document["info"]
     return _html(
         info["title"],
         f"<main><h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['summary'])}</p><ul>"

@@ -153,9 +153,15 @@ class Route(Generic[P, Q, B]):
     media_type: str = JSON
     accepts: Sequence[str] = (JSON,)
     """Media types of the request's body; the call says which one it has."""
-    contract: Contract | None = None
+    contract: Contract | Callable[[], Contract] | None = None
+    """Its part of the OpenAPI document, or what makes it: many are large, and no request needs them."""
     listed: bool = True
     """Whether the OpenAPI document shows it: a second path of the same thing is not shown."""
+
+    @property
+    def described(self) -> Contract | None:
+        """Return its contract, made now where it is not yet."""
+        return self.contract() if callable(self.contract) else self.contract
 
     @property
     def paged(self) -> bool:

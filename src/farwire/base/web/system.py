@@ -13,6 +13,7 @@ from farwire.base.storage import Database
 from farwire.base.storage.migrate import discover, migration_state
 from farwire.base.telemetry.metrics import CONTENT_TYPE, exposition
 from farwire.base.web.exchange import KEY, Exchange
+from farwire.base.web.openapi import openapi_info
 from farwire.base.web.page import POLICY, documentation_page, json_document, landing_page
 from farwire.base.web.source import DatabaseSource
 from farwire.kernel.errors import FarwireError
@@ -49,6 +50,23 @@ class _Static:
             exchange: Exchange = req.scope[KEY]
             exchange.is_page = True
             resp.set_header("content-security-policy", self._policy)
+
+    on_head = on_get
+
+
+class _Described(_Static):
+    """Bytes made from the OpenAPI document when somebody first asks for them: it is large, and most never ask."""
+
+    def __init__(
+        self, route: str, make: Callable[[], bytes], media_type: str, policy: str | None = None
+    ) -> None:
+        super().__init__(route, b"", media_type, policy)
+        self._make, self._making = make, asyncio.Lock()
+
+    async def on_get(self, req: falcon.asgi.Request, resp: falcon.asgi.Response) -> None:
+        async with self._making:
+            self._body = self._body or await asyncio.to_thread(self._make)
+        await super().on_get(req, resp)
 
     on_head = on_get
 
@@ -122,16 +140,18 @@ def default_checks() -> dict[str, Check]:
 def add_system_routes(
     app: falcon.asgi.App[Any, Any],
     *,
-    document: dict[str, Any],
+    document: Callable[[], dict[str, Any]],
     source: DatabaseSource,
     draining: Draining,
     checks: dict[str, Check],
 ) -> None:
     """Add the routes that belong to no context."""
     html = "text/html; charset=utf-8"
-    app.add_route("/", _Static("/", landing_page(document), html, POLICY))
-    app.add_route("/docs", _Static("/docs", documentation_page(document), html, POLICY))
-    app.add_route("/openapi.json", _Static("/openapi.json", json_document(document), "application/json"))
+    app.add_route("/", _Static("/", landing_page(openapi_info()), html, POLICY))
+    app.add_route("/docs", _Described("/docs", lambda: documentation_page(document()), html, POLICY))
+    app.add_route(
+        "/openapi.json", _Described("/openapi.json", lambda: json_document(document()), "application/json")
+    )
     app.add_route("/health/live", _Static("/health/live", b'{"status":"live"}', "application/json"))
     app.add_route("/health/ready", _Ready(source, draining, checks))
     app.add_route("/metrics", _Metrics())
