@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from farwire.base.storage.embedded import DatabaseRole
 from farwire.base.storage.endpoints import connect
 from farwire.base.tmf import Api, Target
 from farwire.base.tmf.store import documents as store
+from farwire.base.tmf.writing import changes
 from farwire.kernel.ids import TenantId
 
 V4 = "/tmf-api/productCatalogManagement/v4"
@@ -377,3 +379,26 @@ def test_the_openapi_document_of_the_routes_is_valid(web: Any, catalog_api: Api)
     OpenAPIV31SpecValidator(document).validate()
     ids = [one["operationId"] for path in document["paths"].values() for one in path.values()]
     assert len(ids) == len(set(ids)) == 2 * (5 * 5 + 2)
+
+
+@pytest.mark.parametrize(
+    ("events", "body", "told"),
+    [
+        (("StatusChange", "AttributeValueChange"), {"lifecycleStatus": "In design"}, ["StatusChange"]),
+        (("Change",), {"lifecycleStatus": "In design"}, ["Change"]),
+        (("Change", "StateChange"), {"name": "b"}, ["Change"]),
+        (
+            ("AttributeValueChange", "StateChange"),
+            {"name": "b", "lifecycleStatus": "In design"},
+            ["StateChange", "AttributeValueChange"],
+        ),
+        (("Create",), {"name": "b"}, []),
+    ],
+)
+def test_a_change_is_told_by_the_words_that_the_resource_has(
+    catalog_api: Api, events: tuple[str, ...], body: dict[str, Any], told: list[str]
+) -> None:
+    (category,) = (one for one in catalog_api.resources if one.descriptor.type == "Category")
+    own = replace(category, descriptor=replace(category.descriptor, events=events))
+    before = {"id": "1", "name": "a", "lifecycleStatus": "In study", "lastUpdate": "x"}
+    assert changes(own, before, {**before, **body, "lastUpdate": "y"}) == told

@@ -45,7 +45,8 @@ def changes(resource: Resource, before: Document | None, after: Document | None)
     if before is None or after is None:
         facts = [CREATE if before is None else DELETE]
     else:
-        state = _state(resource)
+        told = {_FACTS.get(word) for word in resource.descriptor.events}
+        state = _state(resource) if STATE in told else ""
         names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
         automatic = {
             one.name for one in resource.descriptor.attributes.values() if one.fill.value == "changed"
