@@ -109,8 +109,17 @@ class Parameters(Generic[S]):
         )
 
 
+_COMPILED: Final[dict[type[Any], Parameters[Any]]] = {}
+
+
 def compile_parameters(struct: type[S]) -> Parameters[S]:
-    """Return the parser of the parameters that ``struct`` declares."""
+    """Return the parser of the parameters that ``struct`` declares: the same one each time, as few are declared."""
+    if struct not in _COMPILED:
+        _COMPILED[struct] = _compiled(struct)
+    return _COMPILED[struct]
+
+
+def _compiled(struct: type[S]) -> Parameters[S]:
     by_name: dict[str, Parameter] = {}
     if issubclass(struct, AnyQuery):
         return Parameters(struct, by_name, struct())
