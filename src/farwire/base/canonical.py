@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, TypeAlias, Union
 
 from farwire.kernel.errors import Invalid
@@ -44,6 +45,25 @@ def canonical(value: JSON, *, field: str = "value") -> bytes:
             code="canonical.unsupported",
             field=field,
         ) from None
+
+
+def instant_text(text: str) -> str | None:
+    """Return a time of RFC 3339 in UTC with milliseconds, so that texts compare as times do; None for what is none.
+
+    A text without a zone is taken as UTC: the examples of the documents have such.
+    """
+    try:
+        at = datetime.fromisoformat(text)
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return stored_time(at)
+
+
+def stored_time(at: datetime) -> str:
+    """Return ``at`` as times are stored."""
+    fine = "microseconds" if at.microsecond % 1000 else "milliseconds"
+    return at.astimezone(UTC).isoformat(timespec=fine).replace("+00:00", "Z")
 
 
 def _as_dict(value: object) -> dict[object, object]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import httpx
 
+from farwire.base.canonical import instant_text
 from farwire.base.tmf import Api, Version
-from farwire.base.tmf.shape import checked, instant_text
+from farwire.base.tmf.shape import checked
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.versions import changed_by, from_wire, to_wire
 from farwire.catalog.api import tmf620_tables as tables

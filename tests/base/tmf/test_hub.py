@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from farwire.base import eventbus
+from farwire.base.callbacks import check_callback, post
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
 from farwire.base.eventbus import operations
@@ -23,7 +24,6 @@ from farwire.base.eventbus.pending import deliver_pending
 from farwire.base.storage import Database, open_relay
 from farwire.base.tmf import notify
 from farwire.base.tmf import operations as tmf_operations
-from farwire.base.tmf.hub import check_callback
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import TenantId
 from farwire.kernel.tenancy import SYSTEM
@@ -267,7 +267,7 @@ def test_a_public_callback_is_fine() -> None:
 
 def test_a_name_that_leads_home_is_refused_when_it_is_called() -> None:
     with pytest.raises(Invalid):
-        notify.post("http://localhost:1/", b"{}", "", private=False)
+        post("http://localhost:1/", b"{}", "", private=False)
 
 
 async def test_a_query_that_fits_no_resource_is_refused(

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farwire.base.json_patch import PatchKind, apply
 from farwire.base.storage import Database
 from farwire.base.tmf import Version
-from farwire.base.tmf.patch import PatchKind, apply
 from farwire.base.tmf.query import jsonpath, parse
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.versions import changed_by, from_wire, to_wire

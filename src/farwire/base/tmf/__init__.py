@@ -1,5 +1,6 @@
 """TM Forum Open APIs: one small engine for every resource, fed by tables of facts (see README.md)."""
 
+from farwire.base.canonical import stored_time
 from farwire.base.tmf.beside import Beside
 from farwire.base.tmf.descriptor import (
     Attribute,
@@ -14,7 +15,6 @@ from farwire.base.tmf.descriptor import (
 )
 from farwire.base.tmf.resource import KNOWN, Act, Api, Behaviour, Document, Resource, Wanted
 from farwire.base.tmf.routes import tmf_routes
-from farwire.base.tmf.shape import stored_time
 
 __all__ = [
     "KNOWN",

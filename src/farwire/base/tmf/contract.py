@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+from farwire.base.json_patch import PatchKind
 from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Fill, Operation, Version
 from farwire.base.tmf.parts import part_of
-from farwire.base.tmf.patch import PatchKind
 from farwire.base.tmf.query import MAX_SORTS
 from farwire.base.tmf.resource import Api
 from farwire.base.tmf.shape import PATTERNS

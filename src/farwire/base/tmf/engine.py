@@ -9,15 +9,16 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from farwire.base.canonical import stored_time
+from farwire.base.json_patch import PatchKind, apply
 from farwire.base.storage import Tx
 from farwire.base.tmf import documents
 from farwire.base.tmf.descriptor import Fill, Target, Version
 from farwire.base.tmf.fields import Tree, select, wanted
-from farwire.base.tmf.patch import PatchKind, apply
 from farwire.base.tmf.query import Query, check_text, parse
 from farwire.base.tmf.references import check_references, check_unreferenced
 from farwire.base.tmf.resource import KNOWN, Act, Api, Document, Resource
-from farwire.base.tmf.shape import PATTERNS, checked, stored_time, wrong
+from farwire.base.tmf.shape import PATTERNS, checked, wrong
 from farwire.base.tmf.states import check_transition, starting_state
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.versions import changed_by, from_wire, to_wire

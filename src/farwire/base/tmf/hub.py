@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from farwire.base import audit
+from farwire.base.callbacks import check_callback
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Descriptor, Version
 from farwire.base.tmf.query import Query, parse
@@ -20,7 +20,6 @@ from farwire.kernel.errors import Conflict, Exhausted, Invalid
 from farwire.kernel.ids import uuid7
 from farwire.kernel.tenancy import Actor
 
-MAX_CALLBACK: Final = 2000
 MAX_HUBS: Final = 100
 """Listeners of one tenant and API."""
 
@@ -62,46 +61,6 @@ async def unregister(tx: Tx, *, api: Api, key: str, actor: Actor, now: datetime)
         tx, actor=actor, action="tmf.hub_unregister", subject=key, at=now, detail={"api": api.number}
     )
     return True
-
-
-def check_callback(url: str, *, private: bool) -> None:
-    """Raise ``Invalid`` (``tmf.callback``) for what is no http URL, or leads to a private address."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        host, parts = "", urlsplit("")
-    clean = url.isascii() and url.isprintable() and " " not in url and "@" not in parts.netloc
-    if parts.scheme not in ("http", "https") or not host or not clean or parts.fragment:
-        raise Invalid(
-            "the callback is not an http address", code="tmf.callback", field="$.callback", value=url[:200]
-        )
-    if private:
-        return
-    try:
-        public = is_public(host)
-    except ValueError:  # a name: looked up, and checked, when something is sent
-        public = host != "localhost" and not host.endswith((".localhost", ".local", ".internal"))
-    if not public:
-        raise refused(host)
-
-
-def is_public(address: str) -> bool:
-    """Return whether an address is one of the public network. Raises ``ValueError`` for what is no address."""
-    found = ipaddress.ip_address(address)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_global and not (mapped or found).is_multicast
-
-
-def refused(host: str) -> Invalid:
-    """Return the refusal of a callback inside the operator's network."""
-    return Invalid(
-        "the callback leads to a private address",
-        code="tmf.callback",
-        field="$.callback",
-        value=host,
-        fix="use a public address, or let the installation set hub_private_callbacks",
-    )
 
 
 def check_query(api: Api, version: Version, query: str) -> None:

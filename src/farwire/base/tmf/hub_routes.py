@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from farwire.base.authz import Permission
+from farwire.base.callbacks import MAX_CALLBACK
 from farwire.base.tmf import hub
 from farwire.base.tmf.descriptor import Version
 from farwire.base.tmf.engine import ByKey
@@ -22,7 +23,7 @@ SECRET_HEADER = "x-farwire-hub-secret"  # noqa: S105 - a name
 class HubDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     """A listener: where events go, and which. Further attributes, such as ``@type``, are not kept."""
 
-    callback: Annotated[str, msgspec.Meta(max_length=hub.MAX_CALLBACK)]
+    callback: Annotated[str, msgspec.Meta(max_length=MAX_CALLBACK)]
     query: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
 
 
@@ -30,7 +31,7 @@ SCHEMA: Final = {
     "type": "object",
     "properties": {
         "id": {"type": "string"},
-        "callback": {"type": "string", "maxLength": hub.MAX_CALLBACK},
+        "callback": {"type": "string", "maxLength": MAX_CALLBACK},
         "query": {"type": "string", "maxLength": 1000},
     },
     "required": ["callback"],

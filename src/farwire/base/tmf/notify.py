@@ -8,18 +8,13 @@ that does not answer at all is away: a third subscriber calls it until it is bac
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import http.client
-import socket
-import ssl
 import time
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import uuid5
 
-from farwire.base import eventbus
+from farwire.base import callbacks, eventbus
+from farwire.base.canonical import stored_time
 from farwire.base.clock import Clock
 from farwire.base.config import load_settings
 from farwire.base.eventbus import Event
@@ -27,20 +22,16 @@ from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
 from farwire.base.storage import Database, Tx
 from farwire.base.tmf import hub
 from farwire.base.tmf.descriptor import Target, Version
-from farwire.base.tmf.hub import is_public, refused
 from farwire.base.tmf.query import jsonpath
 from farwire.base.tmf.resource import SERVED, Api, Document, Resource
-from farwire.base.tmf.shape import stored_time
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.store import hubs
 from farwire.base.tmf.store.hubs import Hub
 from farwire.base.tmf.versions import to_wire
 from farwire.base.tmf.writing import event_types
-from farwire.kernel.errors import FarwireError, Unavailable
+from farwire.kernel.errors import FarwireError
 
 NOTIFICATION: Final = "farwire.tmf.notification_due.v1"
-SIGNATURE: Final = "x-farwire-signature"
-POST_TIMEOUT_S: Final = 10.0
 RETRY: Final = RetryPolicy(max_attempts=60, longest_delay=timedelta(minutes=5))
 """About four and a half hours until a notification, or a listener that is away, is parked for a person."""
 AWAY: Final = "farwire.tmf.listener_away.v1"
@@ -202,7 +193,7 @@ async def catch_up(*, db: Database, clock: Clock, event: Event, private: bool) -
             type_prefix=NOTIFICATION,
             subject_prefix=f"{listener.id}/",
         )
-    heard, until = first - 1, time.monotonic() + POST_TIMEOUT_S
+    heard, until = first - 1, time.monotonic() + callbacks.POST_TIMEOUT_S
     try:
         for place, one in missed:
             await _tell(db, clock, one, listener, private=private)
@@ -228,7 +219,8 @@ async def _tell(db: Database, clock: Clock, event: Event, listener: Hub, *, priv
     async with db.transaction(event.tenant_id, read_only=True) as tx:
         document = await _current(tx, *served, str(event.data["id"]), clock.now())
     body = store.to_text(message(event, listener, *served, document)).encode()
-    await asyncio.to_thread(post, listener.callback, body, signature(listener, body, clock), private=private)
+    signed = callbacks.signature(listener.secret, body, clock.now())
+    await asyncio.to_thread(callbacks.post, listener.callback, body, signed, private=private)
 
 
 def message(
@@ -251,44 +243,3 @@ def message(
     if version is Version.V5:
         body["@type"] = event.data["name"]
     return body
-
-
-def signature(listener: Hub, body: bytes, clock: Clock) -> str:
-    """Return ``t=<seconds>,v1=<hex>``: HMAC-SHA256 of ``<seconds>.<body>`` under the listener's key."""
-    seconds = int(clock.now().timestamp())
-    digest = hmac.new(listener.secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256)
-    return f"t={seconds},v1={digest.hexdigest()}"
-
-
-def post(url: str, body: bytes, signed: str, *, private: bool) -> None:
-    """Post ``body`` to exactly ``url``; redirects are not followed. Blocks: call it in a thread.
-
-    The address that was checked is the one that is connected to, so that a name cannot change in between.
-    """
-    parts = urlsplit(url)
-    host, tls = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if tls else 80)
-    try:
-        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
-        if not private and not is_public(str(address)):
-            raise refused(host)
-        connection = http.client.HTTPConnection(host, port, timeout=POST_TIMEOUT_S)
-        connection.sock = socket.create_connection((str(address), port), timeout=POST_TIMEOUT_S)
-        if tls:
-            context = ssl.create_default_context()
-            connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request(
-            "POST",
-            target,
-            body,
-            {"content-type": "application/json", SIGNATURE: signed, "host": parts.netloc},
-        )
-        status = connection.getresponse().status
-        connection.close()
-    except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(
-            f"the listener does not answer: {type(error).__name__}", code="tmf.listener_away"
-        ) from error
-    if not 200 <= status < 300:
-        raise Unavailable(f"the listener answered {status}", code="tmf.listener_refused")

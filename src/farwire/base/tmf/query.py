@@ -14,9 +14,9 @@ from typing import Final
 
 import msgspec
 
+from farwire.base.canonical import instant_text
+from farwire.base.json_path import translate
 from farwire.base.tmf.descriptor import Descriptor, Version
-from farwire.base.tmf.expression import translate
-from farwire.base.tmf.shape import instant_text
 from farwire.base.tmf.versions import stored_path
 from farwire.kernel.errors import Invalid
 from farwire.kernel.page import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET

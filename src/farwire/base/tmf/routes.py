@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
+from farwire.base.json_patch import PatchKind
 from farwire.base.tmf.contract import FILTERS, contract
 from farwire.base.tmf.descriptor import Operation, Version
 from farwire.base.tmf.engine import ByKey, Operations
 from farwire.base.tmf.hub_routes import hub_routes
-from farwire.base.tmf.patch import PatchKind
 from farwire.base.tmf.resource import SERVED, Api, Resource
 from farwire.base.web import AnyQuery, AnyRoute, Method, Nothing, Route
 

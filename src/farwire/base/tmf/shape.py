@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
+from farwire.base.canonical import instant_text
 from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Fill, Version
 from farwire.base.tmf.parts import part_of
 from farwire.base.tmf.resource import Document
@@ -126,25 +127,6 @@ def _time(kind: str, value: Any, path: str) -> Any:
         except ValueError:
             raise wrong(path, "not a date", value=value, fix="write it as 2026-06-01") from None
     return value
-
-
-def instant_text(text: str) -> str | None:
-    """Return a time of RFC 3339 in UTC with milliseconds, so that texts compare as times do; None for what is none.
-
-    A text without a zone is taken as UTC: the examples of the documents have such.
-    """
-    try:
-        at = datetime.fromisoformat(text)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return stored_time(at)
-
-
-def stored_time(at: datetime) -> str:
-    """Return ``at`` as times are stored."""
-    fine = "microseconds" if at.microsecond % 1000 else "milliseconds"
-    return at.astimezone(UTC).isoformat(timespec=fine).replace("+00:00", "Z")
 
 
 def _bounded(value: Any, path: str, depth: int) -> None:

@@ -67,12 +67,6 @@ def changed_by(descriptor: Descriptor, before: Document, patched: Document, vers
     return after
 
 
-def wire_name(descriptor: Descriptor, name: str, version: Version) -> str:
-    """Return how ``version`` calls the stored attribute ``name``."""
-    attribute = descriptor.attributes.get(name)
-    return name if attribute is None else attribute.name_in(version)
-
-
 def stored_path(descriptor: Descriptor, path: tuple[str, ...], version: Version) -> tuple[str, ...]:
     """Return where the attribute that a client of ``version`` calls ``path`` is stored."""
     if version is Version.V5 or not path:

@@ -1,4 +1,4 @@
-"""Changes of a document: merge patch (RFC 7386), JSON patch (RFC 6902), and TMF630's JSON patch with a query. Pure."""
+"""Changes of JSON: merge patch (RFC 7386), JSON patch (RFC 6902), JSON patch with a query (TMF630). Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
-from farwire.base.tmf.resource import Document
 from farwire.kernel.errors import Conflict, Invalid
 
+Document: TypeAlias = dict[str, Any]
 MAX_OPERATIONS: Final = 100
 MAX_DEPTH: Final = 32
 
@@ -30,8 +30,8 @@ class PatchKind(StrEnum):
 def apply(kind: PatchKind, document: Document, change: Any, many: frozenset[str] = frozenset()) -> Document:
     """Return ``document`` changed; the given one stays as it is. ``many`` are the attributes that are lists.
 
-    Raises ``Invalid`` (``tmf.patch``) for what is no patch or names nothing, ``Conflict`` (``tmf.patch_test``) when a
-    test of it fails.
+    Raises ``Invalid`` (``patch.malformed``) for what is no patch or names nothing, ``Conflict``
+    (``patch.test_failed``) when a test of it fails.
     """
     if kind in (PatchKind.MERGE, PatchKind.PLAIN):
         if not isinstance(change, dict):
@@ -295,8 +295,8 @@ def _nothing(where: str, steps: tuple[str, ...]) -> Invalid:
 
 
 def _wrong(path: str, message: str, value: object = None) -> Invalid:
-    return Invalid(message, code="tmf.patch", field=path, value=value)
+    return Invalid(message, code="patch.malformed", field=path, value=value)
 
 
 def _failed(one: _Operation) -> Conflict:
-    return Conflict("a test of the patch failed", code="tmf.patch_test", field=f"{one.where}.path")
+    return Conflict("a test of the patch failed", code="patch.test_failed", field=f"{one.where}.path")

@@ -1,4 +1,4 @@
-"""``filter=`` of v5: a bounded subset of JSONPath, read by hand and written anew as PostgreSQL's jsonpath.
+"""A bounded subset of JSONPath filters, read by hand and written anew as PostgreSQL's jsonpath.
 
 ``$[?(@.status=='active')]``, ``note[?(@.author=="Jane" && @.date>"2026-01-01")]``, ``$.a.b[?(!(@.c=~/x.*/))]``.
 """
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from farwire.base.tmf.shape import instant_text
+from farwire.base.canonical import instant_text
 from farwire.kernel.errors import Invalid
 
 MAX_TEXT: Final = 1000
@@ -30,7 +30,7 @@ Stored: TypeAlias = Callable[[tuple[str, ...]], tuple[str, ...]]
 def translate(text: str, stored: Stored) -> str:
     """Return the predicate of ``filter=text``. ``stored`` tells where a client's path is kept.
 
-    Raises ``Invalid`` (``tmf.filter``) with the character at which it could not be read.
+    Raises ``Invalid`` (``filter.malformed``) with the character at which it could not be read.
     """
     match = _START.fullmatch(text.strip())
     if match is None or len(text) > MAX_TEXT:
@@ -157,7 +157,7 @@ def _quoted(text: str) -> str:
 def _wrong(at: int, text: str) -> Invalid:
     return Invalid(
         f"the filter cannot be read at character {at}",
-        code="tmf.filter",
+        code="filter.malformed",
         field="filter",
         value=text[at : at + 40],
         fix="write it as $[?(@.status=='active')] or note[?(@.author=='Jane' && @.date>'2026-01-01')]",
