@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from farwire.base.json_patch import PatchKind
+from farwire.base.json_patch import MAX_OPERATIONS, PatchKind
 from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Fill, Operation, Version
 from farwire.base.tmf.parts import part_of
 from farwire.base.tmf.query import MAX_SORTS
@@ -39,17 +39,14 @@ def contract(api: Api, descriptor: Descriptor, version: Version, operation: Oper
         request = {JSON: {"schema": {"$ref": f"#/components/schemas/{stem}Create"}}}
     elif operation is Operation.PATCH:
         request = {kind.value: {"schema": _patch(kind)} for kind in PatchKind}
-    listed = operation is Operation.LIST
+    listed = {"type": "array", "items": shown}
+    lists, creates = operation is Operation.LIST, operation is Operation.CREATE
     return Contract(
         operation_id=f"{operation}{stem}",
-        parameters=_list_parameters(descriptor, version) if listed else _fields(operation),
+        parameters=_list_parameters(descriptor, version) if lists else _fields(operation),
         request=request,
-        response=None
-        if operation is Operation.DELETE
-        else {"type": "array", "items": shown}
-        if listed
-        else shown,
-        headers=_list_headers() if listed else _created() if operation is Operation.CREATE else {},
+        response=None if operation is Operation.DELETE else listed if lists else shown,
+        headers=_LIST_HEADERS if lists else _CREATED_HEADERS if creates else {},
         components=components,
     )
 
@@ -98,17 +95,11 @@ def _type(descriptor: Descriptor, attribute: Attribute, version: Version) -> Sch
 def _patch(kind: PatchKind) -> Schema:
     if kind in (PatchKind.PLAIN, PatchKind.MERGE):
         return {"type": "object"}
-    operation = {
-        "type": "object",
-        "properties": {
-            "op": {"enum": ["add", "remove", "replace", "move", "copy", "test"]},
-            "path": {"type": "string"},
-            "from": {"type": "string"},
-            "value": {},
-        },
-        "required": ["op", "path"],
-    }
-    return {"type": "array", "items": operation, "maxItems": 100}
+    words = {"enum": ["add", "remove", "replace", "move", "copy", "test"]}
+    text = {"type": "string"}
+    facts = {"op": words, "path": text, "from": text, "value": {}}
+    operation = {"type": "object", "properties": facts, "required": ["op", "path"]}
+    return {"type": "array", "items": operation, "maxItems": MAX_OPERATIONS}
 
 
 def _parameter(name: str, description: str, schema: Schema) -> Schema:
@@ -148,17 +139,14 @@ FILTERS: Final = (
 )
 
 
-def _list_headers() -> Schema:
-    return {
-        "X-Total-Count": {"description": "Size of the whole list.", "schema": {"type": "integer"}},
-        "X-Result-Count": {"description": "Rows in this answer.", "schema": {"type": "integer"}},
-        "X-Total-Count-Lower-Bound": {
-            "description": "true: there are more than were counted.",
-            "schema": {"type": "string"},
-        },
-        "Link": {"description": "first and next (RFC 8288).", "schema": {"type": "string"}},
-    }
+def _header(description: str, kind: str = "string") -> Schema:
+    return {"description": description, "schema": {"type": kind}}
 
 
-def _created() -> Schema:
-    return {"Location": {"description": "Where it is.", "schema": {"type": "string"}}}
+_LIST_HEADERS: Final[Schema] = {
+    "X-Total-Count": _header("Size of the whole list.", "integer"),
+    "X-Result-Count": _header("Rows in this answer.", "integer"),
+    "X-Total-Count-Lower-Bound": _header("true: there are more than were counted."),
+    "Link": _header("first and next (RFC 8288)."),
+}
+_CREATED_HEADERS: Final[Schema] = {"Location": _header("Where it is.")}

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import msgspec
 
+from farwire.base import audit
 from farwire.base.authz import Permission
-from farwire.base.callbacks import MAX_CALLBACK
-from farwire.base.tmf import hub
+from farwire.base.callbacks import MAX_CALLBACK, check_callback
+from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Version
 from farwire.base.tmf.engine import ByKey
+from farwire.base.tmf.hub import check_query
 from farwire.base.tmf.resource import Api
+from farwire.base.tmf.store import hubs as store
+from farwire.base.tmf.store.hubs import Hub
 from farwire.base.web import JSON, AnyRoute, Call, Contract, Method, Nothing, Reply, Route
-from farwire.kernel.errors import NotFound
+from farwire.kernel.errors import Conflict, Exhausted, NotFound
+from farwire.kernel.ids import uuid7
 
 SECRET_HEADER = "x-farwire-hub-secret"  # noqa: S105 - a name
+MAX_HUBS: Final = 100
+"""Listeners of one tenant and API."""
 
 
 class HubDocument(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,13 +35,11 @@ class HubDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     query: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
 
 
+_TEXT: Final = {"type": "string", "maxLength": 1000}
+_ADDRESS: Final = {"type": "string", "maxLength": MAX_CALLBACK}
 SCHEMA: Final = {
     "type": "object",
-    "properties": {
-        "id": {"type": "string"},
-        "callback": {"type": "string", "maxLength": MAX_CALLBACK},
-        "query": {"type": "string", "maxLength": 1000},
-    },
+    "properties": {"id": _TEXT, "callback": _ADDRESS, "query": _TEXT},
     "required": ["callback"],
 }
 
@@ -48,30 +54,38 @@ class Listeners:
 
     async def register(self, call: Call[Nothing, Nothing, HubDocument]) -> Reply:
         """Register a listener. Its key for signatures comes back once, in a header."""
+        callback, query, now = call.body.callback, call.body.query or "", call.now()
+        check_callback(callback, private=call.settings.hub_private_callbacks)
+        check_query(self.api, self.version, query)
+        made = Hub(uuid7(now), self.api.number, self.version, callback, query, secrets.token_urlsafe(32))
         async with call.transaction() as tx:
-            made = await hub.register(
-                tx,
-                api=self.api,
-                version=self.version,
-                callback=call.body.callback,
-                query=call.body.query or "",
-                private=call.settings.hub_private_callbacks,
-                actor=call.principal.actor,
-                now=call.now(),
-            )
-        body = {"id": str(made.id), "callback": made.callback, "query": made.query}
-        if self.version is Version.V5:
-            body["@type"] = "Hub"
+            await self._check_others(tx, made)
+            await store.insert(tx, made, now)
+            await self._audited(tx, call, "tmf.hub_register", str(made.id))
+        kind = {"@type": "Hub"} if self.version is Version.V5 else {}
         headers = {SECRET_HEADER: made.secret, "location": f"{self.base}/hub/{made.id}"}
-        return Reply(body, headers=headers)
+        return Reply({"id": str(made.id), "callback": callback, "query": query, **kind}, headers=headers)
 
     async def unregister(self, call: Call[ByKey, Nothing, None]) -> Reply:
-        """Remove a listener."""
-        key, actor = call.path.id, call.principal.actor
+        """Remove a listener. What is under way to it is dropped."""
+        key = call.path.id
         async with call.transaction() as tx:
-            if not await hub.unregister(tx, api=self.api, key=key, actor=actor, now=call.now()):
+            if not await store.delete(tx, self.api.number, key):
                 raise NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
+            await self._audited(tx, call, "tmf.hub_unregister", key)
         return Reply()
+
+    async def _check_others(self, tx: Tx, made: Hub) -> None:
+        there = await store.of_api(tx, made.api)
+        if len(there) >= MAX_HUBS:
+            raise Exhausted(f"an API has at most {MAX_HUBS} listeners", code="tmf.hubs", fix="remove one")
+        if (made.callback, made.query, made.version) in {(o.callback, o.query, o.version) for o in there}:
+            why, value = "this listener is registered", made.callback
+            raise Conflict(why, code="tmf.hub_exists", field="$.callback", value=value)
+
+    async def _audited(self, tx: Tx, call: Call[Any, Any, Any], action: str, key: str) -> None:
+        who, detail = call.principal.actor, {"api": self.api.number}
+        await audit.record(tx, actor=who, action=action, subject=key, at=call.now(), detail=detail)
 
 
 def hub_routes(api: Api, version: Version, base: str, *, listed: bool) -> Iterator[AnyRoute]:
