@@ -13,7 +13,7 @@ PRODUCT_OFFERING_RISK_ASSESSMENT: Final = Descriptor(
     events=("Create", "StatusChange", "Delete"),
     own=attributes(
         """
-        productOffering ProductOfferingRef required
+        productOffering ProductOfferingRef required ->620/ProductOffering
         """
     ),
 )
@@ -40,7 +40,7 @@ PARTY_ROLE_PRODUCT_OFFERING_RISK_ASSESSMENT: Final = Descriptor(
         characteristic       Characteristic[]
         partyRole            RelatedPartyRefOrPartyRoleRef required
         place                RelatedPlace
-        productOffering      ProductOfferingRef            required
+        productOffering      ProductOfferingRef            required ->620/ProductOffering
         riskAssessmentResult RiskAssessmentResult
         status               string
         """
@@ -57,7 +57,7 @@ SHOPPING_CART_RISK_ASSESSMENT: Final = Descriptor(
         characteristic       Characteristic[]
         place                RelatedPlace
         riskAssessmentResult RiskAssessmentResult
-        shoppingCart         ShoppingCartRef      required
+        shoppingCart         ShoppingCartRef      required ->663/ShoppingCart
         status               string
         """
     ),
@@ -72,7 +72,7 @@ PRODUCT_ORDER_RISK_ASSESSMENT: Final = Descriptor(
         """
         characteristic       Characteristic[]
         place                RelatedPlace
-        productOrder         ProductOrderRef      required
+        productOrder         ProductOrderRef      required ->622/ProductOrder
         riskAssessmentResult RiskAssessmentResult
         status               string
         """

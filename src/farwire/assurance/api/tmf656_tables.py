@@ -141,8 +141,10 @@ SERVICE_PROBLEM: Final = Descriptor(
         status                   string
         statusChangeDate         dateTime
         statusChangeReason       string
+        timeChanged              dateTime                        v5
+        timeRaised               dateTime                        v5
         trackingRecord           TrackingRecord[]                fixed
-        troubleTicket            TroubleTicketRef[]
+        troubleTicket            TroubleTicketRef[]              ->621/TroubleTicket
         underlyingAlarm          ResourceAlarmRef[]
         underlyingProblem        ServiceProblemRef[]             ->656/ServiceProblem
         """

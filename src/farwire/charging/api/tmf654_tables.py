@@ -64,7 +64,7 @@ TOPUP_BALANCE: Final = Descriptor(
         """
         amount           Quantity                        required
         balanceTopup     RelatedTopupBalance
-        bucket           BucketRef                       required ->654/Bucket
+        bucket           BucketRef                       required
         channel          ChannelRef
         confirmationDate dateTime
         description      string
@@ -96,7 +96,7 @@ ADJUST_BALANCE: Final = Descriptor(
         """
         adjustType       string
         amount           Quantity                        required
-        bucket           BucketRef                       required ->654/Bucket
+        bucket           BucketRef                       required
         channel          ChannelRef
         confirmationDate dateTime
         description      string
@@ -122,7 +122,7 @@ TRANSFER_BALANCE: Final = Descriptor(
     own=attributes(
         """
         amount                  Quantity                        required
-        bucket                  BucketRef                       required ->654/Bucket
+        bucket                  BucketRef                       required
         channel                 ChannelRef                      required
         confirmationDate        dateTime                        fixed
         costOwner               string
@@ -132,7 +132,7 @@ TRANSFER_BALANCE: Final = Descriptor(
         product                 ProductRef[]
         reason                  string                          required
         receiver                RelatedPartyRefOrPartyRoleRef
-        receiverBucket          BucketRef                       required ->654/Bucket
+        receiverBucket          BucketRef                       required
         receiverBucketUsageType string                          required
         receiverLogicalResource LogicalResourceRef              required
         receiverProduct         ProductRef
@@ -155,7 +155,7 @@ RESERVE_BALANCE: Final = Descriptor(
     own=attributes(
         """
         amount           Quantity
-        bucket           BucketRef                       required ->654/Bucket
+        bucket           BucketRef                       required
         channel          ChannelRef
         confirmationDate dateTime
         description      string
@@ -180,7 +180,7 @@ ACCUMULATED_BALANCE: Final = Descriptor(
     events=(),
     own=attributes(
         """
-        bucket          BucketRef[]                     ->654/Bucket
+        bucket          BucketRef[]
         description     string
         logicalResource LogicalResourceRef
         name            string
@@ -202,7 +202,7 @@ BALANCE_ACTION_HISTORY: Final = Descriptor(
         adjustType              string
         amount                  Quantity
         balanceTopup            RelatedTopupBalance
-        bucket                  BucketRef                       ->654/Bucket
+        bucket                  BucketRef
         channel                 ChannelRef
         confirmationDate        dateTime
         costOwner               string
@@ -215,7 +215,7 @@ BALANCE_ACTION_HISTORY: Final = Descriptor(
         product                 ProductRef[]
         reason                  string
         receiver                RelatedPartyRefOrPartyRoleRef
-        receiverBucket          BucketRef                       ->654/Bucket
+        receiverBucket          BucketRef
         receiverBucketUsageType string
         receiverLogicalResource LogicalResourceRef
         receiverProduct         ProductRef

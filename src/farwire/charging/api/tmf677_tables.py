@@ -49,6 +49,7 @@ USAGE_CONSUMPTION_REPORT: Final = Descriptor(
         bucket          BucketRefOrValue[]
         creationDate    dateTime                        created
         description     string
+        effectiveDate   dateTime                        v5
         lastUpdate      dateTime                        changed
         logicalResource LogicalResourceRef[]
         name            string

@@ -21,6 +21,7 @@ PARTY_INTERACTION: Final = Descriptor(
         interactionItem         InteractionItem[]
         interactionRelationship InteractionRelationship[]
         lastUpdate              dateTime                  v5 changed
+        lastUpdateDate          dateTime                  v5
         note                    Note[]
         reason                  string                    required
         relatedChannel          RelatedChannel[]          v4=channel required

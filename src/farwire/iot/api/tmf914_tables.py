@@ -218,7 +218,7 @@ SERVICE_PROBLEM: Final = Descriptor(
         statusChangeDate         dateTime
         statusChangeReason       string
         trackingRecord           TrackingRecord[]                fixed
-        troubleTicket            TroubleTicketRef[]
+        troubleTicket            TroubleTicketRef[]              ->621/TroubleTicket
         underlyingAlarm          ResourceAlarmRef[]
         underlyingProblem        ServiceProblemRef[]             ->914/ServiceProblem
         """

@@ -10,6 +10,13 @@ GEOGRAPHIC_LOCATION: Final = Descriptor(
     type="GeographicLocation",
     path="geographicLocation",
     events=("Create", "AttributeValueChange", "Delete"),
+    subtypes=(
+        "GeoJsonPoint",
+        "GeoJsonMultiPoint",
+        "GeoJsonLineString",
+        "GeoJsonMultiLineString",
+        "GeoJsonPolygon",
+    ),
     own=attributes(
         """
         bbox number[] fixed

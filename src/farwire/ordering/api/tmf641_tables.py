@@ -52,7 +52,7 @@ SERVICE_ORDER: Final = Descriptor(
     ),
     own=attributes(
         """
-        cancellationDate        dateTime                        created
+        cancellationDate        dateTime                        fixed
         cancellationReason      string                          fixed
         category                string                          fixed
         completionDate          dateTime                        fixed

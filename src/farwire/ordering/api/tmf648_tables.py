@@ -38,7 +38,7 @@ QUOTE: Final = Descriptor(
         externalId                   string
         instantSyncQuote             boolean
         note                         Note[]
-        productOfferingQualification ProductOfferingQualificationRef[]
+        productOfferingQualification ProductOfferingQualificationRef[] ->679/CheckProductOfferingQualification
         quoteDate                    dateTime                          created
         quoteItem                    QuoteItem[]                       required
         quoteTotalPrice              QuotePrice[]

@@ -35,8 +35,8 @@ SALES_LEAD: Final = Descriptor(
         note                 Note[]
         priority             string
         product              ProductRef
-        productOffering      ProductOfferingRef
-        productSpecification ProductSpecificationRef
+        productOffering      ProductOfferingRef              ->620/ProductOffering
+        productSpecification ProductSpecificationRef         ->620/ProductSpecification
         prospectContact      ContactMedium[]
         rating               string
         referredDate         dateTime

@@ -37,7 +37,7 @@ PARTY_PRIVACY_PROFILE_SPECIFICATION: Final = Descriptor(
         lastUpdate                            dateTime                                         changed
         name                                  string
         partyPrivacyProfileSpecCharacteristic PartyPrivacyProfileSpecificationCharacteristic[] required
-        productOffering                       ProductOfferingRef[]
+        productOffering                       ProductOfferingRef[]                             ->620/ProductOffering
         relatedParty                          RelatedPartyRefOrPartyRoleRef[]
         status                                string
         validFor                              TimePeriod

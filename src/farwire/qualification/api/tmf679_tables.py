@@ -62,6 +62,7 @@ QUERY_PRODUCT_OFFERING_QUALIFICATION: Final = Descriptor(
     lifecycle=STATES,
     own=attributes(
         """
+        category                             CategoryRef                             v5
         channel                              ChannelRef
         creationDate                         dateTime                                created
         description                          string

@@ -22,7 +22,7 @@ CDR_TRANSACTION: Final = Descriptor(
     lifecycle=CDR_STATES,
     own=attributes(
         """
-        cancellationDate      dateTime                        created
+        cancellationDate      dateTime
         cancellationReason    string
         channel               RelatedChannel[]                required
         completionDate        dateTime
