@@ -1,130 +1,270 @@
-"""TMF666 Account Management v4: billing accounts, read only so far.
+"""TMF666 Account Management: billing accounts as they are billed; the other accounts and forms of bills as documents.
 
-# DEVIATES: TMF666 §billingAccount because only what a first bill needs is kept: no contact, no bill structure document.
+# DEVIATES: TMF666 billingAccount has no DELETE because an account with bills is history: it is closed by its own act
+# (docs/customers.md). Contacts and payment plans are refused by name: the party has its contacts, no context reads a plan.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
-import msgspec
-
-from farwire.account import service
-from farwire.account.model import BillingAccount
+from farwire.account import events, service
+from farwire.account.api import tmf666_tables as tables
+from farwire.account.model import AccountChange, BillingAccount, Delivery, TaxClass, TermsChange
 from farwire.base.authz import Permission
-from farwire.base.web import (
-    AnyRoute,
-    ById,
-    Call,
-    Method,
-    Nothing,
-    PageQuery,
-    Reply,
-    Route,
-    page_reply,
-    timestamp,
+from farwire.base.storage import Tx
+from farwire.base.tmf import (
+    Act,
+    Api,
+    Behaviour,
+    Beside,
+    Descriptor,
+    Document,
+    Resource,
+    Target,
+    Wanted,
+    stored_time,
+    tmf_routes,
 )
-from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import AccountId
+from farwire.base.web import AnyRoute, moment
+from farwire.kernel.errors import Invalid, NotFound
+from farwire.kernel.ids import AccountId, LegalEntityId, PartyId, parse_id, uuid7
+from farwire.kernel.page import Page, PageRequest
+from farwire.party import service as parties
+from farwire.party.model import Party
+from farwire.tenant import service as tenants
+from farwire.tenant.model import LegalEntity
 
-BASE: Final = "/tmf-api/accountManagement/v4/billingAccount"
-TAG: Final = "TMF666 Account"
-
-
-class AccountPartyDocument(msgspec.Struct, frozen=True, tag_field="@type", tag="RelatedParty"):
-    """Who owns the account."""
-
-    id: str
-    role: str
-
-
-class BillCycleDocument(
-    msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="BillingCycleSpecificationRef"
-):
-    """When the account is billed: the anchor day of the month, at midnight of the zone."""
-
-    billing_date_shift: int
-    frequency: str
-    time_zone: str
+BESIDE: Final = Beside(
+    Target("666", "BillingAccount"), frozenset({"accountType", "description", "creditLimit", "paymentStatus"})
+)
+READ: Final = frozenset(
+    {
+        *("name", "relatedParty", "billStructure", "accountRelationship", "state", "language", "taxClass"),
+        *("legalEntity", "openedAt"),
+    }
+)
+SHOWN: Final = frozenset({"currency", "closedAt", "ratingType", "lastModified", "lastUpdate"})
+_PARTY: Final = "relatedParty.partyOrPartyRole.id"
 
 
-class BillingAccountDocument(
-    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="BillingAccount"
-):
-    """One billing account."""
+def to_tmf_billing_account(account: BillingAccount) -> Document:
+    """Return an account as TMF666 shows it, in the shape of v5."""
+    party = {"@type": "PartyRef", "id": str(account.party_id)}
+    cycle = {
+        "name": f"monthly-{account.cycle_day}",
+        "billingDateShift": account.cycle_day,
+        "frequency": "monthly",
+        "timeZone": account.zone,
+    }
+    document: Document = {
+        "id": str(account.id),
+        "@type": "BillingAccount",
+        "name": account.number,
+        "state": account.state.value,
+        "ratingType": "postpaid",
+        "relatedParty": [{"role": "customer", "partyOrPartyRole": party}],
+        "billStructure": {
+            "cycleSpecification": cycle,
+            "presentationMedia": [{"name": account.delivery.value}],
+        },
+        "currency": account.currency.code,
+        "language": account.language,
+        "taxClass": account.tax_class.value,
+        "legalEntity": {"id": str(account.legal_entity_id)},
+        "openedAt": stored_time(account.opened_at),
+    }
+    if account.closed_at is not None:
+        document["closedAt"] = stored_time(account.closed_at)
+    if account.parent_id is not None:
+        above = {"relationshipType": "parent", "account": {"id": str(account.parent_id)}}
+        document["accountRelationship"] = [above]
+    return document
 
-    id: str
-    href: str
-    name: str
-    state: str
-    account_type: str
-    currency: str
-    language: str
-    tax_class: str
-    opened_at: str
-    related_party: list[AccountPartyDocument]
-    bill_cycle: BillCycleDocument
-    closed_at: str | None = None
+
+def wrong(path: str, message: str, *, value: object = None, fix: str | None = None) -> Invalid:
+    """Return the refusal of a part of an account."""
+    return Invalid(message, code="account.given", field=path, value=value, fix=fix)
 
 
-def to_tmf_billing_account(account: BillingAccount) -> BillingAccountDocument:
-    """Return the account as TMF666 shows it."""
-    return BillingAccountDocument(
-        id=str(account.id),
-        href=f"{BASE}/{account.id}",
-        name=account.number,
-        state=account.state.value,
-        account_type="billing",
-        currency=account.currency.code,
-        language=account.language,
-        tax_class=account.tax_class.value,
-        opened_at=timestamp(account.opened_at),
-        closed_at=None if account.closed_at is None else timestamp(account.closed_at),
-        related_party=[AccountPartyDocument(id=str(account.party_id), role="customer")],
-        bill_cycle=BillCycleDocument(
-            billing_date_shift=account.cycle_day, frequency="monthly", time_zone=account.zone
+async def _documents(tx: Tx, found: Sequence[BillingAccount]) -> list[Document]:
+    return await BESIDE.joined(tx, [to_tmf_billing_account(one) for one in found])
+
+
+async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
+    try:
+        account = await service.account_with_id(tx, AccountId(UUID(key)))
+    except (ValueError, NotFound):
+        return None
+    return (await _documents(tx, [account]))[0]
+
+
+async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
+    if not wanted.equal:
+        page = await service.page_of_accounts(tx, page=PageRequest(wanted.offset, wanted.limit))
+        return Page(tuple(await _documents(tx, page.items)), page.total, page.offset, page.limit)
+    names, owners = wanted.equal.get("name"), wanted.equal.get(_PARTY)
+    found: list[BillingAccount] = []
+    if names is not None:
+        found = list((await service.accounts_by_number(tx=tx, numbers=names)).values())
+        found = [one for one in found if owners is None or str(one.party_id) in owners]
+    for key in owners or () if names is None else ():
+        if party_id := _uuid(key):
+            found += await service.accounts_of_party(tx, PartyId(party_id))
+    part = found[wanted.offset : wanted.offset + wanted.limit]
+    return Page(tuple(await _documents(tx, part)), len(found), wanted.offset, wanted.limit)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def _create(tx: Tx, document: Document, act: Act) -> Document:
+    """Open an account for the party that is named as customer."""
+    BESIDE.refuse_others(document, READ | SHOWN)
+    party = await _owner(tx, document)
+    entity = await _entity(tx, document)
+    day, delivery = _structure(document)
+    opened = document.get("openedAt")
+    account = BillingAccount(
+        AccountId(uuid7(act.now)),
+        document["name"],
+        party.id,
+        entity.id,
+        entity.currency,
+        day,
+        entity.zone,
+        document.get("language") or party.language,
+        _tax_class(document),
+        act.now if opened is None else moment(datetime.fromisoformat(opened), field="$.openedAt"),
+        delivery=delivery,
+        parent_id=_parent(document),
+    )
+    made = await service.open_account(tx, account=account, now=act.now, actor=act.actor)
+    await BESIDE.keep(tx, {**document, "id": str(made.id)}, act.now)
+    return (await _documents(tx, [made]))[0]
+
+
+async def _owner(tx: Tx, document: Document) -> Party:
+    named = document["relatedParty"]
+    inner = named[0].get("partyOrPartyRole") if len(named) == 1 else None
+    if not isinstance(inner, dict):
+        raise wrong("$.relatedParty", "an account has one party, the customer", fix="name it by its id")
+    try:
+        return await parties.get_party(tx=tx, party_id=PartyId(UUID(str(inner.get("id")))))
+    except (ValueError, NotFound):
+        raise Invalid(
+            "there is no such party",
+            code="tmf.reference_unknown",
+            field="$.relatedParty[0].id",
+            value=str(inner.get("id")),
+            fix="refer to one that is there",
+        ) from None
+
+
+async def _entity(tx: Tx, document: Document) -> LegalEntity:
+    key = (document.get("legalEntity") or {}).get("id")
+    if key is not None:
+        return await tenants.legal_entity(tx, LegalEntityId(parse_id(key, field="$.legalEntity.id")))
+    found = list((await tenants.legal_entities(tx)).values())
+    if len(found) != 1:
+        fix = "give legalEntity.id: the company that bills"
+        raise wrong("$.legalEntity", f"the operator has {len(found)} companies", fix=fix)
+    return found[0]
+
+
+def _structure(document: Document) -> tuple[int, Delivery]:
+    """Return the cycle's day and how bills are delivered."""
+    structure = document.get("billStructure") or {}
+    day = (structure.get("cycleSpecification") or {}).get("billingDateShift", 1)
+    media = [one.get("name") for one in structure.get("presentationMedia") or []] or [Delivery.EMAIL.value]
+    if len(media) != 1 or media[0] not in set(Delivery):
+        fix = "use one of: " + ", ".join(Delivery)
+        raise wrong(
+            "$.billStructure.presentationMedia", "a bill is delivered in one way", value=media, fix=fix
+        )
+    return day, Delivery(media[0])
+
+
+def _tax_class(document: Document) -> TaxClass:
+    given = document.get("taxClass", TaxClass.STANDARD.value)
+    if given not in set(TaxClass):
+        raise wrong("$.taxClass", "no such tax class", value=given, fix="use one of: " + ", ".join(TaxClass))
+    return TaxClass(given)
+
+
+def _parent(document: Document) -> AccountId | None:
+    for number, one in enumerate(document.get("accountRelationship") or []):
+        path = f"$.accountRelationship[{number}]"
+        if one.get("relationshipType") != "parent" or number:
+            raise wrong(path, "an account has one relationship: its parent")
+        return AccountId(parse_id(str((one.get("account") or {}).get("id")), field=f"{path}.account.id"))
+    return None
+
+
+async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
+    """Change language, delivery, tax class or parent, or what is kept beside."""
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    for name in changed - BESIDE.names - {"language", "billStructure", "taxClass", "accountRelationship"}:
+        raise wrong(f"$.{name}", f"{name} of an account cannot be changed")
+    account_id = AccountId(UUID(before["id"]))
+    day, delivery = _structure(after)
+    await service.change_cycle(tx, account_id=account_id, cycle_day=day)
+    change = AccountChange(after.get("language"), delivery)
+    account = await service.change_account(
+        tx, account_id=account_id, change=change, now=act.now, actor=act.actor
+    )
+    if "taxClass" in changed:
+        terms = TermsChange(tax_class=_tax_class(after))
+        account = await service.change_terms(
+            tx, account_id=account_id, change=terms, valid_from=act.now, now=act.now, actor=act.actor
+        )
+    if "accountRelationship" in changed:
+        account = await service.set_parent(
+            tx, account_id=account_id, parent_id=_parent(after), now=act.now, actor=act.actor
+        )
+    await BESIDE.keep(tx, after, act.now)
+    return (await _documents(tx, [account]))[0]
+
+
+def _document(descriptor: Descriptor) -> Resource:
+    return Resource(descriptor, "account", Permission.ACCOUNT_READ, Permission.ACCOUNT_WRITE)
+
+
+API: Final = Api(
+    number="666",
+    title="Account",
+    path="accountManagement",
+    resources=(
+        Resource(
+            tables.BILLING_ACCOUNT,
+            "account",
+            Permission.ACCOUNT_READ,
+            Permission.ACCOUNT_WRITE,
+            behaviour=Behaviour(_find, _page, _create, _patch, native=frozenset({"name", _PARTY})),
+            events={
+                events.ACCOUNT_OPENED: "Create",
+                events.ACCOUNT_CHANGED: "AttributeValueChange",
+                events.ACCOUNT_CLOSED: "StateChange",
+            },
         ),
-    )
-
-
-async def list_billing_accounts(call: Call[Nothing, PageQuery, None]) -> Reply:
-    """Return a page of accounts by their number."""
-    page = await service.list_accounts(
-        db=call.database, tenant_id=call.principal.tenant_id, page=call.query.page()
-    )
-    return page_reply(page, to_tmf_billing_account)
-
-
-async def get_billing_account(call: Call[ById, Nothing, None]) -> Reply:
-    """Return one account."""
-    account_id = AccountId(call.path.id)
-    async with call.transaction() as tx:
-        account = (await service.accounts_by_id(tx=tx, account_ids=[account_id])).get(account_id)
-    if account is None:
-        raise NotFound("there is no such account", code="account.unknown", field="id", value=account_id)
-    return Reply(to_tmf_billing_account(account))
-
-
-ROUTES: Final[tuple[AnyRoute, ...]] = (
-    Route(
-        method=Method.GET,
-        path=BASE,
-        handler=list_billing_accounts,
-        summary="List billing accounts",
-        tag=TAG,
-        permission=Permission.ACCOUNT_READ,
-        response=list[BillingAccountDocument],
-        query_type=PageQuery,
-        description="Ordered by account number.",
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/{{id}}",
-        handler=get_billing_account,
-        summary="Get a billing account",
-        tag=TAG,
-        permission=Permission.ACCOUNT_READ,
-        response=BillingAccountDocument,
-        path_type=ById,
+        *map(
+            _document,
+            (
+                tables.PARTY_ACCOUNT,
+                tables.SETTLEMENT_ACCOUNT,
+                tables.FINANCIAL_ACCOUNT,
+                tables.BILL_FORMAT,
+                tables.BILL_MEDIA,
+                tables.BILLING_CYCLE,
+            ),
+        ),
     ),
 )
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

@@ -20,6 +20,7 @@ from farwire.account.service.accounts import (
     list_accounts,
     lock_account,
     open_account,
+    page_of_accounts,
     set_parent,
 )
 from farwire.account.service.moving import change_address
@@ -46,6 +47,7 @@ __all__ = [
     "list_accounts",
     "lock_account",
     "open_account",
+    "page_of_accounts",
     "routes_of",
     "routes_to",
     "set_parent",

@@ -116,7 +116,12 @@ async def list_accounts(
 ) -> Page[BillingAccount]:
     """Return a page of accounts by number."""
     async with db.transaction(tenant_id) as tx:
-        items, total = await store.list_accounts(tx, offset=page.offset, limit=page.limit)
+        return await page_of_accounts(tx, page=page)
+
+
+async def page_of_accounts(tx: Tx, *, page: PageRequest = FIRST_PAGE) -> Page[BillingAccount]:
+    """Return a page of accounts by number."""
+    items, total = await store.list_accounts(tx, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)
 
 
