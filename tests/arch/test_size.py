@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 FILE_LIMIT, FILE_HARD = 400, 600
 FUNCTION_LIMIT, FUNCTION_HARD = 40, 70
+ENGINE_LIMIT = 2000
+"""Lines of code of base/tmf: one engine for all Open APIs is only worth it while one person can know it."""
 RATCHET = Path(__file__).with_name("size_ratchet.toml")
 
 
@@ -110,3 +114,29 @@ def test_a_function_is_measured_without_its_docstring():
 )
 def test_growth_is_noticed(size, listed, bad):
     assert bool(over({"a": size}, listed, FILE_LIMIT, FILE_HARD)) is bad
+
+
+def code_lines(source: str) -> int:
+    """Return how many lines hold code: no blank ones, no comments, no docstrings and other texts that stand alone."""
+    nothing = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in nothing and token.type != tokenize.ENDMARKER:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(lines)
+
+
+def test_the_engine_of_the_open_apis_stays_small(sources):
+    sizes = {path: code_lines(text) for path, text in sources.items() if path.startswith("farwire/base/tmf/")}
+    assert len(sizes) > 10
+    assert sum(sizes.values()) < ENGINE_LIMIT, "\n".join(f"{size:5} {path}" for path, size in sizes.items())
+
+
+def test_lines_of_code_are_counted_without_blank_lines_comments_and_docstrings():
+    source = (
+        '"""Doc.\n\nMore.\n"""\n\nA = 1  # why\n# not this\n"""About A."""\n\n\ndef f():\n    """Do."""\n'
+    )
+    assert code_lines(source + '    return """\n    x\n    """\n') == 5

@@ -164,18 +164,11 @@ async def go_away(tx: Tx, listener: Hub, first: int, last: int, clock: Clock) ->
 
 
 async def _call_back(tx: Tx, key: str, clock: Clock) -> None:
-    now = clock.now()
-    await eventbus.publish(
-        tx,
-        eventbus.new_event(
-            tenant_id=tx.tenant_id,
-            type=AWAY,
-            subject=key,
-            occurred_at=now,
-            recorded_at=now,
-            data={"hub": key},
-        ),
+    now, about = clock.now(), {"hub": key}
+    event = eventbus.new_event(
+        tenant_id=tx.tenant_id, type=AWAY, subject=key, occurred_at=now, recorded_at=now, data=about
     )
+    await eventbus.publish(tx, event)
 
 
 async def catch_up(*, db: Database, clock: Clock, event: Event, private: bool) -> None:
@@ -184,14 +177,14 @@ async def catch_up(*, db: Database, clock: Clock, event: Event, private: bool) -
         listener = await hubs.by_id(tx, event.subject)
         if listener is None or listener.missed is None:
             return
-        first, last = listener.missed
+        (first, last), theirs = listener.missed, f"{listener.id}/"
         missed = await eventbus.list_events(
             tx=tx,
             after=first - 1,
             up_to=last,
             limit=AWAY_PAGE,
             type_prefix=NOTIFICATION,
-            subject_prefix=f"{listener.id}/",
+            subject_prefix=theirs,
         )
     heard, until = first - 1, time.monotonic() + callbacks.POST_TIMEOUT_S
     try:

@@ -49,12 +49,8 @@ async def replay(tx: Tx, *, listener: str, position: int, actor: Actor, clock: C
         raise NotFound("no such listener", code="tmf.listener_unknown", field="listener", value=listener)
     last = await eventbus.last_position(tx)
     if not 1 <= position <= last:
-        raise Conflict(
-            f"the events stand at positions 1 to {last}",
-            code="tmf.replay_forward",
-            field="from",
-            value=position,
-        )
+        why = f"the events stand at positions 1 to {last}"
+        raise Conflict(why, code="tmf.replay_forward", field="from", value=position)
     await hubs.forget_missed(tx, found.id)
     await go_away(tx, found, position, last, clock)
     await _audited(tx, actor, "tmf.replay", listener, clock, position=position)

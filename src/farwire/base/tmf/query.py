@@ -25,15 +25,7 @@ MAX_TEXT: Final = 1000
 MAX_CONDITIONS: Final = 20
 MAX_ALTERNATIVES: Final = 50
 MAX_SORTS: Final = 3
-OPERATORS: Final = {
-    "gt": ">",
-    "gte": ">=",
-    "lt": "<",
-    "lte": "<=",
-    "eq": "==",
-    "ne": "!=",
-    "regex": "like_regex",
-}
+OPERATORS: Final = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "==", "ne": "!=", "regex": "~"}
 _NAME: Final = re.compile(r"[@A-Za-z_][\w-]{0,99}")
 _CURSOR: Final = re.compile(r"[0-9]{1,18}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")

@@ -25,14 +25,11 @@ MAX_DIGITS: Final = 100
 MAX_ITEMS: Final = 10_000
 """Elements of one list."""
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
-    "string": (str,),
     "integer": (int,),
     "number": (int, float, Decimal),
     "boolean": (bool,),
     "object": (dict,),
-    "dateTime": (str,),
-    "date": (str,),
-}
+} | dict.fromkeys(("string", "dateTime", "date"), (str,))
 
 
 def wrong(path: str, message: str, *, fix: str | None = None, value: object = None) -> Invalid:

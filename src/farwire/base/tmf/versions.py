@@ -6,7 +6,7 @@ What only v5 has is hidden in v4 and kept when v4 changes something else, and th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Part, Version
 from farwire.base.tmf.parts import part_of
@@ -15,7 +15,7 @@ from farwire.base.tmf.resource import Document
 META: Final = frozenset({"role", "@type", "@baseType", "@schemaLocation"})
 """What stays outside when v5 wraps the thing that v4 has flat."""
 
-Names = Mapping[str, Attribute]
+Turn: TypeAlias = Callable[[Document], Document]
 
 
 def to_wire(descriptor: Descriptor, document: Document, version: Version) -> Document:
@@ -91,7 +91,7 @@ def _shown(descriptor: Descriptor, version: Version, document: Document) -> set[
     return document.keys() - hidden
 
 
-def _each(value: Any, change: Callable[[Document], Document] | None) -> Any:
+def _each(value: Any, change: Turn | None) -> Any:
     """Apply ``change`` to an object, or to each object of a list; leave what is neither."""
     if change is None:
         return value
@@ -100,9 +100,7 @@ def _each(value: Any, change: Callable[[Document], Document] | None) -> Any:
     return change(value) if isinstance(value, dict) else value
 
 
-def _out(
-    descriptor: Descriptor, attribute: Attribute, version: Version
-) -> Callable[[Document], Document] | None:
+def _out(descriptor: Descriptor, attribute: Attribute, version: Version) -> Turn | None:
     if attribute.type in PLAIN:
         return None
     part = part_of(descriptor, attribute)
@@ -113,7 +111,7 @@ def _out(
     return lambda item: _part_to_v4(descriptor, attribute.type, part, item)
 
 
-def _in(descriptor: Descriptor, attribute: Attribute) -> Callable[[Document], Document] | None:
+def _in(descriptor: Descriptor, attribute: Attribute) -> Turn | None:
     part = None if attribute.type in PLAIN else part_of(descriptor, attribute)
     return None if part is None else lambda item: _part_from_v4(descriptor, attribute.type, part, item)
 
@@ -138,16 +136,8 @@ def _part_to_v4(descriptor: Descriptor, kind: str, part: Part, item: Document) -
         return part.to_v4(item)
     if part.wraps:
         return _flat(kind, part, item)
-    names = {one.name: one for one in part.own}
-    return {
-        names[name].name_in(Version.V4) if name in names else name: _each(
-            value, _out(descriptor, names[name], Version.V4)
-        )
-        if name in names
-        else value
-        for name, value in item.items()
-        if value is not None
-    }
+    names = {one.name: (one.name_in(Version.V4), _out(descriptor, one, Version.V4)) for one in part.own}
+    return _renamed(item, names)
 
 
 def _part_from_v4(descriptor: Descriptor, kind: str, part: Part, item: Document) -> Document:
@@ -155,13 +145,16 @@ def _part_from_v4(descriptor: Descriptor, kind: str, part: Part, item: Document)
         return part.from_v4(item)
     if part.wraps:
         return _wrapped(kind, part, item)
-    names = {one.name_in(Version.V4): one for one in part.own}
-    return {
-        names[name].name if name in names else name: _each(value, _in(descriptor, names[name]))
-        if name in names
-        else value
-        for name, value in item.items()
-    }
+    return _renamed(item, {one.name_in(Version.V4): (one.name, _in(descriptor, one)) for one in part.own})
+
+
+def _renamed(item: Document, names: Mapping[str, tuple[str, Turn | None]]) -> Document:
+    out: Document = {}
+    for name, value in item.items():
+        other, change = names.get(name, (name, None))
+        if value is not None:
+            out[other] = _each(value, change)
+    return out
 
 
 def _flat(kind: str, part: Part, item: Document) -> Document:

@@ -68,25 +68,18 @@ async def publish_change(
 ) -> None:
     """Publish what happened, with ids only, and write it into the audit log."""
     document = after or before or {}
-    kind, now = resource.descriptor.type, act.now
-    words = changes(resource, before, after)
+    key, kind, now, api_only = document["id"], resource.descriptor.type, act.now, {"api": api.number}
     by_word = {word: name for name, word in event_types(resource).items()}
-    for word in words:
+    for word in changes(resource, before, after):
         event = eventbus.new_event(
             tenant_id=tx.tenant_id,
             type=by_word[word],
-            subject=document["id"],
+            subject=key,
             occurred_at=now,
             recorded_at=now,
-            data={"api": api.number, "type": kind, "id": document["id"]},
+            data={**api_only, "type": kind, "id": key},
         )
         await eventbus.publish(tx, event)
     verb = "create" if before is None else "delete" if after is None else "change"
-    await audit.record(
-        tx,
-        actor=act.actor,
-        action=f"{resource.context}.{verb}_{snake(kind)}",
-        subject=document["id"],
-        at=now,
-        detail={"api": api.number},
-    )
+    action = f"{resource.context}.{verb}_{snake(kind)}"
+    await audit.record(tx, actor=act.actor, action=action, subject=key, at=now, detail=api_only)
