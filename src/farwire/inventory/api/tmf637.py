@@ -37,7 +37,8 @@ from farwire.kernel.ids import AccountId, OfferingId, ProductId, parse_id, uuid7
 from farwire.kernel.page import Page, PageRequest
 
 BESIDE: Final = Beside(
-    Target("637", "Product"), frozenset({"description", "isCustomerVisible", "name", "productSerialNumber"})
+    Target("637", "Product"),
+    frozenset({"description", "isBundle", "isCustomerVisible", "name", "productSerialNumber"}),
 )
 _GIVEN: Final = frozenset({"billingAccount", "productOffering", "status", "startDate", "terminationDate"})
 """What of a product is recorded when it is made."""

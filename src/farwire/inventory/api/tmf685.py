@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from farwire.base.authz import Permission
-from farwire.base.tmf import Api, Resource, tmf_routes
+from farwire.base.tmf import Api, Resource, Version, tmf_routes
 from farwire.base.web import AnyRoute
 from farwire.inventory.api.tmf685_tables import ALL
 
@@ -13,6 +13,7 @@ API: Final = Api(
     number="685",
     title="Resource pools",
     path="resourcePoolManagement",
+    aliases={Version.V5: ("/tmf-api/resourcePool/v5", "/resourcePool/v5")},  # what clients of v5 ask
     resources=tuple(
         Resource(one, "inventory", Permission.RESOURCE_READ, Permission.RESOURCE_WRITE) for one in ALL
     ),

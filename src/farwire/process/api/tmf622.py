@@ -21,6 +21,7 @@ from farwire.base.tmf import (
     Document,
     Resource,
     Target,
+    Version,
     Wanted,
     stored_time,
     tmf_routes,
@@ -310,6 +311,7 @@ API: Final = Api(
     number="622",
     title="Product ordering",
     path="productOrderingManagement",
+    aliases={Version.V5: ("/tmf-api/productOrdering/v5", "/productOrdering/v5")},  # what clients of v5 ask
     resources=(
         Resource(
             ORDER,
