@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -19,12 +20,18 @@ from farwire.base.tmf import Api, Attribute, Descriptor, Version
 from farwire.base.tmf.parts import part_of
 from farwire.base.tmf.resource import SERVED
 
-_spec = spec_from_file_location("official", Path(__file__).with_name("official.py"))
-assert _spec is not None
-assert _spec.loader is not None
-official = module_from_spec(_spec)
-_spec.loader.exec_module(official)
 
+def _beside(name: str) -> ModuleType:
+    """Return a module of this folder, which is no package."""
+    spec = spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+official, coverage = _beside("official"), _beside("print_coverage")
 app.api_routes()
 APIS: dict[str, list[tuple[Api, Descriptor]]] = {}
 for _api, _resource in SERVED.all():
@@ -116,3 +123,7 @@ def test_every_difference_has_a_reason_and_an_api_that_is_served() -> None:
     table = tomllib.loads(DIFFERENCES.read_text(encoding="utf-8"))
     assert set(table) <= set(APIS)
     assert [line for api in table for line, why in table[api].items() if len(why) < 10] == []
+
+
+def test_the_page_of_what_is_served_says_what_the_tables_say() -> None:
+    assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(), f"run {coverage.__file__}"
