@@ -87,6 +87,7 @@ _APIS: Final = (
     "farwire.inventory.api.resources",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",
+    "farwire.billing.api.bills",
     "farwire.billing.api.runs",
     "farwire.billing.api.next_bills",
     "farwire.billing.api.corrections",

@@ -11,6 +11,11 @@ import httpx
 import pypdf
 import pytest
 
+from farwire.base.clock import MovableClock
+from farwire.kernel.time import instant
+
+V4 = "/tmf-api/customerBillManagement/v4"
+V5 = "/tmf-api/customerBillManagement/v5"
 BILLS = "/tmf-api/customerBillManagement/v4/customerBill"
 
 
@@ -119,3 +124,67 @@ async def test_an_offering_shows_its_prices(client: httpx.AsyncClient, bill: str
     prices = {price["id"]: price for price in plan["productOfferingPrice"]}
     assert prices["monthly"]["price"] == {"unit": "EUR", "value": Decimal("20.00")}
     assert prices["other"]["priceType"] == "usage"
+
+
+async def test_both_versions_show_a_bill_its_lines_and_what_is_paid_of_it(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, bill: str, clock: MovableClock
+) -> None:
+    key = bill.rsplit("/", 1)[1]
+    new = exact(await client.get(f"{V5}/customerBill/{key}"))
+    assert (new["@type"], new["billDate"], new["state"]) == (
+        "CustomerBill",
+        "2026-07-01T00:00:00.000Z",
+        "validated",
+    )
+    assert new["remainingAmount"] == {"unit": "EUR", "value": Decimal("58.14")}
+    rates = exact(await client.get(f"{V5}/appliedCustomerBillingRate?bill.id={key}"))
+    assert sum(one["taxExcludedAmount"]["value"] for one in rates) == Decimal("48.86")
+    assert exact(await client.get(f"{V4}/appliedCustomerBillingRate/{key}:2"))["name"] == rates[1]["name"]
+    listed = await client.get(f"{V4}/appliedCustomerBillingRate?offset=1&limit=2")
+    assert ([one["id"] for one in listed.json()], listed.headers["x-total-count"]) == (
+        [f"{key}:2", f"{key}:3"],
+        "5",
+    )
+    for path in ("customerBill", "appliedCustomerBillingRate"):
+        assert (await other_client.get(f"{V5}/{path}")).json() == []
+    assert (await other_client.get(f"{V5}/customerBill/{key}")).status_code == 404
+    assert (await other_client.get(f"{V5}/appliedCustomerBillingRate/{key}:2")).status_code == 404
+    sent = await client.patch(f"{V4}/customerBill/{key}", json={"state": "sent"})
+    assert (sent.status_code, sent.json()["state"]) == (200, "sent")
+    paid = {
+        "accountId": new["billingAccount"]["id"],
+        "method": "cash",
+        "externalReference": "till-1",
+        "amount": {"unit": "EUR", "value": 50},
+    }
+    assert (await client.post("/farwire/v1/payments", json=paid)).status_code == 201
+    part = exact(await client.get(f"{V4}/customerBill/{key}"))
+    assert (part["state"], part["remainingAmount"]["value"]) == ("partiallyPaid", Decimal("8.14"))
+    rest = paid | {"externalReference": "till-2", "amount": {"unit": "EUR", "value": 8.14}}
+    assert (await client.post("/farwire/v1/payments", json=rest)).status_code == 201
+    settled = exact(await client.get(f"{V5}/customerBill?state=settled"))
+    assert [(one["id"], one["appliedPayment"][0]["appliedAmount"]["value"]) for one in settled] == [
+        (key, Decimal("58.14"))
+    ]
+
+
+async def test_only_that_a_bill_was_sent_is_said_by_a_client(client: httpx.AsyncClient, bill: str) -> None:
+    for change, status in (({"state": "settled"}, 422), ({"amountDue": {"unit": "EUR", "value": 0}}, 400)):
+        assert (await client.patch(bill, json=change)).status_code == status
+    assert (await client.get(bill)).json()["state"] == "validated"
+
+
+async def test_a_bill_is_made_when_it_is_asked_for(
+    client: httpx.AsyncClient, world: Any, work: Any, clock: MovableClock
+) -> None:
+    account = await world.account()
+    await world.product(account, await world.plan())
+    clock.set(instant("2026-07-01T00:30+02:00"))
+    body = {"@type": "CustomerBillOnDemand", "billingAccount": {"id": str(account.id)}, "name": "now"}
+    asked = await client.post(f"{V5}/customerBillOnDemand", json=body)
+    assert (asked.status_code, asked.json()["state"]) == (201, "inProgress"), asked.text
+    await work()
+    waits = (await client.get(f"{V4}/customerBillOnDemand/{asked.json()['id']}")).json()
+    assert waits["state"] == "inProgress"
+    (bill,) = (await client.get(f"{V4}/customerBill")).json()
+    assert (bill["state"], bill["billingAccount"]["id"]) == ("new", str(account.id))

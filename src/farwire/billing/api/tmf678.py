@@ -1,213 +1,255 @@
-"""TMF678 Customer Bill Management v4: bills, their lines, why each line is what it is, and the invoice as PDF."""
+"""TMF678 Customer Bill Management: bills with what is paid of them, their lines, a bill made when it is asked for.
+
+# DEVIATES: TMF678 customerBill.state changes by a PATCH to sent only because every other state is a fact of billing or
+# payment.
+"""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Final
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
+from farwire.account import service as accounts
+from farwire.base import audit
 from farwire.base.authz import Permission
-from farwire.base.web import (
-    PDF,
-    AnyRoute,
-    ById,
-    Call,
-    Method,
-    MoneyDocument,
-    Nothing,
-    PageQuery,
-    Reply,
-    Route,
-    page_reply,
+from farwire.base.storage import Tx
+from farwire.base.tmf import (
+    Act,
+    Api,
+    Behaviour,
+    Beside,
+    Document,
+    Resource,
+    Target,
+    Wanted,
+    stored_time,
+    tmf_routes,
 )
+from farwire.base.web import AnyRoute, MoneyDocument
 from farwire.billing import service
-from farwire.billing.api.documents import (
-    BASE,
-    LINES,
-    BillingRateDocument,
-    CustomerBillDocument,
-    LineExplanationDocument,
-    exact,
-    to_explained_usage,
-    to_tmf_billing_rate,
-    to_tmf_customer_bill,
+from farwire.billing.api.documents import to_tmf_billing_rate, to_tmf_customer_bill
+from farwire.billing.api.tmf678_tables import BILL, ON_DEMAND, RATE
+from farwire.billing.events import BILL_ISSUED
+from farwire.billing.jobs import enqueue_advance
+from farwire.billing.model import Bill, BillLine, RunState, Scope
+from farwire.kernel.errors import Invalid
+from farwire.kernel.ids import AccountId, BillId, BillRunId, parse_id
+from farwire.kernel.money import Currency
+from farwire.kernel.page import Page, PageRequest
+from farwire.kernel.time import local_date, zone
+from farwire.payment import service as payment
+from farwire.payment.model import OpenItem
+
+SENT: Final = Beside(Target("678", "CustomerBill"), frozenset({"sentAt"}))
+_STATES: Final = {
+    RunState.COMPLETED: "done",
+    RunState.CANCELLED: "terminatedWithError",
+    RunState.REJECTED: "rejected",
+}
+RUN_TYPE: Final = "onCycle"
+
+
+def _plain(document: object) -> Document:
+    """Return a structure as JSON has it, with its times as they are stored and without what is empty."""
+    found = _timed(msgspec.to_builtins(document, builtin_types=(Decimal,)))
+    return {name: value for name, value in found.items() if name != "href" and value is not None}
+
+
+def _timed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: stored_time(datetime.fromisoformat(item)) if name.endswith("DateTime") else _timed(item)
+            for name, item in value.items()
+        }
+    return [_timed(item) for item in value] if isinstance(value, list) else value
+
+
+def _money(minor: int, unit: Currency) -> Document:
+    shown = MoneyDocument.of(minor, unit)
+    return {"unit": shown.unit, "value": shown.value}
+
+
+def to_tmf_bill(bill: Bill, item: OpenItem | None, *, sent: bool) -> Document:
+    """Return a bill as TMF678 shows it, with what is paid of it, in the shape of v5."""
+    document = _plain(to_tmf_customer_bill(bill, whole=True))
+    document |= {
+        "billDate": f"{bill.issue_on.isoformat()}T00:00:00.000Z",
+        "paymentDueDate": f"{bill.due_on.isoformat()}T00:00:00.000Z",
+        "billDocument": [
+            {"@type": "AttachmentRef", "id": str(bill.id), "mimeType": one["mimeType"], "href": one["href"]}
+            for one in document["billDocument"]
+        ],
+        "runType": RUN_TYPE,
+        "category": "normal",
+    }
+    document["billingAccount"].pop("@type", None)
+    if item is not None:
+        document["remainingAmount"] = _money(item.open_minor, bill.currency)
+        paid = item.amount_minor - item.open_minor
+        if item.amount_minor > 0 and paid:
+            document["state"] = "partiallyPaid" if item.open_minor else "settled"
+            document["appliedPayment"] = [{"appliedAmount": _money(paid, bill.currency)}]
+    if sent and document["state"] == "validated":
+        document["state"] = "sent"
+    return document
+
+
+async def _documents(tx: Tx, bills: Sequence[Bill]) -> list[Document]:
+    items = await payment.items_of_documents(tx, [bill.id for bill in bills])
+    kept = await SENT.joined(tx, [{"id": str(bill.id)} for bill in bills])
+    return [
+        to_tmf_bill(bill, items.get(bill.id), sent="sentAt" in beside)
+        for bill, beside in zip(bills, kept, strict=True)
+    ]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
+    bill_id = _uuid(key)
+    bill = None if bill_id is None else await service.bill_with_id(tx, BillId(bill_id))
+    return None if bill is None else (await _documents(tx, [bill]))[0]
+
+
+async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
+    named = wanted.equal.get("billingAccount.id")
+    whole = PageRequest(wanted.offset, wanted.limit)
+    if named is None:
+        page = await service.page_of_bills(tx, page=whole)
+        return Page(tuple(await _documents(tx, page.items)), page.total, page.offset, page.limit)
+    total, found, skip = 0, list[Bill](), wanted.offset
+    for account in filter(None, map(_uuid, named)):
+        part = PageRequest(skip, wanted.limit)
+        page = await service.page_of_bills(tx, page=part, account_id=AccountId(account))
+        found += page.items
+        total, skip = total + page.total, max(0, skip - page.total)
+    return Page(tuple(await _documents(tx, found[: wanted.limit])), total, wanted.offset, wanted.limit)
+
+
+async def _patch(tx: Tx, _before: Document, after: Document, act: Act) -> Document:
+    """Record that a bill was sent."""
+    await SENT.keep(tx, {"id": after["id"], "sentAt": stored_time(act.now)}, act.now)
+    await audit.record(
+        tx, actor=act.actor, action="billing.bill_sent", subject=after["id"], at=act.now, detail={}
+    )
+    return after
+
+
+def to_tmf_rate(bill: Bill, line: BillLine) -> Document:
+    """Return a line as TMF678 shows it; its id is that of the bill and its number there."""
+    shown = _plain(to_tmf_billing_rate(bill, line))
+    rates = [{"taxCategory": one.code, "taxRate": one.rate_percent} for one in bill.taxes]
+    facts = ("priceId", "pricePlanVersion", "quantity", "unit", "usageCount", "taxCategory")
+    document: Document = {
+        "id": f"{bill.id}:{line.number}",
+        "@type": "AppliedCustomerBillingRate",
+        "name": shown["name"],
+        "type": shown["type"],
+        "appliedBillingRateType": shown["type"],
+        "date": f"{bill.issue_on.isoformat()}T00:00:00.000Z",
+        "isBilled": bill.number is not None,
+        "bill": {"id": str(bill.id)},
+        "billingAccount": {"id": str(bill.account_id), "name": bill.account_number},
+        "periodCoverage": shown["periodCoverage"],
+        "taxExcludedAmount": shown["taxExcludedAmount"],
+        "characteristic": [{"name": name, "value": shown[name]} for name in facts if name in shown],
+    }
+    if len(rates) == 1:  # with several, the line's own category says which
+        document["appliedTax"] = rates
+    if "product" in shown:
+        document["product"] = {"id": shown["product"]["id"]}
+    return document
+
+
+async def _find_rate(tx: Tx, key: str, _now: datetime) -> Document | None:
+    text, _, number = key.partition(":")
+    bill_id = _uuid(text)
+    bill = None if bill_id is None else await service.bill_with_id(tx, BillId(bill_id))
+    lines = () if bill is None else bill.lines
+    return next((to_tmf_rate(bill, one) for one in lines if bill and str(one.number) == number), None)
+
+
+async def _page_of_rates(tx: Tx, wanted: Wanted) -> Page[Document]:
+    named = wanted.equal.get("bill.id")
+    if named is not None:
+        rates = [rate for key in filter(None, map(_uuid, named)) for rate in await _rates(tx, BillId(key))]
+        end = wanted.offset + wanted.limit
+        return Page(tuple(rates[wanted.offset : end]), len(rates), wanted.offset, wanted.limit)
+    page = await service.page_of_lines(tx, page=PageRequest(wanted.offset, wanted.limit))
+    found: dict[str, Document] = {}
+    for bill_id in dict.fromkeys(bill_id for bill_id, _ in page.items):
+        found |= {rate["id"]: rate for rate in await _rates(tx, bill_id)}
+    items = tuple(found[f"{bill_id}:{number}"] for bill_id, number in page.items)
+    return Page(items, page.total, page.offset, page.limit)
+
+
+async def _rates(tx: Tx, bill_id: BillId) -> list[Document]:
+    bill = await service.bill_with_id(tx, bill_id)
+    return [] if bill is None else [to_tmf_rate(bill, line) for line in bill.lines]
+
+
+async def _ask(tx: Tx, document: Document, act: Act) -> Document:
+    """Start a run over what the account has to be billed by now; it is approved as every run is."""
+    key = (document.get("billingAccount") or {}).get("id")
+    if key is None:
+        raise Invalid("a bill is for an account", code="billing.on_demand", field="$.billingAccount.id")
+    account_id = AccountId(parse_id(key, field="$.billingAccount.id"))
+    account = await accounts.account_with_id(tx, account_id)
+    day = local_date(act.now, zone(account.zone))
+    run = await service.start_run(
+        tx, until=act.now, issue_on=day, now=act.now, actor=act.actor, scope=Scope(account_id)
+    )
+    await enqueue_advance(tx, run)
+    return {**document, "id": str(run.id), "lastUpdate": stored_time(act.now)}
+
+
+async def _standing(tx: Tx, tasks: Sequence[Document]) -> list[Document]:
+    """Return the demands with how far their runs are, and the bill that came of each."""
+    found = []
+    for task in tasks:
+        run_id = BillRunId(UUID(task["id"]))
+        report = await service.run_report(tx, run_id)
+        state = {RunState.COMPLETED: "done", RunState.CANCELLED: "rejected"}.get(
+            report.run.state, "inProgress"
+        )
+        bills = await service.page_of_bills(tx, page=PageRequest(0, 1), run_id=run_id)
+        more = {"customerBill": {"id": str(bills.items[0].id)}} if state == "done" and bills.items else {}
+        found.append({**task, "state": state, **more})
+    return found
+
+
+_READ: Final = Permission.BILL_READ
+API: Final = Api(
+    number="678",
+    title="Customer bill",
+    path="customerBillManagement",
+    resources=(
+        Resource(
+            BILL,
+            "billing",
+            _READ,
+            Permission.BILL_RUN,
+            behaviour=Behaviour(_find, _page, patch=_patch, native=frozenset({"billingAccount.id"})),
+            events={BILL_ISSUED: "Create"},
+        ),
+        Resource(
+            RATE,
+            "billing",
+            _READ,
+            Permission.BILL_RUN,
+            behaviour=Behaviour(_find_rate, _page_of_rates, native=frozenset({"bill.id"})),
+        ),
+        Resource(ON_DEMAND, "billing", _READ, Permission.BILL_RUN, work=_ask, current=_standing),
+    ),
 )
-from farwire.billing.api.facts import to_recurring_facts
-from farwire.billing.api.line_facts import to_line_facts
-from farwire.billing.model import Bill
-from farwire.billing.rendering.explanation import corrections_in_words, facts_in_words
-from farwire.billing.rendering.words import language_of
-from farwire.billing.service.explain import explain_lines
-from farwire.kernel.ids import AccountId
-from farwire.kernel.page import Page
-from farwire.rating.model.words import explain_in_words
-
-TAG: Final = "TMF678 Customer bill"
-
-
-class Language(StrEnum):
-    """The languages that explanations are written in."""
-
-    EN = "en"
-    DE = "de"
-    FR = "fr"
-
-
-class LineByNumber(msgspec.Struct, frozen=True):
-    """The path of one line: its bill and its number there."""
-
-    id: UUID
-    line: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
-
-
-class BillQuery(PageQuery, frozen=True, kw_only=True):
-    """Filters of the list."""
-
-    account: Annotated[UUID, msgspec.Meta(description="Bills of this account only.")] | None = msgspec.field(
-        name="billingAccount.id", default=None
-    )
-
-
-class ExplanationQuery(PageQuery, frozen=True, kw_only=True):
-    """How to explain, and which usages of a usage line."""
-
-    language: (
-        Annotated[Language, msgspec.Meta(description="Of the words; else the bill's own, else English.")]
-        | None
-    ) = None
-
-
-async def list_customer_bills(call: Call[Nothing, BillQuery, None]) -> Reply:
-    """Return a page of bills, the newest cycle first."""
-    account = call.query.account
-    page = await service.list_bills(
-        db=call.database,
-        tenant_id=call.principal.tenant_id,
-        page=call.query.page(),
-        account_id=None if account is None else AccountId(account),
-    )
-    return page_reply(page, to_tmf_customer_bill)
-
-
-async def _bill(call: Call[ById, Nothing, None] | Call[ById, PageQuery, None], bill_id: UUID) -> Bill:
-    return await service.get_bill(db=call.database, tenant_id=call.principal.tenant_id, key=str(bill_id))
-
-
-async def get_customer_bill(call: Call[ById, Nothing, None]) -> Reply:
-    """Return one bill with its taxes."""
-    return Reply(to_tmf_customer_bill(await _bill(call, call.path.id), whole=True))
-
-
-async def list_billing_rates(call: Call[ById, PageQuery, None]) -> Reply:
-    """Return a page of the lines of a bill."""
-    bill = await _bill(call, call.path.id)
-    offset, limit = call.query.offset, call.query.limit
-    page = Page(bill.lines[offset : offset + limit], len(bill.lines), offset, limit)
-    return page_reply(page, lambda line: to_tmf_billing_rate(bill, line))
-
-
-async def explain_billing_rate(call: Call[LineByNumber, ExplanationQuery, None]) -> Reply:
-    """Return why a line is what it is."""
-    tenant_id = call.principal.tenant_id
-    bill = await service.get_bill(db=call.database, tenant_id=tenant_id, key=str(call.path.id))
-    page = call.query.page()
-    (behind,) = await explain_lines(
-        db=call.database, tenant_id=tenant_id, bill=bill, page=page, numbers=[call.path.line]
-    )
-    explained = behind.explained
-    line, records = explained.line, explained.records
-    language = call.query.language or Language(language_of(bill.language))
-    words = facts_in_words(behind.facts, language.value)
-    if explained.charge is not None:
-        words += explain_in_words(explained.charge, language.value).splitlines()
-    document = LineExplanationDocument(
-        id=str(line.number),
-        words=words + corrections_in_words(explained, language.value),
-        posted_amount=MoneyDocument.of(line.amount_minor, bill.currency),
-        exact_amount=exact(line.item.exact_nano, bill.currency),
-        remainder=exact(line.remainder_nano, bill.currency),
-        usage_count=line.item.records,
-        behind=to_line_facts(behind.facts, bill, explained.credit, explained.note),
-        facts=to_recurring_facts(explained.charge) if explained.charge else None,
-        proven=behind.proven,
-        usage=None
-        if records is None
-        else [to_explained_usage(record, language.value) for record in records.items],
-    )
-    return Reply(document, page=records)
-
-
-async def get_bill_document(call: Call[ById, Nothing, None]) -> Reply:
-    """Return the invoice as PDF, with the usage behind its lines."""
-    bill = await _bill(call, call.path.id)
-    drawn = await service.render_pdf(
-        db=call.database,
-        tenant_id=call.principal.tenant_id,
-        bill=bill,
-        font_folder=service.own_fonts(call.settings),
-    )
-    name = (bill.number or str(bill.id)).replace('"', "")
-    return Reply(
-        drawn.content, media_type=PDF, headers={"content-disposition": f'inline; filename="{name}.pdf"'}
-    )
-
-
-ROUTES: Final[tuple[AnyRoute, ...]] = (
-    Route(
-        method=Method.GET,
-        path=BASE,
-        handler=list_customer_bills,
-        summary="List bills",
-        tag=TAG,
-        permission=Permission.BILL_READ,
-        response=list[CustomerBillDocument],
-        query_type=BillQuery,
-        description="The newest cycle first, then by account number.",
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/{{id}}",
-        handler=get_customer_bill,
-        summary="Get a bill",
-        tag=TAG,
-        permission=Permission.BILL_READ,
-        response=CustomerBillDocument,
-        path_type=ById,
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/{{id}}/{LINES}",
-        handler=list_billing_rates,
-        summary="List the lines of a bill",
-        tag=TAG,
-        permission=Permission.BILL_READ,
-        response=list[BillingRateDocument],
-        path_type=ById,
-        query_type=PageQuery,
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/{{id}}/{LINES}/{{line}}/explanation",
-        handler=explain_billing_rate,
-        summary="Explain a line of a bill in words and data",
-        tag=TAG,
-        permission=Permission.BILL_READ,
-        response=LineExplanationDocument,
-        path_type=LineByNumber,
-        query_type=ExplanationQuery,
-        description="offset and limit page through the usages behind a usage line.",
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/{{id}}/document",
-        handler=get_bill_document,
-        summary="Get the invoice as PDF",
-        tag=TAG,
-        permission=Permission.BILL_READ,
-        response=bytes,
-        media_type=PDF,
-        path_type=ById,
-    ),
-)
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

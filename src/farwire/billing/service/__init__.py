@@ -29,7 +29,15 @@ from farwire.billing.service.holding import (
 from farwire.billing.service.note import approve_note, get_note, list_notes, reject_note, request_note
 from farwire.billing.service.policy import approval_of, set_approval
 from farwire.billing.service.preview import preview_products
-from farwire.billing.service.read import ExplainedLine, explain_line, get_bill, list_bills
+from farwire.billing.service.read import (
+    ExplainedLine,
+    bill_with_id,
+    explain_line,
+    get_bill,
+    list_bills,
+    page_of_bills,
+    page_of_lines,
+)
 from farwire.billing.service.report import (
     known_run,
     list_runs,
@@ -51,6 +59,7 @@ __all__ = [
     "approve_credit",
     "approve_note",
     "approve_run",
+    "bill_with_id",
     "cancel_run",
     "cancel_runs",
     "decide_on_credit",
@@ -66,6 +75,8 @@ __all__ = [
     "list_notes",
     "list_runs",
     "own_fonts",
+    "page_of_bills",
+    "page_of_lines",
     "preview_bill",
     "preview_products",
     "reconcile",

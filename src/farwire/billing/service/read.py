@@ -70,9 +70,27 @@ async def list_bills(
 ) -> Page[Bill]:
     """Return a page of bills without their lines, newest cycle first."""
     async with db.transaction(tenant_id) as tx:
-        items, total = await bill_store.list_bills(
-            tx, account_id=account_id, run_id=run_id, offset=page.offset, limit=page.limit
-        )
+        return await page_of_bills(tx, page=page, account_id=account_id, run_id=run_id)
+
+
+async def page_of_bills(
+    tx: Tx, *, page: PageRequest, account_id: AccountId | None = None, run_id: BillRunId | None = None
+) -> Page[Bill]:
+    """Return a page of bills without their lines, newest cycle first."""
+    items, total = await bill_store.list_bills(
+        tx, account_id=account_id, run_id=run_id, offset=page.offset, limit=page.limit
+    )
+    return Page(items, total, page.offset, page.limit)
+
+
+async def bill_with_id(tx: Tx, bill_id: BillId) -> Bill | None:
+    """Return a bill with its lines, or None."""
+    return await bill_store.get_bill(tx, bill_id=bill_id)
+
+
+async def page_of_lines(tx: Tx, *, page: PageRequest) -> Page[tuple[BillId, int]]:
+    """Return a page of the lines of all bills, by bill and number: in the order of the making of the bills."""
+    items, total = await bill_store.list_lines(tx, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)
 
 

@@ -126,6 +126,16 @@ async def list_bills(
     return tuple(bill_from_row(row) for row in rows), total
 
 
+async def list_lines(tx: Tx, *, offset: int, limit: int) -> tuple[tuple[tuple[BillId, int], ...], int]:
+    """Return (bill, number) of lines, and how many there are."""
+    rows = await tx.fetch(
+        "SELECT bill_id, number FROM billing.line WHERE tenant_id = $1 ORDER BY bill_id, number OFFSET $2 LIMIT $3",
+        *(tx.tenant_id, offset, limit),
+    )
+    total: int = await tx.fetchval("SELECT count(*) FROM billing.line WHERE tenant_id = $1", tx.tenant_id)
+    return tuple((BillId(row["bill_id"]), row["number"]) for row in rows), total
+
+
 async def drafts(tx: Tx, run_id: BillRunId, limit: int) -> tuple[Bill, ...]:
     """Return the next drafts of a run without their lines, in the order of their numbers, and lock them."""
     rows = await tx.fetch(

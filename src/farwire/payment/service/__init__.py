@@ -6,7 +6,7 @@ from farwire.payment.service.charging import (
     hear_notice,
     take_payment,
 )
-from farwire.payment.service.items import add_open_items, list_open_items
+from farwire.payment.service.items import add_open_items, items_of_documents, list_open_items
 from farwire.payment.service.methods import add_method, get_method, list_methods, remove_method
 from farwire.payment.service.receiving import (
     ReferenceReused,
@@ -46,6 +46,7 @@ __all__ = [
     "get_payment",
     "get_refund",
     "hear_notice",
+    "items_of_documents",
     "list_methods",
     "list_open_items",
     "list_payments",

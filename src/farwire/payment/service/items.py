@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -35,6 +35,11 @@ async def add_open_items(
     if use_credit and new:
         await apply_credit(tx, sorted({item.account_id for item in wanted}), now=now, first=first)
     return len(new)
+
+
+async def items_of_documents(tx: Tx, document_ids: Sequence[UUID]) -> Mapping[UUID, OpenItem]:
+    """Return what bills and credit notes left to be paid, by the document's id; those without an item are absent."""
+    return await item_store.items_of_documents(tx, document_ids)
 
 
 async def list_open_items(

@@ -103,6 +103,16 @@ async def items_numbered(tx: Tx, number: str) -> tuple[OpenItem, ...]:
     return tuple(_item_from_row(row) for row in rows)
 
 
+async def items_of_documents(tx: Tx, document_ids: Sequence[UUID]) -> Mapping[UUID, OpenItem]:
+    """Return the items of bills and credit notes, by their document."""
+    rows = await tx.fetch(
+        f"SELECT {_ITEM} FROM payment.open_item WHERE tenant_id = $1 AND document_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        list(document_ids),
+    )
+    return {item.document_id: item for item in map(_item_from_row, rows)}
+
+
 async def list_items(
     tx: Tx, *, account_id: AccountId | None, only_open: bool, offset: int, limit: int
 ) -> tuple[tuple[OpenItem, ...], int]:
