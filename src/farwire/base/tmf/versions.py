@@ -14,6 +14,9 @@ from farwire.base.tmf.resource import Document
 
 META: Final = frozenset({"role", "@type", "@baseType", "@schemaLocation"})
 """What stays outside when v5 wraps the thing that v4 has flat."""
+_OF_REFERENCES: Final = frozenset(
+    {"id", "href", "name", "version", "@referredType", "@type", "@baseType", "@schemaLocation"}
+)
 
 Turn: TypeAlias = Callable[[Document], Document]
 
@@ -120,7 +123,7 @@ def _typed(descriptor: Descriptor, kind: str, part: Part | None, item: Document)
     """Give an object of v5 its ``@type`` where nobody named it, and the objects in it theirs."""
     found = {name: value for name, value in item.items() if value is not None}
     if part is None or part.typed:
-        found = {"@type": kind, **found}
+        found = {"@type": _named(kind, found), **found}
     for inner in part.own if part else ():
         if inner.name in found and inner.type not in PLAIN:
             found[inner.name] = _each(found[inner.name], _out(descriptor, inner, Version.V5))
@@ -129,6 +132,14 @@ def _typed(descriptor: Descriptor, kind: str, part: Part | None, item: Document)
         if isinstance(wrapped, dict):
             found[part.wraps] = {"@type": part.wrapped_type, **wrapped}
     return found
+
+
+def _named(kind: str, item: Document) -> str:
+    """Return the type of an object: ``XRefOrValue`` is none, but X, or XRef where it has nothing but names."""
+    stem = kind.removesuffix("RefOrValue")
+    if stem == kind or kind.startswith("Related"):
+        return kind
+    return f"{stem}Ref" if "id" in item and item.keys() <= _OF_REFERENCES else stem
 
 
 def _part_to_v4(descriptor: Descriptor, kind: str, part: Part, item: Document) -> Document:
