@@ -17,6 +17,7 @@ from farwire.base.config import Settings
 from farwire.base.storage import open_database
 from farwire.base.storage.ephemeral import Server, clone_template
 from farwire.tenant import service as tenants
+from farwire.tenant.model import Address
 
 from ..conftest import Served  # noqa: TID252 - as elsewhere in tests/api; importlib mode knows no top package
 
@@ -53,6 +54,21 @@ async def _key(settings: Settings) -> str:
     try:
         tenant = await tenants.create_tenant(
             db=db, clock=clock, name="nord", display_name="Nord", country="DE", zone_name="Europe/Berlin"
+        )
+        await tenants.add_legal_entity(
+            db=db,
+            clock=clock,
+            tenant_id=tenant.id,
+            name="Nord GmbH",
+            vat_id="DE123456789",
+            address=Address(
+                "DE", {"street": "Kai", "house_number": "1", "postcode": "24103", "city": "Kiel"}, ""
+            ),
+            country="DE",
+            currency_code="EUR",
+            zone_name="Europe/Berlin",
+            number_prefix="N",
+            bank_account="DE89 3704 0044 0532 0130 00",
         )
         text, _ = await tenants.create_key(
             db=db, clock=clock, tenant_id=tenant.id, role=Role.TENANT_ADMIN, label="client"
