@@ -92,6 +92,8 @@ _APIS: Final = (
     "farwire.billing.api.next_bills",
     "farwire.billing.api.corrections",
     "farwire.billing.api.closings",
+    "farwire.payment.api.tmf676",
+    "farwire.payment.api.tmf670",
     "farwire.payment.api.payments",
     "farwire.payment.api.refunds",
     "farwire.ledger.api.books",

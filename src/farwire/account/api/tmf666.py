@@ -1,7 +1,7 @@
 """TMF666 Account Management: billing accounts as they are billed; the other accounts and forms of bills as documents.
 
 # DEVIATES: TMF666 billingAccount has no DELETE because an account with bills is history: it is closed by its own act
-# (docs/customers.md). Contacts and payment plans are refused by name: the party has its contacts, no context reads a plan.
+# (docs/customers.md). Contacts and payment plans are refused by name: the party has its contacts, nothing reads a plan.
 """
 
 from __future__ import annotations

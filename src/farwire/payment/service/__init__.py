@@ -2,6 +2,7 @@
 
 from farwire.payment.service.charging import (
     expire_charge,
+    find_charge,
     gateway_secret,
     hear_notice,
     take_payment,
@@ -41,6 +42,7 @@ __all__ = [
     "assign_payment",
     "deny_refund",
     "expire_charge",
+    "find_charge",
     "gateway_secret",
     "get_method",
     "get_payment",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from farwire.account import service as accounts
 from farwire.base.storage import Tx
@@ -195,3 +195,8 @@ async def _unasked(
         account_number=notice.account,
         reference=reference[:200],
     )
+
+
+async def find_charge(tx: Tx, charge_id: UUID) -> Charge | None:
+    """Return how money that a gateway was asked for stands, or None."""
+    return await store.charge_with_id(tx, charge_id)

@@ -157,6 +157,16 @@ async def charge_by_key(tx: Tx, method: MethodKind, key: str) -> Charge | None:
     return _charge_from_row(row) if row else None
 
 
+async def charge_with_id(tx: Tx, charge_id: UUID) -> Charge | None:
+    """Return one charge, or None."""
+    row = await tx.fetchrow(
+        f"SELECT {_CHARGE} FROM payment.charge WHERE tenant_id = $1 AND charge_id = $2",
+        tx.tenant_id,
+        charge_id,
+    )
+    return _charge_from_row(row) if row else None
+
+
 async def save_charge(tx: Tx, charge: Charge) -> None:
     """Write how a charge went."""
     await tx.execute(
