@@ -69,6 +69,8 @@ class Attribute:
     fill: Fill = Fill.NONE
     patchable: bool = True
     default: str | bool | int | None = None
+    older: str = ""
+    """What earlier documents of v4 called it: a client may still send it so."""
     refers: Target | None = None
 
     @property
@@ -110,6 +112,8 @@ def _fact(word: str, line: str) -> dict[str, object]:
         return {"v4_name": value} if value else {"versions": frozenset({Version(key)})}
     if key == "fixed":
         return {"patchable": False}
+    if key == "was":
+        return {"older": value}
     if key == "default":
         return {"default": {"true": True, "false": False}.get(value, value)}
     if key.startswith("->"):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Part, Version
+from farwire.base.tmf.descriptor import PARENT, PLAIN, Attribute, Descriptor, Part, Version
 from farwire.base.tmf.parts import part_of
 from farwire.base.tmf.resource import Document
+from farwire.base.tmf.shape import wrong
 
 META: Final = frozenset({"role", "@type", "@baseType", "@schemaLocation"})
 """What stays outside when v5 wraps the thing that v4 has flat."""
@@ -39,9 +40,12 @@ def to_wire(descriptor: Descriptor, document: Document, version: Version) -> Doc
 
 def from_wire(descriptor: Descriptor, document: Document, version: Version) -> Document:
     """Return what a client of ``version`` sent in the shape that is stored."""
+    if PARENT.name in document:
+        raise wrong(f"$.{PARENT.name}", "a nested resource stays where it was made")
     if version is Version.V5:
         return dict(document)
-    by_v4 = {one.name_in(version): one for one in descriptor.of(version)}
+    by_v4 = {one.older: one for one in descriptor.of(version)}
+    by_v4 |= {one.name_in(version): one for one in descriptor.of(version)}
     out: Document = {}
     for name, value in document.items():
         attribute = by_v4.get(name)

@@ -71,7 +71,7 @@ SERVICE_ORDER: Final = Descriptor(
         relatedParty            RelatedPartyRefOrPartyRoleRef[]
         requestedCompletionDate dateTime
         requestedStartDate      dateTime
-        serviceOrderItem        ServiceOrderItem[]              required
+        serviceOrderItem        ServiceOrderItem[]              required was=orderItem
         startDate               dateTime                        fixed
         state                   string
         """
