@@ -44,7 +44,7 @@ def from_wire(descriptor: Descriptor, document: Document, version: Version) -> D
         raise wrong(f"$.{PARENT.name}", "a nested resource stays where it was made")
     if version is Version.V5:
         return dict(document)
-    by_v4 = {one.older: one for one in descriptor.of(version)}
+    by_v4 = {one.older: one for one in descriptor.of(version) if one.older}
     by_v4 |= {one.name_in(version): one for one in descriptor.of(version)}
     out: Document = {}
     for name, value in document.items():
