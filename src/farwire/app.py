@@ -84,6 +84,8 @@ _APIS: Final = (
     "farwire.process.api.customers",
     "farwire.inventory.api.products",
     "farwire.inventory.api.tmf637",
+    "farwire.inventory.api.tmf638",
+    "farwire.inventory.api.tmf639",
     "farwire.inventory.api.resources",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",

@@ -44,6 +44,7 @@ from farwire.inventory.service.services import (
     add_service,
     add_services,
     change_service_state,
+    find_service,
     list_services,
     services_of_products,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "erase_subscribers",
     "fill_pool",
     "find_product",
+    "find_service",
     "free_due",
     "free_resources",
     "get_products",

@@ -55,6 +55,11 @@ async def change_service_state(tx: Tx, *, service_id: ServiceId, state: ServiceS
     await store.add_change(tx, service_id, len(service.changes), state, at)
 
 
+async def find_service(tx: Tx, service_id: ServiceId) -> Service | None:
+    """Return one service, or None."""
+    return await store.locked_service(tx, service_id)
+
+
 async def list_services(
     tx: Tx, *, page: PageRequest, product_id: ProductId | None = None, state: ServiceState | None = None
 ) -> Page[Service]:

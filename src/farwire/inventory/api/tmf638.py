@@ -1,0 +1,190 @@
+"""TMF638 Service Inventory: the services of products, recorded and moved through their states.
+
+# DEVIATES: TMF638 service names its product in relatedEntity because a service here is what runs of a product. There
+# is no DELETE: it is terminated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from farwire.base import audit
+from farwire.base.authz import Permission
+from farwire.base.storage import Tx
+from farwire.base.tmf import (
+    Act,
+    Api,
+    Behaviour,
+    Beside,
+    Document,
+    Resource,
+    Target,
+    Wanted,
+    stored_time,
+    tmf_routes,
+)
+from farwire.base.web import AnyRoute, moment
+from farwire.inventory import service
+from farwire.inventory.api.tmf639_tables import SERVICE
+from farwire.inventory.model import Service, ServiceChange, ServiceState
+from farwire.kernel.errors import Invalid, NotFound
+from farwire.kernel.ids import ProductId, ServiceId, uuid7
+from farwire.kernel.page import Page, PageRequest
+
+BESIDE: Final = Beside(
+    Target("638", "Service"), frozenset({"category", "description", "name", "serviceType"})
+)
+_GIVEN: Final = frozenset(
+    {"serviceSpecification", "state", "relatedEntity", "serviceCharacteristic", "startDate"}
+)
+
+
+async def _documents(tx: Tx, services: Sequence[Service]) -> list[Document]:
+    held = await service.resources_of_products(tx, list({one.product_id for one in services}))
+    found = []
+    for one in services:
+        used = [each for each in held.get(one.product_id, ()) if each.service_id == one.id]
+        document = _document(one)
+        if used:
+            document["supportingResource"] = [{"id": str(each.id), "name": each.kind.value} for each in used]
+        found.append(document)
+    return await BESIDE.joined(tx, found)
+
+
+def _document(one: Service) -> Document:
+    started = [change for change in one.changes if change.state is ServiceState.ACTIVE]
+    document: Document = {
+        "id": str(one.id),
+        "@type": "Service",
+        "state": one.state.value,
+        "serviceSpecification": {"id": one.specification, "name": one.specification},
+        "relatedEntity": [
+            {"role": "product", "entity": {"@referredType": "Product", "id": str(one.product_id)}}
+        ],
+        "startDate": stored_time(one.changes[0].valid_from),
+        "hasStarted": bool(started),
+        "isServiceEnabled": one.state is ServiceState.ACTIVE,
+        "serviceCharacteristic": [{"name": name, "value": value} for name, value in one.attributes.items()],
+    }
+    if one.state is ServiceState.TERMINATED:
+        document["endDate"] = stored_time(one.changes[-1].valid_from)
+    return {name: value for name, value in document.items() if value != []}
+
+
+async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
+    try:
+        found = await service.find_service(tx, ServiceId(UUID(key)))
+    except ValueError:
+        return None
+    return None if found is None else (await _documents(tx, [found]))[0]
+
+
+async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
+    page = await service.list_services(tx, page=PageRequest(wanted.offset, wanted.limit))
+    return Page(tuple(await _documents(tx, page.items)), page.total, page.offset, page.limit)
+
+
+async def _create(tx: Tx, document: Document, act: Act) -> Document:
+    """Record a service of a product in the state that is given."""
+    BESIDE.refuse_others(document, _GIVEN)
+    start = document.get("startDate")
+    at = act.now if start is None else moment(datetime.fromisoformat(start), field="$.startDate")
+    made = Service(
+        ServiceId(uuid7(act.now)),
+        _product(document),
+        _specification(document),
+        (ServiceChange(at, ServiceState(document["state"])),),
+        _attributes(document),
+    )
+    try:
+        await service.add_service(tx, made)
+    except NotFound as error:
+        raise Invalid(
+            error.message, code="tmf.reference_unknown", field="$.relatedEntity[0].id", value=error.value
+        ) from None
+    await _note(tx, made.id, "inventory.record_service", act)
+    await BESIDE.keep(tx, {**document, "id": str(made.id)}, act.now)
+    return (await _documents(tx, [made]))[0]
+
+
+def _product(document: Document) -> ProductId:
+    named = document.get("relatedEntity") or []
+    inner = named[0].get("entity") if len(named) == 1 else None
+    try:
+        return ProductId(UUID(str(inner["id"]))) if isinstance(inner, dict) else _nothing()
+    except (KeyError, ValueError):
+        return _nothing()
+
+
+def _nothing() -> ProductId:
+    raise Invalid(
+        "a service is of one product",
+        code="inventory.service_given",
+        field="$.relatedEntity",
+        fix='name it: [{"role": "product", "id": …, "@referredType": "Product"}]',
+    )
+
+
+def _specification(document: Document) -> str:
+    named = document["serviceSpecification"]
+    code = named.get("id") or named.get("name")
+    if not code or len(code) > 100:
+        path = "$.serviceSpecification.id"
+        raise Invalid("the code of a specification", code="inventory.service_given", field=path)
+    return str(code)
+
+
+def _attributes(document: Document) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for number, one in enumerate(document.get("serviceCharacteristic") or []):
+        name, value = one.get("name"), one.get("value")
+        if not isinstance(name, str) or not isinstance(value, (str, int)):
+            path = f"$.serviceCharacteristic[{number}]"
+            raise Invalid(
+                "a characteristic has a name and a plain value", code="inventory.service_given", field=path
+            )
+        found[name] = str(value)
+    return found
+
+
+async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
+    """Record another state from now on."""
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    for name in changed - BESIDE.names - {"state"}:
+        raise Invalid(
+            f"{name} of a service cannot be changed", code="inventory.service_given", field=f"$.{name}"
+        )
+    service_id = ServiceId(UUID(before["id"]))
+    if "state" in changed:
+        state = ServiceState(after["state"])
+        await service.change_service_state(tx, service_id=service_id, state=state, at=act.now)
+    await BESIDE.keep(tx, after, act.now)
+    await _note(tx, service_id, "inventory.change_service", act)
+    found = await service.find_service(tx, service_id)
+    return (await _documents(tx, [] if found is None else [found]))[0]
+
+
+async def _note(tx: Tx, service_id: ServiceId, action: str, act: Act) -> None:
+    await audit.record(
+        tx, actor=act.actor, action=action, subject=str(service_id), at=act.now, detail={"api": "638"}
+    )
+
+
+API: Final = Api(
+    number="638",
+    title="Service inventory",
+    path="serviceInventory",
+    resources=(
+        Resource(
+            SERVICE,
+            "inventory",
+            Permission.PRODUCT_READ,
+            Permission.PRODUCT_WRITE,
+            behaviour=Behaviour(_find, _page, _create, _patch),
+        ),
+    ),
+)
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

@@ -1,0 +1,141 @@
+"""Resources and services as TMF639 and TMF638, v4 and v5: as they stand, recorded, moved by their own rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from farwire.base.authz import Role
+from farwire.base.clock import MovableClock
+from farwire.kernel.ids import TenantId
+from farwire.kernel.time import instant
+
+from .conftest import Client, MakeKey
+
+RESOURCES = "/tmf-api/resourceInventoryManagement"
+SERVICES = "/tmf-api/serviceInventory"
+
+
+def number(value: str, **more: Any) -> dict[str, Any]:
+    facts = [{"name": "pool", "value": "numbers"}]
+    return {"name": value, "category": "msisdn", "resourceCharacteristic": facts, **more}
+
+
+@pytest.fixture
+async def pool(client: httpx.AsyncClient) -> None:
+    """A pool for numbers."""
+    made = await client.post("/farwire/v1/pools", json={"name": "numbers", "kind": "msisdn"})
+    assert made.status_code == 201, made.text
+
+
+async def recorded(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await client.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+@pytest.mark.usefixtures("pool")
+async def test_a_number_is_put_into_its_pool_found_and_retired(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient
+) -> None:
+    made = await recorded(client, f"{RESOURCES}/v4/resource", number("+4915100000001", description="golden"))
+    assert (made["resourceStatus"], made["operationalState"], made["usageState"]) == (
+        "available",
+        "enable",
+        "idle",
+    )
+    new = (await client.get(f"{RESOURCES}/v5/resource/{made['id']}")).json()
+    assert (new["name"], new["operationalState"], new["description"]) == (
+        "4915100000001",
+        "enabled",
+        "golden",
+    )
+    assert "resourceStatus" not in new
+    for query, count in (
+        ("category=msisdn&usageState=idle", 1),
+        ("category=iccid", 0),
+        ("usageState=active", 0),
+    ):
+        assert len((await client.get(f"{RESOURCES}/v4/resource?{query}")).json()) == count, query
+    gone = await client.patch(f"{RESOURCES}/v4/resource/{made['id']}", json={"resourceStatus": "suspended"})
+    assert (gone.json()["resourceStatus"], gone.json()["operationalState"]) == ("suspended", "disable")
+    back = await client.patch(f"{RESOURCES}/v4/resource/{made['id']}", json={"resourceStatus": "available"})
+    assert (back.status_code, back.json()["code"]) == (422, "tmf.transition")
+    assert (await other_client.get(f"{RESOURCES}/v5/resource/{made['id']}")).status_code == 404
+    assert (await other_client.get(f"{RESOURCES}/v5/resource")).json() == []
+
+
+@pytest.mark.usefixtures("pool")
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        (number("12"), 400, "values[1].value"),
+        ({"name": "4915100000001"}, 400, "$.resourceCharacteristic"),
+        (number("4915100000001", category="iccid"), 400, "$.category"),
+        (number("4915100000001", resourceStatus="reserved"), 422, "$.resourceStatus"),
+        (number("4915100000001", note=[{"text": "x"}]), 400, "$.note"),
+        (
+            number("4915100000001") | {"resourceCharacteristic": [{"name": "pool", "value": "x"}]},
+            422,
+            "$.resourceCharacteristic",
+        ),
+    ],
+)
+async def test_a_resource_that_cannot_be_is_refused_by_name(
+    client: httpx.AsyncClient, body: dict[str, Any], status: int, field: str
+) -> None:
+    answer = await client.post(f"{RESOURCES}/v4/resource", json=body)
+    assert answer.status_code == status, answer.text
+    if status != 400 or field.startswith("$"):
+        assert answer.json()["field"] == field
+    assert (await client.get(f"{RESOURCES}/v4/resource")).json() == []
+
+
+@pytest.mark.usefixtures("pool")
+async def test_a_number_that_somebody_has_is_masked_for_who_may_not_read_personal_data(
+    client: httpx.AsyncClient, client_of: Client, make_key: MakeKey, tenant_id: TenantId
+) -> None:
+    made = await recorded(client, f"{RESOURCES}/v4/resource", number("4915100000001"))
+    reserved = await client.post("/farwire/v1/reservations", json={"pool": "numbers", "key": "shop-1"})
+    assert reserved.status_code == 201, reserved.text
+    path = f"{RESOURCES}/v4/resource"
+    assert (await client.get(f"{path}?name=4915100000001")).json()[0]["id"] == made["id"]
+    async with client_of(await make_key(tenant_id, Role.NOC)) as noc:
+        assert (await noc.get(f"{path}/{made['id']}")).json()["name"] == "***********01"
+        assert (await noc.get(f"{path}?name=4915100000001")).json() == []
+
+
+async def test_a_service_is_recorded_and_moved_by_the_table_of_its_states(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, world: Any, clock: MovableClock
+) -> None:
+    clock.set(instant("2026-06-11T14:03+02:00"))
+    product = await world.product(await world.account(), await world.plan())
+    entity = [{"role": "product", "id": str(product.id), "@referredType": "Product"}]
+    body = {
+        "serviceSpecification": {"id": "line"},
+        "state": "designed",
+        "relatedEntity": entity,
+        "name": "hers",
+    }
+    made = await recorded(client, f"{SERVICES}/v4/service", body)
+    assert (made["state"], made["relatedEntity"][0]["id"], made["name"]) == (
+        "designed",
+        str(product.id),
+        "hers",
+    )
+    path = f"{SERVICES}/v5/service/{made['id']}"
+    assert (await client.patch(path, json={"state": "active"})).json()["isServiceEnabled"] is True
+    bad = await client.patch(path, json={"state": "designed"})
+    assert (bad.status_code, bad.json()["fix"]) == (422, "use one of: inactive, suspended, terminated")
+    assert (await client.patch(path, json={"state": "terminated"})).json()[
+        "endDate"
+    ] == "2026-06-11T12:03:00.000Z"
+    found = await client.get(f"{SERVICES}/v5/service?state=terminated&relatedEntity.entity.id={product.id}")
+    assert [one["id"] for one in found.json()] == [made["id"]]
+    assert (await other_client.get(path)).status_code == 404
+    theirs = await other_client.post(f"{SERVICES}/v4/service", json=body)
+    assert (theirs.status_code, theirs.json()["code"]) == (422, "tmf.reference_unknown")
+    alone = await client.post(f"{SERVICES}/v4/service", json=body | {"relatedEntity": []})
+    assert (alone.status_code, alone.json()["field"]) == (400, "$.relatedEntity")
