@@ -72,14 +72,14 @@ class Operations:
         }
         if found.more:
             headers["x-total-count-lower-bound"] = "true"
-        return Reply([self._shown(item, tree) for item in found.items], headers=headers)
+        return Reply([self._shown(call, item, tree) for item in found.items], headers=headers)
 
     async def get(self, call: GetCall) -> Reply:
         """Return one resource."""
         tree = self._fields(call)
         async with call.transaction() as tx:
             document = await self._find(tx, call)
-        return Reply(self._shown(document, tree))
+        return Reply(self._shown(call, document, tree))
 
     async def create(self, call: CreateCall) -> Reply:
         """Make a resource: what the server gives is filled, references and the first state are checked."""
@@ -90,7 +90,7 @@ class Operations:
             await self._check(tx, document, None, act)
             made = await self._create(tx, document, act)
         status = 200 if made.pop(KNOWN, False) else 201
-        shown = self._shown(made, None)
+        shown = self._shown(call, made, None)
         return Reply(select(shown, tree), status=status, headers={"location": shown["href"]})
 
     async def patch(self, call: PatchCall) -> Reply:
@@ -98,11 +98,11 @@ class Operations:
         tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal)
         async with call.transaction() as tx:
             before = await self._find(tx, call, lock=True)
-            after = self._patched(before, call.body, PatchKind(call.media_type))
+            after = self._patched(call, before, PatchKind(call.media_type))
             if after != before:
                 await self._check(tx, after, before, act)
                 after = await self._change(tx, before, after, act)
-        return Reply(self._shown(after, tree))
+        return Reply(self._shown(call, after, tree))
 
     async def delete(self, call: GetCall) -> Reply:
         """Remove a resource that nothing refers to."""
@@ -141,10 +141,10 @@ class Operations:
     async def _current(self, tx: Tx, items: Sequence[Document]) -> Sequence[Document]:
         return items if self.resource.current is None else await self.resource.current(tx, items)
 
-    def _shown(self, document: Document, tree: Tree | None) -> Document:
+    def _shown(self, call: Call[Any, Any, Any], document: Document, tree: Tree | None) -> Document:
         shown = to_wire(self.resource.descriptor, document, self.version)
         path = self.resource.descriptor.path_in(self.version)
-        shown["href"] = f"{self.base}/{path}/{document['id']}"
+        shown["href"] = f"{call.settings.public_url or ''}{self.base}/{path}/{document['id']}"
         return select(shown, tree)
 
     def _without_href(self, document: Document) -> Document:
@@ -169,12 +169,12 @@ class Operations:
         state = starting_state(descriptor, document)
         return {**filled, **kept, **changed, **state}
 
-    def _patched(self, before: Document, change: Any, kind: PatchKind) -> Document:
+    def _patched(self, call: PatchCall, before: Document, kind: PatchKind) -> Document:
         """Return what ``before`` becomes, its shape checked. What only the server sets may be repeated, not changed."""
         descriptor = self.resource.descriptor
-        view = self._shown(before, None)
+        view = self._shown(call, before, None)
         many = frozenset(one.name_in(self.version) for one in descriptor.of(self.version) if one.many)
-        patched = apply(kind, view, change, many)
+        patched = apply(kind, view, call.body, many)
         for one in descriptor.of(self.version):
             name = one.name_in(self.version)
             fixed = not one.patchable or not one.writable
