@@ -86,7 +86,11 @@ def operator(server: Server, worker_id: str, tmp_path_factory: pytest.TempPathFa
     clone_template(server, name)
     settings = Settings(data_dir=folder, database_url=server.url(database=name))
     key = asyncio.run(_key(settings))
-    env = {"FARWIRE_DATABASE_URL": str(settings.database_url), "FARWIRE_DATA_DIR": str(folder)}
+    env = {
+        "FARWIRE_DATABASE_URL": str(settings.database_url),
+        "FARWIRE_DATA_DIR": str(folder),
+        "FARWIRE_PUBLIC_URL": "https://api.example.org",
+    }
     served = Served(env, folder)
     try:
         served.until("/health/ready", 200)
