@@ -87,6 +87,8 @@ def to_tmf_bill(bill: Bill, item: OpenItem | None, *, sent: bool) -> Document:
         "runType": RUN_TYPE,
         "category": "normal",
     }
+    if not document["taxItem"]:  # a list comes without taxes
+        del document["taxItem"]
     document["billingAccount"].pop("@type", None)
     if item is not None:
         document["remainingAmount"] = _money(item.open_minor, bill.currency)

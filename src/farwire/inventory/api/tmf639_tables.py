@@ -10,7 +10,7 @@ RESOURCE: Final = Descriptor(
     type="Resource",
     path="resource",
     operations=frozenset(Operation) - {Operation.DELETE},
-    events=("Create", "StateChange"),
+    events=("StateChange",),
     lifecycle=lifecycle(
         "resourceStatus",
         """
