@@ -48,7 +48,7 @@ def row(api: Api, resource: Resource) -> tuple[str, ...]:
     versions = [version for version in api.versions if version in one.versions]
     old = f" (v4: {one.v4_path})" if one.v4_path and Version.V4 in versions else ""
     return (
-        one.path + old,
+        (f"{one.inside.path}/" if one.inside else "") + one.path + old,
         " ".join(versions),
         " ".join(operation for operation in Operation if operation in one.operations),
         " ".join(one.events) or "–",

@@ -28,9 +28,12 @@ def tables(folder: Path, api: str) -> Iterator[str]:
     newest = documents[max(documents)]
     yield f"# TMF{api}: {', '.join(documents)}; base {newest.get('basePath') or newest.get('servers')}"
     for path, operations in official.collections(newest).items():
+        outer, _, path = path.rpartition("/")  # noqa: PLW2901
         kind = path[0].upper() + path[1:]
         yield from ("", "", f"{re.sub(r'(?<!^)(?=[A-Z])', '_', kind).upper()}: Final = Descriptor(")
         yield from (f'    type="{kind}",', f'    path="{path}",')
+        if outer:
+            yield f'    inside=Inside("{outer}", "{outer[0].upper() + outer[1:]}"),'
         if operations != {"list", "get", "create", "patch", "delete"}:
             yield f"    operations=frozenset({{{', '.join('Operation.' + o.upper() for o in sorted(operations))}}}),"
         kinds = {one[0].upper() + one[1:] for one in official.collections(newest)}

@@ -56,7 +56,7 @@ def differences(folder: Path, number: str) -> Iterator[str]:
         if (document := official.load(folder, number, version)) is not None:
             names[version] = document
     for version, document in names.items():
-        paths = {one.path_in(version) for _, one in bound if version in one.versions}
+        paths = {place(one, version) for _, one in bound if version in one.versions}
         for absent in official.collections(document).keys() - paths:
             yield f"{absent} {version} collection"
     if not any(version in api.versions for api, _ in bound for version in names):
@@ -70,6 +70,11 @@ def differences(folder: Path, number: str) -> Iterator[str]:
         told = {v: official.events(d, one.type_in(v), {one.type_in(v)}) for v, d in names.items()}
         for word in set(one.events) - set().union(*told.values()):
             yield f"{one.type} * invented-event {word}"
+
+
+def place(one: Descriptor, version: Version) -> str:
+    """Return a collection as ``official.collections`` names it."""
+    return one.path_in(version) if one.inside is None else f"{one.inside.path}/{one.path_in(version)}"
 
 
 def _of(one: Descriptor, document: dict[str, object], version: Version, kinds: set[str]) -> Iterator[str]:
@@ -90,7 +95,7 @@ def _of(one: Descriptor, document: dict[str, object], version: Version, kinds: s
         known = official.states(document, theirs.get(one.lifecycle.attribute, {}))
         for state in set(known) ^ set(one.lifecycle.states) if known else ():
             yield f"state {state}"
-    for operation in official.operations(document, one.path_in(version)) ^ {str(o) for o in one.operations}:
+    for operation in official.operations(document, place(one, version)) ^ {str(o) for o in one.operations}:
         yield f"operation {operation}"
     for word in official.events(document, kind, kinds) - {one.word_in(version, word) for word in one.events}:
         yield f"event {word}"

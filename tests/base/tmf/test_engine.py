@@ -12,10 +12,12 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from farwire.base.storage.embedded import DatabaseRole
 from farwire.base.storage.endpoints import connect
-from farwire.base.tmf import Api, Target
+from farwire.base.tmf import Api, Descriptor, Inside, Target, attributes
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.writing import changes
 from farwire.kernel.ids import TenantId
+
+from .conftest import client_of
 
 V4 = "/tmf-api/productCatalogManagement/v4"
 V5 = "/tmf-api/productCatalogManagement/v5"
@@ -402,3 +404,48 @@ def test_a_change_is_told_by_the_words_that_the_resource_has(
     own = replace(category, descriptor=replace(category.descriptor, events=events))
     before = {"id": "1", "name": "a", "lifecycleStatus": "In study", "lastUpdate": "x"}
     assert changes(own, before, {**before, **body, "lastUpdate": "y"}) == told
+
+
+NOTE = Descriptor("Note", "note", attributes("text string required"), inside=Inside("category", "Category"))
+
+
+async def test_a_nested_resource_lives_in_its_outer_one_and_nowhere_else(web: Any, catalog_api: Api) -> None:
+    note = replace(catalog_api.resources[0], descriptor=NOTE)
+    api = replace(catalog_api, resources=(*catalog_api.resources, note))
+    async with client_of(web(api), "fw_own") as client:
+        one, other = [
+            (await client.post(f"{V5}/category", json={"@type": "Category", "name": name})).json()["href"]
+            for name in "ab"
+        ]
+        body = {"@type": "Note", "text": "x"}
+        made = await client.post(f"{one}/note", json=body)
+        assert made.status_code == 201, made.text
+        key = made.json()["id"]
+        assert made.json() == {**body, "id": key, "href": f"{one}/note/{key}"}
+        assert made.headers["location"] == f"{one}/note/{key}"
+        assert (await client.get(f"{one}/note?text=x")).json() == [made.json()]
+        assert (await client.get(f"{other}/note")).json() == []
+        assert (await client.get(f"{other}/note/{key}")).status_code == 404
+        assert (await client.get(f"{V5}/category/nowhere/note")).status_code == 404
+        assert (await client.post(f"{V5}/category/nowhere/note", json=body)).status_code == 404
+        changed = await client.patch(f"{one}/note/{key}", json={"text": "y"})
+        assert changed.json() == {**made.json(), "text": "y"}
+        moved = {"op": "add", "path": "/@parent", "value": other.rpartition("/")[2]}
+        patched = await client.patch(
+            f"{one}/note/{key}", content=json.dumps([moved]), headers={"content-type": JSON_PATCH}
+        )
+        assert (patched.status_code, (await client.get(f"{other}/note")).json()) == (400, [])
+        assert (await client.delete(one)).status_code == 409
+        assert (await client.delete(f"{one}/note/{key}")).status_code == 204
+        assert (await client.delete(one)).status_code == 204
+
+
+async def test_nobody_can_say_himself_where_a_nested_resource_lives(web: Any, catalog_api: Api) -> None:
+    note = replace(catalog_api.resources[0], descriptor=NOTE)
+    api = replace(catalog_api, resources=(*catalog_api.resources, note))
+    async with client_of(web(api), "fw_own") as client:
+        one = (await client.post(f"{V5}/category", json={"@type": "Category", "name": "a"})).json()["href"]
+        body = {"@type": "Note", "text": "x", "@parent": "elsewhere"}
+        for base in (one, one.replace("/v5/", "/v4/")):
+            answer = await client.post(f"{base}/note", json=body)
+            assert (answer.status_code, answer.json()["field"]) == (400, "$.@parent")

@@ -79,7 +79,7 @@ class Walk:
         self.descriptor = resource.descriptor
         self.version = version
         self.target = Target(api.number, resource.descriptor.type)
-        self.path = f"{api.base(version)}/{resource.descriptor.path_in(version)}"
+        self.path = f"{api.base(version)}/{resource.descriptor.collection(version, 'kept')}"
 
     def offers(self, operation: Operation) -> bool:
         return operation in self.descriptor.operations
@@ -206,6 +206,8 @@ async def test_a_record_is_made_found_changed_kept_to_its_states_and_removed_in_
     async with client_of_api(api) as client:
         for resource, version in records(api):
             walk = Walk(client, api, resource, version)
+            if resource.descriptor.inside is not None:
+                await _kept(db, tenant_id, Target(number, resource.descriptor.inside.type))
             if walk.offers(Operation.CREATE):
                 made = await walk.create()
                 if not walk.offers(Operation.GET):
@@ -232,7 +234,7 @@ async def _kept(db: Database, tenant_id: TenantId, target: Target) -> None:
 
 
 async def test_a_record_that_refers_to_nothing_is_refused_with_the_place_of_the_reference(
-    client_of_api: Any,
+    client_of_api: Any, db: Database, tenant_id: TenantId
 ) -> None:
     """Once for every reference of every table to a resource of its own API."""
     tried = 0
@@ -247,6 +249,8 @@ async def test_a_record_that_refers_to_nothing_is_refused_with_the_place_of_the_
                     assert one.refers is not None
                     assert version in own[one.refers.type].versions
                     walk, name = Walk(client, api, resource, version), one.name_in(version)
+                    if resource.descriptor.inside is not None:
+                        await _kept(db, tenant_id, Target(api.number, resource.descriptor.inside.type))
                     refusal = await walk.ask(
                         "POST", 422, body=smallest(resource.descriptor, version) | {name: value(one)}
                     )

@@ -5,6 +5,7 @@ from farwire.base.tmf.beside import Beside
 from farwire.base.tmf.descriptor import (
     Attribute,
     Descriptor,
+    Inside,
     Lifecycle,
     Operation,
     Part,
@@ -25,6 +26,7 @@ __all__ = [
     "Beside",
     "Descriptor",
     "Document",
+    "Inside",
     "Lifecycle",
     "Operation",
     "Part",

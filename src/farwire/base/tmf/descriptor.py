@@ -194,6 +194,18 @@ STANDARD: Final = attributes(
 """What every resource has."""
 
 
+PARENT: Final = Attribute("@parent", "string", versions=frozenset())
+"""Where a nested resource keeps the id of the one that it is in. No version shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """The resource that a nested one belongs to: its collection and its type, in the same API."""
+
+    path: str
+    type: str
+
+
 @dataclass(frozen=True)
 class Descriptor:
     """The facts of one resource. ``path`` is its collection on the wire, ``type`` its TMF name."""
@@ -213,6 +225,7 @@ class Descriptor:
     v4_path: str = ""
     v4_type: str = ""
     """Where v4 calls it otherwise: v5 ``ProductCatalog`` was ``Catalog``."""
+    inside: Inside | None = None
     v4_events: Mapping[str, str] = field(default_factory=dict)
     """Words of events that v4 has otherwise: ``AttributeValueChange`` was ``Change`` of some."""
 
@@ -224,6 +237,11 @@ class Descriptor:
         """Return the collection's name on the wire."""
         return self.v4_path if version is Version.V4 and self.v4_path else self.path
 
+    def collection(self, version: Version, parent: str) -> str:
+        """Return the path of the collection below the base path; ``parent`` is the id of the outer resource."""
+        path = self.path_in(version)
+        return path if self.inside is None else f"{self.inside.path}/{parent}/{path}"
+
     def type_in(self, version: Version) -> str:
         """Return the type's name on the wire."""
         return self.v4_type if version is Version.V4 and self.v4_type else self.type
@@ -231,7 +249,8 @@ class Descriptor:
     @cached_property
     def attributes(self) -> Mapping[str, Attribute]:
         """Return all attributes by their name of v5."""
-        return MappingProxyType({one.name: one for one in (*STANDARD, *self.own)})
+        hidden = () if self.inside is None else (PARENT,)
+        return MappingProxyType({one.name: one for one in (*STANDARD, *hidden, *self.own)})
 
     def of(self, version: Version) -> tuple[Attribute, ...]:
         """Return the attributes that ``version`` has."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from farwire.base.authz import Principal
 from farwire.base.storage import Tx
@@ -15,10 +15,13 @@ from farwire.base.tmf.query import Query, jsonpath
 from farwire.base.tmf.resource import Behaviour, Document, Wanted
 from farwire.base.tmf.store import documents as store
 from farwire.kernel.errors import Invalid
-from farwire.kernel.page import MAX_LIMIT
+from farwire.kernel.page import MAX_LIMIT, Page
 
 SCANNED: Final = 10_000
 """Things of a context that one list request looks through for filters and sort orders that the context has not."""
+
+
+_Paged: TypeAlias = Callable[[int, int], Awaitable[Page[Document]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,46 +81,37 @@ async def served(
     }
     others = tuple(one for one in query.conditions if ".".join(one.path) not in own or one.operator != "eq")
     rest = jsonpath(Query(conditions=others, expression=query.expression))
+
+    async def page(offset: int, limit: int) -> Page[Document]:
+        there = await behaviour.page(tx, Wanted(offset, limit, now, own))
+        return replace(there, items=tuple(behaviour.shown_to(one, principal) for one in there.items))
+
     offset = query.after if query.after is not None else query.offset
     if not rest and not query.sort:
-        page = await behaviour.page(tx, Wanted(offset, query.limit, now, own))
-        end = offset + len(page.items)
-        items = [behaviour.shown_to(one, principal) for one in page.items]
-        return Found(items, page.total, next=end if end < page.total else None)
-    found = in_order(await _scanned(tx, behaviour, own, rest, now, principal), query)
+        part = await page(offset, query.limit)
+        end = offset + len(part.items)
+        return Found(part.items, part.total, next=end if end < part.total else None)
+    found = in_order([one async for one in _scanned(tx, page, rest, sorted(behaviour.native))], query)
     end = offset + query.limit
     return Found(found[offset:end], len(found), next=end if end < len(found) and not query.sort else None)
 
 
-async def _scanned(
-    tx: Tx,
-    behaviour: Behaviour,
-    own: dict[str, tuple[str, ...]],
-    predicate: str,
-    now: datetime,
-    principal: Principal | None,
-) -> list[Document]:
+async def _scanned(tx: Tx, page: _Paged, predicate: str, native: Sequence[str]) -> AsyncIterator[Document]:
     """Look through the context's things, a thousand at a time, and keep those that fit."""
-    found: list[Document] = []
-    offset = 0
-    while True:
-        page = await behaviour.page(tx, Wanted(offset, MAX_LIMIT, now, own))
-        if page.total > SCANNED:
-            raise _too_wide("filter", sorted(behaviour.native))
-        items = [behaviour.shown_to(one, principal) for one in page.items]
-        found += await store.fitting(tx, items, predicate) if predicate else items
-        offset += len(page.items)
-        if not page.items or offset >= page.total:
-            return found
+    offset, total = 0, 1
+    while offset < total:
+        part = await page(offset, MAX_LIMIT)
+        if part.total > SCANNED:
+            raise _too_wide("filter", native)
+        for one in await store.fitting(tx, part.items, predicate) if predicate else part.items:
+            yield one
+        offset, total = offset + len(part.items), part.total if part.items else 0
 
 
 def _too_wide(parameter: str, native: Sequence[str]) -> Invalid:
-    return Invalid(
-        f"more than {SCANNED} things would have to be looked through",
-        code="tmf.too_many",
-        field=parameter,
-        fix="filter by " + (", ".join(native) or "attributes that fewer have"),
-    )
+    why = f"more than {SCANNED} things would have to be looked through"
+    fix = "filter by " + (", ".join(native) or "attributes that fewer have")
+    return Invalid(why, code="tmf.too_many", field=parameter, fix=fix)
 
 
 def in_order(items: Sequence[Document], query: Query) -> Sequence[Document]:

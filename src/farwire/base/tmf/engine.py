@@ -13,10 +13,10 @@ from farwire.base.canonical import stored_time
 from farwire.base.json_patch import PatchKind, apply
 from farwire.base.storage import Tx
 from farwire.base.tmf import documents
-from farwire.base.tmf.descriptor import Fill, Target, Version
+from farwire.base.tmf.descriptor import PARENT, Fill, Target, Version
 from farwire.base.tmf.fields import Tree, select, wanted
-from farwire.base.tmf.query import Query, check_text, parse
-from farwire.base.tmf.references import check_references, check_unreferenced
+from farwire.base.tmf.query import Condition, Query, check_text, parse
+from farwire.base.tmf.references import check_references, check_unreferenced, there
 from farwire.base.tmf.resource import KNOWN, Act, Api, Document, Resource
 from farwire.base.tmf.shape import PATTERNS, checked, wrong
 from farwire.base.tmf.states import check_transition, starting_state
@@ -32,6 +32,12 @@ class ByKey(msgspec.Struct, frozen=True):
     """The path of one resource, whose id may be anything short."""
 
     id: Annotated[str, msgspec.Meta(pattern=f"^{PATTERNS['id']}$")]
+
+
+class ByOuterAndKey(ByKey, frozen=True):
+    """The path of a nested resource, after that of the one that it is in."""
+
+    inner: Annotated[str, msgspec.Meta(pattern=f"^{PATTERNS['id']}$")]
 
 
 ListCall = Call[Nothing, AnyQuery, None]
@@ -61,15 +67,15 @@ class Operations:
         tree = wanted(self.resource.descriptor, query.fields, self.version)
         async with call.transaction() as tx:
             if self.resource.behaviour is None:
+                tie = await self._parent(tx, call)
+                inside = (Condition((name,), "eq", (key,)) for name, key in tie.items())
+                query = replace(query, conditions=(*query.conditions, *inside))
                 found = await documents.documents(tx, self.target, query)
                 found = replace(found, items=await self._current(tx, found.items))
             else:
                 found = await documents.served(tx, self.resource.behaviour, query, call.now(), call.principal)
-        headers = {
-            "x-total-count": str(found.total),
-            "x-result-count": str(len(found.items)),
-            "link": self._links(call.query.pairs, query, found),
-        }
+        counts = {"x-total-count": str(found.total), "x-result-count": str(len(found.items))}
+        headers = {**counts, "link": self._links(call, query, found)}
         if found.more:
             headers["x-total-count-lower-bound"] = "true"
         return Reply([self._shown(call, item, tree) for item in found.items], headers=headers)
@@ -84,9 +90,11 @@ class Operations:
     async def create(self, call: CreateCall) -> Reply:
         """Make a resource: what the server gives is filled, references and the first state are checked."""
         tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal)
-        given = self._without_href(from_wire(self.resource.descriptor, call.body, self.version))
+        given = from_wire(self.resource.descriptor, call.body, self.version)
+        given.pop("href", None)
         document = self._filled(checked(self.resource.descriptor, given, self.version), act)
         async with call.transaction() as tx:
+            document |= await self._parent(tx, call)
             await self._check(tx, document, None, act)
             made = await self._create(tx, document, act)
         status = 200 if made.pop(KNOWN, False) else 201
@@ -110,12 +118,12 @@ class Operations:
         async with call.transaction() as tx:
             document = await self._find(tx, call, lock=True)
             if not await store.lenient(tx, self.api.number):
-                await check_unreferenced(tx, self.target, call.path.id)
+                await check_unreferenced(tx, self.target, document["id"])
             behaviour = self.resource.behaviour
             if behaviour is not None and behaviour.delete is not None:
-                await behaviour.delete(tx, call.path.id, act)
+                await behaviour.delete(tx, document["id"], act)
             else:
-                await store.delete(tx, self.target, call.path.id)
+                await store.delete(tx, self.target, document["id"])
                 await publish_change(tx, self.api, self.resource, document, None, act)
         return Reply()
 
@@ -128,14 +136,14 @@ class Operations:
         return wanted(self.resource.descriptor, filter(None, names.split(",")), self.version)
 
     async def _find(self, tx: Tx, call: Call[ByKey, AnyQuery, Any], *, lock: bool = False) -> Document:
-        key, behaviour = call.path.id, self.resource.behaviour
+        key, behaviour = getattr(call.path, "inner", call.path.id), self.resource.behaviour
         if behaviour is None:
             loaded = await store.load(tx, self.target, key, lock=lock)
             found = None if loaded is None else (await self._current(tx, [loaded]))[0]
         else:
             found = await behaviour.find(tx, key, call.now())
-        if found is None:
-            raise NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
+        if found is None or found.get(PARENT.name, "") != self._outer(call):
+            raise unknown(key)
         return found if behaviour is None else behaviour.shown_to(found, call.principal)
 
     async def _current(self, tx: Tx, items: Sequence[Document]) -> Sequence[Document]:
@@ -143,12 +151,22 @@ class Operations:
 
     def _shown(self, call: Call[Any, Any, Any], document: Document, tree: Tree | None) -> Document:
         shown = to_wire(self.resource.descriptor, document, self.version)
-        path = self.resource.descriptor.path_in(self.version)
+        path = self.resource.descriptor.collection(self.version, document.get(PARENT.name, ""))
         shown["href"] = f"{call.settings.public_url or ''}{self.base}/{path}/{document['id']}"
         return select(shown, tree)
 
-    def _without_href(self, document: Document) -> Document:
-        return {name: value for name, value in document.items() if name != "href"}
+    def _outer(self, call: Call[Any, Any, Any]) -> str:
+        return "" if self.resource.descriptor.inside is None else call.path.id
+
+    async def _parent(self, tx: Tx, call: Call[Any, Any, Any]) -> Document:
+        """Return what ties a nested resource to the one that it is in, which must be there."""
+        inside = self.resource.descriptor.inside
+        if inside is None:
+            return {}
+        key = self._outer(call)
+        if not await there(tx, Target(self.api.number, inside.type), [key], call.now()):
+            raise unknown(key)
+        return {PARENT.name: key}
 
     def _filled(self, document: Document, act: Act) -> Document:
         """Return a new document with what the server gives: id, type, times, defaults, the first state."""
@@ -217,9 +235,12 @@ class Operations:
         await publish_change(tx, self.api, self.resource, before, after, act)
         return after
 
-    def _links(self, pairs: Sequence[tuple[str, str]], query: Query, found: documents.Found) -> str:
-        kept = [(name, value) for name, value in pairs if name not in ("offset", "limit", "cursor")]
-        path = f"{self.base}/{self.resource.descriptor.path_in(self.version)}"
+    def _links(self, call: ListCall, query: Query, found: documents.Found) -> str:
+        kept = [
+            (name, value) for name, value in call.query.pairs if name not in ("offset", "limit", "cursor")
+        ]
+        parent = self._outer(call)
+        path = f"{self.base}/{self.resource.descriptor.collection(self.version, parent)}"
 
         def link(relation: str, **more: int) -> str:
             query_string = urlencode([*kept, *((name, str(value)) for name, value in more.items())])
@@ -231,6 +252,11 @@ class Operations:
         elif query.sort and query.offset + len(found.items) < found.total:
             links.append(link("next", offset=query.offset + query.limit, limit=query.limit))
         return ", ".join(links)
+
+
+def unknown(key: str) -> NotFound:
+    """Return the refusal (404) of an id."""
+    return NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
 
 
 def _offered(function: _Function | None) -> _Function:

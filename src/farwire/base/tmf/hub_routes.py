@@ -14,13 +14,13 @@ from farwire.base.authz import Permission
 from farwire.base.callbacks import MAX_CALLBACK, check_callback
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Version
-from farwire.base.tmf.engine import ByKey
+from farwire.base.tmf.engine import ByKey, unknown
 from farwire.base.tmf.hub import check_query
 from farwire.base.tmf.resource import Api
 from farwire.base.tmf.store import hubs as store
 from farwire.base.tmf.store.hubs import Hub
 from farwire.base.web import JSON, AnyRoute, Call, Contract, Method, Nothing, Reply, Route
-from farwire.kernel.errors import Conflict, Exhausted, NotFound
+from farwire.kernel.errors import Conflict, Exhausted
 from farwire.kernel.ids import uuid7
 
 SECRET_HEADER = "x-farwire-hub-secret"  # noqa: S105 - a name
@@ -71,7 +71,7 @@ class Listeners:
         key = call.path.id
         async with call.transaction() as tx:
             if not await store.delete(tx, self.api.number, key):
-                raise NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
+                raise unknown(key)
             await self._audited(tx, call, "tmf.hub_unregister", key)
         return Reply()
 
@@ -91,12 +91,8 @@ class Listeners:
 def hub_routes(api: Api, version: Version, base: str, *, listed: bool) -> Iterator[AnyRoute]:
     """Return the two operations of the hub of ``api``."""
     listeners, stem = Listeners(api, version, base), f"TMF{api.number}{version}"
-    common: dict[str, Any] = {
-        "tag": f"TMF{api.number} {api.title}",
-        "permission": Permission.EVENT_READ,
-        "listed": listed,
-        "response": None,
-    }
+    common: dict[str, Any] = {"permission": Permission.EVENT_READ, "listed": listed, "response": None}
+    common["tag"] = f"TMF{api.number} {api.title}"
     yield Route(
         method=Method.POST,
         path=f"{base}/hub",

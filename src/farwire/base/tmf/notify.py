@@ -21,7 +21,7 @@ from farwire.base.eventbus import Event
 from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
 from farwire.base.storage import Database, Tx
 from farwire.base.tmf import hub
-from farwire.base.tmf.descriptor import Target, Version
+from farwire.base.tmf.descriptor import PARENT, Target, Version
 from farwire.base.tmf.query import jsonpath
 from farwire.base.tmf.resource import SERVED, Api, Document, Resource
 from farwire.base.tmf.store import documents as store
@@ -85,20 +85,14 @@ def _event_name(resource: Resource, version: Version, word: str) -> str:
 
 
 def _notification(event: Event, listener: Hub, resource: Resource, name: str, clock: Clock) -> Event:
+    about = {"hub": str(listener.id), "api": listener.api, "type": resource.descriptor.type}
     return eventbus.new_event(
         tenant_id=event.tenant_id,
         type=NOTIFICATION,
         subject=f"{listener.id}/{event.subject}",
         occurred_at=event.occurred_at,
         recorded_at=clock.now(),
-        data={
-            "hub": str(listener.id),
-            "api": listener.api,
-            "type": resource.descriptor.type,
-            "id": event.subject,
-            "name": name,
-            "event": str(uuid5(listener.id, str(event.id))),
-        },
+        data={**about, "id": event.subject, "name": name, "event": str(uuid5(listener.id, str(event.id)))},
         cause_id=event.id,
     )
 
@@ -138,7 +132,7 @@ async def deliver(*, db: Database, clock: Clock, event: Event, private: bool) ->
         place = await eventbus.position_of(tx, event.id)
         if listener is None or place is None:
             return
-        if listener.missed and await hubs.miss(tx, listener.id, place, place, only_away=True):
+        if listener.missed and await hubs.miss(tx, listener.id, place):
             return
     try:
         await _tell(db, clock, event, listener, private=private)
@@ -146,7 +140,7 @@ async def deliver(*, db: Database, clock: Clock, event: Event, private: bool) ->
         async with db.transaction(event.tenant_id) as tx:
             now = clock.now()
             away = await hubs.count_failure(tx, listener.id, now, now - AWAY_AFTER, AWAY_FAILURES)
-            if away and not await hubs.miss(tx, listener.id, place, place, only_away=True):
+            if away and not await hubs.miss(tx, listener.id, place):
                 await go_away(tx, listener, place, place, clock)
         if not away:
             raise
@@ -159,7 +153,7 @@ async def deliver(*, db: Database, clock: Clock, event: Event, private: bool) ->
 
 async def go_away(tx: Tx, listener: Hub, first: int, last: int, clock: Clock) -> None:
     """Let the listener hear these positions, and all that comes meanwhile, by ``catch_up`` only."""
-    await hubs.miss(tx, listener.id, first, last, only_away=False)
+    await hubs.set_missed(tx, listener.id, first, last)
     await _call_back(tx, str(listener.id), clock)
 
 
@@ -223,16 +217,9 @@ def message(
     version, descriptor = listener.version, resource.descriptor
     stored = {"id": event.data["id"], "@type": descriptor.type} if document is None else document
     shown = to_wire(descriptor, stored, version)
-    path = descriptor.path_in(version)
+    path = descriptor.collection(version, str(stored.get(PARENT.name, "")))
     shown["href"] = f"{api.base(version)}/{path}/{stored['id']}"
-    body: dict[str, Any] = {
-        "eventId": event.data["event"],
-        "eventTime": stored_time(event.occurred_at),
-        "eventType": event.data["name"],
-        "title": event.data["name"],
-        "domain": api.title,
-        "event": {path: shown},
-    }
-    if version is Version.V5:
-        body["@type"] = event.data["name"]
-    return body
+    key, name, at = event.data["event"], event.data["name"], stored_time(event.occurred_at)
+    about = {"eventId": key, "eventTime": at, "eventType": name, "title": name, "domain": api.title}
+    kind = {"@type": name} if version is Version.V5 else {}
+    return {**about, "event": {descriptor.path_in(version): shown}, **kind}

@@ -51,7 +51,6 @@ async def replay(tx: Tx, *, listener: str, position: int, actor: Actor, clock: C
     if not 1 <= position <= last:
         why = f"the events stand at positions 1 to {last}"
         raise Conflict(why, code="tmf.replay_forward", field="from", value=position)
-    await hubs.forget_missed(tx, found.id)
     await go_away(tx, found, position, last, clock)
     await _audited(tx, actor, "tmf.replay", listener, clock, position=position)
 

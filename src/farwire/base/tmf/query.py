@@ -134,12 +134,8 @@ def _path(descriptor: Descriptor, text: str, version: Version, parameter: str) -
         raise wrong(parameter, "a filter is named by the dotted path of an attribute")
     names = {one.name_in(version) for one in descriptor.of(version)}
     if parts[0] not in names and not parts[0].startswith("@"):
-        raise Invalid(
-            f"{descriptor.type} has no attribute {parts[0]}",
-            code="tmf.query",
-            field=parameter[:200],
-            fix="filter by one of: " + ", ".join(sorted(names)),
-        )
+        why, fix = f"{descriptor.type} has no attribute {parts[0]}", ", ".join(sorted(names))
+        raise Invalid(why, code="tmf.query", field=parameter[:200], fix=f"filter by one of: {fix}")
     return stored_path(descriptor, parts, version)
 
 

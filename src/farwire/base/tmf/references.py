@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from farwire.base.storage import Tx
-from farwire.base.tmf.descriptor import Attribute, Descriptor, Target, Version
+from farwire.base.tmf.descriptor import PARENT, Attribute, Descriptor, Target, Version
 from farwire.base.tmf.query import Condition, Query, jsonpath
 from farwire.base.tmf.resource import SERVED, Document
 from farwire.base.tmf.store import documents as store
@@ -26,16 +26,12 @@ async def check_references(
         if attribute.refers is None or (before is not None and before.get(attribute.name) == value):
             continue
         wanted = dict(_ids(attribute, value))
-        missing = wanted.keys() - await _there(tx, attribute.refers, sorted(wanted), now)
+        missing = wanted.keys() - await there(tx, attribute.refers, sorted(wanted), now)
         if missing:
-            key = min(missing)
-            raise Invalid(
-                f"there is no {attribute.refers.type} with this id",
-                code="tmf.reference_unknown",
-                field=f"$.{attribute.name_in(version)}{wanted[key]}",
-                value=key,
-                fix="refer to one that is there",
-            )
+            key, name = min(missing), attribute.name_in(version)
+            why, place = f"there is no {attribute.refers.type} with this id", f"$.{name}{wanted[key]}"
+            fix = "refer to one that is there"
+            raise Invalid(why, code="tmf.reference_unknown", field=place, value=key, fix=fix)
 
 
 def _ids(attribute: Attribute, value: Any) -> Iterator[tuple[str, str]]:
@@ -46,7 +42,8 @@ def _ids(attribute: Attribute, value: Any) -> Iterator[tuple[str, str]]:
             yield item["id"], f"[{number}].id" if attribute.many else ".id"
 
 
-async def _there(tx: Tx, target: Target, keys: list[str], now: datetime) -> set[str]:
+async def there(tx: Tx, target: Target, keys: list[str], now: datetime) -> set[str]:
+    """Return which of the things are there; all of them where somebody else serves them."""
     served = SERVED.get(target)
     if served is None or not keys:
         return set(keys)
@@ -61,15 +58,15 @@ async def check_unreferenced(tx: Tx, target: Target, key: str) -> None:
     for api, resource in SERVED.all():
         if resource.behaviour is not None:
             continue
-        names = [one.name for one in resource.descriptor.attributes.values() if one.refers == target]
+        descriptor = resource.descriptor
+        refer = [one for one in descriptor.attributes.values() if one.refers == target]
+        names: list[tuple[str, ...]] = [(one.name, "id") for one in refer]
+        if descriptor.inside is not None and Target(api.number, descriptor.inside.type) == target:
+            names.append((PARENT.name,))
         for name in names:
-            holder = Target(api.number, resource.descriptor.type)
-            predicate = jsonpath(Query(conditions=(Condition((name, "id"), "eq", (key,)),)))
+            holder = Target(api.number, descriptor.type)
+            predicate = jsonpath(Query(conditions=(Condition(name, "eq", (key,)),)))
             if await store.matching(tx, holder, predicate, 1):
-                raise Conflict(
-                    f"a {resource.descriptor.type} refers to it",
-                    code="tmf.referenced",
-                    field="id",
-                    value=key,
-                    fix=f"remove the reference {name} first",
-                )
+                why = f"a {descriptor.type} refers to it"
+                fix = f"remove it or its reference {name[0]} first"
+                raise Conflict(why, code="tmf.referenced", field="id", value=key, fix=fix)

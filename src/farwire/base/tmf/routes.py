@@ -9,7 +9,7 @@ from typing import Any, Final
 from farwire.base.json_patch import PatchKind
 from farwire.base.tmf.contract import FILTERS, contract
 from farwire.base.tmf.descriptor import Operation, Version
-from farwire.base.tmf.engine import ByKey, Operations
+from farwire.base.tmf.engine import ByKey, ByOuterAndKey, Operations
 from farwire.base.tmf.hub_routes import hub_routes
 from farwire.base.tmf.resource import SERVED, Api, Resource
 from farwire.base.web import AnyQuery, AnyRoute, Method, Nothing, Route
@@ -39,7 +39,9 @@ def _resource_routes(
 ) -> Iterator[AnyRoute]:
     descriptor = resource.descriptor
     operations = Operations(api, resource, version, base)
-    path = f"{base}/{descriptor.path_in(version)}"
+    path = f"{base}/{descriptor.collection(version, '{id}')}"
+    names = ("id",) if descriptor.inside is None else ("id", "inner")
+    types = (Nothing, ByKey) if descriptor.inside is None else (ByKey, ByOuterAndKey)
     for operation, (method, word, more) in _ROUTES.items():
         if operation not in descriptor.operations:
             continue
@@ -48,8 +50,8 @@ def _resource_routes(
         one = operation not in (Operation.LIST, Operation.CREATE)
         yield Route(
             method=method,
-            path=f"{path}/{{id}}" if one else path,
-            path_type=ByKey if one else Nothing,
+            path=f"{path}/{{{names[-1]}}}" if one else path,
+            path_type=types[one],
             handler=getattr(operations, operation.value),
             summary=summary,
             tag=f"TMF{api.number} {api.title}",

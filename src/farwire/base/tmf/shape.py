@@ -57,16 +57,13 @@ def checked(descriptor: Descriptor, document: Document, version: Version) -> Doc
     for name, value in document.items():
         known = descriptor.attributes.get(name)
         if known is None and not extends(descriptor, document):
-            raise wrong(
-                f"$.{name}",
-                f"{descriptor.type} has no attribute {name}",
-                fix="leave it out, or name the extension by @type or @schemaLocation",
-            )
+            fix = "leave it out, or name the extension by @type or @schemaLocation"
+            raise wrong(f"$.{name}", f"{descriptor.type} has no attribute {name}", fix=fix)
         if value is None:
             continue
-        out[name] = (
-            value if known is None else _value(descriptor, known, value, f"$.{known.name_in(version)}")
-        )
+        if known is not None:
+            value = _value(descriptor, known, value, f"$.{known.name_in(version)}")  # noqa: PLW2901
+        out[name] = value
     return out
 
 

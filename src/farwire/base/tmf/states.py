@@ -30,12 +30,7 @@ def check_transition(descriptor: Descriptor, after: Document, before: Document |
     if new in allowed:
         return
     known = new in lifecycle.states
-    raise Invalid(
-        f"{descriptor.type} cannot be {new!r}"
-        if old is None or not known
-        else f"{old} is not followed by {new}",
-        code="tmf.transition" if known else "tmf.state_unknown",
-        field=f"$.{name}",
-        value=new,
-        fix="use one of: " + ", ".join(allowed) if allowed else "this state is final",
-    )
+    why = f"{old} is not followed by {new}" if old and known else f"{descriptor.type} cannot be {new!r}"
+    fix = "use one of: " + ", ".join(allowed) if allowed else "this state is final"
+    code = "tmf.transition" if known else "tmf.state_unknown"
+    raise Invalid(why, code=code, field=f"$.{name}", value=new, fix=fix)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from farwire.base.tmf import Descriptor, Operation, attributes, lifecycle
+from farwire.base.tmf import Descriptor, Inside, Operation, attributes, lifecycle
 
 FLOW_STATES: Final = lifecycle(
     "state",
     """
+    active    -> hold, completed, cancelled
+    hold      -> active, cancelled
+    completed ->
+    cancelled ->
+    """,
+)
+
+TASK_STATES: Final = lifecycle(
+    "state",
+    """
+    new       -> active, hold, cancelled
     active    -> hold, completed, cancelled
     hold      -> active, cancelled
     completed ->
@@ -82,4 +93,32 @@ PROCESS_FLOW: Final = Descriptor(
     ),
 )
 
-ALL: Final = (PROCESS_FLOW_SPECIFICATION, TASK_FLOW_SPECIFICATION, PROCESS_FLOW)
+TASK_FLOW: Final = Descriptor(
+    type="TaskFlow",
+    path="taskFlow",
+    inside=Inside("processFlow", "ProcessFlow"),
+    operations=frozenset({Operation.LIST, Operation.GET, Operation.CREATE, Operation.PATCH}),
+    lifecycle=TASK_STATES,
+    events=("Create", "AttributeValueChange", "StateChange", "InformationRequired"),
+    own=attributes(
+        """
+        channel                  ChannelRef[]
+        characteristic           Characteristic[]
+        completionDate           dateTime
+        completionMethod         string
+        isMandatory              boolean
+        priority                 integer
+        relatedEntity            RelatedEntity[]
+        relatedParty             RelatedPartyRefOrPartyRoleRef[]
+        requestedCompletionDate  dateTime
+        requestedStartDate       dateTime
+        startDate                dateTime
+        state                    string
+        taskFlowRelationship     TaskFlowRelationship[]
+        taskFlowSpecification    string
+        taskFlowSpecificationRef TaskFlowSpecificationRef        ->701/TaskFlowSpecification
+        """
+    ),
+)
+
+ALL: Final = (PROCESS_FLOW_SPECIFICATION, TASK_FLOW_SPECIFICATION, PROCESS_FLOW, TASK_FLOW)

@@ -92,21 +92,21 @@ async def clear_failures(tx: Tx, key: UUID) -> None:
     )
 
 
-async def miss(tx: Tx, key: UUID, first: int, last: int, *, only_away: bool) -> bool:
-    """Write down that the listener has still to hear these positions; return False if it is not away, or gone."""
+async def miss(tx: Tx, key: UUID, position: int) -> bool:
+    """Write down that the listener has still to hear this position; return False if it is not away, or gone."""
     tag = await tx.execute(
-        "UPDATE base.tmf_hub SET missed_from = least(missed_from, $3), missed_to = greatest(missed_to, $4)"
-        " WHERE tenant_id = $1 AND id = $2 AND (missed_from IS NOT NULL OR NOT $5)",
-        *(tx.tenant_id, key, first, last, only_away),
+        "UPDATE base.tmf_hub SET missed_from = least(missed_from, $3), missed_to = greatest(missed_to, $3)"
+        " WHERE tenant_id = $1 AND id = $2 AND missed_from IS NOT NULL",
+        *(tx.tenant_id, key, position),
     )
     return tag == "UPDATE 1"
 
 
-async def forget_missed(tx: Tx, key: UUID) -> None:
-    """Let the listener have nothing to hear of before."""
+async def set_missed(tx: Tx, key: UUID, first: int, last: int) -> None:
+    """Let the listener have to hear these positions, whatever it had to."""
     await tx.execute(
-        "UPDATE base.tmf_hub SET missed_from = NULL, missed_to = NULL WHERE tenant_id = $1 AND id = $2",
-        *(tx.tenant_id, key),
+        "UPDATE base.tmf_hub SET missed_from = $3, missed_to = $4 WHERE tenant_id = $1 AND id = $2",
+        *(tx.tenant_id, key, first, last),
     )
 
 
