@@ -22,6 +22,7 @@ from farwire.base.tmf import (
     Document,
     Resource,
     Target,
+    Version,
     Wanted,
     stored_time,
     tmf_routes,
@@ -177,6 +178,7 @@ API: Final = Api(
     number="638",
     title="Service inventory",
     path="serviceInventory",
+    aliases={Version.V4: ("/tmf-api/serviceInventoryManagement/v4",)},  # what clients of v4.0 ask
     resources=(
         Resource(
             SERVICE,
