@@ -75,6 +75,7 @@ _APIS: Final = (
     "farwire.process.api.catalogue",
     "farwire.party.api.parties",
     "farwire.party.api.tmf632",
+    "farwire.party.api.tmf629",
     "farwire.account.api.tmf666",
     "farwire.account.api.accounts",
     "farwire.agreement.api.agreements",

@@ -274,6 +274,17 @@ async def roles_of(tx: Tx, party_id: PartyId) -> tuple[PartyRole, ...]:
     return await store.roles(tx, [party_id])
 
 
+async def players_of(tx: Tx, *, role: RoleKind, page: PageRequest) -> Page[PartyId]:
+    """Return a page of the parties that play or played a role."""
+    found, total = await store.players(tx, role, offset=page.offset, limit=page.limit)
+    return Page(found, total, page.offset, page.limit)
+
+
+async def roles_of_parties(tx: Tx, party_ids: Sequence[PartyId]) -> tuple[PartyRole, ...]:
+    """Return the roles that these parties play and those that others play for them, oldest first."""
+    return await store.roles(tx, party_ids)
+
+
 async def erase_party(*, tx: Tx, clock: Clock, party_id: PartyId, actor: Actor = SYSTEM) -> Party:
     """Blank a person and return what is left. Idempotent; bills that the law keeps are not touched.
 

@@ -209,6 +209,20 @@ async def roles(tx: Tx, party_ids: Sequence[PartyId]) -> tuple[PartyRole, ...]:
     return tuple(_role_from_row(row) for row in rows)
 
 
+async def players(tx: Tx, role: RoleKind, *, offset: int, limit: int) -> tuple[tuple[PartyId, ...], int]:
+    """Return the parties that play or played a role, in the order of their making, and how many there are."""
+    rows = await tx.fetch(
+        "SELECT party_id FROM party.role WHERE tenant_id = $1 AND role = $2 GROUP BY party_id ORDER BY party_id"
+        " OFFSET $3 LIMIT $4",
+        *(tx.tenant_id, role.value, offset, limit),
+    )
+    total: int = await tx.fetchval(
+        "SELECT count(DISTINCT party_id) FROM party.role WHERE tenant_id = $1 AND role = $2",
+        *(tx.tenant_id, role.value),
+    )
+    return tuple(PartyId(row["party_id"]) for row in rows), total
+
+
 async def save_role(tx: Tx, role: PartyRole) -> None:
     """Insert a role, or give the one that is there its end."""
     await tx.execute(
