@@ -90,11 +90,11 @@ class Operations:
     async def create(self, call: CreateCall) -> Reply:
         """Make a resource: what the server gives is filled, references and the first state are checked."""
         tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal)
-        given = from_wire(self.resource.descriptor, call.body, self.version)
-        given.pop("href", None)
-        document = self._filled(checked(self.resource.descriptor, given, self.version), act)
         async with call.transaction() as tx:
-            document |= await self._parent(tx, call)
+            tie = await self._parent(tx, call)
+            given = from_wire(self.resource.descriptor, call.body, self.version)
+            given.pop("href", None)
+            document = {**self._filled(checked(self.resource.descriptor, given, self.version), act), **tie}
             await self._check(tx, document, None, act)
             made = await self._create(tx, document, act)
         status = 200 if made.pop(KNOWN, False) else 201
