@@ -26,6 +26,7 @@ from farwire.base.tmf import (
     Document,
     Resource,
     Target,
+    Version,
     Wanted,
     stored_time,
     tmf_routes,
@@ -235,6 +236,7 @@ API: Final = Api(
     number="678",
     title="Customer bill",
     path="customerBillManagement",
+    aliases={Version.V5: ("/tmf-api/customerBill/v5", "/customerBill/v5")},  # what clients of v5 ask
     resources=(
         Resource(
             BILL,

@@ -15,7 +15,7 @@ from uuid import UUID
 from farwire.base import audit
 from farwire.base.authz import Permission, Principal
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Api, Behaviour, Beside, Document, Target, Wanted, tmf_routes
+from farwire.base.tmf import Act, Api, Behaviour, Beside, Document, Target, Version, Wanted, tmf_routes
 from farwire.base.tmf import Resource as Bound
 from farwire.base.web import AnyRoute
 from farwire.inventory import events, service
@@ -160,6 +160,9 @@ API: Final = Api(
     number="639",
     title="Resource inventory",
     path="resourceInventoryManagement",
+    aliases={
+        Version.V5: ("/tmf-api/resourceInventory/v5", "/resourceInventory/v5")
+    },  # what clients of v5 ask
     resources=(
         Bound(
             RESOURCE,
