@@ -92,7 +92,7 @@ async def test_the_list_filters_by_state_kind_and_time(client: httpx.AsyncClient
         ({"facts": {"quantity": 2**63}}, "$.usageCharacteristic[1].value"),
         ({"facts": {"direction": "sideways"}}, "direction"),
         ({"facts": {"colour": "red"}}, "$.usageCharacteristic[3].name"),
-        ({"price": 1}, "$"),
+        ({"price": 1}, "$.price"),
     ],
 )
 async def test_a_wrong_usage_is_refused_by_name(

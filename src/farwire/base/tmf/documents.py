@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from farwire.base.authz import Principal
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Target
-from farwire.base.tmf.query import Query, jsonpath
+from farwire.base.tmf.query import Condition, Query, jsonpath
 from farwire.base.tmf.resource import Behaviour, Document, Wanted
 from farwire.base.tmf.store import documents as store
 from farwire.kernel.errors import Invalid
@@ -74,13 +74,15 @@ async def served(
     tx: Tx, behaviour: Behaviour, query: Query, now: datetime, principal: Principal | None
 ) -> Found:
     """Return the part of a context's things that ``query`` asks for, as the caller may see them."""
-    own = {
-        ".".join(one.path): one.values
-        for one in query.conditions
-        if one.operator == "eq" and ".".join(one.path) in behaviour.native
-    }
-    others = tuple(one for one in query.conditions if ".".join(one.path) not in own or one.operator != "eq")
-    rest = jsonpath(Query(conditions=others, expression=query.expression))
+    own: dict[str, tuple[str, ...]] = {}
+    others: list[Condition] = []
+    for one in query.conditions:
+        name = ".".join(one.path if one.operator == "eq" else (*one.path, one.operator))
+        if name in behaviour.native and name not in own:
+            own[name] = one.values
+        else:
+            others.append(one)
+    rest = jsonpath(Query(conditions=tuple(others), expression=query.expression))
 
     async def page(offset: int, limit: int) -> Page[Document]:
         there = await behaviour.page(tx, Wanted(offset, limit, now, own))

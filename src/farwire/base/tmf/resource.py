@@ -63,7 +63,10 @@ class Behaviour:
     patch: Callable[[Tx, Document, Document, Act], Awaitable[Document]] | None = None
     delete: Callable[[Tx, str, Act], Awaitable[None]] | None = None
     native: frozenset[str] = frozenset()
-    """Dotted paths of v5 attributes that ``page`` filters by equality itself. None of what ``seen_by`` hides."""
+    """Dotted paths of v5 attributes that ``page`` filters by equality itself, or with ``.gte`` and so on after them.
+
+    None of what ``seen_by`` hides.
+    """
     seen_by: Callable[[Document, Principal | None], Document] | None = None
     """What of a document a caller may see, or a listener (None); filters are applied to that only."""
     repeats: bool = False

@@ -1,30 +1,41 @@
-"""TMF635 Usage Management v4: usage list, one usage, and one usage sent in."""
+"""TMF635 Usage Management: usage sent in once, found again with what it costs; specifications as documents.
+
+# DEVIATES: TMF635 usage has no PATCH and no DELETE because what the network said is evidence: it is rated
+# again instead.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from itertools import product
 from typing import Annotated, Final
+from uuid import UUID
 
 import msgspec
 
 from farwire.base.authz import Permission
-from farwire.base.web import (
-    AnyRoute,
-    ById,
-    Call,
-    Method,
-    MoneyDocument,
-    Nothing,
-    PageQuery,
-    Reply,
-    Route,
-    page_reply,
-    timestamp,
+from farwire.base.storage import Tx
+from farwire.base.tmf import (
+    KNOWN,
+    Act,
+    Api,
+    Behaviour,
+    Descriptor,
+    Document,
+    Operation,
+    Resource,
+    Version,
+    Wanted,
+    attributes,
+    tmf_routes,
 )
-from farwire.kernel.errors import Invalid
+from farwire.base.web import AnyRoute, MoneyDocument, moment, timestamp
+from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import UsageId
 from farwire.kernel.money import Nano, nano_to_decimal
+from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.time import as_utc
 from farwire.rating.model import Direction, UsageKind
 from farwire.usage.model import UsageRecord, UsageState
@@ -44,23 +55,6 @@ UNIT_OF_KIND: Final = {
     UsageKind.MESSAGE: "message",
     UsageKind.EVENT: "event",
 }
-
-Since = Annotated[
-    datetime,
-    msgspec.Meta(tz=True, description="Started at or after; with Z or an offset (+ written as %2B)."),
-]
-Before = Annotated[
-    datetime, msgspec.Meta(tz=True, description="Started before; with Z or an offset (+ written as %2B).")
-]
-
-
-class UsageQuery(PageQuery, frozen=True, kw_only=True):
-    """Filters of the list."""
-
-    status: UsageState | None = None
-    usage_type: UsageKind | None = msgspec.field(name="usageType", default=None)
-    usage_date_gte: Since | None = msgspec.field(name="usageDate.gte", default=None)
-    usage_date_lt: Before | None = msgspec.field(name="usageDate.lt", default=None)
 
 
 class CharacteristicDocument(
@@ -259,71 +253,125 @@ def _wrong(field: str, message: str, value: object) -> Invalid:
     return Invalid(message, code="usage.characteristic", field=field, value=value)
 
 
-async def list_usage(call: Call[Nothing, UsageQuery, None]) -> Reply:
-    """Return a page of usages by start time."""
-    query = call.query
-    async with call.transaction() as tx:
-        page = await usage_records(
-            tx,
-            page=query.page(),
-            state=query.status,
-            kind=query.usage_type,
-            started_from=query.usage_date_gte,
-            started_before=query.usage_date_lt,
-        )
-    return page_reply(page, to_tmf_usage)
-
-
-async def get_usage(call: Call[ById, Nothing, None]) -> Reply:
-    """Return one usage."""
-    async with call.transaction() as tx:
-        record = await usage_record(tx, usage_id=UsageId(call.path.id))
-    return Reply(to_tmf_usage(record))
-
-
-async def create_usage(call: Call[Nothing, Nothing, UsageCreate]) -> Reply:
-    """Take one usage in; the next rate run rates it."""
-    reported = from_tmf_usage(call.body)
-    async with call.transaction() as tx:
-        record, new = await record_usage(tx=tx, reported=reported, now=call.now())
-    document = to_tmf_usage(record)
-    return Reply(document, status=201 if new else 200, headers={"location": document.href})
-
-
-ROUTES: Final[tuple[AnyRoute, ...]] = (
-    Route(
-        method=Method.GET,
-        path=BASE,
-        handler=list_usage,
-        summary="List usage",
-        tag=TAG,
-        permission=Permission.USAGE_READ,
-        response=list[UsageDocument],
-        query_type=UsageQuery,
-        description="Ordered by start time.",
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/{{id}}",
-        handler=get_usage,
-        summary="Get a usage",
-        tag=TAG,
-        permission=Permission.USAGE_READ,
-        response=UsageDocument,
-        path_type=ById,
-    ),
-    Route(
-        method=Method.POST,
-        path=BASE,
-        handler=create_usage,
-        summary="Send one usage in",
-        tag=TAG,
-        permission=Permission.USAGE_IMPORT,
-        response=UsageDocument,
-        body_type=UsageCreate,
-        status=201,
-        other_statuses=(200,),
-        idempotent=True,
-        description="The same externalId, or without one the same facts, is the same usage: 200 with what is there.",
+USAGE: Final = Descriptor(
+    type="Usage",
+    path="usage",
+    operations=frozenset({Operation.LIST, Operation.GET, Operation.CREATE}),
+    events=(),
+    versions=frozenset({Version.V4}),
+    own=attributes(
+        """
+        description         string
+        externalId          string
+        ratedProductUsage   RatedProductUsage[]   server
+        relatedParty        RelatedParty[]
+        status              string                server
+        usageCharacteristic UsageCharacteristic[] required
+        usageDate           string                required
+        usageSpecification  UsageSpecificationRef
+        usageType           string                required
+        """
     ),
 )
+"""Its time is read here, not by the engine: without a zone it is refused."""
+
+SPECIFICATION: Final = Descriptor(
+    type="UsageSpecification",
+    path="usageSpecification",
+    events=("Create", "AttributeValueChange", "Delete"),
+    versions=frozenset({Version.V4}),
+    own=attributes(
+        """
+        attachment             AttachmentRefOrValue[]
+        constraint             ConstraintRef[]
+        description            string
+        entitySpecRelationship EntitySpecificationRelationship[]
+        isBundle               boolean
+        lastUpdate             dateTime                          changed
+        lifecycleStatus        string
+        name                   string
+        relatedParty           RelatedParty[]
+        specCharacteristic     CharacteristicSpecification[]
+        targetEntitySchema     TargetEntitySchema
+        validFor               TimePeriod
+        version                string
+        """
+    ),
+)
+_STATE, _KIND, _FROM, _BEFORE = "status", "usageType", "usageDate.gte", "usageDate.lt"
+
+
+def _document(record: UsageRecord) -> Document:
+    shown: Document = msgspec.to_builtins(to_tmf_usage(record), builtin_types=(Decimal,))
+    del shown["href"]
+    return shown
+
+
+async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
+    try:
+        return _document(await usage_record(tx, usage_id=UsageId(UUID(key))))
+    except (ValueError, NotFound):
+        return None
+
+
+async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
+    """Return usages by start time, those of each state and kind that is asked for one after the other."""
+    named = wanted.equal
+    states = [one for one in UsageState if one.value in named.get(_STATE, ())]
+    kinds = [one for one in UsageKind if one.value in named.get(_KIND, ())]
+    found, total, skip = list[UsageRecord](), 0, wanted.offset
+    for state, kind in product(states if _STATE in named else [None], kinds if _KIND in named else [None]):
+        page = await usage_records(
+            tx,
+            page=PageRequest(skip, wanted.limit),
+            state=state,
+            kind=kind,
+            started_from=_bound(wanted, _FROM),
+            started_before=_bound(wanted, _BEFORE),
+        )
+        found += page.items
+        total, skip = total + page.total, max(0, skip - page.total)
+    return Page(tuple(map(_document, found[: wanted.limit])), total, wanted.offset, wanted.limit)
+
+
+def _bound(wanted: Wanted, name: str) -> datetime | None:
+    values = wanted.equal.get(name)
+    if values is None:
+        return None
+    try:
+        return moment(datetime.fromisoformat(values[0]), field=name)
+    except ValueError:
+        raise _wrong(name, "not a time", values[0]) from None
+
+
+async def _create(tx: Tx, document: Document, act: Act) -> Document:
+    """Take one usage in; the next rate run rates it."""
+    body = {name: value for name, value in document.items() if name != "id"}
+    try:
+        reported = from_tmf_usage(msgspec.convert(body, UsageCreate))
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `")
+        raise _wrong(path.rstrip("`") or "$", message, None) from None
+    record, new = await record_usage(tx=tx, reported=reported, now=act.now)
+    return _document(record) | ({} if new else {KNOWN: True})
+
+
+API: Final = Api(
+    number="635",
+    title="Usage",
+    path="usageManagement",
+    versions=(Version.V4,),
+    resources=(
+        Resource(
+            USAGE,
+            "usage",
+            Permission.USAGE_READ,
+            Permission.USAGE_IMPORT,
+            behaviour=Behaviour(
+                _find, _page, _create, native=frozenset({_STATE, _KIND, _FROM, _BEFORE}), repeats=True
+            ),
+        ),
+        Resource(SPECIFICATION, "usage", Permission.USAGE_READ, Permission.USAGE_IMPORT),
+    ),
+)
+ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)
