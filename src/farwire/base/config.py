@@ -55,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http_port: Port = 8080
     http_workers: Annotated[int, Meta(ge=1, le=256)] = 1
     public_url: Annotated[str, Meta(pattern=r"^https?://[^\s?#]*[^\s?#/]$")] | None = None
-    """Where clients reach the API, such as ``https://api.example.org``: links to a thing begin with it; absent: they are paths."""
+    """Where clients reach the API, such as ``https://api.example.org``: links begin with it; absent: they are paths."""
     hub_private_callbacks: bool = False
     """Whether listeners of events may stand at private addresses: only where every tenant is trusted."""
     log_level: LogLevel = "info"
