@@ -222,7 +222,8 @@ def print_figures(word: str, server: str, found: dict[tuple[str, str], list[Figu
     if server == SERVERS[0][0] and (word, peer) in found:
         ratio = median("per_s", server) / median("per_s", peer)
         met = "met" if ratio >= GOALS[word] else "MISSED"
-        line += f"  {ratio:.2f} × the bare peer (goal {GOALS[word]}: {met})"
+        cpu = median("cpu_us", peer) / median("cpu_us", server)
+        line += f"  {ratio:.2f} × the bare peer, {cpu:.2f} × by CPU of the worker (goal {GOALS[word]}: {met})"
     print(line, flush=True)
 
 
