@@ -18,7 +18,15 @@ from farwire.inventory.model import NewResource, Product, ResourceKind, Resource
 from farwire.kernel.ids import AccountId, OrderId, PartyId, ProductId, TenantId, uuid7
 from farwire.kernel.time import instant
 from farwire.ordering import service as ordering
-from farwire.ordering.model import Action, ItemRequest, OrderRequest, OrderState, ProductOrder, Task
+from farwire.ordering.model import (
+    Action,
+    HoldReason,
+    ItemRequest,
+    OrderRequest,
+    OrderState,
+    ProductOrder,
+    Task,
+)
 from farwire.ordering.service import OrderView, Worked
 from farwire.party import service as parties
 from farwire.party.model import Party, PartyKind
@@ -186,6 +194,10 @@ class World:
     async def cancel(self, order: ProductOrder) -> ProductOrder:
         async with self.db.transaction(self.tenant_id) as tx:
             return await ordering.cancel_order(tx=tx, clock=self.clock, order_id=order.id, reason="tested")
+
+    async def release(self, order: ProductOrder, reason: HoldReason | None = None) -> ProductOrder:
+        async with self.db.transaction(self.tenant_id) as tx:
+            return await ordering.release_order(tx=tx, clock=self.clock, order_id=order.id, reason=reason)
 
     async def events(self, order: ProductOrder) -> list[str]:
         """Return the types of what was published about an order, without their prefix."""

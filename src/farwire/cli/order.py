@@ -47,6 +47,7 @@ from farwire.kernel.page import PageRequest
 from farwire.ordering import service
 from farwire.ordering.model import (
     Action,
+    HoldReason,
     ItemRequest,
     OrderItem,
     OrderRefused,
@@ -79,6 +80,8 @@ def _refused(session: Session, refusals: tuple[Refusal, ...]) -> None:
 
 
 def _next_step(order: ProductOrder, tenant: str) -> str:
+    if HoldReason.KYC in order.holds:
+        return "It waits until the customer is verified, and then goes on: farwire party submit, farwire party verify"
     if order.holds:
         return (
             f"It waits ({', '.join(sorted(order.holds))}). farwire order release {order.id} --tenant {tenant}"

@@ -247,7 +247,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         _release,
         "Release an order",
         Permission.ORDER_MANAGE,
-        "Whatever it waits for. A verification of the customer releases it by itself.",
+        "One that was held by hand. One that waits for a verification goes on by that, and only by that.",
     ),
     Route(
         method=Method.GET,
