@@ -26,7 +26,7 @@ async def add_services(tx: Tx, services: Sequence[Service]) -> None:
     for one in services:
         if one.product_id not in known:
             await find_product(tx, one.product_id)
-    await store.add_services(tx, services)
+    await store.add_services(tx, list({one.id: one for one in services}.values()))
 
 
 async def services_of_products(
