@@ -109,6 +109,7 @@ async def test_a_future_suspension_and_its_end_are_done_at_their_local_midnights
     # 1 to 21 October: 20.00 × 21/31 = 13.55; 29 to 31 October: 3/31 = 1.94; November is due.
     assert sorted(lines(bill)) == [
         ("activation", 990),
+        ("monthly", 0),
         ("monthly", 194),
         ("monthly", 1355),
         ("monthly", 2000),
