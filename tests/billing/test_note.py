@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +9,7 @@ import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from farwire.account.model import TaxClass
 from farwire.base.authz import SecondPersonMissing
@@ -136,7 +136,7 @@ async def test_what_is_not_there_cannot_be_given_back(world: World) -> None:
         await ask(world, note, key="note on a note")
     assert conflict.value.code == "billing.note_bill"
     with pytest.raises(NotFound):
-        await ask(world, replace(bill, id=BillId(uuid7())), key="unknown")
+        await ask(world, structs.replace(bill, id=BillId(uuid7())), key="unknown")
     with pytest.raises(Invalid):
         await ask(world, bill, key=" ")
 
@@ -196,7 +196,7 @@ def bills(draw: st.DrawFn) -> Bill:
 
 
 def as_bill(lines: object, taxes: object, net: int, tax: int, kind: BillKind = BillKind.BILL) -> Bill:
-    blank: dict[str, object] = dict.fromkeys(Bill.__dataclass_fields__)
+    blank: dict[str, object] = dict.fromkeys(Bill.__struct_fields__)
     blank |= {
         "id": BillId(uuid7()),
         "state": BillState.ISSUED,

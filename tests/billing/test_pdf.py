@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from pypdf import PdfReader
 
 from farwire.account.model import TaxClass
@@ -223,7 +223,7 @@ async def test_a_credit_note_names_the_bill_that_it_corrects(world: World) -> No
 
 
 async def test_the_purchase_order_stands_on_the_bill(world: World) -> None:
-    bill = replace(await bill_with_usage(world, 1), purchase_order="PO-4711/2")
+    bill = structs.replace(await bill_with_usage(world, 1), purchase_order="PO-4711/2")
     text, _, _ = await text_of(world, bill)
     assert "Ihre Bestellnummer" in text
     assert "PO-4711/2" in text
@@ -317,7 +317,7 @@ async def test_the_event_loop_goes_on_while_an_invoice_is_drawn(world: World) ->
     ticking = asyncio.create_task(tick())
     await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=bill)
     before = ticks
-    await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=replace(bill, number="X-1"))
+    await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=structs.replace(bill, number="X-1"))
     ticking.cancel()
     assert ticks - before >= 5
 

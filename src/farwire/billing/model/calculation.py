@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from msgspec import structs
+
 from farwire.account.model import TaxClass
 from farwire.billing.model.bill import BillLine, BillTax, Item, LineKind
 from farwire.billing.model.tax import FormerContexts, TaxContext, category_of, context_of, rates_of, tax_group
@@ -154,7 +156,7 @@ def calculate(
     lines = tuple(
         BillLine(
             index + 1,
-            item,
+            item if item.taxed_at is None else structs.replace(item, taxed_at=None),
             int64(posted[index].money.amount_minor),
             posted[index].remainder_nano,
             nets[index],

@@ -196,7 +196,7 @@ def _line(bill: Bill, number: int, amount: int, given: Given, place: int) -> Bil
     net = -round_half_up(line.net_minor * so_far, line.amount_minor) - net_before
     remainder = -round_half_up(line.remainder_nano * so_far, line.amount_minor) - remainder_before
     facts = NoteFacts(number, line.amount_minor, -before)
-    item = replace(
+    item = msgspec.structs.replace(
         line.item,
         exact_nano=-amount * bill.currency.nano_per_minor + remainder,
         detail={**line.item.detail, **msgspec.to_builtins(facts)},

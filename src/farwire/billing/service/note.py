@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from msgspec import structs
+
 from farwire.base import audit
 from farwire.base.canonical import JSON
 from farwire.base.storage import Database, Tx
@@ -66,7 +68,7 @@ async def request_note(
     notes, rows = await bill_store.notes_on(tx, bill_id)
     found = credit_note_of(bill, parts, given_by(notes, rows))
     entity = await tenants.legal_entity(tx, bill.legal_entity_id)
-    draft = replace(
+    draft = structs.replace(
         _as_draft(bill, checked_reason(reason), entity, now),
         net_minor=found.net_minor,
         tax_minor=found.tax_minor,
@@ -117,7 +119,7 @@ def _as_draft(bill: Bill, reason: str, entity: LegalEntity, now: datetime) -> Bi
     """Return a credit note on ``bill`` with nothing on it yet. Seller and customer are those of the bill."""
     series = entity.series_of(DocumentKind.CREDIT_NOTE)
     today = local_date(now, zone(entity.zone))
-    return replace(
+    return structs.replace(
         bill,
         id=BillId(uuid7(now)),
         kind=BillKind.CREDIT_NOTE,
@@ -158,7 +160,7 @@ async def approve_note(tx: Tx, *, note_id: BillId, actor: Actor, now: datetime) 
     entity = await tenants.legal_entity(tx, bill.legal_entity_id)
     reason = "" if note.corrects is None else note.corrects.reason
     dated = _as_draft(bill, reason, entity, now)
-    note = replace(
+    note = structs.replace(
         note,
         issue_on=dated.issue_on,
         due_on=dated.due_on,
