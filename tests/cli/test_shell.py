@@ -73,6 +73,15 @@ def test_a_table_that_does_not_fit_becomes_names_beside_values(
     assert "state   issued" in shown_at(30, monkeypatch, capsys)
 
 
+def test_words_keep_their_lines_in_the_narrowest_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    line = "name = 'a file that somebody may redirect'  # and run"
+    Output(as_json=False).text(line)
+    assert capsys.readouterr().out == f"{line}\n"
+
+
 def test_a_pipe_gets_each_row_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,8 +29,8 @@ NoteArgument = Annotated[str, typer.Argument(help="The credit note's id.")]
 KeyOption = Annotated[
     str, typer.Option("--key", help="Asking again with the same key changes nothing. Default: a new one.")
 ]
-_APPROVE_CREDIT: Final = "A second person approves it: farwire bill credit-approve {} --as NAME"
-_APPROVE_NOTE: Final = "A second person issues it: farwire bill credit-note-approve {} --as NAME"
+_APPROVE_CREDIT: Final = "A second person approves it: farwire bill credit-approve {} --as NAME --tenant {}"
+_APPROVE_NOTE: Final = "A second person issues it: farwire bill credit-note-approve {} --as NAME --tenant {}"
 
 
 def _facts(credit: Credit) -> dict[str, object]:
@@ -87,7 +87,7 @@ def credit(
             found = await service.get_credit(tx, credit_id=credit_id)
         session.out.facts("Credit", _facts(found))
         if found.decided_by is None:
-            session.out.note(_APPROVE_CREDIT.format(credit_id))
+            session.out.note(_APPROVE_CREDIT.format(credit_id, tenant))
 
     run(act, as_json)
 
@@ -209,7 +209,7 @@ def credit_note(
             )
         session.out.facts("Credit note", _note(note))
         if note.state is BillState.DRAFT:
-            session.out.note(_APPROVE_NOTE.format(note.id))
+            session.out.note(_APPROVE_NOTE.format(note.id, tenant))
 
     run(act, as_json)
 

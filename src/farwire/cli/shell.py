@@ -206,11 +206,11 @@ class Output:
             self.out.print(_printable(title), style="italic")
 
     def text(self, text: str) -> None:
-        """Print words as they are; with ``--json`` as a JSON string."""
+        """Print words as they are; with ``--json`` as a JSON string. Lines stay whole: it may be a file."""
         if self.as_json:
             self._write_json(text)
         else:
-            self.out.print(text)
+            self.out.print(text, soft_wrap=True)
 
     @contextmanager
     def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
