@@ -279,7 +279,9 @@ async def test_an_erasure_takes_places_and_numbers_out_of_products_and_orders(
     world = await builders.operator(db, clock, tenant_id)
     clock.set(instant("2026-06-11T14:03+02:00"))
     number = "4915100000007"
-    order = await world.done(builders.add(number=number, place="Deich 5, Hamburg"))
+    order = await world.done(
+        builders.add(number=number, place="Deich 5, Hamburg", characteristics={"sim": "card"})
+    )
     product_id = order.items[0].product_id
     with pytest.raises(Conflict):
         async with db.transaction(tenant_id) as tx:
@@ -294,6 +296,7 @@ async def test_an_erasure_takes_places_and_numbers_out_of_products_and_orders(
     )
     assert number in exported
     assert "Deich 5, Hamburg" in exported
+    assert '"attributes": {"sim": "card"}' in exported
     async with db.transaction(tenant_id) as tx:
         done = await privacy.erase_person(tx, party_id=world.party_id, clock=clock)
         rows = {
@@ -302,10 +305,11 @@ async def test_an_erasure_takes_places_and_numbers_out_of_products_and_orders(
                           "inventory.service_instance", "inventory.subscriber", "base.outbox", "base.audit_entry",
                           "activation.target", "activation.operation")
         }  # fmt: skip
-    assert (done.places, done.order_items, done.identifiers) == (1, 1, 2)
+    assert (done.places, done.order_items, done.identifiers, done.services) == (1, 1, 2, 1)
     for table, text in rows.items():
         assert number not in (text or ""), table
         assert "Deich" not in (text or ""), table
+        assert '"sim"' not in (text or ""), table
     # What was ordered, and when, stays.
     view = await world.view(order.id)
     assert (view.order.items[0].request.offering, view.order.items[0].request.number) == ("flex-m", "")

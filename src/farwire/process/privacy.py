@@ -257,6 +257,7 @@ class Erasure:
     messages: int = 0
     payment_methods: int = 0
     places: int = 0
+    services: int = 0
     order_items: int = 0
     answers: int = 0
 
@@ -298,6 +299,7 @@ async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
         messages=await communication.erase_messages(tx, party_id=party_id, clock=clock),
         payment_methods=len(methods),
         places=await inventory.erase_places(tx, product_ids),
+        services=await inventory.erase_services(tx, product_ids),
         order_items=await ordering.erase_orders(tx, party_id=party_id),
         answers=await forget_answers(tx, naming=[*map(str, ids), *names]),
         party=await parties.erase_party(tx=tx, clock=clock, party_id=party_id, actor=actor),
@@ -321,6 +323,7 @@ def _counts(erased: Erasure) -> Mapping[str, JSON]:
         "message_count": erased.messages,
         "method_count": erased.payment_methods,
         "place_count": erased.places,
+        "service_count": erased.services,
         "order_item_count": erased.order_items,
         "answer_count": erased.answers,
     }

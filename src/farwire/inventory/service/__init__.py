@@ -44,6 +44,7 @@ from farwire.inventory.service.services import (
     add_service,
     add_services,
     change_service_state,
+    erase_services,
     list_services,
     services_of_products,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "end_product",
     "ensure_subscriber_keys",
     "erase_places",
+    "erase_services",
     "erase_subscribers",
     "fill_pool",
     "find_product",

@@ -55,6 +55,11 @@ async def change_service_state(tx: Tx, *, service_id: ServiceId, state: ServiceS
     await store.add_change(tx, service_id, len(service.changes), state, at)
 
 
+async def erase_services(tx: Tx, product_ids: Sequence[ProductId]) -> int:
+    """Forget what was chosen for the products' services; return how many had something. What they were stays."""
+    return await store.blank_attributes(tx, product_ids)
+
+
 async def list_services(
     tx: Tx, *, page: PageRequest, product_id: ProductId | None = None, state: ServiceState | None = None
 ) -> Page[Service]:
