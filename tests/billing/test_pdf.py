@@ -22,7 +22,10 @@ from farwire.billing.rendering.fonts import MAIN, fonts_in, printable
 from farwire.billing.rendering.locale import Locale
 from farwire.billing.rendering.words import WORDS
 from farwire.country.service import load_pack
+from farwire.inventory import service as inventory
+from farwire.inventory.model import ResourceKind
 from farwire.kernel.money import currency
+from farwire.kernel.time import instant
 from farwire.tenant.model import Address
 
 from .test_credit import credited
@@ -340,3 +343,34 @@ async def test_the_operators_folder_of_fonts_is_used_where_it_is(world: World, s
         db=world.db, tenant_id=world.tenant_id, bill=bill, font_folder=billing.own_fonts(settings)
     )
     assert drawn.pages == 2
+
+
+async def test_a_bill_shows_the_number_of_its_time_whoever_has_it_later(world: World) -> None:
+    account = await world.account()
+    plan = await world.plan()
+    products = [await world.product(account, plan) for _ in range(2)]
+    since, until = instant("2026-06-11T14:03+02:00"), instant("2026-07-03T12:00+02:00")
+    async with world.db.transaction(world.tenant_id) as tx:
+        await inventory.create_pool(
+            tx, name="numbers", kind=ResourceKind.MSISDN, quarantine_days=0, now=since
+        )
+        await inventory.fill_pool(tx, pool="numbers", values=["4915112345678"])
+        (number,) = await inventory.reserve(tx, pool="numbers", key="first", now=since)
+        await inventory.assign_resource(
+            tx, resource_id=number.id, key="first", product_id=products[0].id, at=since, now=since
+        )
+    await world.run()
+    bill = await world.only_bill()
+    text, _, content = await text_of(world, bill)
+    assert "Flex M · +4915112345678" in text
+    async with world.db.transaction(world.tenant_id) as tx:
+        await inventory.return_resource(tx, resource_id=number.id, at=until, now=until)
+    await inventory.free_due(db=world.db, tenant_id=world.tenant_id, now=until)
+    async with world.db.transaction(world.tenant_id) as tx:
+        await inventory.reserve(tx, pool="numbers", key="second", now=until)
+        await inventory.assign_resource(
+            tx, resource_id=number.id, key="second", product_id=products[1].id, at=until, now=until
+        )
+    assert (await text_of(world, await world.only_bill()))[2] == content
+    note = await issue(world, await ask(world, bill))
+    assert [one.number for one in note.shown] == ["4915112345678"]

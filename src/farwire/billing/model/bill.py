@@ -138,12 +138,19 @@ class Corrected:
     reason: str
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """What the customer sees of a product besides its plan: its number when the bill was drafted."""
+
+    product_id: ProductId
+    number: str
+
+
 class Bill(msgspec.Struct, frozen=True):
     """A bill for one cycle of one account, or a credit note on one. All amounts in minor units of ``currency``.
 
     ``purchase_order`` is the customer's own order number (EN 16931 BT-13), ``delivery`` how the bill travels,
     ``parent_id`` the account above it. ``fiscal_year`` is 0 where the company numbers on from year to year. A credit
-    note has no run; ``corrects`` names its bill.
+    note has no run; ``corrects`` names its bill. ``shown`` keeps what is printed and may be another's tomorrow.
     """
 
     id: BillId
@@ -175,6 +182,7 @@ class Bill(msgspec.Struct, frozen=True):
     delivery: str = ""
     parent_id: AccountId | None = None
     corrects: Corrected | None = None
+    shown: tuple[Shown, ...] = ()
 
     @property
     def series(self) -> str:

@@ -82,14 +82,13 @@ class InvoiceDocument(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What a bill refers to: the plans of its lines, the numbers of its products, the usage behind its lines."""
+    """What a bill refers to: the plans of its lines, the usage behind its lines."""
 
     plans: Mapping[PlanVersionId, PlanVersion]
-    identifiers: Mapping[ProductId, str]
     usage: Sequence[tuple[BillLine, Sequence[UsageRecord]]] = ()
 
 
-NOTHING: Final = Behind({}, {})
+NOTHING: Final = Behind({})
 
 
 def invoice_document(
@@ -183,8 +182,10 @@ def _headline(bill: Bill, locale: Locale) -> tuple[str, str, str]:
 def _groups(bill: Bill, locale: Locale, behind: Behind) -> tuple[Group, ...]:
     """Return the lines by product, in the order in which the products come first on the bill."""
     found: dict[tuple[ProductId | None, str], list[BillLine]] = {}
+    numbers = {one.product_id: one.number for one in bill.shown}
     for line in bill.lines:
-        found.setdefault((line.item.product_id, _group_title(line, locale, behind)), []).append(line)
+        title = _group_title(line, locale, behind, numbers)
+        found.setdefault((line.item.product_id, title), []).append(line)
     several = len(found) > 1
     return tuple(
         Group(
@@ -196,17 +197,17 @@ def _groups(bill: Bill, locale: Locale, behind: Behind) -> tuple[Group, ...]:
     )
 
 
-def _group_title(line: BillLine, locale: Locale, behind: Behind) -> str:
+def _group_title(line: BillLine, locale: Locale, behind: Behind, numbers: Mapping[ProductId, str]) -> str:
     item = line.item
     if item.product_id is None:
         return locale.words["credits" if item.kind is LineKind.CREDIT else "other"]
     version = behind.plans.get(item.plan_version_id) if item.plan_version_id else None
-    identifier = behind.identifiers.get(item.product_id, "")
+    number = numbers.get(item.product_id, "")
     name = version.plan.name if version else str(item.detail.get("offering", ""))
     account = item.detail.get("for_account") or ""
     parts = (
         name or locale.words["product"],
-        identifier,
+        f"+{number}" if number else "",
         f"{locale.words['account']} {account}" if account else "",
     )
     return " · ".join(part for part in parts if part)

@@ -32,6 +32,7 @@ from farwire.inventory.service.products import (
 from farwire.inventory.service.resources import (
     get_resource,
     holder_at,
+    last_values,
     list_resources,
     resource_history,
     resource_valued,
@@ -96,6 +97,7 @@ __all__ = [
     "holder_at",
     "identifiers_of",
     "import_subscribers",
+    "last_values",
     "list_pools",
     "list_products",
     "list_resources",
