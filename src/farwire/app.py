@@ -155,16 +155,12 @@ def demo(
       farwire bill explain HM-2026-0000001 --tenant hanse
     """
     from farwire.cli.shell import ExitCode, run
-    from farwire.demo.earlier import played_before
+    from farwire.demo.earlier import tell_what_is_there
     from farwire.demo.play import MISSING
 
     async def act(session: Session) -> None:
         folder = out or session.settings.data_dir / "demo"
-        if found := await played_before(session.db):
-            session.out.note(
-                f"Found from an earlier run: {', '.join(found)}. Nothing is done twice; what is there is checked "
-                "again. Left out is what shows only once, such as the preview before the order."
-            )
+        await tell_what_is_there(db=session.db, say=session.out.note)
         played: list[Played] = [await _play(session, one, folder) for one in (Day if day is None else [day])]
         ok = all(one.checks.ok for one in played)
         if as_json:

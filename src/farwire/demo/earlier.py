@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from farwire.base.storage import Database
 from farwire.demo.day_a.story import TWINS
 from farwire.demo.play import TENANT
@@ -9,9 +11,14 @@ from farwire.kernel.page import PageRequest
 from farwire.tenant import service as tenants
 
 
-async def played_before(db: Database) -> tuple[str, ...]:
-    """Return those of the demo's operators that are there already, by their short names."""
+async def tell_what_is_there(*, db: Database, say: Callable[[str], None]) -> None:
+    """Say which of the demo's operators an earlier run left, and what that means; nothing where there are none."""
     there = {
         tenant.name for tenant in (await tenants.list_tenants(db=db, page=PageRequest(limit=1000))).items
     }
-    return tuple(name for name in (TENANT, *(twin.tenant for twin in TWINS)) if name in there)
+    found = [name for name in (TENANT, *(twin.tenant for twin in TWINS)) if name in there]
+    if found:
+        say(
+            f"Found from an earlier run: {', '.join(found)}. Nothing is done twice; what is there is checked again. "
+            "Left out is what shows only once, such as the preview before the order."
+        )
