@@ -1,5 +1,6 @@
 """What is sold to whom, with what, on which terms: the catalogue, the agreement and the country as orders meet them."""
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
@@ -85,6 +86,15 @@ async def test_what_another_order_is_about_to_bring_counts_as_held(world):
     await world.place(add("booster"), at="2026-06-20T00:00+02:00")  # which requires flex-m
     await world.cancel(first)
     await world.done(add("rival"))
+
+
+async def test_two_orders_at_once_do_not_sell_what_excludes_each_other(world):
+    await publish(world)
+    answers = await asyncio.gather(
+        *(world.place(add(code)) for code in ("rival", "flex-m") * 3), return_exceptions=True
+    )
+    sold = {one.items[0].request.offering for one in answers if not isinstance(one, OrderRefused)}
+    assert len(sold) == 1
 
 
 async def test_an_order_is_amended_to_what_excludes_what_it_was(world):

@@ -106,7 +106,7 @@ async def lock_account(tx: Tx, account_id: AccountId) -> BillingAccount:
 async def keep_account(tx: Tx, account_id: AccountId) -> None:
     """Let the account stay as it is until the transaction ends, for one who is about to sell on it.
 
-    Others may keep it too. Who closes it waits, and then finds what was sold.
+    Who closes it, or sells on it too, waits, and then finds what was sold.
     """
     await store.keep_accounts(tx, [account_id])
 
