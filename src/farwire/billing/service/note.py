@@ -25,6 +25,7 @@ from farwire.billing.model import (
     decide_note,
     given_by,
 )
+from farwire.billing.model.note import corrected_line
 from farwire.billing.service.deciding import checked_reason
 from farwire.billing.service.issue import issue_bills
 from farwire.billing.service.policy import approval_of
@@ -63,7 +64,7 @@ async def request_note(
     await run_store.lock_billing(tx)
     before = await store.note_by_key(tx, key)
     if before is not None:
-        return await _requested_before(tx, before, bill_id, key)
+        return await _requested_before(tx, before, bill_id, key, parts)
     bill = await _bill(tx, bill_id)
     notes, rows = await bill_store.notes_on(tx, bill_id)
     found = credit_note_of(bill, parts, given_by(notes, rows))
@@ -96,15 +97,29 @@ def _check_key(key: str) -> None:
         )
 
 
-async def _requested_before(tx: Tx, request: NoteRequest, bill_id: BillId, key: str) -> Bill:
+async def _requested_before(
+    tx: Tx, request: NoteRequest, bill_id: BillId, key: str, parts: Sequence[Part]
+) -> Bill:
     if request.bill_id == bill_id and request.state is not NoteState.REJECTED:
-        return await _bill(tx, request.note_id)
+        note = await _bill(tx, request.note_id)
+        if _asks_for(parts, note):
+            return note
     raise Conflict(
         "another credit note has this key",
         code="billing.key_reused",
         field="key",
         value=key,
         fix="use a new key",
+    )
+
+
+def _asks_for(parts: Sequence[Part], note: Bill) -> bool:
+    """Return whether ``parts`` are what ``note`` gives back, as far as they say how much."""
+    gives = {corrected_line(line): -line.amount_minor for line in note.lines}
+    asked = {part.line: part.amount_minor for part in parts}
+    return not asked or (
+        asked.keys() == gives.keys()
+        and all(amount is None or amount == gives[line] for line, amount in asked.items())
     )
 
 
