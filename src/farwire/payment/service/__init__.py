@@ -2,9 +2,14 @@
 
 from farwire.payment.service.charging import (
     expire_charge,
-    gateway_secret,
     hear_notice,
     take_payment,
+)
+from farwire.payment.service.gateways import (
+    gateway_secret,
+    gateways,
+    new_gateway_secret,
+    set_gateway_secret,
 )
 from farwire.payment.service.items import add_open_items, list_open_items
 from farwire.payment.service.methods import add_method, get_method, list_methods, remove_method
@@ -42,6 +47,7 @@ __all__ = [
     "deny_refund",
     "expire_charge",
     "gateway_secret",
+    "gateways",
     "get_method",
     "get_payment",
     "get_refund",
@@ -50,12 +56,14 @@ __all__ = [
     "list_open_items",
     "list_payments",
     "list_refunds",
+    "new_gateway_secret",
     "payment_items",
     "receive_payment",
     "remove_method",
     "request_credit_refund",
     "request_refund",
     "reverse_payment",
+    "set_gateway_secret",
     "standing",
     "statement",
     "take_payment",
