@@ -64,10 +64,10 @@ async def _run_id(
     if len(found) == 1:
         return found[0].id
     raise NotFound(
-        "no run waits for that" if not found else "several runs wait",
+        "no run waits for it" if not found else "several runs wait",
         code="billing.run_unclear",
         field="run",
-        fix="name one; see: farwire bill runs",
+        fix="start one: farwire bill run" if not found else "name one; see: farwire bill runs",
     )
 
 
