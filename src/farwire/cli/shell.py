@@ -146,7 +146,10 @@ class Output:
         """Print something that rich can draw; with ``svg`` also as a picture."""
         self.out.print(shown)
         if svg is not None:
-            canvas = Console(record=True, width=110, file=StringIO())
+            wide = self.out.options.update(width=_UNBOUNDED)
+            canvas = Console(
+                record=True, width=Measurement.get(self.out, wide, shown).maximum, file=StringIO()
+            )
             canvas.print(shown)
             # A picture in a README loads no font from anywhere.
             svg.write_text(_WEB_FONT.sub("", canvas.export_svg(title="make demo")), encoding="utf-8")
