@@ -30,6 +30,7 @@ from farwire.tenant.model import Address
 
 from .test_credit import credited
 from .test_note import ask, issue
+from .variants import route, suspend
 from .world import World
 
 NBSP, NARROW = "\u00a0", "\u202f"
@@ -374,3 +375,25 @@ async def test_a_bill_shows_the_number_of_its_time_whoever_has_it_later(world: W
     assert (await text_of(world, await world.only_bill()))[2] == content
     note = await issue(world, await ask(world, bill))
     assert [one.number for one in note.shown] == ["4915112345678"]
+
+
+async def test_a_line_of_a_shared_and_suspended_product_says_why_it_costs_less(world: World) -> None:
+    payer, member = await world.account("100001", name="Hafen AG"), await world.account("100002")
+    product = await world.product(member, await world.plan())
+    await route(world, member, payer, "60", "2026-06-11T00:00+02:00")
+    await suspend(world, product, "2026-06-16T00:00+02:00", 50)
+    await world.run()
+    texts = [(await text_of(world, (await world.bills(one))[0]))[0] for one in (member, payer)]
+    assert "Anteil: 40 %" in texts[0]
+    assert "Anteil: 60 %" in texts[1]
+    assert all("Gesperrt: 50 %" in text for text in texts)
+
+
+async def test_a_negotiated_price_of_usage_is_not_printed_as_the_plans(world: World) -> None:
+    account = await world.account()
+    product = await world.product(account, await world.plan())
+    await world.rated(product, "other", "0.35", at="2026-06-20T10:00Z", quantity=420)
+    await world.run()
+    text, _, _ = await text_of(world, await world.only_bill())
+    assert "0,35 €" in text
+    assert "0,09 €" not in text

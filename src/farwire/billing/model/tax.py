@@ -30,6 +30,7 @@ _BY_CLASS: Final = {
 }
 STANDARD: Final = "standard"
 """The category that a plan means when it names none: what an operator sells, telecommunication."""
+_SOLD: Final = TaxCategory.TELECOM.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def tax_point(item: Item, tz: ZoneInfo) -> date:
 
 def category_of(item: Item) -> str:
     """Return the country pack's category of an item."""
-    return TaxCategory.TELECOM.value if item.tax_category == STANDARD else item.tax_category
+    return _SOLD if item.tax_category == STANDARD else item.tax_category
 
 
 def levied(components: Sequence[TaxComponent]) -> tuple[object, ...]:

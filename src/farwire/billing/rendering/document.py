@@ -11,8 +11,9 @@ import msgspec
 
 from farwire.billing.model import Bill, BillKind, BillLine, BillTax, LineKind
 from farwire.billing.rendering.locale import Locale
+from farwire.billing.rendering.reasons import reason_of, usage_price
 from farwire.billing.rendering.usage_rows import UsageSection, usage_section
-from farwire.catalog.model import PlanVersion, Recurring, UsagePrice
+from farwire.catalog.model import PlanVersion, Recurring
 from farwire.country.model import CountryPack, address_lines
 from farwire.kernel.ids import PlanVersionId, ProductId
 from farwire.kernel.money import nano_to_decimal
@@ -214,8 +215,6 @@ def _group_title(line: BillLine, locale: Locale, behind: Behind, numbers: Mappin
 
 
 def _row(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> Row:
-    detail = line.item.detail
-    said = detail.get("reason") if line.item.kind is LineKind.CREDIT else detail.get("override")
     return Row(
         line.item.label,
         _period(line, bill, locale),
@@ -223,7 +222,7 @@ def _row(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> Row:
         _unit_price(line, bill, locale, behind),
         _line_tax(line, bill, locale),
         locale.money(line.amount_minor, bill.currency),
-        said if isinstance(said, str) and said != line.item.label else "",
+        reason_of(line, locale),
     )
 
 
@@ -242,20 +241,15 @@ def _quantity(line: BillLine, locale: Locale) -> str:
 
 
 def _unit_price(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> str:
-    """Return the price of one unit, where there is one: a price by tiers, package or deck has none."""
+    """Return the price of one unit, where there is one."""
     item = line.item
     version = behind.plans.get(item.plan_version_id) if item.plan_version_id else None
-    price = None if version is None else version.plan.price(item.price_id)
     if item.kind is LineKind.USAGE:
-        simple = isinstance(price, UsagePrice) and price.price is not None and not price.by_band
-        if (
-            not simple
-            or not isinstance(price, UsagePrice)
-            or price.price is None
-            or item.detail.get("override")
-        ):
+        used = usage_price(line, version)
+        if used is None or used.price is None:
             return ""
-        return f"{locale.exact(price.price, bill.currency)}{' / ' + price.per.removeprefix('1 ') if price.per else ''}"
+        return f"{locale.exact(used.price, bill.currency)}{' / ' + used.per.removeprefix('1 ') if used.per else ''}"
+    price = None if version is None else version.plan.price(item.price_id)
     nano = item.detail.get("price_nano")
     if not isinstance(nano, int) or isinstance(nano, bool):
         return ""
