@@ -239,6 +239,8 @@ def build_cli(only: str = "") -> typer.Typer:
 
     A command then loads what it needs itself, and not the whole platform.
     """
+    from farwire.cli.help_text import let_flow
+
     cli = typer.Typer(
         name="farwire",
         help=HELP,
@@ -263,6 +265,7 @@ def build_cli(only: str = "") -> typer.Typer:
     for topic in _TOPICS:
         if topic == only or not known:
             cli.add_typer(import_module(f"farwire.cli.{topic}").app, name=topic)
+    let_flow(cli)
     return cli
 
 
