@@ -217,9 +217,10 @@ async def operator(
     *,
     numbers: int = 20,
     verified: bool = True,
+    offers: bool = True,
     since: str = "2026-05-01T00:00:00+02:00",
 ) -> World:
-    """Make the operator and its customer."""
+    """Make the operator and its customer; without ``offers`` it sells nothing yet."""
     entity = await tenants.add_legal_entity(
         db=db,
         clock=clock,
@@ -239,12 +240,12 @@ async def operator(
         TaxClass.STANDARD, now,
     )  # fmt: skip
     async with db.transaction(tenant_id) as tx:
-        for code in CODES:
+        for code in CODES if offers else ():
             text = PLAN.format(code=code, start=since, currency="EUR", price="20.00")
             await catalog.publish_plan(tx=tx, clock=clock, plan=read_plan(text))
-        await catalog.publish_catalogue(
-            tx=tx, clock=clock, file=read_catalogue(CATALOGUE.replace("2026-05-01T00:00:00+02:00", since))
-        )
+        if offers:
+            text = CATALOGUE.replace("2026-05-01T00:00:00+02:00", since)
+            await catalog.publish_catalogue(tx=tx, clock=clock, file=read_catalogue(text))
         await parties.add_parties(tx=tx, parties=[party])
         await accounts.add_accounts(tx=tx, accounts=[account])
         await fill(tx, now, numbers)
