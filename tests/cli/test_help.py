@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from farwire.cli.help_text import flowing
+from farwire.cli.help_text import flowing, titled
 
 MAIN = "from farwire.app import main; main()"
 
@@ -30,3 +30,9 @@ def test_every_line_of_a_help_is_filled_at_any_width() -> None:
     paragraph = next(part for part in paragraphs if "goes on with a run" in " ".join(part.split()))
     lines = [line.strip() for line in paragraph.strip().splitlines()]
     assert all(len(line) > 40 for line in lines[:-1]), lines
+
+
+def test_examples_of_a_topic_have_a_title() -> None:
+    assert titled("A.\n\n  farwire a\n\nB.") == "A.\n\nExamples:\n\n  farwire a\n\nB."
+    assert titled("A.\n\nB.") == "A.\n\nB."
+    assert titled("") == ""

@@ -18,6 +18,7 @@ def let_flow(app: typer.Typer) -> None:
     for group in app.registered_groups:
         if group.typer_instance is not None:
             let_flow(group.typer_instance)
+            group.typer_instance.info.help = titled(group.typer_instance.info.help or "")
 
 
 def flowing(text: str) -> str:
@@ -27,3 +28,9 @@ def flowing(text: str) -> str:
         for paragraph in text.split("\n\n")
         for lines in [paragraph.split("\n")]
     )
+
+
+def titled(text: str) -> str:
+    """Return the help of a topic with a title before its examples, which would lose their indentation without one."""
+    first, gap, rest = text.partition("\n\n")
+    return f"{first}{gap}Examples:{gap}{rest}" if rest.startswith(" ") else text
