@@ -187,10 +187,12 @@ def demo(
       farwire bill explain HM-2026-0000001 --tenant hanse
     """
     from farwire.cli.shell import ExitCode, run
+    from farwire.demo.earlier import tell_what_is_there
     from farwire.demo.play import MISSING
 
     async def act(session: Session) -> None:
         folder = out or session.settings.data_dir / "demo"
+        await tell_what_is_there(db=session.db, say=session.out.note)
         played: list[Played] = [await _play(session, one, folder) for one in (Day if day is None else [day])]
         ok = all(one.checks.ok for one in played)
         if as_json:
@@ -269,6 +271,8 @@ def build_cli(only: str = "") -> typer.Typer:
 
     A command then loads what it needs itself, and not the whole platform.
     """
+    from farwire.cli.help_text import let_flow
+
     cli = typer.Typer(
         name="farwire",
         help=HELP,
@@ -293,6 +297,7 @@ def build_cli(only: str = "") -> typer.Typer:
     for topic in _TOPICS:
         if topic == only or not known:
             cli.add_typer(import_module(f"farwire.cli.{topic}").app, name=topic)
+    let_flow(cli)
     return cli
 
 

@@ -236,6 +236,50 @@ async def test_a_terminated_agreement_still_answers_for_its_time(
     assert [pair is not None for pair in found] == [True, False]
 
 
+async def test_an_agreement_ends_before_the_amendment_that_was_to_follow(
+    db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    await plan(db, clock, tenant_id)
+    party_id = await firm(db, tenant_id)
+    await make(db, tenant_id, party_id)
+    async with db.transaction(tenant_id) as tx:
+        await service.amend_agreement(
+            tx, number="A-1", items=[CHEAPER], valid_from=day(100), valid_to=None, now=NOW, actor=SELLER
+        )
+        await service.approve_agreement(tx, number="A-1", now=NOW, actor=HEAD)
+        with pytest.raises(Conflict) as raised:
+            await service.terminate_agreement(tx, number="A-1", at=day(-1), now=day(9), actor=HEAD)
+        assert raised.value.code == "agreement.end"
+        await service.terminate_agreement(tx, number="A-1", at=day(60), now=day(9), actor=HEAD)
+        versions = await service.agreement_versions(tx, "A-1")
+        found = [
+            await service.agreement_for(tx, party_id=party_id, offering="flex-m", at=day(n))
+            for n in (59, 60, 99, 100, 400)
+        ]
+    ends = [(one.state, one.valid_to) for one in versions]
+    assert ends == [(AgreementState.TERMINATED, day(60)), (AgreementState.TERMINATED, day(100))]
+    assert [pair and pair[1] for pair in found] == [ITEM, None, None, None, None]
+
+
+async def test_an_agreement_ends_in_the_gap_before_the_amendment_that_was_to_follow(
+    db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    await plan(db, clock, tenant_id)
+    party_id = await firm(db, tenant_id)
+    await make(db, tenant_id, party_id)  # until day 365
+    async with db.transaction(tenant_id) as tx:
+        await service.amend_agreement(
+            tx, number="A-1", items=[CHEAPER], valid_from=day(400), valid_to=None, now=NOW, actor=SELLER
+        )
+        await service.approve_agreement(tx, number="A-1", now=NOW, actor=HEAD)
+        await service.terminate_agreement(tx, number="A-1", at=day(380), now=day(9), actor=HEAD)
+        found = [
+            await service.agreement_for(tx, party_id=party_id, offering="flex-m", at=day(n))
+            for n in (364, 365, 380, 400)
+        ]
+    assert [pair and pair[1] for pair in found] == [ITEM, None, None, None]
+
+
 async def test_a_withdrawn_draft_makes_room_for_another(
     db: Database, clock: MovableClock, tenant_id: TenantId
 ) -> None:

@@ -148,6 +148,7 @@ async def _customers(world: Any, keys: Keys, things: Things) -> None:
     firm, party = await keys.post("parties", FIRM), (await keys.post("parties", ANNA))["id"]
     consent = {"purpose": "marketing", "channel": "email", "granted": True, "source": "web"}
     await keys.post(f"parties/{party}/consents", consent)
+    await keys.post(f"parties/{party}/roles", {"role": "customer"})
     papers = {"document": "national_identity_card", "issuingCountry": "DE", "number": "L01X00T471"}
     await keys.post(f"parties/{party}/kycChecks", papers)
     account = {"partyId": party, "legalEntityId": str(world.entity.id), "language": "de-DE"}
@@ -163,6 +164,8 @@ async def _customers(world: Any, keys: Keys, things: Things) -> None:
         "POST /parties": FIRM | {"parentId": firm["id"]},
         "PATCH /parties/{id}": {"language": "de-DE"},
         "POST /parties/{id}/consents": consent,
+        "POST /parties/{id}/roles": {"role": "customer"},
+        "POST /parties/{id}/roles/end": {"role": "customer"},
         "POST /parties/{id}/kycChecks": papers,
         "POST /parties/{id}/kycChecks/decide": {"verified": True},
         "POST /accounts": account | {"number": "3"},
@@ -206,11 +209,10 @@ async def _orders(world: Any, keys: Keys, things: Things) -> None:
     things.bodies |= {f"POST /productOrders{act}": order for act in ("", "/{id}/amend")} | {
         "POST /orderPreviews": order
     }
+    acts = {"productOrders": "cancel hold release refuse", "falloutTasks": "retry skip rollback abort"}
     things.bodies |= {
-        f"POST /{what}/{{id}}/{act}": {}
-        for what, acts in (("productOrders", "cancel hold release"), ("falloutTasks", "retry skip rollback abort"))
-        for act in acts.split()
-    }  # fmt: skip
+        f"POST /{what}/{{id}}/{act}": {} for what, named in acts.items() for act in named.split()
+    }
 
 
 async def _bills(world: Any, keys: Keys, things: Things) -> None:

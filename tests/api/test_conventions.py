@@ -15,7 +15,8 @@ V1 = "/farwire/v1/"
 OURS = [route for route in api_routes() if route.path.startswith(V1)]
 CAMEL = re.compile(r"[a-z]+([A-Z][a-z0-9]+)*")
 ACTS = re.compile(
-    "abort|allocate|amend|approve|assign|cancel|close|decide|end|erase|hold|reject|release|rerun|retry|reverse|rollback|skip|terminate"
+    "abort|allocate|amend|approve|assign|cancel|close|decide|end|erase|hold|refuse|reject|release|rerun|retry|reverse"
+    "|rollback|skip|terminate|withdraw"
 )
 # One document, or books that there is one of: no list of things.
 SINGULAR = {"export", "ledger", "revenue", "trialBalance"}

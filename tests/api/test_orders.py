@@ -91,6 +91,45 @@ async def test_an_order_is_held_released_and_cancelled(client: httpx.AsyncClient
     assert (gone.json()["state"], gone.json()["reason"]) == ("cancelled", "changed their mind")
 
 
+async def test_an_order_is_refused_with_its_reason(client: httpx.AsyncClient, account: str) -> None:
+    order = (await client.post(f"{V1}/productOrders", json=an_order(account))).json()
+    gone = await client.post(f"{order['href']}/refuse", json={"reason": "not who they say"})
+    assert (gone.json()["state"], gone.json()["reason"]) == ("rejected", "not who they say")
+    again = await client.post(f"{order['href']}/refuse", json={"reason": "x"})
+    assert (again.status_code, again.json()["code"]) == (409, "ordering.ended")
+
+
+async def test_every_action_is_ordered_over_http(
+    client: httpx.AsyncClient, account: str, world: Any, clock: MovableClock
+) -> None:
+    async def order(at: str, **item: Any) -> dict[str, Any]:
+        clock.set(instant(at))
+        body = {"accountId": account, "items": [item]}
+        made = await client.post(f"{V1}/productOrders", json=body, headers={"idempotency-key": at})
+        assert made.status_code == 201, made.text
+        await ordering.work(db=world.db, tenant_id=world.tenant_id, clock=clock)
+        done: dict[str, Any] = (await client.get(made.json()["href"])).json()
+        assert done["state"] == "completed", done
+        return done
+
+    async def product() -> dict[str, Any]:
+        found: dict[str, Any] = (await client.get(f"{V1}/products/{product_id}")).json()
+        return found
+
+    first = await order("2026-06-11T14:03+02:00", offering="flex-m", place="Deich 5")
+    product_id = first["items"][0]["productId"]
+    named = {"productId": product_id}
+    price = {"priceId": "monthly", "price": 15, "reason": "goodwill"}
+    await order("2026-06-12T12:00+02:00", action="modify", overrides=[price], **named)
+    await order("2026-06-13T12:00+02:00", action="move", place="Hafen 1", **named)
+    await order("2026-06-14T12:00+02:00", action="suspend", reason="customer", **named)
+    assert (await product())["state"] == "suspended"
+    await order("2026-06-15T12:00+02:00", action="resume", reason="customer", **named)
+    assert (await product())["state"] == "active"
+    await order("2026-06-17T12:00+02:00", action="cease", **named)
+    assert (await product())["state"] == "terminated"
+
+
 async def test_an_agent_orders_and_only_operations_decide_about_fallout(
     client_of: Client, make_key: MakeKey, tenant_id: TenantId, account: str
 ) -> None:

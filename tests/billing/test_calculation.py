@@ -69,6 +69,15 @@ def test_tax_is_on_the_sum_of_the_lines_not_on_each_line() -> None:
     assert (calculated.net_minor, calculated.tax_minor) == (30, 6)  # 10 × round(0.0057) would be 10
 
 
+def test_a_rate_that_returns_after_another_is_one_rate_and_rounded_once() -> None:
+    # Germany: 19 % to June 2020 and from January 2021 on, 16 % between.
+    days = [date(2020, 6, 1), date(2021, 2, 1), date(2020, 9, 1)]
+    items = [item("0.03", period=Period.of_days(day, day + timedelta(days=1), BERLIN)) for day in days]
+    calculated = of(*items)
+    found = sorted((tax.rate_percent, tax.base_minor, tax.tax_minor) for tax in calculated.taxes)
+    assert found == [(16, 3, 0), (19, 6, 1)]  # 2 × round(0.0057) would be 2
+
+
 @pytest.mark.parametrize(
     ("amount", "minor"), [("0.005", 1), ("0.0049", 0), ("-0.005", -1), ("0.7167", 72), ("2.576", 258)]
 )

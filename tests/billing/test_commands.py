@@ -95,6 +95,22 @@ def test_from_an_empty_installation_to_a_checked_invoice(
     assert "│ AM-2026-0000001 │ 100001  │" in told("bill", "list", columns=80)
     shown = farwire("bill", "show", "AM-2026-0000001", "--pdf", str(pdf))
     assert [line["amount"] for line in shown["lines"]] == ["9.90 EUR", "13.33 EUR", "20.00 EUR", "0.63 EUR"]
+    sorry = (
+        "bill",
+        "credit",
+        "100001",
+        "--net",
+        "5",
+        "--currency",
+        "EUR",
+        "--label",
+        "Sorry",
+        "--reason",
+        "t1",
+    )
+    assert farwire(*sorry)["credit"] == farwire(*sorry)["credit"], "told twice, given once"
+    assert farwire(*sorry, "--key", "another")["state"] == "requested"
+    assert farwire("bill", "credits")["total"] == 2
     printed = PdfReader(io.BytesIO(pdf.read_bytes())).pages[0].extract_text()
     assert "52,19 €" in printed.replace("\N{NO-BREAK SPACE}", " ")
     assert [(line["quantity"], line["exact"]) for line in shown["lines"]][-1] == ("420 second", "0.630000000")

@@ -187,7 +187,8 @@ async def test_what_nobody_knows_is_shown_all_the_same(world: World) -> None:
     bill = await world.only_bill()
     line = bill.lines[0]
     detail = {**line.item.detail, "incident": "I-17", "minutes": 456}
-    changed = replace(line, item=replace(line.item, detail=detail))
+    item = msgspec.structs.replace(line.item, detail=detail)
+    changed = msgspec.structs.replace(line, item=item)
     async with world.db.transaction(world.tenant_id) as tx:
         assert line.item.plan_version_id is not None
         versions = await catalog.plan_versions(tx, [line.item.plan_version_id])

@@ -28,6 +28,7 @@ from farwire.base.storage import Database
 from farwire.base.storage.database import open_pool
 from farwire.billing import service as billing
 from farwire.billing.model import Approval, Bill, BillKind, BillState, LineKind, Part, RunReport, RunState
+from farwire.billing.service.explain import explain_lines
 from farwire.inventory.model import Product
 from farwire.kernel.errors import FarwireError
 from farwire.kernel.ids import AccountId, BillId, CreditId, TenantId, uuid7
@@ -313,6 +314,21 @@ class Billing(RuleBasedStateMachine):
             # Activation, 20 of June's 30 days, and 20.00 in advance with each bill: no day twice, none left out.
             assert sum(prices) == 990 + 1333 + 2000 * (MONTHS + 2)
         assert self.do(self._states()).get("billed", 0) == self.used
+        self.do(self._no_charge_without_a_reason())
+
+    async def _no_charge_without_a_reason(self) -> None:
+        for bill in await self.world.bills():
+            for one in await explain_lines(db=self.db, tenant_id=self.tenant_id, bill=bill, page=ALL):
+                line, facts = one.explained.line, one.facts
+                assert facts.interval.first_day <= facts.interval.last_day
+                assert len(facts.usage_ids) == line.item.records
+                if line.item.kind is LineKind.CREDIT:
+                    assert line.item.detail["reason"]
+                else:
+                    assert facts.price is not None
+                    assert (facts.price.offering, facts.price.version) == ("flex-m", 1)
+                    assert one.proven is True or bill.corrects is not None
+            assert bill.corrects is None or bill.corrects.reason
 
 
 @pytest.mark.sim

@@ -151,3 +151,40 @@ async def test_a_tax_class_of_now_leaves_what_is_corrected_of_before(
     found = sorted((tax.code, tax.base_minor, tax.tax_minor) for tax in bill.taxes)
     assert found == [(code, 1000, 0), ("S", -2000, -380)]
     await sound(world)
+
+
+HAMBURG = Address(
+    "DE", {"street": "Deichstraße", "house_number": "5", "postcode": "20459", "city": "Hamburg"}, "DE-HH"
+)
+MUNICH = Address(
+    "DE", {"street": "Tal", "house_number": "1", "postcode": "80331", "city": "München"}, "DE-BY"
+)
+
+
+async def test_a_move_within_a_country_leaves_its_tax_rounded_once_on_the_sum(world: World) -> None:
+    account = await world.account(address=HAMBURG)
+    product = await world.product(account, await world.plan())
+    await world.run(AUGUST)
+    await move(world, account, to=MUNICH)
+    await world.rated(product, "other", "0.03", at="2026-08-05T10:00Z", quantity=20)
+    await world.rated(product, "other", "0.03", at="2026-08-20T10:00Z", quantity=20)
+    await world.run(SEPTEMBER)
+    bill = (await world.bills())[2]
+    assert amounts(bill) == [("monthly", 2000), ("other", 3), ("other", 3)]
+    # 20.06 × 19 % = 3.8114. By place it would be 0.03 × 19 % = 0.0057 and 20.03 × 19 % = 3.8057: a cent more.
+    assert taxes(bill) == [("DE", "DE123456789", 19, 2006, 381)]
+    assert [line.taxes for line in bill.lines] == [(1,), (1,), (1,)]
+    await sound(world)
+
+
+async def test_a_move_that_changes_no_tax_cuts_no_usage_even_beside_one_that_does(world: World) -> None:
+    account, product = await customer(world)
+    across_the_street = Address("DE", {**HAMBURG.fields, "house_number": "6"})
+    await move(world, account, "2026-08-05T00:00+02:00", across_the_street)
+    await move(world, account, "2026-08-20T00:00+02:00")
+    for day in ("03", "07", "25"):
+        await world.rated(product, "other", "0.10", at=f"2026-08-{day}T10:00Z", quantity=60)
+    await world.run(SEPTEMBER)
+    bill = (await world.bills())[2]
+    assert amounts(bill) == [("monthly", 2000), ("other", 10), ("other", 20)]
+    await sound(world)

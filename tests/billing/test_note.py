@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -10,6 +9,7 @@ import asyncpg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from farwire.account.model import TaxClass
 from farwire.base.authz import SecondPersonMissing
@@ -130,13 +130,17 @@ async def test_what_is_not_there_cannot_be_given_back(world: World) -> None:
     with pytest.raises(Invalid):
         await ask(world, bill, Part(2), Part(2))
     note = await ask(world, bill, Part(2, 1000))
+    assert await ask(world, bill, Part(2, 1000)) == note
+    with pytest.raises(Conflict) as reused:
+        await ask(world, bill, Part(2, 999))
+    assert reused.value.code == "billing.key_reused"
     with pytest.raises(Invalid):
         await ask(world, bill, Part(2, 334), key="too much")
     with pytest.raises(Conflict) as conflict:
         await ask(world, note, key="note on a note")
     assert conflict.value.code == "billing.note_bill"
     with pytest.raises(NotFound):
-        await ask(world, replace(bill, id=BillId(uuid7())), key="unknown")
+        await ask(world, structs.replace(bill, id=BillId(uuid7())), key="unknown")
     with pytest.raises(Invalid):
         await ask(world, bill, key=" ")
 
@@ -196,7 +200,7 @@ def bills(draw: st.DrawFn) -> Bill:
 
 
 def as_bill(lines: object, taxes: object, net: int, tax: int, kind: BillKind = BillKind.BILL) -> Bill:
-    blank: dict[str, object] = dict.fromkeys(Bill.__dataclass_fields__)
+    blank: dict[str, object] = dict.fromkeys(Bill.__struct_fields__)
     blank |= {
         "id": BillId(uuid7()),
         "state": BillState.ISSUED,
@@ -213,6 +217,17 @@ def as_bill(lines: object, taxes: object, net: int, tax: int, kind: BillKind = B
     return Bill(**blank)  # type: ignore[arg-type]
 
 
+def test_ten_of_a_price_with_tax_inside_are_ten_with_tax() -> None:
+    context = TaxContext(load_pack("NL"), TaxClass.STANDARD, None, None, ZoneInfo("Europe/Amsterdam"))
+    items = [item(minor, "standard", n, includes_tax=True) for n, minor in enumerate((4900, 902, 3995))]
+    found = calculate(items, EUR, context)
+    bill = as_bill(found.lines, found.taxes, found.net_minor, found.tax_minor)
+    note = credit_note_of(bill, [Part(1, 1000)], given_by([], []))
+    assert (note.net_minor, note.tax_minor) == (-827, -173)
+    with pytest.raises(Invalid, match=r"of line 1 there is 49.00 EUR left"):
+        credit_note_of(bill, [Part(1, 50000)], given_by([], []))
+
+
 @given(bill=bills(), data=st.data())
 @settings(max_examples=150)
 def test_many_notes_come_to_the_bill_exactly_and_never_beyond_it(bill: Bill, data: st.DataObject) -> None:
@@ -223,6 +238,8 @@ def test_many_notes_come_to_the_bill_exactly_and_never_beyond_it(bill: Bill, dat
         found = credit_note_of(bill, parts, given_by(notes, rows))
         assert found.net_minor == sum(line.net_minor for line in found.lines)
         assert found.tax_minor == sum(tax.tax_minor for tax in found.taxes.values())
+        if all(line.item.includes_tax for line in bill.lines):
+            assert found.net_minor + found.tax_minor == sum(line.amount_minor for line in found.lines)
         note = as_bill(
             found.lines, tuple(found.taxes.values()), found.net_minor, found.tax_minor, BillKind.CREDIT_NOTE
         )

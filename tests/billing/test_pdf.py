@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from pypdf import PdfReader
 
 from farwire.account.model import TaxClass
@@ -22,11 +22,15 @@ from farwire.billing.rendering.fonts import MAIN, fonts_in, printable
 from farwire.billing.rendering.locale import Locale
 from farwire.billing.rendering.words import WORDS
 from farwire.country.service import load_pack
+from farwire.inventory import service as inventory
+from farwire.inventory.model import ResourceKind
 from farwire.kernel.money import currency
+from farwire.kernel.time import instant
 from farwire.tenant.model import Address
 
 from .test_credit import credited
 from .test_note import ask, issue
+from .variants import route, suspend
 from .world import World
 
 NBSP, NARROW = "\u00a0", "\u202f"
@@ -223,7 +227,7 @@ async def test_a_credit_note_names_the_bill_that_it_corrects(world: World) -> No
 
 
 async def test_the_purchase_order_stands_on_the_bill(world: World) -> None:
-    bill = replace(await bill_with_usage(world, 1), purchase_order="PO-4711/2")
+    bill = structs.replace(await bill_with_usage(world, 1), purchase_order="PO-4711/2")
     text, _, _ = await text_of(world, bill)
     assert "Ihre Bestellnummer" in text
     assert "PO-4711/2" in text
@@ -317,7 +321,7 @@ async def test_the_event_loop_goes_on_while_an_invoice_is_drawn(world: World) ->
     ticking = asyncio.create_task(tick())
     await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=bill)
     before = ticks
-    await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=replace(bill, number="X-1"))
+    await billing.render_pdf(db=world.db, tenant_id=world.tenant_id, bill=structs.replace(bill, number="X-1"))
     ticking.cancel()
     assert ticks - before >= 5
 
@@ -340,3 +344,56 @@ async def test_the_operators_folder_of_fonts_is_used_where_it_is(world: World, s
         db=world.db, tenant_id=world.tenant_id, bill=bill, font_folder=billing.own_fonts(settings)
     )
     assert drawn.pages == 2
+
+
+async def test_a_bill_shows_the_number_of_its_time_whoever_has_it_later(world: World) -> None:
+    account = await world.account()
+    plan = await world.plan()
+    products = [await world.product(account, plan) for _ in range(2)]
+    since, until = instant("2026-06-11T14:03+02:00"), instant("2026-07-03T12:00+02:00")
+    async with world.db.transaction(world.tenant_id) as tx:
+        await inventory.create_pool(
+            tx, name="numbers", kind=ResourceKind.MSISDN, quarantine_days=0, now=since
+        )
+        await inventory.fill_pool(tx, pool="numbers", values=["4915112345678"])
+        (number,) = await inventory.reserve(tx, pool="numbers", key="first", now=since)
+        await inventory.assign_resource(
+            tx, resource_id=number.id, key="first", product_id=products[0].id, at=since, now=since
+        )
+    await world.run()
+    bill = await world.only_bill()
+    text, _, content = await text_of(world, bill)
+    assert "Flex M · +4915112345678" in text
+    async with world.db.transaction(world.tenant_id) as tx:
+        await inventory.return_resource(tx, resource_id=number.id, at=until, now=until)
+    await inventory.free_due(db=world.db, tenant_id=world.tenant_id, now=until)
+    async with world.db.transaction(world.tenant_id) as tx:
+        await inventory.reserve(tx, pool="numbers", key="second", now=until)
+        await inventory.assign_resource(
+            tx, resource_id=number.id, key="second", product_id=products[1].id, at=until, now=until
+        )
+    assert (await text_of(world, await world.only_bill()))[2] == content
+    note = await issue(world, await ask(world, bill))
+    assert [one.number for one in note.shown] == ["4915112345678"]
+
+
+async def test_a_line_of_a_shared_and_suspended_product_says_why_it_costs_less(world: World) -> None:
+    payer, member = await world.account("100001", name="Hafen AG"), await world.account("100002")
+    product = await world.product(member, await world.plan())
+    await route(world, member, payer, "60", "2026-06-11T00:00+02:00")
+    await suspend(world, product, "2026-06-16T00:00+02:00", 50)
+    await world.run()
+    texts = [(await text_of(world, (await world.bills(one))[0]))[0] for one in (member, payer)]
+    assert "Anteil: 40 %" in texts[0]
+    assert "Anteil: 60 %" in texts[1]
+    assert all("Gesperrt: 50 %" in text for text in texts)
+
+
+async def test_a_negotiated_price_of_usage_is_not_printed_as_the_plans(world: World) -> None:
+    account = await world.account()
+    product = await world.product(account, await world.plan())
+    await world.rated(product, "other", "0.35", at="2026-06-20T10:00Z", quantity=420)
+    await world.run()
+    text, _, _ = await text_of(world, await world.only_bill())
+    assert "0,35 €" in text
+    assert "0,09 €" not in text

@@ -11,6 +11,7 @@ from farwire.kernel.time import instant
 from farwire.usage import service as usage
 
 from .test_golden_usage import CALLS, use
+from .test_pdf import text_of
 from .variants import amounts, sound
 from .world import World
 
@@ -61,6 +62,12 @@ async def test_a_bill_has_the_prices_of_its_accounts_region_and_segment(world: W
         "2": {"line": 500, "care": 500, "calls": 50},
         "3": {"line": 1000, "calls": 100},
     }
+    texts = {bill.account_number: (await text_of(world, bill))[0] for bill in await world.bills()}
+    # 10 min at 0.10 are 1.00; what firms pay is less, so that it stands there why, and no price that would not fit.
+    assert "0,10 € / min" in texts["3"]
+    assert "Rabatt" not in texts["3"]
+    assert "Rabatt firms: 50 %" in texts["2"]
+    assert "0,10 €" not in texts["2"]
 
 
 async def become(world: World, account: BillingAccount, segment: str, since: str) -> None:

@@ -7,12 +7,13 @@ Flex M costs 20.00 a month in advance and 9.90 once; the product starts on 11 Ju
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import msgspec
 import pytest
 
 from farwire.account import service as accounts
-from farwire.account.model import BillingAccount, TaxClass
+from farwire.account.model import BillingAccount, ChargeKind, TaxClass
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.billing import service as billing
@@ -182,6 +183,36 @@ async def test_two_companies_number_and_book_by_themselves(world: World) -> None
     await sound(world)
 
 
+async def test_numbers_begin_anew_with_the_fiscal_year_of_the_company_and_leave_none_out(
+    world: World,
+) -> None:
+    plan = await world.plan()
+    await world.company(prefix="NL")
+    fiscal = await tenants.add_legal_entity(
+        db=world.db, clock=world.clock, tenant_id=world.tenant_id, name="Nordlicht April GmbH",
+        vat_id="DE987654321", address=world.entity.address, country="DE", currency_code="EUR",
+        zone_name="Europe/Berlin", number_prefix="NA", fiscal_year_start=4,
+    )  # fmt: skip
+    first = await world.account(opened="2026-12-01T00:00+01:00")
+    world.entity = fiscal
+    second = await world.account("100002", opened="2026-12-01T00:00+01:00")
+    for account in (first, second):
+        await world.product(account, plan, start="2026-12-01T00:00+01:00")
+    for until, day in (
+        ("2027-01-01", "2026-12-31"),
+        ("2027-02-01", "2027-03-31"),
+        ("2027-03-01", "2027-04-01"),
+    ):
+        await world.run(f"{until}T00:00+01:00", issue_on=date.fromisoformat(day))
+    assert [bill.number for bill in await world.bills(first)] == [
+        *("NL-2026-0000001", "NL-2027-0000001", "NL-2027-0000002")
+    ]
+    assert [bill.number for bill in await world.bills(second)] == [
+        *("NA-2026-0000001", "NA-2026-0000002", "NA-2027-0000001")
+    ]
+    await sound(world)
+
+
 async def company_and_member(world: World) -> tuple[BillingAccount, BillingAccount]:
     payer = await world.account("100001", name="Hafen AG")
     return payer, await world.account("100002", name="Anna Jürgensen")
@@ -225,6 +256,54 @@ async def test_split_bills_come_out_in_any_order(world: World, batch: int, payer
     payers = [bill.net_minor for bill in await world.bills(payer)]
     # 13.33 × 33.33 % = 4.44, 20.00 × 33.33 % = 6.67; −13.55 × 33.33 % = −4.52
     assert payers == [1111, -452]
+    await sound(world)
+
+
+@pytest.mark.parametrize("batch", [1, 1000], ids=["one by one", "together"])
+@pytest.mark.parametrize("payer_first", [True, False], ids=["payer first", "member first"])
+async def test_usage_is_routed_whole_to_who_pays_when_it_starts(
+    world: World, batch: int, payer_first: bool
+) -> None:
+    one, two = await world.account("100001", name="Erste"), await world.account("100002", name="Zweite")
+    payer, member = (one, two) if payer_first else (two, one)
+    product = await world.product(member, await world.plan())
+    since, until = "2026-06-20T00:00+02:00", "2026-07-11T00:00+02:00"
+    await route(world, member, payer, "100", since, until, kind=ChargeKind.USAGE)
+    for day, amount in (("06-19T21:59", "0.01"), ("06-19T22:00", "0.02"), ("06-30T10:00", "0.04")):
+        await world.rated(product, "other", amount, at=f"2026-{day}Z")
+    await world.run(JULY, batch=batch)
+    assert amounts((await world.bills(member))[0])[-1] == ("other", 1)
+    (companys,) = await world.bills(payer)
+    assert (amounts(companys), totals(companys)) == ([("other", 6)], (6, 1, 7))
+    assert companys.lines[0].item.label == f"other ({member.number})"
+    # June's that is rated late is the payer's still, and on a line of its own.
+    for day, amount in (("06-25T10:00", "0.08"), ("07-10T21:59", "0.16"), ("07-10T22:00", "0.32")):
+        await world.rated(product, "other", amount, at=f"2026-{day}Z")
+    await world.run(AUGUST, batch=batch)
+    assert amounts((await world.bills(member))[1]) == [("monthly", 2000), ("other", 32)]
+    later = (await world.bills(payer))[1]
+    assert amounts(later) == [("other", 8), ("other", 16)]
+    periods = [line.item.period for line in sorted(later.lines, key=lambda line: line.amount_minor)]
+    assert periods[0].start == instant("2026-06-25T10:00Z")
+    assert (periods[1].start, periods[1].end) == (instant(JULY), instant(until))
+    await sound(world)
+
+
+async def test_usage_that_another_pays_waits_while_that_account_is_on_hold(world: World) -> None:
+    payer, member = await company_and_member(world)
+    product = await world.product(member, await world.plan())
+    await route(world, member, payer, "100", "2026-06-01T00:00+02:00", kind=ChargeKind.USAGE)
+    await world.rated(product, "other", "0.63", at="2026-06-20T10:00Z")
+    async with world.db.transaction(world.tenant_id) as tx:
+        await billing.hold_account(
+            tx, account_id=payer.id, reason="asks", until=None, actor=CLERK, now=world.clock.now()
+        )
+    await world.run(JULY)
+    assert all(price != "other" for bill in await world.bills() for price, _ in amounts(bill))
+    async with world.db.transaction(world.tenant_id) as tx:
+        await billing.release_account(tx, account_id=payer.id, actor=CLERK, now=world.clock.now())
+    await world.run(AUGUST)
+    assert [amounts(bill) for bill in await world.bills(payer)] == [[("other", 63)]]
     await sound(world)
 
 

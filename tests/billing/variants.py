@@ -123,10 +123,10 @@ async def route(
     percent: str,
     since: str,
     until: str | None = None,
+    kind: ChargeKind = ChargeKind.RECURRING,
 ) -> None:
-    kinds = frozenset({ChargeKind.RECURRING})
     end_at = None if until is None else instant(until)
-    one = ChargeRoute(child.id, kinds, payer.id, Decimal(percent), instant(since), end_at)
+    one = ChargeRoute(child.id, frozenset({kind}), payer.id, Decimal(percent), instant(since), end_at)
     async with world.db.transaction(world.tenant_id) as tx:
         await accounts.add_route(tx, route=one, now=world.clock.now())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.text import Text
 
 from farwire.cli.shell import ExitCode, Output, errors_as_exit_codes, parse_moment, report_error
 from farwire.kernel.errors import Invalid
@@ -71,6 +72,24 @@ def test_a_table_that_does_not_fit_becomes_names_beside_values(
 ) -> None:
     assert "│ issued │" in shown_at(60, monkeypatch, capsys)
     assert "state   issued" in shown_at(30, monkeypatch, capsys)
+
+
+def test_words_keep_their_lines_in_the_narrowest_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    line = "name = 'a file that somebody may redirect'  # and run"
+    Output(as_json=False).text(line)
+    assert capsys.readouterr().out == f"{line}\n"
+
+
+def test_a_picture_is_as_wide_as_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    word = "x" * 130
+    Output(as_json=False).show(Text(word), svg=tmp_path / "shown.svg")
+    assert word in (tmp_path / "shown.svg").read_text(encoding="utf-8")
 
 
 def test_a_pipe_gets_each_row_in_one_line(

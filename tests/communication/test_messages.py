@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -269,6 +270,64 @@ async def test_two_processes_share_the_work(db: Database, tenant_id: TenantId, c
     async with db.transaction(tenant_id) as tx:
         page = await list_messages(tx, page=PageRequest(0, 100))
     assert {(m.state, m.attempts) for m in page.items} == {(MessageState.SENT, 1)}
+
+
+class Slow(LocalOutbox):
+    """Takes six minutes for each message; something else happens meanwhile."""
+
+    def __init__(self, clock: MovableClock, meanwhile: Callable[[int], Awaitable[object]]) -> None:
+        super().__init__()
+        self.clock, self.meanwhile, self.taken = clock, meanwhile, list[MessageId]()
+
+    async def hand_over(self, *, db: Database, tenant_id: TenantId, message: Message, now: datetime) -> str:
+        self.taken.append(message.id)
+        self.clock.advance(timedelta(minutes=6))
+        await self.meanwhile(len(self.taken))
+        return await super().hand_over(db=db, tenant_id=tenant_id, message=message, now=now)
+
+
+async def test_a_slow_gateway_and_another_process_send_each_message_once(
+    db: Database, tenant_id: TenantId, clock: MovableClock
+) -> None:
+    clock.set(NOON)
+    queued = []
+    for n in range(3):
+        queued.append(await queue(db, tenant_id, clock, key=f"k{n}"))
+        clock.advance(timedelta(seconds=1))
+
+    async def nothing(_count: int) -> None:
+        return
+
+    other = Slow(clock, nothing)
+
+    async def another_process(count: int) -> None:
+        if count == 2:  # twelve minutes after the batch was taken, six after the second message was begun
+            ways = dict.fromkeys(Channel, other)
+            assert (await deliver_due(db=db, tenant_id=tenant_id, clock=clock, gateways=ways)).sent == 1
+
+    slow = Slow(clock, another_process)
+    done = await deliver_due(db=db, tenant_id=tenant_id, clock=clock, gateways=dict.fromkeys(Channel, slow))
+    assert done.sent == 2
+    assert [*slow.taken, *other.taken] == [one.id for one in queued]
+    assert {(await state_of(db, tenant_id, one)).attempts for one in queued[:2]} == {1}
+
+
+async def test_what_is_erased_while_the_batch_waits_for_a_slow_gateway_does_not_leave(
+    db: Database, tenant_id: TenantId, clock: MovableClock
+) -> None:
+    clock.set(NOON)
+    first = await queue(db, tenant_id, clock)
+    clock.advance(timedelta(seconds=1))
+    second = await queue(db, tenant_id, clock, key="k2", party_id=PartyId(uuid7()))
+
+    async def erase(_count: int) -> None:
+        async with db.transaction(tenant_id) as tx:
+            await erase_messages(tx, party_id=second.party_id, clock=clock)
+
+    slow = Slow(clock, erase)
+    await deliver_due(db=db, tenant_id=tenant_id, clock=clock, gateways=dict.fromkeys(Channel, slow))
+    assert slow.taken == [first.id]
+    assert (await state_of(db, tenant_id, second)).state is MessageState.SUPPRESSED
 
 
 async def test_a_receipt_counts_once_and_delivered_is_final(

@@ -9,14 +9,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from farwire.base.storage import Database
 from farwire.inventory import service
-from farwire.kernel.ids import TenantId
+from farwire.kernel.ids import ProductId, TenantId
 
-from .products import JULY, JUNE, a_product, added
+from .products import JULY, JUNE
 
 MAIN = "from farwire.app import main; main()"
 Farwire = Callable[..., Any]
@@ -79,31 +80,53 @@ def test_wrong_words_are_refused_with_what_to_do(farwire: Farwire, tmp_path: Pat
     assert farwire("pool", "show", "esim")["total"] == 0
 
 
+PLAN = """
+offering = "talk"
+name = "Talk"
+valid_from = 2026-01-01T00:00:00Z
+currency = "EUR"
+zone = "Europe/Berlin"
+prices_include_tax = false
+"""
+
+
+@pytest.fixture
+def product_id(farwire: Farwire, tmp_path: Path) -> ProductId:
+    """Sell "talk" to account 4711 from June on."""
+    farwire("tenant", "add-company", "nordlicht", "NM", "--company", "North", "--country", "DE")
+    (tmp_path / "talk.toml").write_text(PLAN)
+    farwire("catalog", "publish", str(tmp_path / "talk.toml"))
+    who = ("--name", "Maja", "--field", "street=Kai 1", "--field", "postcode=20095", "--field", "city=Kiel")
+    farwire("account", "add", "4711", "--offering", "talk", "--activated-at", "2026-06-01T00:00:00Z", *who)
+    (product,) = farwire("account", "show", "4711")["products"]
+    assert product["offering"] == "talk"
+    return ProductId(UUID(product["id"]))
+
+
 async def test_who_had_a_number_is_told_and_written_down(
-    farwire: Farwire, db: Database, tenant_id: TenantId
+    farwire: Farwire, db: Database, tenant_id: TenantId, product_id: ProductId
 ) -> None:
     farwire("pool", "create", "mobile", "--kind", "msisdn")
     farwire("pool", "fill", "mobile", "--first", "4915112345678", "--last", "4915112345678")
-    product = a_product()
-    await added(db, tenant_id, product)
     async with db.transaction(tenant_id) as tx:
         await service.reserve(tx, pool="mobile", key="k", now=JUNE)
-        await service.give_resources(tx, key="k", product_id=product.id, at=JUNE, now=JUNE)
+        await service.give_resources(tx, key="k", product_id=product_id, at=JUNE, now=JUNE)
     assert farwire("pool", "release", "k", code=5)["error"]["code"] == "inventory.assigned"
     (resource,) = farwire("inventory", "resources", "--state", "assigned")["items"]
     assert resource["value"] == "***********78"
     number = ("--number", "+4915112345678", "--as", "staff-7")
     (use,) = farwire("inventory", "history", *number, "--at", "2026-06-15")["items"]
-    assert (use["product_id"], use["valid_from"]) == (str(product.id), "2026-06-01T00:00:00Z")
+    assert (use["product_id"], use["valid_from"]) == (str(product_id), "2026-06-01T00:00:00Z")
     assert farwire("inventory", "history", *number, "--at", "2026-05-15")["items"] == []
     trace = farwire("audit", "list", "--action", "inventory.trace")["items"][0]
     assert trace["subject"] == resource["id"]
     assert "4915112345678" not in json.dumps(farwire("audit", "list")["items"])
     async with db.transaction(tenant_id) as tx:
-        await service.end_product(tx, product_id=product.id, at=JULY)
-    facts = farwire("inventory", "history", "--product", str(product.id))["items"]
+        await service.end_product(tx, product_id=product_id, at=JULY)
+    facts = farwire("inventory", "history", "--product", str(product_id))["items"]
     assert [fact["what"] for fact in facts][-2:] == ["subscriber_ended", "ended"]
     (row,) = farwire("inventory", "products", "--at", "2026-06-30")["items"]
     assert (row["state"], row["ended_at"]) == ("active", "2026-07-01T00:00:00Z")
+    assert (row["account"], row["offering"]) == ("4711", "talk")
     assert farwire("inventory", "products", "--state", "active", "--at", "2026-07-01")["items"] == []
     assert farwire("inventory", "services")["items"] == []

@@ -10,7 +10,8 @@ from farwire.kernel.errors import Defect, FarwireError
 from farwire.kernel.ids import AccountId, EntryId, LegalEntityId, TenantId, uuid7
 from farwire.kernel.money import Money, currency
 from farwire.ledger import service
-from farwire.ledger.model import Book, Entry, Posting
+from farwire.ledger.model import CHART, Book, Entry, Posting
+from farwire.ledger.model.chart import BookKind
 
 EUR = currency("EUR")
 ENTITY = LegalEntityId(uuid7())
@@ -45,6 +46,36 @@ async def test_a_trial_balance_is_zero_and_shows_the_remainder(db: Database, ten
     assert by_book[Book.REMAINDER].name == "Remainder of posting"
     async with db.transaction(tenant_id) as tx:
         assert await service.account_balance(tx=tx, account_id=ACCOUNT) == (Money(5914, EUR),)
+
+
+@pytest.mark.parametrize(
+    ("book", "kind"),
+    [
+        (Book.RECEIVABLE, BookKind.ASSET),
+        (Book.UNBILLED, BookKind.ASSET),
+        (Book.REMAINDER, BookKind.ASSET),
+        (Book.TAX_PAYABLE, BookKind.LIABILITY),
+        (Book.DEFERRED_REVENUE, BookKind.LIABILITY),
+        (Book.PREPAID, BookKind.LIABILITY),
+        (Book.REVENUE_RECURRING, BookKind.REVENUE),
+        (Book.REVENUE_ONE_OFF, BookKind.REVENUE),
+        (Book.REVENUE_USAGE, BookKind.REVENUE),
+    ],
+)
+async def test_each_book_can_be_booked_and_is_of_its_kind(
+    db: Database, tenant_id: TenantId, book: Book, kind: BookKind
+) -> None:
+    postings = (Posting(Book.BANK, EUR, 1000), Posting(book, EUR, -1000))
+    one = Entry(
+        EntryId(uuid7()), ENTITY, date(2026, 6, 30), datetime(2026, 6, 30, tzinfo=UTC), "x", "k", postings
+    )
+    async with db.transaction(tenant_id) as tx:
+        await service.post_entries(tx=tx, entries=[one])
+        (found,) = [row for row in await service.trial_balance(tx=tx) if row.book is book]
+        written = await tx.fetchval(
+            "SELECT kind FROM ledger.book_account WHERE tenant_id = $1 AND code = $2", tenant_id, book.value
+        )
+    assert (found.amount_minor, found.name, written) == (-1000, CHART[book][0], kind.value)
 
 
 async def test_posting_the_same_key_twice_books_once(db: Database, tenant_id: TenantId) -> None:

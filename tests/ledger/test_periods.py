@@ -254,6 +254,23 @@ async def test_the_trial_balance_of_a_month_opens_with_the_close_of_the_one_befo
         assert sum(row.closing_minor for row in own) == 0
 
 
+async def test_each_company_has_a_balance_and_an_export_of_its_own(
+    db: Database, clock: MovableClock, tenant_id: TenantId, company: LegalEntity
+) -> None:
+    other = await a_company(db, clock, tenant_id, "ZZ")
+    await post(
+        db, tenant_id, entry(company, "a", JUNE, 100), entry(other, "b", JUNE, 7), entry(other, "c", JULY, 9)
+    )
+    for one, amount in ((company, 100), (other, 7)):
+        given = {"legal_entity_id": one.id, "first": JUNE, "after_last": JULY}
+        async with db.transaction(tenant_id) as tx:
+            balance = await service.period_balance(tx=tx, **given)
+            export = [row async for row in service.general_ledger(tx=tx, **given)]
+        assert {row.legal_entity_id for row in balance} == {one.id}
+        assert sorted(row.closing_minor for row in balance) == [-amount, amount]
+        assert sorted(row.amount_minor for row in export) == [-amount, amount]
+
+
 async def test_an_export_has_every_posting_once_in_one_order_however_it_is_cut(
     db: Database, clock: MovableClock, tenant_id: TenantId, company: LegalEntity
 ) -> None:

@@ -10,15 +10,17 @@ from farwire.activation.simulator import plant_fault
 from farwire.billing import service as billing
 from farwire.billing.model import Bill
 from farwire.billing.model.run import Approval
+from farwire.catalog import service as catalog
+from farwire.catalog.model import read_plan
 from farwire.inventory.model import EndReason, SuspensionReason
 from farwire.kernel.page import PageRequest
 from farwire.kernel.tenancy import SYSTEM
 from farwire.kernel.time import instant
 from farwire.ordering import service as ordering
-from farwire.ordering.model import Action, ItemRequest, OrderState
+from farwire.ordering.model import Action, ItemRequest, OrderState, PriceChange
 from farwire.process.order_preview import OrderPreview, preview_order
 
-from .world import World, add, operator
+from .world import PLAN, World, add, operator
 
 JULY, AUGUST, SEPTEMBER = (f"2026-{month}-01T00:30+02:00" for month in ("07", "08", "09"))
 
@@ -199,6 +201,34 @@ async def test_a_back_dated_cease_gives_back_what_was_billed(world):
     # 21 to 30 June come back, 20.00 × 10/30 = 6.67, and July whole.
     assert bill.net_minor == -667 - 2000
     assert all(amount < 0 for _, amount in lines(bill))
+
+
+async def test_a_back_dated_price_gives_the_difference_back_and_leaves_the_bill_as_it_was(world):
+    product = await world.mobile()
+    first = await run(world, JULY)
+    world.clock.set(instant("2026-07-05T10:00+02:00"))
+    price = PriceChange(price_id="monthly", price=Decimal("15.00"), reason="goodwill")
+    item = ItemRequest(action=Action.MODIFY, product_id=product.id, overrides=(price,))
+    await world.done(item, at="2026-06-21T00:00+02:00")
+    bill = await run(world, AUGUST)
+    # Of ten days of June 6.67 go back and 5.00 come, of July 20.00 and 15.00; August costs 15.00.
+    assert bill.net_minor == 1500 - 167 - 500
+    assert await billing.get_bill(db=world.db, tenant_id=world.tenant_id, key=str(first.id)) == first
+
+
+async def test_a_back_dated_change_of_plan_asks_the_difference_and_leaves_the_bill_as_it_was(world):
+    text = PLAN.format(code="dear", start="2026-05-01T00:00:00+02:00", currency="EUR", price="30.00")
+    async with world.db.transaction(world.tenant_id) as tx:
+        await catalog.publish_plan(tx=tx, clock=world.clock, plan=read_plan(text))
+    product = await world.mobile()
+    first = await run(world, JULY)
+    world.clock.set(instant("2026-07-05T10:00+02:00"))
+    item = ItemRequest(action=Action.CHANGE, product_id=product.id, offering="dear")
+    await world.done(item, at="2026-06-21T00:00+02:00")
+    bill = await run(world, AUGUST)
+    # Its day is of the new plan: of ten days of June 6.67 go back and 10.00 come, of July 20.00 and 30.00.
+    assert bill.net_minor == 3000 + 333 + 1000
+    assert await billing.get_bill(db=world.db, tenant_id=world.tenant_id, key=str(first.id)) == first
 
 
 async def test_a_back_dated_suspension_gives_its_part_back(world):

@@ -6,6 +6,8 @@ import pytest
 
 from farwire.billing import service as billing
 from farwire.billing.model.run import Approval
+from farwire.catalog import service as catalog
+from farwire.catalog.model import read_plan
 from farwire.kernel.page import PageRequest
 from farwire.kernel.tenancy import SYSTEM
 from farwire.kernel.time import instant
@@ -13,6 +15,17 @@ from farwire.ordering.model import Action, ItemRequest
 from farwire.process.order_preview import preview_order
 
 from .world import add, operator
+
+GROSS = """
+offering = "gross"
+name = "Gross"
+valid_from = 2026-01-01T00:00:00+01:00
+currency = "EUR"
+zone = "Europe/Berlin"
+prices_include_tax = true
+one_off = [{ id = "activation", price = 9.90 }]
+recurring = [{ id = "monthly", price = 39.93, in_advance = true }]
+"""
 
 
 async def previewed(world, *items, at=None):
@@ -50,6 +63,27 @@ async def test_a_new_product_shows_activation_part_of_the_month_and_the_next(wor
     bill = await billed(world, "2026-07-01T00:00+02:00")
     assert (bill.net_minor, bill.total_minor) == (seen.bill.net_minor, seen.bill.total_minor)
     assert [line.net_minor for line in bill.lines] == [line.net_minor for line in seen.bill.lines]
+
+
+async def test_a_back_dated_order_shows_the_bill_of_its_own_cycle_first(world):
+    world.clock.set(instant("2026-07-03T12:00+02:00"))
+    seen = await previewed(world, add(), at="2026-06-11T00:00+02:00")
+    await world.done(add(), at="2026-06-11T00:00+02:00")
+    june = await billed(world, "2026-07-04T00:00+02:00")
+    assert (june.net_minor, june.total_minor) == (4323, 5144)
+    assert (seen.bill.net_minor, seen.first.total_minor, seen.then.total_minor) == (4323, 5144, 2380)
+
+
+async def test_the_bill_after_the_next_has_roundings_of_its_own(world):
+    async with world.db.transaction(world.tenant_id) as tx:
+        await catalog.publish_plan(tx=tx, clock=world.clock, plan=read_plan(GROSS))
+    seen = await previewed(world, add("gross"))
+    assert (seen.then.net_minor, seen.then.tax_minor, seen.then.total_minor) == (3355, 638, 3993)
+    assert [line.net_minor for line in seen.then.added] == [3355]
+    await world.done(add("gross"))
+    await billed(world, "2026-07-01T00:00+02:00")
+    bill = await billed(world, "2026-08-01T00:00+02:00")
+    assert (bill.net_minor, bill.tax_minor) == (3355, 638)
 
 
 async def test_a_cease_within_the_term_shows_its_fee_and_what_comes_back(world):

@@ -142,6 +142,24 @@ async def test_a_sim_waits_for_the_verification_and_starts_no_earlier(db, clock,
     assert await world.events(order) == ["order_placed", "order_held", "order_released", "order_completed"]
 
 
+async def test_nobody_releases_an_order_by_hand_that_waits_for_the_verification(db, clock, tenant_id):
+    world = await operator(db, clock, tenant_id, verified=False)
+    order = await world.place(add())
+    for reason in (None, HoldReason.KYC):
+        with pytest.raises(Conflict) as refused:
+            await world.release(order, reason)
+        assert refused.value.code == "ordering.not_verified"
+        assert "farwire party verify" in refused.value.fix
+    async with db.transaction(tenant_id) as tx:
+        await ordering.hold_order(tx=tx, clock=clock, order_id=order.id)
+    assert (await world.release(order)).holds == {HoldReason.KYC}  # the hand takes away what the hand did
+    assert (await world.work()).attempts == 0
+    await verify(world)
+    assert (await world.release(order)).holds == frozenset()
+    await world.work()
+    assert await world.state(order) is OrderState.COMPLETED
+
+
 async def test_what_has_no_sim_needs_no_verification(db, clock, tenant_id):
     world = await operator(db, clock, tenant_id, verified=False)
     assert (await world.place(add("fibre-100"))).state is OrderState.ACKNOWLEDGED

@@ -18,7 +18,15 @@ from farwire.inventory.model import NewResource, Product, ResourceKind, Resource
 from farwire.kernel.ids import AccountId, OrderId, PartyId, ProductId, TenantId, uuid7
 from farwire.kernel.time import instant
 from farwire.ordering import service as ordering
-from farwire.ordering.model import Action, ItemRequest, OrderRequest, OrderState, ProductOrder, Task
+from farwire.ordering.model import (
+    Action,
+    HoldReason,
+    ItemRequest,
+    OrderRequest,
+    OrderState,
+    ProductOrder,
+    Task,
+)
 from farwire.ordering.service import OrderView, Worked
 from farwire.party import service as parties
 from farwire.party.model import Party, PartyKind
@@ -187,6 +195,10 @@ class World:
         async with self.db.transaction(self.tenant_id) as tx:
             return await ordering.cancel_order(tx=tx, clock=self.clock, order_id=order.id, reason="tested")
 
+    async def release(self, order: ProductOrder, reason: HoldReason | None = None) -> ProductOrder:
+        async with self.db.transaction(self.tenant_id) as tx:
+            return await ordering.release_order(tx=tx, clock=self.clock, order_id=order.id, reason=reason)
+
     async def events(self, order: ProductOrder) -> list[str]:
         """Return the types of what was published about an order, without their prefix."""
         async with self.db.transaction(self.tenant_id) as tx:
@@ -205,9 +217,10 @@ async def operator(
     *,
     numbers: int = 20,
     verified: bool = True,
+    offers: bool = True,
     since: str = "2026-05-01T00:00:00+02:00",
 ) -> World:
-    """Make the operator and its customer."""
+    """Make the operator and its customer; without ``offers`` it sells nothing yet."""
     entity = await tenants.add_legal_entity(
         db=db,
         clock=clock,
@@ -227,12 +240,12 @@ async def operator(
         TaxClass.STANDARD, now,
     )  # fmt: skip
     async with db.transaction(tenant_id) as tx:
-        for code in CODES:
+        for code in CODES if offers else ():
             text = PLAN.format(code=code, start=since, currency="EUR", price="20.00")
             await catalog.publish_plan(tx=tx, clock=clock, plan=read_plan(text))
-        await catalog.publish_catalogue(
-            tx=tx, clock=clock, file=read_catalogue(CATALOGUE.replace("2026-05-01T00:00:00+02:00", since))
-        )
+        if offers:
+            text = CATALOGUE.replace("2026-05-01T00:00:00+02:00", since)
+            await catalog.publish_catalogue(tx=tx, clock=clock, file=read_catalogue(text))
         await parties.add_parties(tx=tx, parties=[party])
         await accounts.add_accounts(tx=tx, accounts=[account])
         await fill(tx, now, numbers)

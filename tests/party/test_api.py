@@ -109,6 +109,15 @@ async def test_a_customer_is_added_verified_and_asked(call, other_tenant_id: Ten
     word = {"purpose": "marketing", "channel": "email", "granted": True, "source": "web"}
     assert (await agent.post(f"{href}/consents", word)).status_code == 201
     assert [one["granted"] for one in (await agent.get(f"{href}/consents")).json()] == [True]
+    played = {"role": "customer", "validFrom": "2026-06-01T00:00:00Z"}
+    for _ in range(2):
+        made = await agent.post(f"{href}/roles", played)
+        assert (made.status_code, made.json()["role"]) == (201, "customer")
+    ended = await agent.post(f"{href}/roles/end", {"role": "customer", "at": "2026-06-09T00:00:00Z"})
+    assert [one["validTo"] for one in ended.json()["ended"]] == ["2026-06-09T00:00:00Z"]
+    assert (await agent.get(f"{href}/roles")).json() == ended.json()["ended"]
+    nobody = await agent.post(f"{href}/roles", played | {"ofPartyId": "01890a5d-ac96-774b-bcce-b302099a8057"})
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "party.unknown")
     shown = {"document": "passport", "issuingCountry": "DE", "number": "L01X00T47", "expiresOn": "2030-01-01"}
     submitted = await agent.post(f"{href}/kycChecks", shown)
     assert (submitted.status_code, submitted.json()["last4"]) == (201, "0T47")
@@ -124,6 +133,9 @@ async def test_a_customer_is_added_verified_and_asked(call, other_tenant_id: Ten
         await stranger.get(href),
         await stranger.patch(href, {"name": "X"}),
         await stranger.get(f"{href}/consents"),
+        await stranger.get(f"{href}/roles"),
+        await stranger.post(f"{href}/roles", played),
+        await stranger.post(f"{href}/roles/end", {"role": "customer"}),
         await stranger.post(f"{href}/kycChecks/decide", {"verified": True}),
     ):
         assert (answer.status_code, answer.json()["code"]) == (404, "party.unknown")
@@ -237,9 +249,12 @@ async def test_an_agreement_needs_two_keys(
         ("terminated", "2026-08-01T00:00:00Z"),
         ("terminated", "2026-09-01T00:00:00Z"),
     ]
+    assert (await seller.post("/agreements", draft | {"number": "A-3"})).status_code == 201
+    assert (await seller.post("/agreements/A-3/withdraw")).json()["state"] == "withdrawn"
+    assert (await seller.post("/agreements/A-3/withdraw")).json()["code"] == "agreement.transition"
     wrong = draft | {"number": "A-2", "items": [item | {"overrides": [{"priceId": "montly", "price": "1"}]}]}
     assert (await seller.post("/agreements", wrong)).json()["code"] == "agreement.price_unknown"
-    assert len((await seller.get("/agreements")).json()) == 2
+    assert len((await seller.get("/agreements")).json()) == 3
     stranger = await call(Role.TENANT_ADMIN, other_tenant_id)
     assert (await stranger.get("/agreements/A-1")).status_code == 404
     assert (await stranger.post("/agreements/A-1/approve")).status_code == 404

@@ -28,9 +28,11 @@ from farwire.party.model import (
     Reject,
     Submit,
     Verify,
+    attempt_for,
     decide,
     evidence,
     kyc_required,
+    standing,
 )
 from farwire.tenant.model import Address
 
@@ -81,7 +83,10 @@ def test_a_document_that_ended_while_it_was_looked_at_verifies_nobody() -> None:
 
 
 class KycMachine(RuleBasedStateMachine):
-    """Any commands in any order: only the drawn ways are taken, and nobody is verified by an ended document."""
+    """Any commands in any order: only the drawn ways are taken, and nobody is verified by an ended document.
+
+    Who is verified stays so until that document ends, whatever becomes of the next one that is shown.
+    """
 
     WAYS = frozenset(
         {
@@ -91,27 +96,36 @@ class KycMachine(RuleBasedStateMachine):
             ("verified", "expired"),
             ("rejected", "pending"),
             ("expired", "pending"),
+            ("verified", "pending"),
         }
     )
 
     def __init__(self) -> None:
         super().__init__()
-        self.check: KycCheck | None = None
+        self.checks: list[KycCheck] = []
         self.today = TODAY
         self.attempts = 0
 
     def act(self, command: Submit | Verify | Reject | Expire) -> None:
-        before = "unverified" if self.check is None else self.check.state.value
+        subject = attempt_for(self.checks, command)
+        before, stood = "unverified" if subject is None else subject.state.value, standing(self.checks)
         try:
-            after = decide(self.check, command, actor=SHOP, now=NOW, today=self.today)
+            after = decide(subject, command, actor=SHOP, now=NOW, today=self.today)
         except FarwireError:
             return
         assert (before, after.state.value) in self.WAYS
+        if isinstance(command, Submit):
+            self.checks.append(after)
+        else:
+            self.checks[after.attempt - 1] = after
+        if stood is KycState.VERIFIED and not isinstance(command, Expire):
+            assert standing(self.checks) is KycState.VERIFIED
+        if isinstance(command, Expire):
+            assert (stood, standing(self.checks)) != (KycState.VERIFIED, KycState.VERIFIED)
         self.attempts += isinstance(command, Submit)
         ends = after.evidence.expires_on
         if after.state is KycState.VERIFIED:
             assert ends is None or ends > self.today
-        self.check = after
 
     @rule(days=st.one_of(st.none(), st.integers(0, 40)))
     def submit(self, days: int | None) -> None:
@@ -136,7 +150,7 @@ class KycMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_attempt_is_counted(self) -> None:
-        assert (0 if self.check is None else self.check.attempt) == self.attempts
+        assert [one.attempt for one in self.checks] == list(range(1, self.attempts + 1))
 
 
 TestKycMachine = KycMachine.TestCase
@@ -259,6 +273,45 @@ async def test_proof_expires_on_the_day_its_document_does(
     assert found == [0, 1, 0]
     async with db.transaction(tenant_id) as tx:
         assert await service.kyc_of(tx, party_id) is KycState.EXPIRED
+
+
+async def test_the_next_document_is_shown_before_the_first_one_ends(
+    db: Database, clock: MovableClock, tenant_id: TenantId
+) -> None:
+    party_id, pack = await anna(db, tenant_id), load_pack("DE")
+
+    async def submit(number: str, expires_on: date) -> KycState:
+        async with db.transaction(tenant_id) as tx:
+            await service.submit_kyc(
+                tx, party_id=party_id, pack=pack, document="passport", country="DE", number=number,
+                expires_on=expires_on, now=NOW,
+            )  # fmt: skip
+            return await service.kyc_of(tx, party_id)
+
+    async def verify() -> KycState:
+        async with db.transaction(tenant_id) as tx:
+            await service.verify_kyc(tx, party_id=party_id, pack=pack, now=NOW)
+            return await service.kyc_of(tx, party_id)
+
+    async def expire(day: date) -> tuple[int, KycState]:
+        found = await service.expire_kyc(db=db, tenant_id=tenant_id, clock=clock, today=day)
+        async with db.transaction(tenant_id) as tx:
+            return found, await service.kyc_of(tx, party_id)
+
+    assert await submit(NUMBER, date(2026, 7, 1)) is KycState.PENDING
+    assert await verify() is KycState.VERIFIED
+    assert await submit("FORGED123", date(2030, 1, 1)) is KycState.VERIFIED
+    async with db.transaction(tenant_id) as tx:
+        await service.reject_kyc(tx, party_id=party_id, pack=pack, reason="forged", now=NOW)
+        assert await service.kyc_of(tx, party_id) is KycState.VERIFIED
+    assert await submit("C01X00T47", date(2026, 8, 1)) is KycState.VERIFIED
+    assert await expire(date(2026, 7, 1)) == (1, KycState.PENDING)  # the first has ended, the next waits
+    assert await verify() is KycState.VERIFIED
+    assert await submit("C02X00T47", date(2030, 1, 1)) is KycState.VERIFIED
+    assert await verify() is KycState.VERIFIED
+    assert await expire(date(2026, 8, 1)) == (0, KycState.VERIFIED)  # the one before was replaced in time
+    assert await expire(date(2030, 1, 1)) == (1, KycState.EXPIRED)
+    assert await expire(date(2030, 1, 2)) == (0, KycState.EXPIRED)
 
 
 async def test_erasing_destroys_what_was_kept_of_documents(

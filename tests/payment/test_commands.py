@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from .till import Till
+from farwire.base.audit.service import latest
+from farwire.kernel.errors import Forbidden
+from farwire.payment import service as payments
+from farwire.payment.model import MethodKind, Notice, Payment
+from farwire.payment.store.simulated import signed
+
+from .till import ANNA, Till, eur
 
 MAIN = "from farwire.app import main; main()"
 Farwire = Callable[..., Any]
@@ -143,3 +149,54 @@ async def test_a_month_is_closed_exported_and_reopened(till: Till, farwire: Farw
     assert (
         farwire("ledger", "periods", "--company", "ZZ", code=4)["error"]["code"] == "ledger.company_unknown"
     )
+
+
+async def test_a_gateway_is_believed_with_the_secret_that_a_command_gave(
+    till: Till, farwire: Farwire, tmp_path: Path
+) -> None:
+    await till.account()
+    assert "No gateway has a secret yet" in farwire("payment", "gateway", "list", plain=True)
+    file = tmp_path / "secret.txt"
+    file.write_text("whsec_3kR9vTqL0pXn2bYc\n")
+    given = farwire("payment", "gateway", "set", "card", "--secret-file", str(file), "--as", "anna")
+    assert "secret" not in given
+    made = farwire("payment", "gateway", "new", "mobile_money")["secret"]
+    listed = farwire("payment", "gateway", "list")
+    assert [row["method"] for row in listed["items"]] == ["card", "mobile_money"]
+    assert made not in farwire("payment", "gateway", "list", plain=True)
+    for method, secret in ((MethodKind.CARD, "whsec_3kR9vTqL0pXn2bYc"), (MethodKind.MOBILE_MONEY, made)):
+        paid = await told(till, method, secret)
+        assert paid is not None
+        assert paid.amount == eur("5.00")
+    farwire("payment", "gateway", "new", "card")
+    with pytest.raises(Forbidden):
+        await told(till, MethodKind.CARD, "whsec_3kR9vTqL0pXn2bYc")
+    async with till.db.transaction(till.tenant_id) as tx:
+        entries = await latest(tx=tx, action_prefix="payment.gateway_secret_set")
+    set_by = [(one.act.actor.id, one.act.subject) for one in entries]
+    assert sorted(set_by) == [("anna", "card"), ("command-line", "card"), ("command-line", "mobile_money")]
+
+
+@pytest.mark.parametrize(
+    ("method", "secret", "code"),
+    [("card", b"too short", "payment.secret"), ("card", b"\xff" * 32, "payment.secret"),
+     ("cash", b"x" * 32, "payment.no_gateway")],
+)  # fmt: skip
+async def test_a_secret_that_is_none_is_refused(
+    till: Till, farwire: Farwire, tmp_path: Path, method: str, secret: bytes, code: str
+) -> None:
+    file = tmp_path / "secret.txt"
+    file.write_bytes(secret)
+    refused = farwire("payment", "gateway", "set", method, "--secret-file", str(file), code=3)
+    assert refused["error"]["code"] == code
+    assert farwire("payment", "gateway", "list")["items"] == []
+
+
+async def told(till: Till, method: MethodKind, secret: str) -> Payment | None:
+    """Tell of 5.00 from a payer whom nobody asked, signed with ``secret``."""
+    notice = Notice(f"{method}-1", "done", "EUR", 500, till.clock.now().isoformat(), account="nobody")
+    payload, signature = signed(notice, secret.encode())
+    async with till.db.transaction(till.tenant_id) as tx:
+        return await payments.hear_notice(
+            tx, method=method, payload=payload, signature=signature, now=till.clock.now(), actor=ANNA
+        )

@@ -162,6 +162,19 @@ async def test_an_amendment_brings_its_prices_to_who_has_those_of_before(story: 
     assert await story.bill("2026-09-01T00:30+02:00") == [("monthly", 2000)]
 
 
+async def test_an_agreement_that_ends_before_its_amendment_ends_the_prices_of_both(story: Story) -> None:
+    await story.agree()
+    product = await story.world.mobile()
+    await story.bill("2026-07-01T00:30+02:00")
+    await story.amend("2026-09-01T00:00+02:00", TWELVE)
+    await story.terminate("2026-08-01T00:00+02:00")
+    before, after = (await story.product(product.id)).overrides
+    assert before.valid_to == instant("2026-08-01T00:00+02:00")
+    assert after.valid_to == after.valid_from, "never in force"
+    assert await story.bill("2026-08-01T00:30+02:00") == [("monthly", 2000)]
+    assert await story.bill("2026-09-01T00:30+02:00") == [("monthly", 2000)]
+
+
 async def test_an_amendment_without_the_offering_ends_its_prices(story: Story) -> None:
     await story.agree()
     await story.world.mobile()

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from farwire.account.model import BillingAccount
+from farwire.account import service as accounts
+from farwire.account.model import AccountChange, BillingAccount, Delivery
 from farwire.app import deliver_events
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
@@ -138,6 +139,51 @@ async def test_a_bill_is_told_once_and_in_the_morning(story: Story) -> None:
         assert part in message.body, part
     story.clock.set(message.not_before)
     assert (await deliver_due(db=story.db, tenant_id=story.tenant_id, clock=story.clock)).sent == 1
+
+
+@pytest.mark.parametrize(
+    ("delivery", "channel"),
+    [
+        (Delivery.EMAIL, Channel.EMAIL),
+        (Delivery.PORTAL, Channel.EMAIL),
+        (Delivery.POST, Channel.LETTER),
+        (Delivery.NONE, None),
+    ],
+)
+async def test_a_bill_is_told_on_the_way_that_the_account_chose(
+    story: Story, delivery: Delivery, channel: Channel | None
+) -> None:
+    await story.contacts(PHONE, EMAIL)
+    async with story.db.transaction(story.tenant_id) as tx:
+        await accounts.change_account(
+            tx, account_id=story.account.id, change=AccountChange(delivery=delivery), now=story.clock.now()
+        )
+    await story.world.product(story.account, await story.world.plan())
+    story.clock.set(instant("2026-07-01T12:00+02:00"))
+    await story.world.run()
+    await story.deliver()
+    assert [one.channel for one in await story.messages()] == ([] if channel is None else [channel])
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("de-DE", "Guten Tag Anna"),
+        ("en-GB", "Dear Anna"),
+        ("fr-FR", "Bonjour Anna"),
+        ("sw-KE", "Guten Tag Anna"),
+    ],
+)
+async def test_a_customer_is_told_in_the_language_of_the_account(
+    story: Story, language: str, words: str
+) -> None:
+    await story.contacts(EMAIL)
+    async with story.db.transaction(story.tenant_id) as tx:
+        await accounts.change_account(
+            tx, account_id=story.account.id, change=AccountChange(language=language), now=story.clock.now()
+        )
+    await story.happens(PAYMENT_RECEIVED, payment_id="p", currency="EUR", amount_minor=5814)
+    assert words in (await story.message()).body
 
 
 async def test_an_event_that_comes_again_tells_nobody_twice(story: Story) -> None:

@@ -21,6 +21,8 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.base.storage.embedded import DatabaseRole
 from farwire.base.storage.endpoints import connect
+from farwire.base.tmf.descriptor import Target
+from farwire.base.tmf.store import documents
 from farwire.base.web.idempotency import StoredAnswer, earlier_answer, store_answer
 from farwire.billing import service as billing
 from farwire.communication import service as communication
@@ -279,7 +281,9 @@ async def test_an_erasure_takes_places_and_numbers_out_of_products_and_orders(
     world = await builders.operator(db, clock, tenant_id)
     clock.set(instant("2026-06-11T14:03+02:00"))
     number = "4915100000007"
-    order = await world.done(builders.add(number=number, place="Deich 5, Hamburg"))
+    order = await world.done(
+        builders.add(number=number, place="Deich 5, Hamburg", characteristics={"sim": "card"})
+    )
     product_id = order.items[0].product_id
     with pytest.raises(Conflict):
         async with db.transaction(tenant_id) as tx:
@@ -294,6 +298,7 @@ async def test_an_erasure_takes_places_and_numbers_out_of_products_and_orders(
     )
     assert number in exported
     assert "Deich 5, Hamburg" in exported
+    assert '"attributes": {"sim": "card"}' in exported
     async with db.transaction(tenant_id) as tx:
         done = await privacy.erase_person(tx, party_id=world.party_id, clock=clock)
         rows = {
@@ -302,10 +307,11 @@ async def test_an_erasure_takes_places_and_numbers_out_of_products_and_orders(
                           "inventory.service_instance", "inventory.subscriber", "base.outbox", "base.audit_entry",
                           "activation.target", "activation.operation")
         }  # fmt: skip
-    assert (done.places, done.order_items, done.identifiers) == (1, 1, 2)
+    assert (done.places, done.order_items, done.identifiers, done.services) == (1, 1, 2, 1)
     for table, text in rows.items():
         assert number not in (text or ""), table
         assert "Deich" not in (text or ""), table
+        assert '"sim"' not in (text or ""), table
     # What was ordered, and when, stays.
     view = await world.view(order.id)
     assert (view.order.items[0].request.offering, view.order.items[0].request.number) == ("flex-m", "")
@@ -380,3 +386,43 @@ async def test_an_export_holds_nothing_of_anybody_else(world: Any) -> None:
     for one in ("Bea", "Berg", "O-2", "4915177777777", str(bea.id), str(bea.party_id), str(product.id)):
         assert one not in found, one
     assert "O-1" in found
+
+
+async def test_tmf_documents_that_name_a_person_are_exported_and_forget_it(world: Any) -> None:
+    account = await left(world)
+    party_id, other = str(account.party_id), str(uuid7())
+    ticket = {
+        "id": "t-1", "href": "/tmf-api/troubleTicket/v5/troubleTicket/t-1", "@type": "TroubleTicket",
+        "description": "no signal",
+        "relatedParty": [
+            {"id": party_id, "name": "Anna", "role": "customer", "@referredType": "Individual"},
+            {"id": other, "name": "Bob", "role": "agent"},
+        ],
+        "relatedEntity": [{"id": "x", "name": f"+{NUMBER}"}],
+        "cost": {"value": Decimal("1.10")},
+    }  # fmt: skip
+    foreign = {
+        "id": "t-2",
+        "@type": "TroubleTicket",
+        "relatedParty": [{"id": other, "name": "Bob"}],
+        "note": NUMBER + "0",
+    }
+    target = Target("621", "TroubleTicket")
+    async with world.db.transaction(world.tenant_id) as tx:
+        for document in (ticket, foreign):
+            assert await documents.insert(tx, target, document, world.clock.now())
+    found = (await export(world, account.party_id))["tmf_documents"]
+    assert [(one["api"], one["type"], one["document"]["id"]) for one in found] == [
+        ("TMF621", "TroubleTicket", "t-1")
+    ]
+    assert (await erase(world, account.party_id)).documents == 1
+    async with world.db.transaction(world.tenant_id) as tx:
+        after = await documents.load(tx, target, "t-1")
+        assert await documents.load(tx, target, "t-2") == foreign
+    assert after == ticket | {
+        "relatedParty": [
+            {"id": party_id, "role": "customer", "@referredType": "Individual"},
+            {"id": other, "name": "Bob", "role": "agent"},
+        ],
+        "relatedEntity": [{"id": "x", "name": ""}],
+    }

@@ -161,10 +161,35 @@ def terminated(agreement: Agreement, at: datetime, *, now: datetime) -> Agreemen
     """Return ``agreement`` ended at ``at``. Raises ``Conflict`` (``agreement.transition``, ``agreement.end``)."""
     _step(agreement, AgreementState.TERMINATED, now)
     if at < agreement.valid_from or (agreement.valid_to is not None and at > agreement.valid_to):
-        raise Conflict(
-            "an agreement ends within its period", code="agreement.end", field="at", value=at.isoformat()
-        )
+        raise _not_within(at)
     return replace(agreement, state=AgreementState.TERMINATED, valid_to=at)
+
+
+def cut_short(active: Agreement, versions: Sequence[Agreement], at: datetime) -> tuple[Agreement, ...]:
+    """Return the earlier versions that end sooner where an agreement ends at ``at``, before ``active`` was to start.
+
+    Empty where ``active`` has started by then. Raises ``Conflict`` (``agreement.end``) before the first version.
+    """
+    if at >= active.valid_from:
+        return ()
+    held = [one for one in versions if one.approved_at is not None and one.id != active.id]
+    if all(at < one.valid_from for one in held):
+        raise _not_within(at)
+    return tuple(
+        replace(one, valid_to=max(at, one.valid_from))
+        for one in held
+        if one.valid_to is None or at < one.valid_to
+    )
+
+
+def _not_within(at: datetime) -> Conflict:
+    return Conflict(
+        "an agreement ends within its period",
+        code="agreement.end",
+        field="at",
+        value=at.isoformat(),
+        fix="farwire agreement show tells the period",
+    )
 
 
 def check_agreement(agreement: Agreement) -> Agreement:

@@ -21,6 +21,7 @@ from farwire.agreement.model import (
     approved,
     check_agreement,
     check_follows,
+    cut_short,
     terminated,
     withdrawn,
 )
@@ -241,12 +242,16 @@ async def withdraw_draft(tx: Tx, *, number: str, now: datetime, actor: Actor) ->
 async def terminate_agreement(tx: Tx, *, number: str, at: datetime, now: datetime, actor: Actor) -> Agreement:
     """End the active version of an agreement at ``at`` and return it; products keep what was agreed until then.
 
+    Where that version was to start later, it never holds, and the one before it ends at ``at``.
+
     Raises ``NotFound`` (``agreement.unknown``), ``Conflict`` (``agreement.transition``, ``agreement.end``).
     """
     versions = await _versions(tx, number)
     active = next((one for one in reversed(versions) if one.state is AgreementState.ACTIVE), versions[-1])
-    after = terminated(active, at, now=now)
-    await store.save_state(tx, after)
+    sooner = cut_short(active, versions, at)
+    after = terminated(active, max(at, active.valid_from), now=now)
+    for one in (*sooner, after):
+        await store.save_state(tx, one)
     await _note(tx, after, AGREEMENT_TERMINATED, "agreement.terminated", now, actor)
     return after
 

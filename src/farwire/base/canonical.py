@@ -6,7 +6,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeAlias, Union
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, Union
+
+import msgspec
 
 from farwire.kernel.errors import Invalid
 
@@ -15,6 +18,8 @@ JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "J
 
 
 _ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -27,6 +32,16 @@ def holds_nul(encoded: bytes) -> bool:
 def storable(text: str) -> bool:
     """Return whether PostgreSQL can keep ``text``: it has neither U+0000 nor half a surrogate pair."""
     return _UNSTORABLE.search(text) is None
+
+
+def to_text(document: Any) -> str:
+    """Return JSON with every digit of its numbers, in the order of its keys."""
+    return _encode(document).decode()
+
+
+def from_text(text: str) -> Any:
+    """Return what JSON says, numbers that are not whole as Decimal."""
+    return _decode(text)
 
 
 def canonical(value: JSON, *, field: str = "value") -> bytes:

@@ -15,6 +15,7 @@ from farwire.account import service
 from farwire.account.model import BillingAccount
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
+from farwire.catalog import service as catalog
 from farwire.cli.account_changes import register, terms_facts
 from farwire.cli.shell import ExitCode, JsonOption, LimitOption, OffsetOption, Session, TenantOption, run
 from farwire.inventory import service as inventory
@@ -159,6 +160,8 @@ def show(
             keys = [one.subscriber_key for product in products for one in product.assignments]
             names = await inventory.identifiers_of(tx, keys)
             owed = await ledger.account_balance(tx=tx, account_id=account.id)
+            ids = {product.plans[-1].plan_version_id for product in products}
+            plans = await catalog.plan_versions(tx, list(ids))
         facts = _row(account) | {
             "id": account.id,
             "name": party.name,
@@ -169,6 +172,7 @@ def show(
             "products": [
                 {
                     "id": product.id,
+                    "offering": plans[product.plans[-1].plan_version_id].plan.offering,
                     "started_at": product.started_at,
                     "ended_at": product.ended_at,
                     "identifiers": [

@@ -235,6 +235,7 @@ def preview(tenant: TenantOption, account: bill_run.AccountArgument, as_json: Js
             bill = await service.preview_bill(tx, account_id=account_id, now=session.clock.now())
         if bill is None:
             session.out.facts("Preview", {"account": account, "total": None})
+            session.out.note("Nothing to bill by what is known now.")
             return
         facts = {name: value for name, value in _facts(bill).items() if name not in ("number", "id", "state")}
         if session.out.as_json:

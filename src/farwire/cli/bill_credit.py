@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Final
 
 import typer
@@ -20,17 +23,28 @@ from farwire.cli.shell import (
     run,
 )
 from farwire.kernel.errors import Invalid
-from farwire.kernel.ids import BillId, CreditId, ProductId, parse_id, uuid7
+from farwire.kernel.ids import BillId, CreditId, ProductId, parse_id
 from farwire.kernel.money import Money
 from farwire.kernel.page import PageRequest
 
 CreditArgument = Annotated[str, typer.Argument(help="The credit's id.")]
 NoteArgument = Annotated[str, typer.Argument(help="The credit note's id.")]
 KeyOption = Annotated[
-    str, typer.Option("--key", help="Asking again with the same key changes nothing. Default: a new one.")
+    str,
+    typer.Option(
+        "--key",
+        help="Asking again with the same key changes nothing. Default: made of the content and the day.",
+    ),
 ]
-_APPROVE_CREDIT: Final = "A second person approves it: farwire bill credit-approve {} --as NAME"
-_APPROVE_NOTE: Final = "A second person issues it: farwire bill credit-note-approve {} --as NAME"
+_APPROVE_CREDIT: Final = "A second person approves it: farwire bill credit-approve {} --as NAME --tenant {}"
+_THERE: Final = "It was there already. To give the same again, name another --key."
+_APPROVE_NOTE: Final = "A second person issues it: farwire bill credit-note-approve {} --as NAME --tenant {}"
+
+
+def _key(now: datetime, *content: object) -> str:
+    """Return the key of what is asked for without one: whoever repeats the command on a day asks for nothing more."""
+    text = json.dumps([now.date().isoformat(), *map(str, content)])
+    return f"content-{sha256(text.encode()).hexdigest()[:32]}"
 
 
 def _facts(credit: Credit) -> dict[str, object]:
@@ -71,6 +85,8 @@ def credit(
     async def act(session: Session) -> None:
         tenant_id = await session.tenant(tenant)
         account_id = await account_id_of(session, tenant_id, account)
+        now = session.clock.now()
+        content = (account_id, product, net, currency, label, reason, tax_category)
         async with session.db.transaction(tenant_id) as tx:
             credit_id = await service.add_credit(
                 tx,
@@ -80,14 +96,16 @@ def credit(
                 reason=reason,
                 label=label,
                 tax_category=tax_category,
-                key=key or str(uuid7()),
+                key=key or _key(now, *content),
                 requested_by=actor_named(actor),
-                now=session.clock.now(),
+                now=now,
             )
             found = await service.get_credit(tx, credit_id=credit_id)
         session.out.facts("Credit", _facts(found))
+        if found.requested_at < now:
+            session.out.note(_THERE)
         if found.decided_by is None:
-            session.out.note(_APPROVE_CREDIT.format(credit_id))
+            session.out.note(_APPROVE_CREDIT.format(credit_id, tenant))
 
     run(act, as_json)
 
@@ -197,19 +215,22 @@ def credit_note(
     async def act(session: Session) -> None:
         tenant_id = await session.tenant(tenant)
         found = await service.get_bill(db=session.db, tenant_id=tenant_id, key=bill)
+        now = session.clock.now()
         async with session.db.transaction(tenant_id) as tx:
             note = await service.request_note(
                 tx,
                 bill_id=found.id,
                 reason=reason,
-                key=key or str(uuid7()),
+                key=key or _key(now, found.id, reason, *(line or ())),
                 actor=actor_named(actor),
-                now=session.clock.now(),
+                now=now,
                 parts=[_part(text, found) for text in line or ()],
             )
         session.out.facts("Credit note", _note(note))
+        if note.drafted_at < now:
+            session.out.note(_THERE)
         if note.state is BillState.DRAFT:
-            session.out.note(_APPROVE_NOTE.format(note.id))
+            session.out.note(_APPROVE_NOTE.format(note.id, tenant))
 
     run(act, as_json)
 

@@ -56,7 +56,7 @@ def explain(
             numbers=[line] if line else None,
         )
         key = found.number or str(found.id)
-        said = {str(one.facts.line): _words(key, one, chosen, single=bool(line)) for one in behind}
+        said = {str(one.facts.line): _words(key, tenant, one, chosen, single=bool(line)) for one in behind}
         if session.out.as_json:
             facts = {str(one.facts.line): _facts(one) for one in behind}
             session.out.document({"bill": key, "lines": said, "facts": facts})
@@ -80,7 +80,7 @@ def _language(asked: str, of_bill: str) -> str:
     )
 
 
-def _words(key: str, behind: LineBehind, language: str, *, single: bool) -> str:
+def _words(key: str, tenant: str, behind: LineBehind, language: str, *, single: bool) -> str:
     explained, facts = behind.explained, behind.facts
     said = facts_in_words(facts, language)
     if explained.charge is not None:
@@ -96,7 +96,7 @@ def _words(key: str, behind: LineBehind, language: str, *, single: bool) -> str:
             if shown < facts.records:
                 said.append(f"\nMore: --offset {shown}")
         else:
-            said.append(f"Record by record: farwire bill explain {key} --line {facts.line}")
+            said.append(f"Record by record: farwire bill explain {key} --line {facts.line} --tenant {tenant}")
     return "\n".join(said) + "\n"
 
 

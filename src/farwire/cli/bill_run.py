@@ -64,10 +64,10 @@ async def _run_id(
     if len(found) == 1:
         return found[0].id
     raise NotFound(
-        "no run waits for that" if not found else "several runs wait",
+        "no run waits for it" if not found else "several runs wait",
         code="billing.run_unclear",
         field="run",
-        fix="name one; see: farwire bill runs",
+        fix="start one: farwire bill run" if not found else "name one; see: farwire bill runs",
     )
 
 
@@ -125,12 +125,12 @@ def run_bills(
                 actor=actor_named(actor),
                 progress=lambda _phase, done, _total: report_progress(done),
             )
-        await _show_run(session, operator.id, report)
+        await _show_run(session, tenant, operator.id, report)
 
     run(act, as_json)
 
 
-async def _show_run(session: Session, tenant_id: TenantId, report: RunReport) -> None:
+async def _show_run(session: Session, tenant: str, tenant_id: TenantId, report: RunReport) -> None:
     failures = await service.run_failures(
         db=session.db, tenant_id=tenant_id, run_id=report.run.id, page=PageRequest(0, 100)
     )
@@ -159,9 +159,12 @@ async def _show_run(session: Session, tenant_id: TenantId, report: RunReport) ->
         columns = ("account", "cycle_end", "code", "message")
         session.out.rows("Failed accounts", columns, errors, empty="", total=failures.total)
     if report.errors or report.warnings:
-        session.out.note(f"What the checks found: farwire bill checks {report.run.id}")
+        session.out.note(f"What the checks found: farwire bill checks {report.run.id} --tenant {tenant}")
     if report.run.state is RunState.AWAITING_APPROVAL:
-        session.out.note(f"A second person approves it: farwire bill approve {report.run.id} --as NAME")
+        if not report.billed:
+            session.out.note("No cycle that is over has anything to bill.")
+        command = f"farwire bill approve {report.run.id} --as NAME --tenant {tenant}"
+        session.out.note(f"A second person approves it: {command}")
     if not report.ok:
         raise typer.Exit(ExitCode.DIFFERENCE)
 
@@ -192,7 +195,7 @@ def approve(
             decided = await service.approve_run(
                 tx, run_id=chosen, actor=actor_named(actor), now=session.clock.now()
             )
-        await _show_run(session, tenant_id, await _go_on(session, tenant_id, decided))
+        await _show_run(session, tenant, tenant_id, await _go_on(session, tenant_id, decided))
 
     run(act, as_json)
 

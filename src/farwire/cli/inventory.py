@@ -12,6 +12,7 @@ import typer
 from farwire.account import service as accounts
 from farwire.base import audit
 from farwire.base.storage import Tx
+from farwire.catalog import service as catalog
 from farwire.cli.shell import (
     ActorOption,
     JsonOption,
@@ -36,7 +37,7 @@ from farwire.inventory.model import (
     masked,
     standing_at,
 )
-from farwire.kernel.ids import AccountId, ProductId
+from farwire.kernel.ids import AccountId, PlanVersionId, ProductId
 from farwire.kernel.page import PageRequest
 
 app = typer.Typer(
@@ -53,6 +54,23 @@ ProductOption = Annotated[UUID | None, typer.Option("--product", help="Only of t
 
 def _moment(session: Session, text: str) -> datetime:
     return parse_moment(text, field="at") if text else session.clock.now()
+
+
+async def _product_rows(tx: Tx, products: Sequence[Product], at: datetime) -> list[dict[str, object]]:
+    """Return what a list says of ``products``, with the account and the offering by the names that people use."""
+    numbers = await accounts.accounts_by_id(tx=tx, account_ids=list({one.account_id for one in products}))
+    offers = await catalog.plan_versions(tx, list({_plan(one, at) for one in products}))
+    rows = []
+    for one in products:
+        named = {"account": numbers[one.account_id].number, "offering": offers[_plan(one, at)].plan.offering}
+        rows.append(_product_row(one, at) | named)
+    return rows
+
+
+def _plan(product: Product, at: datetime) -> PlanVersionId:
+    """Return the plan version at ``at``; before its life the first one, afterwards the last."""
+    held = [change for change in product.plans if change.valid_from <= at]
+    return (held[-1] if held else product.plans[0]).plan_version_id
 
 
 def _product_row(product: Product, at: datetime) -> dict[str, object]:
@@ -90,8 +108,8 @@ def products(
             page = await service.list_products(
                 tx, page=PageRequest(offset, limit), at=when, account_id=account_id, state=state
             )
-        rows = [_product_row(one, when) for one in page.items]
-        columns = ("id", "state", "started_at", "ended_at", "suspended_for", "place")
+            rows = await _product_rows(tx, page.items, when)
+        columns = ("id", "account", "offering", "state", "started_at", "ended_at", "suspended_for", "place")
         empty = f"No such product. Customers come with: farwire account import --tenant {tenant} FILE"
         session.out.rows("Products", columns, rows, empty=empty, total=page.total)
 

@@ -30,6 +30,7 @@ from farwire.cli.order_options import (
     prices_of,
     request_of,
 )
+from farwire.cli.order_preview import show_preview, show_terms
 from farwire.cli.shell import (
     COMMAND_LINE,
     ActorOption,
@@ -42,11 +43,11 @@ from farwire.cli.shell import (
     actor_named,
     run,
 )
-from farwire.kernel.money import Money
 from farwire.kernel.page import PageRequest
 from farwire.ordering import service
 from farwire.ordering.model import (
     Action,
+    HoldReason,
     ItemRequest,
     OrderItem,
     OrderRefused,
@@ -56,7 +57,7 @@ from farwire.ordering.model import (
     Task,
 )
 from farwire.ordering.service import OrderView, Placed
-from farwire.process.order_preview import Change, OrderPreview, preview_order
+from farwire.process.order_preview import preview_order
 
 app = typer.Typer(
     name="order",
@@ -79,6 +80,8 @@ def _refused(session: Session, refusals: tuple[Refusal, ...]) -> None:
 
 
 def _next_step(order: ProductOrder, tenant: str) -> str:
+    if HoldReason.KYC in order.holds:
+        return "It waits until the customer is verified, and then goes on: farwire party submit, farwire party verify"
     if order.holds:
         return (
             f"It waits ({', '.join(sorted(order.holds))}). farwire order release {order.id} --tenant {tenant}"
@@ -218,76 +221,11 @@ def preview(
         if seen.refusals:
             _refused(session, seen.refusals)
             if not session.out.as_json:
-                _show_terms(session, seen)
+                show_terms(session, seen)
             raise typer.Exit(ExitCode.CONFLICT)
-        _show_preview(session, seen)
+        show_preview(session, seen)
 
     run(act, as_json)
-
-
-def _show_preview(session: Session, seen: OrderPreview) -> None:
-    if seen.first is None or seen.then is None or seen.period is None:
-        return
-    if session.out.as_json:
-        document = {"starts_at": seen.starts_at, "period_end": seen.period.end}
-        parts = (("first_bill", seen.first), ("then", seen.then))
-        shown = {name: _change(seen, change) for name, change in parts}
-        session.out.document(document | shown | {"terms": _terms(seen)})
-        return
-    columns = ("line", "from", "until", "net")
-    for title, change in (
-        ("What it makes of the next bill", seen.first),
-        ("And of the one after", seen.then),
-    ):
-        facts = _change(seen, change)
-        rows = [*_lines(seen, change), {"line": "VAT and other taxes", "net": facts["tax"]}]
-        rows.append({"line": "Total", "net": facts["total"]})
-        session.out.rows(title, columns, rows, empty="", right=("net",))
-    _show_terms(session, seen)
-
-
-def _terms(seen: OrderPreview) -> list[dict[str, object]]:
-    return [
-        {
-            "product": one.product_id,
-            "ends_as": one.ends_as,
-            "earliest_cease": one.earliest_cease,
-            "committed_until": one.committed_until,
-            "withdrawal_until": one.withdrawal_until,
-            "fee": Money(one.fee_minor, seen.account.currency),
-        }
-        for one in seen.terms
-    ]
-
-
-def _show_terms(session: Session, seen: OrderPreview) -> None:
-    if seen.terms:
-        columns = ("ends_as", "earliest_cease", "committed_until", "withdrawal_until", "fee")
-        session.out.rows("What was agreed", columns, _terms(seen), empty="", right=("fee",))
-
-
-def _lines(seen: OrderPreview, change: Change) -> list[dict[str, object]]:
-    money = seen.account.currency
-    signed = [(1, line) for line in change.added] + [(-1, line) for line in change.removed]
-    return [
-        {
-            "line": line.item.label,
-            "from": line.item.period.start,
-            "until": line.item.period.end,
-            "net": Money(sign * line.net_minor, money),
-        }
-        for sign, line in signed
-    ]
-
-
-def _change(seen: OrderPreview, change: Change) -> dict[str, object]:
-    money = seen.account.currency
-    return {
-        "lines": _lines(seen, change),
-        "net": Money(change.net_minor, money),
-        "tax": Money(change.tax_minor, money),
-        "total": Money(change.total_minor, money),
-    }
 
 
 @app.command("list")

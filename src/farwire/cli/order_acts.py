@@ -86,12 +86,12 @@ def release(
     tenant: TenantOption,
     order: OrderArgument,
     hold: Annotated[
-        HoldReason | None, typer.Option("--hold", help="Only this reason. Default: all of them.")
+        HoldReason | None, typer.Option("--hold", help="Only this reason. Default: all that may go.")
     ] = None,
     actor: ActorOption = COMMAND_LINE,
     as_json: JsonOption = False,
 ) -> None:
-    """Let an order that waits go on. A verified customer releases it without this command."""
+    """Let an order that was held by hand go on. One that waits for a verification goes on by that, and only by that."""
 
     async def act(session: Session, tx: Tx, order_id: OrderId) -> ProductOrder:
         return await service.release_order(

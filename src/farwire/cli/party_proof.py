@@ -220,8 +220,10 @@ def erase(
             "messages": done.messages,
             "payment_methods": done.payment_methods,
             "places": done.places,
+            "services": done.services,
             "order_items": done.order_items,
             "answers": done.answers,
+            "documents": done.documents,
         }
         session.out.facts("Erased", facts)
 

@@ -10,7 +10,7 @@ import typer
 from farwire.account import service as accounts
 from farwire.account.model import BillingAccount
 from farwire.base.storage import Tx
-from farwire.cli import payment_methods, payment_refunds
+from farwire.cli import payment_gateways, payment_methods, payment_refunds
 from farwire.cli.shell import (
     ActorOption,
     ExitCode,
@@ -40,6 +40,7 @@ app = typer.Typer(
     "can be found for waits in suspense.",
 )
 app.add_typer(payment_methods.app, name="methods")
+app.add_typer(payment_gateways.app, name="gateway")
 app.command("refund")(payment_refunds.refund)
 app.command("refunds")(payment_refunds.refunds)
 app.command("approve-refund")(payment_refunds.approve)

@@ -64,7 +64,8 @@ def refund(
                 actor=actor_named(actor),
             )
         session.out.facts("Refund", _facts(asked))
-        session.out.note(f"A second person approves it: farwire payment approve-refund {asked.id} --as NAME")
+        command = f"farwire payment approve-refund {asked.id} --as NAME --tenant {tenant}"
+        session.out.note(f"A second person approves it: {command}")
 
     run(act, as_json)
 

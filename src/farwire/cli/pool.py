@@ -36,6 +36,9 @@ app = typer.Typer(
     "  farwire pool free mobile --pattern '*777' -t acme",
 )
 
+_COUNTED = (ResourceKind.MSISDN, ResourceKind.PORT)
+"""Kinds whose values follow each other; a SIM or a device comes with attributes, in a file."""
+
 PoolArgument = Annotated[str, typer.Argument(help="The pool's name.")]
 
 
@@ -80,7 +83,8 @@ def create(
             counted = await service.count_pool(tx, pool=name)
         session.out.facts(f"Pool {name}", _row(counted))
         if not counted.total:
-            session.out.note(f"Fill it: farwire pool fill {name} --tenant {tenant} --first … --last …")
+            values = "--first … --last …" if kind in _COUNTED else "--file FILE"
+            session.out.note(f"Fill it: farwire pool fill {name} --tenant {tenant} {values}")
 
     run(act, as_json)
 

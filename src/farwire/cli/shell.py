@@ -146,7 +146,10 @@ class Output:
         """Print something that rich can draw; with ``svg`` also as a picture."""
         self.out.print(shown)
         if svg is not None:
-            canvas = Console(record=True, width=110, file=StringIO())
+            wide = self.out.options.update(width=_UNBOUNDED)
+            canvas = Console(
+                record=True, width=Measurement.get(self.out, wide, shown).maximum, file=StringIO()
+            )
             canvas.print(shown)
             # A picture in a README loads no font from anywhere.
             svg.write_text(_WEB_FONT.sub("", canvas.export_svg(title="make demo")), encoding="utf-8")
@@ -206,11 +209,11 @@ class Output:
             self.out.print(_printable(title), style="italic")
 
     def text(self, text: str) -> None:
-        """Print words as they are; with ``--json`` as a JSON string."""
+        """Print words as they are; with ``--json`` as a JSON string. Lines stay whole: it may be a file."""
         if self.as_json:
             self._write_json(text)
         else:
-            self.out.print(text)
+            self.out.print(text, soft_wrap=True)
 
     @contextmanager
     def progress(self, title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:

@@ -96,8 +96,9 @@ class Period:
     end: datetime
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", as_utc(self.start, field="start"))
-        object.__setattr__(self, "end", as_utc(self.end, field="end"))
+        if self.start.tzinfo is not UTC or self.end.tzinfo is not UTC:
+            object.__setattr__(self, "start", as_utc(self.start, field="start"))
+            object.__setattr__(self, "end", as_utc(self.end, field="end"))
         if self.start >= self.end:
             raise Invalid(
                 "a period ends after it starts",
@@ -110,7 +111,7 @@ class Period:
     @classmethod
     def of_days(cls, first: date, after_last: date, tz: ZoneInfo) -> Period:
         """Return the period of the local days ``[first, after_last)``."""
-        return cls(local_midnight(first, tz), local_midnight(after_last, tz))
+        return _of_days(first, after_last, tz)
 
     @property
     def duration(self) -> timedelta:
@@ -145,6 +146,11 @@ class Period:
         """Return how many local days this period touches. A day begun counts."""
         first, after_last = self.local_days(tz)
         return (after_last - first).days
+
+
+@lru_cache(maxsize=_MEMO)
+def _of_days(first: date, after_last: date, tz: ZoneInfo) -> Period:
+    return Period(_midnight(first, tz), _midnight(after_last, tz))
 
 
 def add_months(day: date, months: int, anchor_day: int) -> date:

@@ -100,18 +100,19 @@ async def preview_order(*, tx: Tx, clock: Clock, request: OrderRequest) -> Order
     items = await ordering.draft_items(tx=tx, clock=clock, checked=checked, request=request)
     before = (await inventory.products_by_account(tx, [account.id])).get(account.id, ())
     after = products_after(before, items, account, at=checked.starts_at, now=now)
-    period = account.cycle.containing(max(now, checked.starts_at))
+    period = await billing.first_cycle(tx, account=account, at=checked.starts_at)
     following = account.cycle.next(period)
 
-    async def bill(products: Sequence[Product], cycle: Period) -> Calculated:
-        return await billing.preview_products(tx, account=account, products=products, period=cycle)
+    async def bill(products: Sequence[Product], cycle: Period, earlier: Calculated | None) -> Calculated:
+        return await billing.preview_products(
+            tx, account=account, products=products, period=cycle, earlier=earlier
+        )
 
-    without, with_it = await bill(before, period), await bill(after, period)
-    next_without, next_with = await bill(before, following), await bill(after, following)
+    without, with_it = await bill(before, period, None), await bill(after, period, None)
     first = difference(without, with_it)
-    both = difference(next_without, next_with)
+    then = difference(await bill(before, following, without), await bill(after, following, with_it))
     return OrderPreview(
-        *((), checked.starts_at, account, period, with_it, first, _less(both, first)),
+        *((), checked.starts_at, account, period, with_it, first, then),
         _terms(request, checked, first),
     )
 
@@ -150,19 +151,6 @@ def difference(without: Calculated, with_it: Calculated) -> Change:
         _only(without.lines, with_it.lines),
         with_it.net_minor - without.net_minor,
         with_it.tax_minor - without.tax_minor,
-    )
-
-
-def _less(both: Change, first: Change) -> Change:
-    """Return what ``both`` bills together change without what the ``first`` does.
-
-    A bill holds all that is not billed yet: that of the next cycle would hold the first one's lines, too.
-    """
-    return Change(
-        _only(both.added, first.added),
-        _only(both.removed, first.removed),
-        both.net_minor - first.net_minor,
-        both.tax_minor - first.tax_minor,
     )
 
 

@@ -21,6 +21,7 @@ from farwire.agreement.model import AgreementState
 from farwire.base import audit
 from farwire.base.canonical import JSON
 from farwire.base.clock import Clock
+from farwire.base.privacy import documents_naming, forget_in_documents
 from farwire.base.storage import Database, Tx
 from farwire.base.web.idempotency import forget_answers
 from farwire.billing import service as billing
@@ -50,6 +51,12 @@ class Person:
     party: Party
     accounts: tuple[BillingAccount, ...]
     products: tuple[Product, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids that stand for the person: its own, those of its accounts and of its products."""
+        own = (self.party.id, *(one.id for one in self.accounts), *(one.id for one in self.products))
+        return tuple(map(str, own))
 
     @property
     def keys(self) -> tuple[SubscriberKey, ...]:
@@ -155,6 +162,11 @@ async def _messages(tx: Tx, person: Person) -> object:
     return await all_of(lambda page: communication.list_messages(tx, page=page, party_id=person.party.id))
 
 
+async def _documents(tx: Tx, person: Person) -> object:
+    names = (await inventory.identifiers_of(tx, await _own_keys(tx, person))).values()
+    return await documents_naming(tx, [*person.ids, *names])
+
+
 COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
     ("party", _party),
     ("roles", _roles),
@@ -169,6 +181,7 @@ COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
     ("orders", _orders),
     ("payments", _payments),
     ("messages", _messages),
+    ("tmf_documents", _documents),
 )
 """What an export holds, in this order, before the bills. A context that gets personal data adds its line."""
 
@@ -257,8 +270,10 @@ class Erasure:
     messages: int = 0
     payment_methods: int = 0
     places: int = 0
+    services: int = 0
     order_items: int = 0
     answers: int = 0
+    documents: int = 0
 
 
 async def erase_person(tx: Tx, *, party_id: PartyId, clock: Clock, actor: Actor = SYSTEM) -> Erasure:
@@ -291,15 +306,16 @@ async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
     methods = [method for account in person.accounts for method in await _methods(tx, account)]
     for method in methods:
         await payments.remove_method(tx, method_id=method.id, now=now, actor=actor)
-    ids = (party_id, *(account.id for account in person.accounts), *product_ids)
     erased = Erasure(
         identifiers=len(names),
         suspended_rows=await usage.erase_subscriber_rows(tx, clock=clock, identifiers=names, actor=actor),
         messages=await communication.erase_messages(tx, party_id=party_id, clock=clock),
         payment_methods=len(methods),
         places=await inventory.erase_places(tx, product_ids),
+        services=await inventory.erase_services(tx, product_ids),
         order_items=await ordering.erase_orders(tx, party_id=party_id),
-        answers=await forget_answers(tx, naming=[*map(str, ids), *names]),
+        answers=await forget_answers(tx, naming=[*person.ids, *names]),
+        documents=await forget_in_documents(tx, [*person.ids, *names], now),
         party=await parties.erase_party(tx=tx, clock=clock, party_id=party_id, actor=actor),
     )
     await inventory.erase_subscribers(tx, keys, at=now, actor=actor)
@@ -321,6 +337,8 @@ def _counts(erased: Erasure) -> Mapping[str, JSON]:
         "message_count": erased.messages,
         "method_count": erased.payment_methods,
         "place_count": erased.places,
+        "service_count": erased.services,
         "order_item_count": erased.order_items,
         "answer_count": erased.answers,
+        "document_count": erased.documents,
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from farwire.base.canonical import instant_text
+from farwire.base.canonical import from_text, instant_text, to_text
 from farwire.base.tmf import Api, Version
 from farwire.base.tmf.shape import checked
 from farwire.base.tmf.store import documents as store
@@ -42,7 +42,7 @@ def superset(given: Any, kept: Any) -> bool:
 
 
 def exact(body: Any) -> Any:
-    return store.from_text(store.to_text(body))
+    return from_text(to_text(body))
 
 
 def test_the_official_examples_are_accepted_and_come_back_whole_in_their_version_and_after_a_visit_to_v4(

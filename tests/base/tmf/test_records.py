@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from farwire import app
-from farwire.base.canonical import instant_text
+from farwire.base.canonical import from_text, instant_text, to_text
 from farwire.base.storage import Database
 from farwire.base.tmf import Api, Attribute, Descriptor, Operation, Resource, Target, Version
 from farwire.base.tmf import resource as bindings
@@ -317,18 +317,18 @@ async def test_the_official_requests_for_a_new_record_are_carried_out(
             given = {key: one for key, one in exact(body).items() if key not in ("id", "href")}
             answer = await client.post(
                 api.base(Version.V5) + path,
-                content=store.to_text(given),
+                content=to_text(given),
                 headers={"content-type": "application/json"},
             )
             assert answer.status_code == 201, (name, answer.text)
-            made = store.from_text(answer.text)
+            made = from_text(answer.text)
             changed = {one for one in given if isinstance(one, str) and one.startswith("lastUpdate")}
             assert superset({k: v for k, v in given.items() if k not in changed}, made), name
     assert len(rows) == CREATIONS[number]
 
 
 def exact(body: Any) -> Any:
-    return store.from_text(store.to_text(json.loads(json.dumps(body))))
+    return from_text(to_text(json.loads(json.dumps(body))))
 
 
 def losses(descriptor: Descriptor, given: dict[str, Any]) -> Iterator[str]:

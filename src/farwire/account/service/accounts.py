@@ -86,7 +86,13 @@ async def account_with_id(tx: Tx, account_id: AccountId) -> BillingAccount:
 
 def unknown(value: object) -> NotFound:
     """Return the error for a number or an id that is no account of this tenant."""
-    return NotFound("there is no such account", code="account.unknown", field="account", value=value)
+    return NotFound(
+        "there is no such account",
+        code="account.unknown",
+        field="account",
+        value=value,
+        fix="see: farwire account list",
+    )
 
 
 async def lock_accounts(tx: Tx, account_ids: Sequence[AccountId]) -> Mapping[AccountId, BillingAccount]:
@@ -106,7 +112,7 @@ async def lock_account(tx: Tx, account_id: AccountId) -> BillingAccount:
 async def keep_account(tx: Tx, account_id: AccountId) -> None:
     """Let the account stay as it is until the transaction ends, for one who is about to sell on it.
 
-    Others may keep it too. Who closes it waits, and then finds what was sold.
+    Who closes it, or sells on it too, waits, and then finds what was sold.
     """
     await store.keep_accounts(tx, [account_id])
 
@@ -174,7 +180,11 @@ async def open_account(
     if account.parent_id is not None:
         await _check_parent(tx, account.id, account.parent_id)
     taken = Conflict(
-        "another account has this number", code="account.number_taken", field="number", value=account.number
+        "another account has this number",
+        code="account.number_taken",
+        field="number",
+        value=account.number,
+        fix=f"choose another number; what has this one: farwire account show {account.number}",
     )
     with on_violation({"account_tenant_id_number_key": taken}):
         await store.add_accounts(tx, [account])

@@ -159,10 +159,10 @@ async def lock_accounts(tx: Tx, account_ids: Sequence[AccountId]) -> Mapping[Acc
 
 
 async def keep_accounts(tx: Tx, account_ids: Sequence[AccountId]) -> None:
-    """Let nobody close or change the accounts until the transaction ends; any number may keep one at a time."""
+    """Let nobody else close, change or keep the accounts until the transaction ends."""
     await tx.execute(
         "SELECT 1 FROM account.account WHERE tenant_id = $1 AND account_id = ANY($2::uuid[]) "
-        "ORDER BY account_id FOR SHARE",
+        "ORDER BY account_id FOR NO KEY UPDATE",
         tx.tenant_id,
         list(account_ids),
     )

@@ -12,7 +12,7 @@ from typing import Final
 
 from farwire.activation.model import FaultKind, Operation
 from farwire.activation.port import Adapter
-from farwire.activation.simulator.elements import CHARGING, HLR, SMDP, Element, refused
+from farwire.activation.simulator.elements import CHARGING, HLR, PLAIN, SMDP, Element, refused
 from farwire.activation.store import simulated
 from farwire.base.storage import Tx
 from farwire.kernel.errors import Unavailable
@@ -64,7 +64,7 @@ class Simulator:
 
 
 SIMULATORS: Final[Mapping[str, Adapter]] = MappingProxyType(
-    {element.name: Simulator(element) for element in (HLR, SMDP, CHARGING)}
+    {element.name: Simulator(element) for element in (HLR, SMDP, CHARGING, *PLAIN)}
 )
 """The simulated adapters by name."""
 

@@ -91,7 +91,7 @@ def _show_smdp(state: State) -> State:
 
 
 def _check_charging(operation: Operation, wanted: State) -> None:
-    """Accept every account."""
+    """Accept every target."""
 
 
 def _keep_charging(wanted: State, status: str) -> State:
@@ -105,3 +105,8 @@ def _show_charging(state: State) -> State:
 HLR: Final = Element("hlr", _check_hlr, _keep_hlr, _show_hlr, one_number=True)
 SMDP: Final = Element("smdp", _check_smdp, _keep_smdp, _show_smdp)
 CHARGING: Final = Element("charging", _check_charging, _keep_charging, _show_charging)
+PLAIN: Final = tuple(
+    Element(name, _check_charging, _keep_charging, _show_charging)
+    for name in ("access", "radius", "transport", "hypervisor")
+)
+"""Elements that keep whatever they are told: a line's profile, a subscriber, a circuit, a virtual machine."""

@@ -223,6 +223,14 @@ async def approve_agreement(call: Call[ByNumber, Nothing, None]) -> Reply:
     return Reply(agreement_document(made, now))
 
 
+async def withdraw_agreement(call: Call[ByNumber, Nothing, None]) -> Reply:
+    """Take back the draft."""
+    now = call.now()
+    async with call.transaction() as tx:
+        made = await service.withdraw_draft(tx, number=call.path.number, now=now, actor=call.principal.actor)
+    return Reply(agreement_document(made, now))
+
+
 async def terminate_agreement(call: Call[ByNumber, Nothing, AgreementEnd]) -> Reply:
     """End the active version."""
     now = call.now()
@@ -302,6 +310,17 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         summary="Approve the draft of an agreement",
         tag=TAG,
         permission=Permission.AGREEMENT_APPROVE,
+        response=AgreementDocument,
+        path_type=ByNumber,
+        idempotent=True,
+    ),
+    Route(
+        method=Method.POST,
+        path=f"{BASE}/{{number}}/withdraw",
+        handler=withdraw_agreement,
+        summary="Take back the draft of an agreement",
+        tag=TAG,
+        permission=Permission.AGREEMENT_WRITE,
         response=AgreementDocument,
         path_type=ByNumber,
         idempotent=True,

@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import uuid5
 
 from farwire.base import callbacks, eventbus
-from farwire.base.canonical import stored_time
+from farwire.base.canonical import stored_time, to_text
 from farwire.base.clock import Clock
 from farwire.base.config import load_settings
 from farwire.base.eventbus import Event
@@ -205,7 +205,7 @@ async def _tell(db: Database, clock: Clock, event: Event, listener: Hub, *, priv
         return
     async with db.transaction(event.tenant_id, read_only=True) as tx:
         document = await _current(tx, *served, str(event.data["id"]), clock.now())
-    body = store.to_text(message(event, listener, *served, document)).encode()
+    body = to_text(message(event, listener, *served, document)).encode()
     signed = callbacks.signature(listener.secret, body, clock.now())
     await asyncio.to_thread(callbacks.post, listener.callback, body, signed, private=private)
 

@@ -6,9 +6,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from msgspec import structs
+
 from farwire.account.model import TaxClass
 from farwire.billing.model.bill import BillLine, BillTax, Item, LineKind
-from farwire.billing.model.tax import FormerContexts, TaxContext, category_of, context_of, rates_of, tax_group
+from farwire.billing.model.tax import (
+    FormerContexts,
+    TaxContext,
+    category_of,
+    context_of,
+    levied,
+    rates_of,
+    tax_group,
+)
 from farwire.country.model import TaxComponent
 from farwire.kernel.errors import Conflict
 from farwire.kernel.money import Currency, int64, post
@@ -112,8 +122,8 @@ def _grouped(items: Sequence[Item], context: TaxContext, former: FormerContexts)
         held = context_of(item, context, former)
         rated = item.includes_tax or held.tax_class is TaxClass.STANDARD
         components = rates_of(item, held) if rated else ()
-        # By identity, as hashing is slow; but after a move within a country the rates of both places may be equal.
-        rates = components if former else id(components)
+        # By identity, as hashing is slow; but after a move within a country those of both places may be alike.
+        rates = levied(components) if former else id(components)
         category = category_of(item)
         key = (held.pack.code, held.vat_id, held.tax_class, category, rates, item.includes_tax)
         if key not in groups:
@@ -154,7 +164,7 @@ def calculate(
     lines = tuple(
         BillLine(
             index + 1,
-            item,
+            item if item.taxed_at is None else structs.replace(item, taxed_at=None),
             int64(posted[index].money.amount_minor),
             posted[index].remainder_nano,
             nets[index],

@@ -19,7 +19,7 @@ from farwire.billing.model.bill import Bill, BillKind, BillLine, BillState, Bill
 from farwire.billing.model.run import Approval
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.ids import BillId
-from farwire.kernel.money import round_half_up
+from farwire.kernel.money import Money, round_half_up
 from farwire.kernel.tenancy import Actor
 
 LINE: Final = "corrects_line"
@@ -179,10 +179,10 @@ def _wanted(bill: Bill, parts: Sequence[Part], given: Given) -> dict[int, int]:
         amount = rest if part.amount_minor is None else part.amount_minor
         if not amount or (amount > 0) is not (rest > 0) or abs(amount) > abs(rest):
             raise Invalid(
-                f"of line {part.line} there is {rest} left to give back, in minor units",
+                f"of line {part.line} there is {Money(rest, bill.currency)} left to give back",
                 code="billing.note_amount",
                 field="amount",
-                value=amount,
+                value=str(Money(amount, bill.currency)),
                 fix="give an amount with the sign of the line, not beyond what is left",
             )
         wanted[part.line] = amount
@@ -196,7 +196,7 @@ def _line(bill: Bill, number: int, amount: int, given: Given, place: int) -> Bil
     net = -round_half_up(line.net_minor * so_far, line.amount_minor) - net_before
     remainder = -round_half_up(line.remainder_nano * so_far, line.amount_minor) - remainder_before
     facts = NoteFacts(number, line.amount_minor, -before)
-    item = replace(
+    item = msgspec.structs.replace(
         line.item,
         exact_nano=-amount * bill.currency.nano_per_minor + remainder,
         detail={**line.item.detail, **msgspec.to_builtins(facts)},
@@ -213,10 +213,33 @@ def _taxes(bill: Bill, lines: Sequence[BillLine], given: Given) -> dict[int, Bil
         whole = sum(line.net_minor for line in members)
         now = -sum(line.net_minor for line in lines if position in line.taxes)
         before = -sum(given.lines.get(line.number, (0, 0, 0))[1] for line in members)
-        tax = _share(row, before + now, whole) + given.taxes.get(position, 0)
+        rest = _included(position, members, lines, given, found)
+        tax = (_share(row, before + now, whole) if rest is None else rest) + given.taxes.get(position, 0)
         base = round_half_up(row.base_minor * now, whole) if whole else now
         found[position] = replace(row, base_minor=-base, tax_minor=-tax)
     return found
+
+
+def _included(
+    position: int,
+    members: Sequence[BillLine],
+    lines: Sequence[BillLine],
+    given: Given,
+    found: Mapping[int, BillTax],
+) -> int | None:
+    """Return what of a tax is given back so far where prices include it: what is left of the gross by net and others.
+
+    A customer who is given back 10.00 of such a price gets 10.00. Of several taxes on the same lines the last has the
+    rest. None where that is not how the row came about.
+    """
+    rows = members[0].taxes
+    if position != max(rows) or not all(line.item.includes_tax and line.taxes == rows for line in members):
+        return None
+    so_far = [given.lines.get(line.number, (0, 0, 0)) for line in members]
+    included = sum(net - amount for amount, net, _ in so_far)
+    included += sum(line.net_minor - line.amount_minor for line in lines if line.taxes == rows)
+    others = (given.taxes.get(one, 0) + found[one].tax_minor for one in rows if one in found)
+    return included + sum(others)
 
 
 def _share(row: BillTax, part: int, whole: int) -> int:
@@ -235,6 +258,6 @@ def _within(bill: Bill, total: int, given: Given) -> None:
         "the credit notes of a bill cannot come to more than the bill",
         code="billing.note_too_much",
         field="amount",
-        value=-total,
-        fix=f"at most {bill.total_minor + given.total_minor} is left, with tax, in minor units",
+        value=str(Money(-total, bill.currency)),
+        fix=f"at most {Money(bill.total_minor + given.total_minor, bill.currency)} is left, with tax",
     )

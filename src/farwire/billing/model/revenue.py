@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from farwire.billing.model.bill import Bill, LineKind
 from farwire.kernel.ids import AccountId, BillId, EntryId, uuid7
@@ -29,8 +32,7 @@ NET_BOOKS: Final = frozenset(
 """Where the net of a bill is booked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """What a line earns in one month: minor units, and nano-units of what posting rounded off."""
 
     month: date
@@ -46,8 +48,7 @@ class Earning:
     later: tuple[Share, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TimedLine:
+class TimedLine(msgspec.Struct, frozen=True):
     """A line that is earned over its period, as far as the books need it."""
 
     bill_id: BillId
@@ -58,8 +59,7 @@ class TimedLine:
     remainder_nano: int
 
 
-@dataclass(frozen=True, slots=True)
-class Deferral:
+class Deferral(msgspec.Struct, frozen=True):
     """A part of a bill line that ``month`` earns."""
 
     bill_id: BillId
@@ -82,18 +82,29 @@ def days_by_month(period: Period, zone_name: str) -> Mapping[date, int]:
     return days
 
 
+@lru_cache(maxsize=4096)
+def _days_over_and_later(period: Period, zone_name: str, booked_on: date) -> tuple[int, Mapping[date, int]]:
+    """Return how many days of ``period`` are over when it is booked, and those of later by month.
+
+    Thousands of bills ask the same.
+    """
+    first, after_last = period.local_days(zone(zone_name))
+    if after_last <= booked_on:
+        return (after_last - first).days, {}
+    later = Period.of_days(max(first, booked_on), after_last, zone(zone_name))
+    return max((booked_on - first).days, 0), days_by_month(later, zone_name)
+
+
 def earn(*, net_minor: int, remainder_nano: int, period: Period, zone_name: str, booked_on: date) -> Earning:
     """Return how a line booked on ``booked_on`` is earned over the local days of its ``period``.
 
     Days before the booking are earned at once; the day of the booking and later ones by their months. What does not
     divide goes to the largest remainders, the earlier part first.
     """
-    first, after_last = period.local_days(zone(zone_name))
-    if after_last <= booked_on:
+    over, months = _days_over_and_later(period, zone_name, booked_on)
+    if not months:
         return Earning((net_minor, remainder_nano), ())
-    later = Period.of_days(max(first, booked_on), after_last, zone(zone_name))
-    months = days_by_month(later, zone_name)
-    weights = [max((booked_on - first).days, 0), *months.values()]
+    weights = [over, *months.values()]
     minors, nanos = split(net_minor, weights), split(remainder_nano, weights)
     shares = tuple(
         Share(month, minor, nano)

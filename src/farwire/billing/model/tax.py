@@ -30,6 +30,7 @@ _BY_CLASS: Final = {
 }
 STANDARD: Final = "standard"
 """The category that a plan means when it names none: what an operator sells, telecommunication."""
+_SOLD: Final = TaxCategory.TELECOM.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +77,27 @@ def tax_point(item: Item, tz: ZoneInfo) -> date:
 
 def category_of(item: Item) -> str:
     """Return the country pack's category of an item."""
-    return TaxCategory.TELECOM.value if item.tax_category == STANDARD else item.tax_category
+    return _SOLD if item.tax_category == STANDARD else item.tax_category
+
+
+def levied(components: Sequence[TaxComponent]) -> tuple[object, ...]:
+    """Return what decides how taxes are computed and named, and not which law says so since when."""
+    return tuple(
+        (
+            one.code,
+            one.name,
+            one.label,
+            one.rate_percent,
+            one.base_numerator,
+            one.base_denominator,
+            one.on_top,
+        )
+        for one in components
+    )
 
 
 def rates_of(item: Item, context: TaxContext) -> tuple[TaxComponent, ...]:
-    """Return the taxes that the price of ``item`` bears for a standard customer; equal ones are the same object.
+    """Return the taxes that the price of ``item`` bears for a standard customer; those that levy alike are one object.
 
     Raises what the pack raises.
     """
@@ -88,7 +105,7 @@ def rates_of(item: Item, context: TaxContext) -> tuple[TaxComponent, ...]:
     found = context.known.get(asked)
     if found is None:
         found = context.pack.tax_components(*asked, context.region, context.seller_region)
-        found = next((same for same in context.known.values() if same == found), found)
+        found = next((same for same in context.known.values() if levied(same) == levied(found)), found)
         context.known[asked] = found
     return found
 

@@ -11,8 +11,9 @@ import msgspec
 
 from farwire.billing.model import Bill, BillKind, BillLine, BillTax, LineKind
 from farwire.billing.rendering.locale import Locale
+from farwire.billing.rendering.reasons import reason_of, usage_price
 from farwire.billing.rendering.usage_rows import UsageSection, usage_section
-from farwire.catalog.model import PlanVersion, Recurring, UsagePrice
+from farwire.catalog.model import PlanVersion, Recurring
 from farwire.country.model import CountryPack, address_lines
 from farwire.kernel.ids import PlanVersionId, ProductId
 from farwire.kernel.money import nano_to_decimal
@@ -82,14 +83,13 @@ class InvoiceDocument(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What a bill refers to: the plans of its lines, the numbers of its products, the usage behind its lines."""
+    """What a bill refers to: the plans of its lines, the usage behind its lines."""
 
     plans: Mapping[PlanVersionId, PlanVersion]
-    identifiers: Mapping[ProductId, str]
     usage: Sequence[tuple[BillLine, Sequence[UsageRecord]]] = ()
 
 
-NOTHING: Final = Behind({}, {})
+NOTHING: Final = Behind({})
 
 
 def invoice_document(
@@ -183,8 +183,10 @@ def _headline(bill: Bill, locale: Locale) -> tuple[str, str, str]:
 def _groups(bill: Bill, locale: Locale, behind: Behind) -> tuple[Group, ...]:
     """Return the lines by product, in the order in which the products come first on the bill."""
     found: dict[tuple[ProductId | None, str], list[BillLine]] = {}
+    numbers = {one.product_id: one.number for one in bill.shown}
     for line in bill.lines:
-        found.setdefault((line.item.product_id, _group_title(line, locale, behind)), []).append(line)
+        title = _group_title(line, locale, behind, numbers)
+        found.setdefault((line.item.product_id, title), []).append(line)
     several = len(found) > 1
     return tuple(
         Group(
@@ -196,25 +198,23 @@ def _groups(bill: Bill, locale: Locale, behind: Behind) -> tuple[Group, ...]:
     )
 
 
-def _group_title(line: BillLine, locale: Locale, behind: Behind) -> str:
+def _group_title(line: BillLine, locale: Locale, behind: Behind, numbers: Mapping[ProductId, str]) -> str:
     item = line.item
     if item.product_id is None:
         return locale.words["credits" if item.kind is LineKind.CREDIT else "other"]
     version = behind.plans.get(item.plan_version_id) if item.plan_version_id else None
-    identifier = behind.identifiers.get(item.product_id, "")
+    number = numbers.get(item.product_id, "")
     name = version.plan.name if version else str(item.detail.get("offering", ""))
     account = item.detail.get("for_account") or ""
     parts = (
         name or locale.words["product"],
-        identifier,
+        f"+{number}" if number else "",
         f"{locale.words['account']} {account}" if account else "",
     )
     return " · ".join(part for part in parts if part)
 
 
 def _row(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> Row:
-    detail = line.item.detail
-    said = detail.get("reason") if line.item.kind is LineKind.CREDIT else detail.get("override")
     return Row(
         line.item.label,
         _period(line, bill, locale),
@@ -222,7 +222,7 @@ def _row(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> Row:
         _unit_price(line, bill, locale, behind),
         _line_tax(line, bill, locale),
         locale.money(line.amount_minor, bill.currency),
-        said if isinstance(said, str) and said != line.item.label else "",
+        reason_of(line, locale),
     )
 
 
@@ -241,20 +241,15 @@ def _quantity(line: BillLine, locale: Locale) -> str:
 
 
 def _unit_price(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> str:
-    """Return the price of one unit, where there is one: a price by tiers, package or deck has none."""
+    """Return the price of one unit, where there is one."""
     item = line.item
     version = behind.plans.get(item.plan_version_id) if item.plan_version_id else None
-    price = None if version is None else version.plan.price(item.price_id)
     if item.kind is LineKind.USAGE:
-        simple = isinstance(price, UsagePrice) and price.price is not None and not price.by_band
-        if (
-            not simple
-            or not isinstance(price, UsagePrice)
-            or price.price is None
-            or item.detail.get("override")
-        ):
+        used = usage_price(line, version)
+        if used is None or used.price is None:
             return ""
-        return f"{locale.exact(price.price, bill.currency)}{' / ' + price.per.removeprefix('1 ') if price.per else ''}"
+        return f"{locale.exact(used.price, bill.currency)}{' / ' + used.per.removeprefix('1 ') if used.per else ''}"
+    price = None if version is None else version.plan.price(item.price_id)
     nano = item.detail.get("price_nano")
     if not isinstance(nano, int) or isinstance(nano, bool):
         return ""

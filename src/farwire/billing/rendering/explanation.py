@@ -21,6 +21,7 @@ _EN: Final = {
     "no_price": "No price of a plan.",
     "interval": "For {first} to {last} ({zone}).",
     "units": "{quantity} from {records} records.",
+    "unit": "{quantity} from one record.",
     "days": "{quantity} days.",
     "pieces": "{quantity} ×.",
     "usage": "Usage: {ids}{more}.",
@@ -39,6 +40,7 @@ _DE: Final = {
     "no_price": "Kein Preis eines Tarifs.",
     "interval": "Für {first} bis {last} ({zone}).",
     "units": "{quantity} aus {records} Einträgen.",
+    "unit": "{quantity} aus einem Eintrag.",
     "days": "{quantity} Tage.",
     "pieces": "{quantity} ×.",
     "usage": "Nutzung: {ids}{more}.",
@@ -57,6 +59,7 @@ _FR: Final = {
     "no_price": "Sans prix d'un tarif.",
     "interval": "Du {first} au {last} ({zone}).",
     "units": "{quantity} en {records} enregistrements.",
+    "unit": "{quantity} en un enregistrement.",
     "days": "{quantity} jours.",
     "pieces": "{quantity} ×.",
     "usage": "Consommation : {ids}{more}.",
@@ -133,7 +136,7 @@ def _units(facts: LineFacts, words: Mapping[str, str]) -> list[str]:
     if facts.kind != "usage":
         return [words["days" if facts.unit == "day" else "pieces"].format(quantity=facts.quantity)]
     quantity = format_amount(facts.quantity, Unit(facts.unit))
-    said = [words["units"].format(quantity=quantity, records=facts.records)]
+    said = [words["unit" if facts.records == 1 else "units"].format(quantity=quantity, records=facts.records)]
     if facts.usage_ids:
         left = facts.records - len(facts.usage_ids[:SHOWN_IDS])
         more = words["usage_more"].format(count=left) if left > 0 else ""

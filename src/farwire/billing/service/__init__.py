@@ -28,7 +28,7 @@ from farwire.billing.service.holding import (
 )
 from farwire.billing.service.note import approve_note, get_note, list_notes, reject_note, request_note
 from farwire.billing.service.policy import approval_of, set_approval
-from farwire.billing.service.preview import preview_products
+from farwire.billing.service.preview import first_cycle, preview_products
 from farwire.billing.service.read import (
     ExplainedLine,
     bill_with_id,
@@ -64,6 +64,7 @@ __all__ = [
     "cancel_runs",
     "decide_on_credit",
     "explain_line",
+    "first_cycle",
     "get_bill",
     "get_credit",
     "get_note",

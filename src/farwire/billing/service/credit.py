@@ -74,6 +74,7 @@ async def _entity_of(tx: Tx, credit: Credit) -> LegalEntityId:
             code="billing.currency_mismatch",
             field="currency",
             value=credit.currency.code,
+            fix=f"give it in {account.currency}",
         )
     if product_id is not None and product_id not in await inventory.get_products(tx, [product_id]):
         raise NotFound(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,10 +15,8 @@ from farwire.billing.service.read import line_records
 from farwire.catalog import service as catalog
 from farwire.country.model import CountryPack
 from farwire.country.service import load_pack
-from farwire.inventory import service as inventory
-from farwire.inventory.model import ResourceKind
 from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import ProductId, TenantId
+from farwire.kernel.ids import TenantId
 from farwire.kernel.page import MAX_LIMIT, PageRequest
 from farwire.usage.model import UsageRecord
 
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
 
 MAX_ITEMISED: Final = 3000
 """Records shown on one invoice (about 50 pages); what is more is counted on it."""
-MAX_NUMBERED: Final = 50
-"""Products whose number stands beside their name; a bill of more is read by machines."""
 _DRAWING: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="invoice")
 """Drawing fills a core for tens of ms, so it leaves the event loop; one at a time, as typst uses all cores itself."""
 
@@ -65,28 +60,11 @@ async def render_pdf(
     async with db.transaction(tenant_id, read_only=True) as tx:
         versions = {line.item.plan_version_id for line in bill.lines}
         plans = await catalog.plan_versions(tx, [version for version in versions if version is not None])
-        numbers = await _numbers(tx, bill)
         usage = await _usage(tx, bill, MAX_ITEMISED if itemised else 0)
     own, abroad = load_pack(bill.seller.address.country), _pack_of(bill.customer.address.country)
-    document = invoice_document(bill, own, abroad, Behind(plans, numbers, usage))
+    document = invoice_document(bill, own, abroad, Behind(plans, usage))
     draw = partial(render_invoice, document, font_folder=font_folder)
     return await asyncio.get_running_loop().run_in_executor(_DRAWING, draw)
-
-
-async def _numbers(tx: Tx, bill: Bill) -> Mapping[ProductId, str]:
-    """Return the telephone number of each product, where it is still the one that it had in the cycle."""
-    products = {line.item.product_id for line in bill.lines if line.item.product_id is not None}
-    if len(products) > MAX_NUMBERED:
-        return {}
-    numbers: dict[ProductId, str] = {}
-    for product_id, held in (await inventory.resources_of_products(tx, sorted(products))).items():
-        number = next((one.value for one in held if one.kind is ResourceKind.MSISDN), None)
-        if number is not None:
-            use = await inventory.holder_at(tx, kind=ResourceKind.MSISDN, value=number, at=bill.cycle.start)
-            late = await inventory.holder_at(tx, kind=ResourceKind.MSISDN, value=number, at=bill.drafted_at)
-            if any(one is not None and one.product_id == product_id for one in (use, late)):
-                numbers[product_id] = f"+{number}"
-    return numbers
 
 
 async def _usage(tx: Tx, bill: Bill, left: int) -> list[tuple[BillLine, list[UsageRecord]]]:

@@ -27,6 +27,7 @@ from farwire.billing.model import (
     ProductCharges,
     Run,
     Seller,
+    Shown,
     calculate,
     check_sums,
     usage_item,
@@ -39,6 +40,8 @@ from farwire.billing.store import bills as bill_store
 from farwire.billing.store import charged as charged_store
 from farwire.billing.store import credits as credit_store
 from farwire.billing.store import journal as journal_store
+from farwire.inventory import service as inventory
+from farwire.inventory.model import ResourceKind
 from farwire.kernel.errors import Conflict, FarwireError, NotFound
 from farwire.kernel.ids import (
     AccountId,
@@ -46,6 +49,7 @@ from farwire.kernel.ids import (
     BillRunId,
     LegalEntityId,
     PartyId,
+    ProductId,
     uuid7,
 )
 from farwire.kernel.time import Period
@@ -61,6 +65,9 @@ log = get_logger(__name__)
 # What data of one account can raise besides Farwire's own errors. Anything else is a fault of the whole run.
 _OF_ONE_ACCOUNT: Final = (FarwireError, ArithmeticError, LookupError, ValueError, TypeError)
 
+MAX_NUMBERED: Final = 50
+"""Products whose number stands beside their name; a bill of more is read by machines."""
+
 
 @dataclass(slots=True)
 class _Batch:
@@ -75,6 +82,7 @@ class _Batch:
     parties: Mapping[PartyId, Party]
     facts: Facts
     credits: Mapping[AccountId, Sequence[Credit]]
+    numbers: Mapping[ProductId, str]
     charges: dict[AccountId, Mapping[ChargedKey, ProductCharges]] = field(default_factory=dict)
     items: dict[AccountId, list[Item]] = field(default_factory=lambda: defaultdict(list))
     usage: dict[AccountId, list[tuple[RatedTotal, Taken]]] = field(default_factory=lambda: defaultdict(list))
@@ -189,6 +197,8 @@ async def _load(
     accounts: Sequence[BillingAccount],
     now: datetime,
 ) -> _Batch:
+    facts = await load_facts(tx, accounts)
+    products = [one.id for held in facts.products.values() for one in held]
     return _Batch(
         run_id,
         issue_on,
@@ -196,8 +206,9 @@ async def _load(
         now,
         await tenants.legal_entities(tx),
         await parties.get_parties(tx=tx, party_ids=[account.party_id for account in accounts]),
-        await load_facts(tx, accounts),
+        facts,
         await credit_store.open_credits(tx, [account.id for account in accounts]),
+        await inventory.last_values(tx, kind=ResourceKind.MSISDN, product_ids=products, before=cycle.end),
     )
 
 
@@ -302,4 +313,15 @@ def _bill(
         purchase_order=account.purchase_order,
         delivery=account.delivery.value,
         parent_id=account.parent_id,
+        shown=_shown(calculated, batch.numbers),
     )
+
+
+def _shown(calculated: Calculated, numbers: Mapping[ProductId, str]) -> tuple[Shown, ...]:
+    """Return the numbers of the products on a bill: who has them may change, what is printed may not."""
+    if not numbers:
+        return ()
+    products = {line.item.product_id for line in calculated.lines if line.item.product_id is not None}
+    if len(products) > MAX_NUMBERED:
+        return ()
+    return tuple(Shown(one, numbers[one]) for one in sorted(products & numbers.keys()))

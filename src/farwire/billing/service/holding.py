@@ -80,8 +80,9 @@ async def preview_bill(
 ) -> Bill | None:
     """Return what the next bill of the account would be if its cycle ended with what is known now; None for no bill.
 
-    With its unbilled usage, its open credits and its taxes, by the calculation of a draft. Nothing is saved or taken.
-    Raises ``NotFound`` (``account.unknown``), ``Conflict`` and others as a draft would fail.
+    Cycles that would be empty are passed over, up to that of ``now``. With its unbilled usage, its open credits and
+    its taxes, by the calculation of a draft. Nothing is saved or taken. Raises ``NotFound`` (``account.unknown``),
+    ``Conflict`` and others as a draft would fail.
     """
     found = await accounts.accounts_by_id(tx=tx, account_ids=[account_id])
     account = found.get(account_id)
@@ -91,7 +92,11 @@ async def preview_bill(
     since = done[account_id][0] if account_id in done else account.opened_at
     cycle: Period = account.cycle.containing(since)
     day = issue_on or local_date(now, zone(account.zone))
-    return await preview_cycle(tx, account=account, cycle=cycle, issue_on=day, now=now)
+    while True:
+        bill = await preview_cycle(tx, account=account, cycle=cycle, issue_on=day, now=now)
+        if bill is not None or cycle.end > now:
+            return bill
+        cycle = account.cycle.next(cycle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec import structs
 
 from farwire.base.eventbus.service import publish_many
 from farwire.base.storage import Tx
@@ -43,7 +44,9 @@ async def _numbered(tx: Tx, drafts: Sequence[Bill], at: datetime) -> list[Bill]:
         sequence = following[series]
         following[series] = sequence + 1
         number = legal_number(draft.seller.number_prefix, draft.fiscal_year, sequence)
-        issued.append(replace(draft, state=BillState.ISSUED, sequence=sequence, number=number, issued_at=at))
+        issued.append(
+            structs.replace(draft, state=BillState.ISSUED, sequence=sequence, number=number, issued_at=at)
+        )
     return issued
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from msgspec import structs
+
 from farwire.base import audit
 from farwire.base.canonical import JSON
 from farwire.base.storage import Database, Tx
@@ -23,6 +25,7 @@ from farwire.billing.model import (
     decide_note,
     given_by,
 )
+from farwire.billing.model.note import corrected_line
 from farwire.billing.service.deciding import checked_reason
 from farwire.billing.service.issue import issue_bills
 from farwire.billing.service.policy import approval_of
@@ -61,12 +64,12 @@ async def request_note(
     await run_store.lock_billing(tx)
     before = await store.note_by_key(tx, key)
     if before is not None:
-        return await _requested_before(tx, before, bill_id, key)
+        return await _requested_before(tx, before, bill_id, key, parts)
     bill = await _bill(tx, bill_id)
     notes, rows = await bill_store.notes_on(tx, bill_id)
     found = credit_note_of(bill, parts, given_by(notes, rows))
     entity = await tenants.legal_entity(tx, bill.legal_entity_id)
-    draft = replace(
+    draft = structs.replace(
         _as_draft(bill, checked_reason(reason), entity, now),
         net_minor=found.net_minor,
         tax_minor=found.tax_minor,
@@ -94,15 +97,29 @@ def _check_key(key: str) -> None:
         )
 
 
-async def _requested_before(tx: Tx, request: NoteRequest, bill_id: BillId, key: str) -> Bill:
+async def _requested_before(
+    tx: Tx, request: NoteRequest, bill_id: BillId, key: str, parts: Sequence[Part]
+) -> Bill:
     if request.bill_id == bill_id and request.state is not NoteState.REJECTED:
-        return await _bill(tx, request.note_id)
+        note = await _bill(tx, request.note_id)
+        if _asks_for(parts, note):
+            return note
     raise Conflict(
         "another credit note has this key",
         code="billing.key_reused",
         field="key",
         value=key,
         fix="use a new key",
+    )
+
+
+def _asks_for(parts: Sequence[Part], note: Bill) -> bool:
+    """Return whether ``parts`` are what ``note`` gives back, as far as they say how much."""
+    gives = {corrected_line(line): -line.amount_minor for line in note.lines}
+    asked = {part.line: part.amount_minor for part in parts}
+    return not asked or (
+        asked.keys() == gives.keys()
+        and all(amount is None or amount == gives[line] for line, amount in asked.items())
     )
 
 
@@ -117,7 +134,7 @@ def _as_draft(bill: Bill, reason: str, entity: LegalEntity, now: datetime) -> Bi
     """Return a credit note on ``bill`` with nothing on it yet. Seller and customer are those of the bill."""
     series = entity.series_of(DocumentKind.CREDIT_NOTE)
     today = local_date(now, zone(entity.zone))
-    return replace(
+    return structs.replace(
         bill,
         id=BillId(uuid7(now)),
         kind=BillKind.CREDIT_NOTE,
@@ -158,7 +175,7 @@ async def approve_note(tx: Tx, *, note_id: BillId, actor: Actor, now: datetime) 
     entity = await tenants.legal_entity(tx, bill.legal_entity_id)
     reason = "" if note.corrects is None else note.corrects.reason
     dated = _as_draft(bill, reason, entity, now)
-    note = replace(
+    note = structs.replace(
         note,
         issue_on=dated.issue_on,
         due_on=dated.due_on,

@@ -121,7 +121,13 @@ async def explain_line(
     """Return why line ``number`` of ``bill`` is what it is. Raises ``NotFound`` (``billing.line_unknown``)."""
     line = next((line for line in bill.lines if line.number == number), None)
     if line is None:
-        raise NotFound("the bill has no such line", code="billing.line_unknown", field="line", value=number)
+        raise NotFound(
+            "the bill has no such line",
+            code="billing.line_unknown",
+            field="line",
+            value=number,
+            fix=f"lines 1 to {len(bill.lines)}",
+        )
     detail = line.item.detail
     note = msgspec.convert(detail, NoteFacts) if bill.kind is BillKind.CREDIT_NOTE else None
     if line.item.kind is LineKind.CREDIT:

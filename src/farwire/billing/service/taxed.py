@@ -40,9 +40,10 @@ Contexts = dict[tuple[LegalEntityId, TaxClass, str, str, str], TaxContext]
 def tax_contexts(
     account: BillingAccount, entity: LegalEntity, party: Party, known: Contexts
 ) -> tuple[TaxContext, FormerContexts]:
-    """Return the context of taxes between ``entity`` and ``party`` as known last, and what held before.
+    """Return the context of taxes between ``entity`` and ``party`` as known last, and others that held before.
 
-    ``account`` and ``party`` bear their history. Equal contexts are the same object, which ``known`` keeps.
+    ``account`` and ``party`` bear their history; what changed no tax is left out, so that no usage is cut there. Equal
+    contexts are the same object, which ``known`` keeps.
     """
     last = _context(account.terms.tax_class, account.zone, entity, party.address, known)
     ends = sorted({one.valid_to for one in account.former} | {one.valid_to for one in party.moves})
@@ -59,7 +60,8 @@ def tax_contexts(
         )
         for end in ends
     )
-    return last, former if any(held is not last for _, held in former) else ()
+    following = [*(held for _, held in former[1:]), last]
+    return last, tuple(one for one, after in zip(former, following, strict=False) if one[1] is not after)
 
 
 def _context(

@@ -18,6 +18,7 @@ from farwire.billing.model import (
     Item,
     LineKind,
     Seller,
+    Shown,
 )
 from farwire.kernel.ids import AccountId, BillId, BillRunId, LegalEntityId, PlanVersionId, ProductId
 from farwire.kernel.money import Currency, currency
@@ -56,6 +57,7 @@ BILL_COLUMNS: Final = (
     "parent_id",
     "corrects_id",
     "corrects",
+    "shown",
 )
 LINE_COLUMNS: Final = (
     "bill_id",
@@ -134,6 +136,7 @@ def bill_row(bill: Bill, tenant_id: object) -> tuple[object, ...]:
         bill.parent_id,
         None if bill.corrects is None else bill.corrects.bill_id,
         None if bill.corrects is None else as_json(bill.corrects),
+        as_json(bill.shown),
     )
 
 
@@ -197,6 +200,7 @@ def bill_from_row(row: Record, lines: Sequence[BillLine] = (), taxes: Sequence[B
         delivery=row["delivery"],
         parent_id=None if row["parent_id"] is None else AccountId(row["parent_id"]),
         corrects=None if row["corrects"] is None else msgspec.json.decode(row["corrects"], type=Corrected),
+        shown=() if row["shown"] == "[]" else msgspec.json.decode(row["shown"], type=tuple[Shown, ...]),
     )
 
 

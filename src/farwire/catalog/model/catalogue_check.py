@@ -48,7 +48,12 @@ def check_catalogue(file: Catalogue) -> Catalogue:
     """
     documents = [(path, _dated(path, document, file.valid_from)) for path, document in file.documents()]
     if not 1 <= len(documents) <= MAX_DOCUMENTS:
-        raise refuse("document", len(documents), f"a catalogue file holds 1 to {MAX_DOCUMENTS} documents")
+        raise refuse(
+            "document",
+            len(documents),
+            f"a catalogue file holds 1 to {MAX_DOCUMENTS} documents",
+            "start from what `farwire catalog example` prints",
+        )
     seen: dict[tuple[Kind, str], str] = {}
     for path, document in documents:
         check_code(f"{path}.code", document.code)

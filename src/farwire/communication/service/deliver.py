@@ -35,7 +35,7 @@ from farwire.kernel.time import as_utc, zone
 
 BATCH: Final = 100
 LEASE: Final = timedelta(minutes=10)
-"""Longer than a batch takes: after a crash its messages are tried again then."""
+"""Longer than one hand-over takes: after a crash its messages are tried again then. It is kept for each anew."""
 MAX_ERROR_CHARACTERS: Final = 300
 log = get_logger(__name__)
 
@@ -74,15 +74,18 @@ async def deliver_due(
     """Hand over every message that is due, the urgent ones first, ``BATCH`` at a time.
 
     Several processes share the work. A message whose process died comes again after ``LEASE``; the gateway knows it by
-    its id. What fell into quiet hours while it waited for a worker waits for their end.
+    its id. What fell into quiet hours while it waited for a worker waits for their end. What was withdrawn or erased
+    meanwhile, or went to another process since a gateway took its time, stays here.
     """
     ways = local_gateways() if gateways is None else gateways
     total = HandedOver()
     while True:
-        batch, quiet = await _take(db, tenant_id, clock.now())
+        now = clock.now()
+        batch, quiet = await _take(db, tenant_id, now)
         total += HandedOver(quiet=quiet)
         for message in batch:
-            total += await _hand_over(db, tenant_id, clock, message, ways.get(message.channel))
+            if await _keep(db, tenant_id, clock, message, now + LEASE):
+                total += await _hand_over(db, tenant_id, clock, message, ways.get(message.channel))
         if len(batch) + quiet < BATCH:
             return total
 
@@ -102,6 +105,12 @@ async def _take(db: Database, tenant_id: TenantId, now: datetime) -> tuple[Seque
                 ready.append(replace(message, attempts=message.attempts + 1))
         await store.lease(tx, [message.id for message in ready], until=now + LEASE)
     return ready, len(due) - len(ready)
+
+
+async def _keep(db: Database, tenant_id: TenantId, clock: Clock, message: Message, held: datetime) -> bool:
+    """Return whether the message is still ours to hand over; if so, for a whole lease from now on."""
+    async with db.transaction(tenant_id) as tx:
+        return await store.keep_lease(tx, message.id, held=held, until=clock.now() + LEASE)
 
 
 async def _hand_over(

@@ -169,6 +169,19 @@ async def lease(tx: Tx, message_ids: Sequence[MessageId], *, until: datetime) ->
     )
 
 
+async def keep_lease(tx: Tx, message_id: MessageId, *, held: datetime, until: datetime) -> bool:
+    """Prolong the lease that ends at ``held``; False where it is another's by now, or the message waits no more."""
+    kept = await tx.fetchval(
+        f"UPDATE communication.message SET lease_until = $4 WHERE tenant_id = $1 AND message_id = $2 "
+        f"AND lease_until = $3 AND {_WAITS} RETURNING 1",
+        tx.tenant_id,
+        message_id,
+        held,
+        until,
+    )
+    return kept is not None
+
+
 async def page_messages(
     tx: Tx,
     page: PageRequest,

@@ -28,6 +28,7 @@ def check_address(pack: CountryPack, address: Address) -> tuple[Invalid, ...]:
         for name in address
         if name not in form
     ]
+    needed = ", ".join(name for name, field in form.items() if field.required)
     for name, field in form.items():
         text = address.get(name, "").strip()
         if not text and field.required:
@@ -36,7 +37,7 @@ def check_address(pack: CountryPack, address: Address) -> tuple[Invalid, ...]:
                     f"{name} is missing",
                     code="country.address_field_missing",
                     field=name,
-                    fix=f"addresses in {pack.code} need it",
+                    fix=f"addresses in {pack.code} need {needed}",
                 )
             )
         elif text and field.pattern and not re.fullmatch(field.pattern, text):

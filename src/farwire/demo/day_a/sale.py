@@ -104,8 +104,9 @@ async def _preview(tx: Tx, stage: Stage, request: OrderRequest) -> None:
         ("the first bill", twin.with_vat(net), preview.first),
         ("every month after it", twin.with_vat(twin.monthly), preview.then),
     ):
-        shown = "–" if found is None else str(Money(found.total_minor, currency(twin.currency)))
-        stage.check(f"11 June: preview of {what}", f"{expected:.2f} {twin.currency}", shown)
+        unit = currency(twin.currency)
+        shown = "–" if found is None else f"{Money(found.total_minor, unit).to_decimal():,.2f} {unit}"
+        stage.check(f"11 June: preview of {what}", f"{expected:,.2f} {twin.currency}", shown)
 
 
 async def _verify(stage: Stage, party_id: PartyId) -> None:

@@ -65,7 +65,11 @@ async def give_each(tx: Tx, gifts: Sequence[Gift], *, now: datetime) -> Mapping[
                 value=gift.key,
                 fix="it was released or has expired: reserve again",
             )
-    given = await _assign(tx, [(one, gift) for gift in gifts for one in held[gift.key]], now)
+    by_key = {gift.key: gift for gift in gifts}
+    for gift in gifts:
+        if gift != by_key[gift.key]:
+            raise _not_reserved(held[gift.key][0])
+    given = await _assign(tx, [(one, gift) for gift in by_key.values() for one in held[gift.key]], now)
     return {gift.key: tuple(given[one.id] for one in held[gift.key]) for gift in gifts}
 
 
@@ -94,13 +98,7 @@ async def _assign(
         return there
     for one, gift in new:
         if one.key != gift.key or one.state is not ResourceState.RESERVED:
-            raise Conflict(
-                f"the resource is {one.state}, and not reserved for this",
-                code="inventory.resource_state",
-                field="resource",
-                value=one.id,
-                fix="reserve again",
-            )
+            raise _not_reserved(one)
     found = await get_products(tx, list({gift.product_id for _, gift in new}))
     for _, gift in new:
         check_active(found.get(gift.product_id) or await find_product(tx, gift.product_id), gift.at)
@@ -111,6 +109,16 @@ async def _assign(
     facts = (events.resource_assigned(tx.tenant_id, assigned[one.id], gift.at, now) for one, gift in new)
     await eventbus.publish_many(tx, facts)
     return there | assigned
+
+
+def _not_reserved(one: Resource) -> Conflict:
+    return Conflict(
+        f"the resource is {one.state}, and not reserved for this",
+        code="inventory.resource_state",
+        field="resource",
+        value=one.id,
+        fix="reserve again",
+    )
 
 
 def _has(one: Resource, gift: Gift) -> bool:

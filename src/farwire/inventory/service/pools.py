@@ -208,7 +208,15 @@ async def reserve_each(
         return {str(one.key): (one,) for one in taken}
     # Some keys are known, or others have the last ones in hand, or there are too few: each for itself tells.
     await reservations.close_empty_reservations(tx, new)
-    return {key: await reserve(tx, pool=pool, key=key, now=now, until=until) for key in wanted}
+    each: dict[str, tuple[Resource, ...]] = {}
+    try:
+        for key in wanted:
+            each[key] = await reserve(tx, pool=pool, key=key, now=now, until=until)
+    except Exhausted:
+        for key in set(new) & set(each):
+            await release(tx, key=key)
+        raise
+    return each
 
 
 async def reserve_chosen(

@@ -113,6 +113,13 @@ async def resources_of_products(
     return {product_id: tuple(held) for product_id, held in found.items()}
 
 
+async def last_values(
+    tx: Tx, *, kind: ResourceKind, product_ids: Sequence[ProductId], before: datetime
+) -> Mapping[ProductId, str]:
+    """Return the last number (SIM, port) that each product got before ``before``, in one statement."""
+    return await store.last_values(tx, kind, product_ids, before)
+
+
 async def list_resources(
     tx: Tx,
     *,

@@ -26,7 +26,7 @@ async def add_services(tx: Tx, services: Sequence[Service]) -> None:
     for one in services:
         if one.product_id not in known:
             await find_product(tx, one.product_id)
-    await store.add_services(tx, services)
+    await store.add_services(tx, list({one.id: one for one in services}.values()))
 
 
 async def services_of_products(
@@ -58,6 +58,11 @@ async def change_service_state(tx: Tx, *, service_id: ServiceId, state: ServiceS
 async def find_service(tx: Tx, service_id: ServiceId) -> Service | None:
     """Return one service, or None."""
     return await store.locked_service(tx, service_id)
+
+
+async def erase_services(tx: Tx, product_ids: Sequence[ProductId]) -> int:
+    """Forget what was chosen for the products' services; return how many had something. What they were stays."""
+    return await store.blank_attributes(tx, product_ids)
 
 
 async def list_services(

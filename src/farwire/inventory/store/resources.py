@@ -151,6 +151,22 @@ async def resources_of_products(tx: Tx, product_ids: Sequence[ProductId]) -> lis
     return [resource_of(row, row["pool"]) for row in rows]
 
 
+async def last_values(
+    tx: Tx, kind: ResourceKind, product_ids: Sequence[ProductId], before: datetime
+) -> dict[ProductId, str]:
+    """Return the last value of a kind that each product got before a time, whether it has it still or not."""
+    rows = await tx.fetch(
+        "SELECT DISTINCT ON (u.product_id) u.product_id, r.value FROM unnest($2::uuid[]) AS p (product_id) "
+        "CROSS JOIN LATERAL (SELECT * FROM inventory.resource_use "
+        "WHERE tenant_id = $1 AND product_id = p.product_id OFFSET 0) AS u "
+        "JOIN inventory.resource r ON r.tenant_id = $1 AND r.resource_id = u.resource_id AND r.kind = $3 "
+        "WHERE u.valid_from < $4 AND (u.valid_to IS NULL OR u.valid_to > u.valid_from) "
+        "ORDER BY u.product_id, u.valid_from DESC, r.value",
+        *(tx.tenant_id, list(product_ids), kind, before),
+    )
+    return {ProductId(row["product_id"]): row["value"] for row in rows}
+
+
 async def list_resources(
     tx: Tx,
     *,

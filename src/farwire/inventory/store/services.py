@@ -65,6 +65,16 @@ async def add_services(tx: Tx, services: Sequence[Service]) -> None:
     )
 
 
+async def blank_attributes(tx: Tx, product_ids: Sequence[ProductId]) -> int:
+    """Forget what was chosen for the services of the products; return how many services had something."""
+    rows = await tx.fetch(
+        "UPDATE inventory.service_instance SET attributes = '{}' WHERE tenant_id = $1 "
+        "AND product_id = ANY($2::uuid[]) AND attributes <> '{}' RETURNING 1",
+        *(tx.tenant_id, list(product_ids)),
+    )
+    return len(rows)
+
+
 async def add_change(tx: Tx, service_id: ServiceId, number: int, state: ServiceState, at: datetime) -> None:
     """Insert a state of a service."""
     await tx.execute(

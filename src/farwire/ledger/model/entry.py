@@ -6,14 +6,15 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+import msgspec
+
 from farwire.kernel.errors import check
 from farwire.kernel.ids import AccountId, EntryId, LegalEntityId, uuid7
 from farwire.kernel.money import Currency
 from farwire.ledger.model.chart import Book
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(msgspec.Struct, frozen=True):
     """One side of an entry: ``amount_minor`` whole minor units plus ``remainder_nano`` nano-units of the major unit."""
 
     book: Book
@@ -60,7 +61,9 @@ class Entry:
 def reversed_entry(entry: Entry, *, source: str, key: str, booked_on: date, at: datetime) -> Entry:
     """Return the entry that takes ``entry`` back: the same postings with the other sign."""
     postings = tuple(
-        replace(posting, amount_minor=-posting.amount_minor, remainder_nano=-posting.remainder_nano)
+        msgspec.structs.replace(
+            posting, amount_minor=-posting.amount_minor, remainder_nano=-posting.remainder_nano
+        )
         for posting in entry.postings
     )
     return Entry(

@@ -112,6 +112,16 @@ async def _hold(call: Call[ById, Nothing, ReasonInput], tx: Tx) -> ProductOrder:
     )
 
 
+async def _refuse(call: Call[ById, Nothing, ReasonInput], tx: Tx) -> ProductOrder:
+    return await service.reject_order(
+        tx=tx,
+        clock=call.clock,
+        order_id=OrderId(call.path.id),
+        reason=call.body.reason,
+        actor=call.principal.actor,
+    )
+
+
 async def _release(call: Call[ById, Nothing, ReasonInput], tx: Tx) -> ProductOrder:
     return await service.release_order(
         tx=tx, clock=call.clock, order_id=OrderId(call.path.id), actor=call.principal.actor
@@ -236,6 +246,13 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         "Before it begins at once; afterwards what was done is undone, the last first.",
     ),
     _on_order(
+        "refuse",
+        _refuse,
+        "Refuse an order",
+        Permission.ORDER_MANAGE,
+        "Before it begins, e.g. because the customer could not be verified.",
+    ),
+    _on_order(
         "hold",
         _hold,
         "Hold an order",
@@ -247,7 +264,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         _release,
         "Release an order",
         Permission.ORDER_MANAGE,
-        "Whatever it waits for. A verification of the customer releases it by itself.",
+        "One that was held by hand. One that waits for a verification goes on by that, and only by that.",
     ),
     Route(
         method=Method.GET,

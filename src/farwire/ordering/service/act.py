@@ -86,20 +86,38 @@ async def release_order(
     reason: HoldReason | None = None,
     actor: Actor = SYSTEM,
 ) -> ProductOrder:
-    """Take one reason to wait away, or all of them where none is named; the work may then begin.
+    """Take one reason to wait away, or all that may go where none is named; the work may then begin.
 
-    Idempotent. Raises ``NotFound`` (``ordering.unknown``), ``Conflict`` (``ordering.not_held``).
+    What waits for a verification goes on when the customer is verified, whoever asks. Idempotent. Raises ``NotFound``
+    (``ordering.unknown``), ``Conflict`` (``ordering.not_held``, ``ordering.not_verified``).
     """
     now = clock.now()
     before = await require_order(tx, order_id, locked=True)
     order, facts = before, tuple[Fact, ...]()
-    for one in sorted(before.holds) if reason is None else [reason]:
+    liftable = await _liftable(tx, before, reason)
+    for one in sorted(liftable) if reason is None else [reason]:
         order, happened = decide(order, Release(one), now)
         facts += happened
     if reason is None and not before.holds:
         decide(before, Release(HoldReason.MANUAL), now)  # refuses what has begun or ended
     await _save(tx, before, order, facts, None, now=now, actor=actor, act="release")
     return order
+
+
+async def _liftable(tx: Tx, order: ProductOrder, reason: HoldReason | None) -> frozenset[HoldReason]:
+    """Return the reasons to wait that may be taken away now. Raises ``Conflict`` (``ordering.not_verified``)."""
+    if HoldReason.KYC not in order.holds or await parties.kyc_of(tx, order.party_id) is KycState.VERIFIED:
+        return order.holds
+    others = order.holds - {HoldReason.KYC}
+    if reason is HoldReason.KYC or (reason is None and not others):
+        raise Conflict(
+            "the order waits until its customer is verified: the law of the country asks for it",
+            code="ordering.not_verified",
+            field="order",
+            value=str(order.id),
+            fix="farwire party submit and farwire party verify: the order then goes on by itself",
+        )
+    return others
 
 
 async def hold_unverified(

@@ -218,7 +218,10 @@ async def _combination(
     held: Mapping[ProductId, Held],
     now: datetime,
 ) -> tuple[Refusal, ...]:
-    """Return what the catalogue says against having all of it: what goes with this order no longer counts."""
+    """Return what the catalogue says against having all of it.
+
+    What goes with this order no longer counts; what other orders of the account are about to bring does.
+    """
     leaving = {one.product_id for one in request.items if one.action in (Action.CEASE, Action.CHANGE)}
     at = max(now, request.requested_at or now)
     stays = [
@@ -227,6 +230,9 @@ async def _combination(
     added = [one.offering.code for one in sold.values()]
     if not added:
         return ()
+    codes = {product_id: one.offering for product_id, one in held.items()}
+    coming = await order_store.open_offerings(tx, request.account_id)
+    stays += [code for product_id, code in coming if codes.get(product_id) != code]
     found = await catalog.check_combination(tx, held=stays, added=added, at=at)
     return tuple(Refusal(one.code, one.message, "items", one.value, one.fix) for one in found)
 

@@ -160,6 +160,19 @@ async def open_by_product(tx: Tx, product_ids: Sequence[ProductId]) -> Mapping[P
     return {ProductId(row["product_id"]): OrderId(row["order_id"]) for row in rows}
 
 
+async def open_offerings(tx: Tx, account_id: AccountId) -> list[tuple[ProductId, str]]:
+    """Return what open orders of the account bring it: the product, and the code of its offering."""
+    rows = await tx.fetch(
+        "SELECT i.product_id, i.request ->> 'offering' AS offering FROM ordering.product_order o "
+        "JOIN ordering.item i ON i.tenant_id = o.tenant_id AND i.order_id = o.order_id "
+        "WHERE o.tenant_id = $1 AND o.account_id = $2 AND o.ended_at IS NULL AND i.request ? 'offering' "
+        "AND i.state NOT IN ('completed', 'cancelled', 'failed', 'rejected') ORDER BY i.order_id, i.number",
+        tx.tenant_id,
+        account_id,
+    )
+    return [(ProductId(row["product_id"]), row["offering"]) for row in rows]
+
+
 async def held_for(tx: Tx, party_id: PartyId, reason: HoldReason) -> list[OrderId]:
     """Return the open orders of a party that wait for ``reason``."""
     rows = await tx.fetch(

@@ -24,6 +24,7 @@ from farwire.party.api.documents import (
     kyc_document,
     party_document,
 )
+from farwire.party.api.roles import ROLE_ROUTES
 from farwire.tenant import service as tenants
 
 TAG: Final = "Parties"
@@ -245,4 +246,5 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         body_type=KycDecide,
         idempotent=True,
     ),
+    *ROLE_ROUTES,
 )

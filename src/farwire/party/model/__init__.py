@@ -14,9 +14,11 @@ from farwire.party.model.kyc import (
     Sim,
     Submit,
     Verify,
+    attempt_for,
     decide,
     evidence,
     kyc_required,
+    standing,
 )
 from farwire.party.model.party import (
     NOWHERE,
@@ -60,6 +62,7 @@ __all__ = [
     "Verify",
     "allows",
     "ancestors",
+    "attempt_for",
     "changed",
     "check_consent",
     "check_parent",
@@ -70,4 +73,5 @@ __all__ = [
     "gone",
     "kyc_required",
     "moved",
+    "standing",
 ]

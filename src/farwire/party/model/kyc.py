@@ -3,6 +3,9 @@
     unverified → pending → verified → expired → pending …
                          → rejected → pending …
 
+Each attempt goes its way by itself: who is verified may show the next document before the first one ends, and stays
+verified meanwhile (``standing``).
+
 The number of a document is never kept: a salted hash tells whether the same one is shown again, four last characters
 tell a person which one it was.
 """
@@ -12,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -48,7 +51,7 @@ _NEXT: Final[Mapping[KycState, frozenset[KycState]]] = MappingProxyType(
     {
         KycState.UNVERIFIED: frozenset({KycState.PENDING}),
         KycState.PENDING: frozenset({KycState.VERIFIED, KycState.REJECTED}),
-        KycState.VERIFIED: frozenset({KycState.EXPIRED}),
+        KycState.VERIFIED: frozenset({KycState.EXPIRED, KycState.PENDING}),
         KycState.REJECTED: frozenset({KycState.PENDING}),
         KycState.EXPIRED: frozenset({KycState.PENDING}),
     }
@@ -234,6 +237,27 @@ def decide(
             fix="e.g. document_unreadable, name_differs, forged",
         )
     return replace(check, state=wanted, decided_at=now, decided_by=actor, reason=reason)
+
+
+def _proof(checks: Sequence[KycCheck]) -> KycCheck | None:
+    """Return the last attempt that was verified, though its document may have ended."""
+    proofs = (KycState.VERIFIED, KycState.EXPIRED)
+    return next((one for one in reversed(checks) if one.state in proofs), None)
+
+
+def attempt_for(checks: Sequence[KycCheck], command: KycCommand) -> KycCheck | None:
+    """Return which of a party's attempts (oldest first) ``command`` is about: what ends is the proof that counts."""
+    if isinstance(command, Expire):
+        return _proof(checks) or (checks[-1] if checks else None)
+    return checks[-1] if checks else None
+
+
+def standing(checks: Sequence[KycCheck]) -> KycState:
+    """Return what a party's attempts (oldest first) come to: the last one, or the proof that still holds beside it."""
+    proof = _proof(checks)
+    if proof is not None and proof.state is KycState.VERIFIED:
+        return KycState.VERIFIED
+    return checks[-1].state if checks else KycState.UNVERIFIED
 
 
 def kyc_required(pack: CountryPack, sim: Sim, on: date) -> bool:

@@ -25,9 +25,11 @@ from farwire.party.model import (
     Reject,
     Submit,
     Verify,
+    attempt_for,
     decide,
     evidence,
     gone,
+    standing,
 )
 from farwire.party.model.kyc import SALT_BYTES
 from farwire.party.service.parties import get_party, lock_party
@@ -55,9 +57,11 @@ async def _act(
     if party.erased_at is not None:
         raise gone(party)
     attempts = await store.checks(tx, party_id)
-    check = decide(attempts[-1] if attempts else None, command, actor=actor, now=now, today=today)
+    check = decide(attempt_for(attempts, command), command, actor=actor, now=now, today=today)
+    kept = tuple(one for one in attempts if one.attempt != check.attempt)
+    after = sorted((*kept, check), key=lambda one: one.attempt)
     await store.save_check(tx, party_id, check)
-    await party_store.save_party(tx, replace(party, kyc=check.state))
+    await party_store.save_party(tx, replace(party, kyc=standing(after)))
     await eventbus.publish(tx, kyc_changed(check, party_id, tenant_id=tx.tenant_id, at=now))
     detail: Mapping[str, JSON] = {
         "attempt": check.attempt,
@@ -89,6 +93,7 @@ async def submit_kyc(
 ) -> KycCheck:
     """Note that a document was shown; only a salted hash of its number and its last four characters are kept.
 
+    A verified party stays so while the next document is looked at, until the first one ends.
     ``pack`` is the country's whose law applies, ``country`` the one that issued the document. Raises what ``evidence``
     raises, ``NotFound`` (``party.unknown``), ``Conflict`` (``party.kyc_transition``, ``party.erased``).
     """

@@ -94,10 +94,12 @@ async def blank_checks(tx: Tx, party_id: PartyId) -> None:
 
 
 async def parties_with_ended_proof(tx: Tx, today: date, limit: int) -> tuple[PartyId, ...]:
-    """Return verified parties whose document is no longer valid on ``today``."""
+    """Return verified parties whose document is no longer valid on ``today``; the last one that was verified counts."""
     rows = await tx.fetch(
         "SELECT c.party_id FROM party.kyc_check c WHERE c.tenant_id = $1 AND c.state = 'verified' "
-        "AND c.expires_on <= $2 ORDER BY c.party_id LIMIT $3",
+        "AND c.expires_on <= $2 AND NOT EXISTS (SELECT FROM party.kyc_check n WHERE n.tenant_id = $1 "
+        "AND n.party_id = c.party_id AND n.attempt > c.attempt AND n.state IN ('verified', 'expired')) "
+        "ORDER BY c.party_id LIMIT $3",
         tx.tenant_id,
         today,
         limit,

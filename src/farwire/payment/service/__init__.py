@@ -3,9 +3,14 @@
 from farwire.payment.service.charging import (
     expire_charge,
     find_charge,
-    gateway_secret,
     hear_notice,
     take_payment,
+)
+from farwire.payment.service.gateways import (
+    gateway_secret,
+    gateways,
+    new_gateway_secret,
+    set_gateway_secret,
 )
 from farwire.payment.service.items import add_open_items, items_of_documents, list_open_items
 from farwire.payment.service.methods import add_method, get_method, list_methods, remove_method
@@ -44,6 +49,7 @@ __all__ = [
     "expire_charge",
     "find_charge",
     "gateway_secret",
+    "gateways",
     "get_method",
     "get_payment",
     "get_refund",
@@ -53,12 +59,14 @@ __all__ = [
     "list_open_items",
     "list_payments",
     "list_refunds",
+    "new_gateway_secret",
     "payment_items",
     "receive_payment",
     "remove_method",
     "request_credit_refund",
     "request_refund",
     "reverse_payment",
+    "set_gateway_secret",
     "standing",
     "statement",
     "take_payment",

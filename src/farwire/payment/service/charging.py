@@ -137,15 +137,6 @@ async def expire_charge(tx: Tx, *, method: MethodKind, key: str) -> Charge:
     return charge
 
 
-async def gateway_secret(tx: Tx, *, method: MethodKind) -> bytes:
-    """Return the secret with which the gateway of ``method`` signs its notices; make one where there is none."""
-    gateway_of(method)
-    found = await store.gateway_secret(tx, method, secrets.token_bytes(SECRET_BYTES))
-    if found is None:
-        raise NotFound("the gateway has no secret", code="payment.gateway_unknown", field="method")
-    return found
-
-
 async def hear_notice(
     tx: Tx, *, method: MethodKind, payload: str, signature: str, now: datetime, actor: Actor
 ) -> Payment | None:

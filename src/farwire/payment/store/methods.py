@@ -192,3 +192,20 @@ async def gateway_secret(tx: Tx, method: MethodKind, fresh: bytes | None) -> byt
         "SELECT secret FROM payment.gateway WHERE tenant_id = $1 AND method = $2", tx.tenant_id, method.value
     )
     return found
+
+
+async def set_gateway_secret(tx: Tx, method: MethodKind, secret: bytes, at: datetime) -> None:
+    """Keep the secret of a gateway in place of the one before."""
+    await tx.execute(
+        "INSERT INTO payment.gateway (tenant_id, method, secret, changed_at) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (tenant_id, method) DO UPDATE SET secret = excluded.secret, changed_at = excluded.changed_at",
+        *(tx.tenant_id, method.value, secret, at),
+    )
+
+
+async def gateways(tx: Tx) -> dict[MethodKind, datetime | None]:
+    """Return the methods whose gateway has a secret, and when somebody set it."""
+    rows = await tx.fetch(
+        "SELECT method, changed_at FROM payment.gateway WHERE tenant_id = $1 ORDER BY method", tx.tenant_id
+    )
+    return {MethodKind(row["method"]): row["changed_at"] for row in rows}

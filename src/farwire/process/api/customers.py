@@ -27,8 +27,10 @@ class ErasureDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@t
     messages: int
     payment_methods: int
     places: int
+    services: int
     order_items: int
     answers: int
+    documents: int
 
 
 class ClosedAccountDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="Account"):
@@ -72,8 +74,10 @@ def _erasure(done: privacy.Erasure) -> ErasureDocument:
         messages=done.messages,
         payment_methods=done.payment_methods,
         places=done.places,
+        services=done.services,
         order_items=done.order_items,
         answers=done.answers,
+        documents=done.documents,
     )
 
 

@@ -8,10 +8,11 @@ one period of a price under the same terms. What was charged before is such a li
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from farwire.catalog.model import Every, FirstPeriod, OneOff, PricePlan, Prorate, Recurring, Trigger
 from farwire.kernel.ids import PlanVersionId
@@ -28,8 +29,7 @@ NOTHING_CHARGED: Final[Mapping[str, datetime]] = {}
 SUSPENSION: Final = "suspension"
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedCharge:
+class PlannedCharge(msgspec.Struct, frozen=True):
     """A charge that is due for ``period``. ``nano`` is negative where what was paid in advance is given back."""
 
     price_id: str
@@ -41,8 +41,7 @@ class PlannedCharge:
     explanation: RecurringExplanation
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """The days ``[first, after_last)`` of the period ``whole`` of one price, all under the same terms.
 
     A part that is ``lump`` costs the whole period, however many of its days it has. ``since`` is the first day of
@@ -209,7 +208,9 @@ def difference(then: Iterable[Part], now: Iterable[Part]) -> Iterator[tuple[Part
             if part.lump and left:
                 yield part, sign
             elif left:
-                yield from ((replace(part, first=a, after_last=b), sign) for a, b in _runs(left))
+                yield from (
+                    (msgspec.structs.replace(part, first=a, after_last=b), sign) for a, b in _runs(left)
+                )
 
 
 _Rate = tuple[object, ...]

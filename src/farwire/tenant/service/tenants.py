@@ -77,6 +77,7 @@ async def create_tenant(
             code="tenant.name_taken",
             field="name",
             value=name,
+            fix="choose another name; see: farwire tenant list",
         )
     return found
 

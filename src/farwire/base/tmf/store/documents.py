@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
-import msgspec
 
+from farwire.base.canonical import from_text, to_text
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Target
 from farwire.base.tmf.resource import Document
@@ -17,18 +16,6 @@ from farwire.kernel.errors import Invalid
 
 COUNTED: Final = 10_000
 """Matches up to which a total is exact without being asked for."""
-_decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
-_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
-
-
-def to_text(document: Any) -> str:
-    """Return JSON with every digit of its numbers."""
-    return _encode(document).decode()
-
-
-def from_text(text: str) -> Any:
-    """Return what JSON says, numbers that are not whole as Decimal."""
-    return _decode(text)
 
 
 async def insert(tx: Tx, target: Target, document: Document, now: datetime) -> bool:

@@ -36,9 +36,9 @@ from farwire.ordering.service.effects.work import Result, Work, one_by_one
 USUAL: Final[Mapping[str, Mapping[str, str]]] = {
     "hlr": {"target": "{imsi}", "msisdn": "{msisdn}"},
     "smdp": {"target": "{iccid}", "imsi": "{imsi}"},
-    "charging": {"target": "{product}", "offering": "{offering}"},
 }
-"""What an operation means where the specification says nothing else: adapter → parameters."""
+PLAIN: Final[Mapping[str, str]] = {"target": "{product}", "offering": "{offering}"}
+"""What an operation means where the specification says nothing else: adapter → parameters, and those of all others."""
 TARGET: Final = "target"
 _PLACE: Final = re.compile(r"\{([a-z0-9_]+)\}")
 _AFTER: Final[Mapping[Action, ServiceState]] = {
@@ -139,7 +139,7 @@ async def _apply(tx: Tx, work: Work, action: Action, facts: _Facts, *, key: str 
     if not adapter:
         return {}  # nothing in the network knows it
     texts = await _texts(tx, work, facts)
-    parameters = {**USUAL.get(adapter, {}), **_given(work.task.step.parameters.get("parameters"))}
+    parameters = {**USUAL.get(adapter, PLAIN), **_given(work.task.step.parameters.get("parameters"))}
     attributes = {} if action in (Action.SUSPEND, Action.RESUME, Action.TERMINATE) else parameters
     operation = Operation(
         key or str(work.task.id),

@@ -50,10 +50,10 @@ async def free(tx: Tx, works: Sequence[Work], _now: datetime) -> Sequence[Result
 
 async def assign(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
     """Give what was reserved to the products, or let the number that a customer brings be his product's."""
-    brought = [work for work in works if work.task.step.parameters.get("brought")]
-    for work in brought:
-        await _bring(tx, work)
-    reserved = [work for work in works if work not in brought]
+    reserved = [work for work in works if not work.task.step.parameters.get("brought")]
+    for work in works:
+        if work.task.step.parameters.get("brought"):
+            await _bring(tx, work)
     services = await inventory.services_of_products(tx, [work.product_id for work in reserved])
     gifts = {
         work.task.id: Gift(
