@@ -33,7 +33,7 @@ IMPORT_JOB: Final = Descriptor(
         errorLog       string   server
         path           string
         status         string
-        url            string   server
+        url            string   required server
         """
     ),
 )
@@ -53,7 +53,7 @@ EXPORT_JOB: Final = Descriptor(
         path           string
         query          string
         status         string
-        url            string   server
+        url            string   required server
         """
     ),
 )
