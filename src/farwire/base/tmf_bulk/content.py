@@ -9,9 +9,8 @@ from uuid import UUID
 
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Api, Document, Target
+from farwire.base.tmf import Act, Api, Document, Target, documents
 from farwire.base.tmf.engine import ByKey, unknown
-from farwire.base.tmf.store import documents
 from farwire.base.tmf_bulk import rows, store
 from farwire.base.tmf_bulk.rows import NDJSON
 from farwire.base.tmf_bulk.tables import EXPORT_JOB, IMPORT_JOB, RUNNING, SUCCEEDED, WAITING

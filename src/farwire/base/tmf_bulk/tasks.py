@@ -10,9 +10,8 @@ from farwire.base import jobs
 from farwire.base.authz import Permission
 from farwire.base.canonical import stored_time
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Document, Operation, Resource, Target
+from farwire.base.tmf import Act, Document, Operation, Resource, Target, documents
 from farwire.base.tmf.query import parse
-from farwire.base.tmf.store import documents
 from farwire.base.tmf.writing import publish_change
 from farwire.base.tmf_bulk.rows import NDJSON
 from farwire.base.tmf_bulk.scope import api_of, payload, resource_of, scope_of
