@@ -14,11 +14,21 @@ import pytest
 from farwire import app
 from farwire.base.canonical import from_text, instant_text, to_text
 from farwire.base.storage import Database
-from farwire.base.tmf import Api, Attribute, Descriptor, Operation, Resource, Target, Version
+from farwire.base.tmf import (
+    Api,
+    Attribute,
+    Descriptor,
+    Operation,
+    Resource,
+    Target,
+    Version,
+    tmf_routes,
+)
 from farwire.base.tmf import resource as bindings
 from farwire.base.tmf.shape import checked
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.versions import changed_by, from_wire, to_wire
+from farwire.base.web.api_documents import api_documents
 from farwire.kernel.ids import TenantId
 
 _spec = spec_from_file_location("official", Path(__file__).with_name("official.py"))
@@ -345,3 +355,25 @@ def losses(descriptor: Descriptor, given: dict[str, Any]) -> Iterator[str]:
     old = to_wire(descriptor, stored, Version.V4)
     if changed_by(descriptor, stored, old, Version.V4) != stored:
         yield "not whole after v4"
+
+
+@pytest.mark.parametrize("number", sorted(APIS))
+async def test_the_examples_of_our_own_document_are_carried_out(
+    client_of_api: Any, db: Database, tenant_id: TenantId, number: str
+) -> None:
+    """What the document shows as the body of a request is one that is taken as it stands."""
+    api = APIS[number]
+    async with db.transaction(tenant_id) as tx:
+        await store.set_references(tx, number, "lenient")
+    documents = api_documents(tmf_routes(api))
+    async with client_of_api(api) as client:
+        for resource, version in records(api):
+            walk = Walk(client, api, resource, version)
+            if walk.offers(Operation.CREATE):
+                outer = resource.descriptor.inside
+                if outer is not None:
+                    await _kept(db, tenant_id, Target(number, outer.type))
+                paths = documents[api.base(version)]()["paths"]
+                path = f"{api.base(version)}/{resource.descriptor.collection(version, '{id}')}"
+                body = paths[path]["post"]["requestBody"]["content"]["application/json"]["example"]
+                await walk.ask("POST", 201, body=body)

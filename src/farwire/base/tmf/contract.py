@@ -53,7 +53,8 @@ def contract(api: Api, descriptor: Descriptor, version: Version, operation: Oper
 
 def _schema(descriptor: Descriptor, version: Version, required: tuple[str, ...]) -> Schema:
     properties = {one.name_in(version): _property(descriptor, one, version) for one in descriptor.of(version)}
-    return {"type": "object", "properties": properties, "required": sorted(required)}
+    title = descriptor.type_in(version)
+    return {"type": "object", "title": title, "properties": properties, "required": sorted(required)}
 
 
 def _create(descriptor: Descriptor, version: Version) -> Schema:

@@ -21,6 +21,7 @@ from farwire.base.config import Settings
 from farwire.base.storage import Database
 from farwire.base.telemetry.metrics import MULTIPROCESS_DIR
 from farwire.base.web.access import AccessLog
+from farwire.base.web.api_documents import api_documents
 from farwire.base.web.authentication import Authenticate, KeyCache
 from farwire.base.web.endpoint import Endpoint, Responder, Services
 from farwire.base.web.errors import error_body, error_headers
@@ -151,6 +152,7 @@ def build_api(
     add_system_routes(
         app,
         document=partial(openapi_document, routes),
+        documents=api_documents(routes),
         source=source,
         draining=draining,
         checks=dict(checks or default_checks()),

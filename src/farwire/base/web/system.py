@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import falcon.asgi
@@ -141,20 +142,28 @@ def add_system_routes(
     app: falcon.asgi.App[Any, Any],
     *,
     document: Callable[[], dict[str, Any]],
+    documents: Mapping[str, Callable[[], dict[str, Any]]],
     source: DatabaseSource,
     draining: Draining,
     checks: dict[str, Check],
 ) -> None:
-    """Add the routes that belong to no context."""
+    """Add the routes that belong to no context. ``documents`` are those of single APIs, by their base path."""
     html = "text/html; charset=utf-8"
     app.add_route("/", _Static("/", landing_page(openapi_info()), html, POLICY))
     app.add_route("/docs", _Described("/docs", lambda: documentation_page(document()), html, POLICY))
     app.add_route(
         "/openapi.json", _Described("/openapi.json", lambda: json_document(document()), "application/json")
     )
+    for base, make in documents.items():
+        path = f"{base}/openapi.json"
+        app.add_route(path, _Described(path, partial(_json_of, make), "application/json"))
     app.add_route("/health/live", _Static("/health/live", b'{"status":"live"}', "application/json"))
     app.add_route("/health/ready", _Ready(source, draining, checks))
     app.add_route("/metrics", _Metrics())
+
+
+def _json_of(make: Callable[[], dict[str, Any]]) -> bytes:
+    return json_document(make())
 
 
 def _named(req: falcon.asgi.Request, route: str) -> None:
