@@ -218,8 +218,16 @@ async def test_an_export_has_what_its_query_asks_for(client: httpx.AsyncClient, 
         {"query": "name=x"},
         {"path": f"{BASE}/serviceCategory", "query": "limit=1"},
     ):
-        answer = await client.post(f"{BASE}/exportJob", json={"url": "http://x.example", **bad})
-        assert answer.status_code in (400, 422), answer.text
+        failed = await job(client, "exportJob", **bad)
+        assert await worker.run_once()
+        ended = await state(client, failed)
+        assert (ended["status"], bool(ended["errorLog"])) == ("Failed", True)
+    lost = await job(client, "importJob", path="nothing")
+    await sent(client, lost, lines([category(9)]))
+    assert await worker.run_once()
+    ended = await state(client, lost)
+    assert ended["status"] == "Failed"
+    assert "nothing is not a collection" in ended["errorLog"]
 
 
 async def test_a_job_that_is_deleted_takes_its_file_along_and_is_not_run(

@@ -16,14 +16,12 @@ from farwire.base.tmf_bulk import store
 from farwire.base.tmf_bulk.scope import Run, Scope, api_of, scope_of
 from farwire.base.tmf_bulk.store import Part
 from farwire.base.tmf_bulk.tables import RUNNING
-from farwire.base.tmf_bulk.tasks import end, locked_job
+from farwire.base.tmf_bulk.tasks import REFUSED, end, locked_job
 from farwire.base.web import Call
-from farwire.kernel.errors import Conflict, Exhausted, FarwireError, Forbidden, Invalid, NotFound
+from farwire.kernel.errors import Conflict, FarwireError, Invalid
 
 MAX_ERRORS: Final = 10_000
 """Refused rows after which an import gives up."""
-REFUSED: Final = (Invalid, Conflict, NotFound, Forbidden, Exhausted)
-"""Kinds of error that are a row's own; others are the system's, and the job is tried again."""
 _DECODER: Final = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
@@ -33,7 +31,11 @@ async def run_import(run: Run) -> None:
         document = await locked_job(tx, run.target, run.id)
     if document is None or document["status"] != RUNNING:
         return
-    scope = scope_of(api_of(run.target.api), document.get("path", ""), Operation.CREATE)
+    try:
+        scope = scope_of(api_of(run.target.api), document.get("path", ""), Operation.CREATE)
+    except REFUSED as refusal:
+        await _end(run, str(refusal))
+        return
     while True:
         async with run.db.transaction(run.job.tenant_id) as tx:
             part = await store.part_after(tx, run.target, run.id, run.upload, -1)
@@ -139,7 +141,7 @@ async def _same(run: Run, operations: Operations, tx: Tx, row: Document) -> bool
     return isinstance(there, dict) and all(there.get(name) == value for name, value in given.items())
 
 
-async def _end(run: Run) -> None:
+async def _end(run: Run, error: str = "") -> None:
     async with run.db.transaction(run.job.tenant_id) as tx:
         await hold(tx=tx, job=run.job)
         document = await locked_job(tx, run.target, run.id)
@@ -151,4 +153,4 @@ async def _end(run: Run) -> None:
         what = (
             f"gave up after {errors} refused rows" if errors >= MAX_ERRORS else f"{errors} rows were refused"
         )
-        await end(tx, run.target, document, run.act, f"{what}; see {where}" if errors else "")
+        await end(tx, run.target, document, run.act, error or (f"{what}; see {where}" if errors else ""))

@@ -47,9 +47,7 @@ def scope_of(api: Api, path: str, operation: Operation) -> Scope:
 
     Raises ``Invalid`` (``tmf.bulk_path``).
     """
-    segments = [one for one in urlsplit(path).path.split("/") if one]
-    newest = Version.V5 if Version.V5 in api.versions else Version.V4
-    version = next((one for one in api.versions if one.value in segments), newest)
+    segments, version = _segments(path), version_of(api, path)
     found = {one.descriptor.path_in(version): one for one in api.resources if _fits(one, version, operation)}
     name = segments[-1] if segments else version.value
     if name != version.value:
@@ -59,6 +57,18 @@ def scope_of(api: Api, path: str, operation: Operation) -> Scope:
         found = {name: found[name]}
     bound = [Operations(api, one, version, api.base(version)) for one in found.values()]
     return Scope(version, {one.resource.descriptor.type_in(version): one for one in bound})
+
+
+def version_of(api: Api, path: str) -> Version:
+    """Return the version that ``path`` names; else the newest one of ``api``."""
+    return next((one for one in api.versions if one.value in _segments(path)), max(api.versions))
+
+
+def _segments(path: str) -> list[str]:
+    try:
+        return [one for one in urlsplit(path).path.split("/") if one]
+    except ValueError:  # an address with half a bracket
+        return [path]
 
 
 def _fits(resource: Resource, version: Version, operation: Operation) -> bool:

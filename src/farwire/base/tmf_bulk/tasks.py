@@ -10,17 +10,18 @@ from farwire.base import jobs
 from farwire.base.authz import Permission
 from farwire.base.canonical import stored_time
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Document, Operation, Resource, Target, documents
-from farwire.base.tmf.query import parse
-from farwire.base.tmf.writing import publish_change
+from farwire.base.tmf import Act, Descriptor, Document, Resource, Target, documents
+from farwire.base.tmf.writing import publish_change, snake
 from farwire.base.tmf_bulk.rows import NDJSON
-from farwire.base.tmf_bulk.scope import api_of, payload, resource_of, scope_of
+from farwire.base.tmf_bulk.scope import api_of, payload, resource_of, version_of
 from farwire.base.tmf_bulk.tables import EXPORT_JOB, FAILED, IMPORT_JOB, SUCCEEDED
 from farwire.base.web import JSON
-from farwire.kernel.errors import Defect, Invalid
+from farwire.kernel.errors import Conflict, Defect, Exhausted, Forbidden, Invalid, NotFound
 from farwire.kernel.ids import uuid7
 
 EXPORT_KIND, IMPORT_KIND = "tmf.export", "tmf.import"
+REFUSED = (Invalid, Conflict, NotFound, Forbidden, Exhausted)
+"""Kinds of error of a row, or of a job; others are the system's, and the work is tried again."""
 PAGING = frozenset({"limit", "offset", "cursor", "sort", "count"})
 """Parameters of lists that an export does not take: it has every row, in the order of creation."""
 
@@ -29,44 +30,50 @@ def bulk_resources(
     number: str, context: str, read: Permission, write: Permission
 ) -> tuple[Resource, Resource]:
     """Return the import and export jobs of an API, for its ``resources``."""
-    return (
-        Resource(IMPORT_JOB, context, read, write, work=partial(_import_made, number)),
-        Resource(EXPORT_JOB, context, read, write, work=partial(_export_made, number)),
+    made = ((IMPORT_JOB, _import_made), (EXPORT_JOB, _export_made))
+    first, second = (
+        Resource(
+            kind, context, read, write, work=partial(work, number), told_as=f"tmf{number}_{snake(kind.type)}"
+        )
+        for kind, work in made
     )
+    return first, second
 
 
 async def _import_made(number: str, _tx: Tx, document: Document, _act: Act) -> Document:
-    """Check what is to be taken in, and say where the file goes."""
-    scope = scope_of(api_of(number), document.get("path", ""), Operation.CREATE)
-    base = api_of(number).base(scope.version)
-    return document | {"url": f"{base}/{IMPORT_JOB.path}/{document['id']}/content"}
+    """Say where the file goes."""
+    return document | {"url": _content(number, IMPORT_JOB, document)}
 
 
 async def _export_made(number: str, tx: Tx, document: Document, act: Act) -> Document:
-    """Check what is to be written, queue it, and say where the file will be."""
-    scope = scope_of(api_of(number), document.get("path", ""), Operation.LIST)
-    kind = document.setdefault("contentType", NDJSON)
-    if kind not in (JSON, NDJSON):
-        fix = f"use {JSON} or {NDJSON}"
-        raise Invalid("no such format", code="tmf.bulk", field="$.contentType", value=kind, fix=fix)
-    pairs = pairs_of(document)
-    if pairs and len(scope.operations) != 1:
-        raise Invalid("a query needs a path to one collection", code="tmf.bulk_path", field="$.path")
-    for one in scope.operations.values():
-        parse(one.resource.descriptor, pairs, scope.version)
+    """Queue the work, and say where the file will be. What cannot be written is said by the job: it fails."""
     if act.principal is None:
         raise Defect("a job is made by a request", code="tmf.bulk")
     target, now = Target(number, EXPORT_JOB.type), act.now
     await jobs.enqueue(
         tx=tx,
         kind=EXPORT_KIND,
-        key=f"{number}/{document['id']}/{now.isoformat()}",
+        key=f"{number}/{document['id']}/{uuid7(now)}",
         payload=payload(target, document["id"], act.principal, uuid7(now)),
         run_at=now,
         now=now,
     )
-    base = api_of(number).base(scope.version)
-    return document | {"url": f"{base}/{EXPORT_JOB.path}/{document['id']}/content"}
+    return {"contentType": NDJSON} | document | {"url": _content(number, EXPORT_JOB, document)}
+
+
+def _content(number: str, kind: Descriptor, document: Document) -> str:
+    api = api_of(number)
+    return f"{api.base(version_of(api, document.get('path', '')))}/{kind.path}/{document['id']}/content"
+
+
+def format_of(document: Document) -> str:
+    """Return the media type of an export. Raises ``Invalid`` (``tmf.bulk``)."""
+    kind = str(document["contentType"])
+    if kind not in (JSON, NDJSON):
+        raise Invalid(
+            f"contentType is {JSON} or {NDJSON}", code="tmf.bulk", field="$.contentType", value=kind
+        )
+    return kind
 
 
 def pairs_of(document: Document) -> list[tuple[str, str]]:
