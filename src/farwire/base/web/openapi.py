@@ -278,7 +278,7 @@ def _error_statuses(route: AnyRoute) -> list[str]:
     statuses = {"400", "401", "403", "500", "503", *route.errors}
     if route.path_type.__struct_fields__:
         statuses.add("404")
-    if route.body_type is not None:
+    if route.body_type is not None or route.streams:
         statuses |= {"413", "415", "507"}
     if route.idempotent:
         statuses |= {"409", "422"}
