@@ -7,12 +7,9 @@ from typing import Final
 
 from farwire.assurance.api.tmf642_tables import ALARM
 from farwire.base.authz import Permission
-from farwire.base.canonical import to_text
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target, stored_time
-from farwire.base.tmf.states import check_transition
-from farwire.base.tmf.store import documents as store
-from farwire.base.tmf.writing import publish_change
+from farwire.base.tmf_work import change_documents, equal_ids
 from farwire.kernel.errors import Invalid
 
 _Change = Callable[[Document, Document, str], Document]
@@ -82,20 +79,17 @@ def _ungrouped(alarm: Document, task: Document, now: str) -> Document:
 
 
 async def _fitting(tx: Tx, patterns: Sequence[Document]) -> list[str]:
-    """Return the ids of the alarms that fit one of ``patterns``: by id, or by every plain attribute that is given."""
+    """Return the ids of the alarms that fit one of ``patterns``: by id, or by every text that is given."""
     keys = dict.fromkeys(_ids(patterns))
     for pattern in patterns:
         plain = {
             name: value
             for name, value in pattern.items()
-            if isinstance(value, (str, bool)) and not name.startswith("@") and name != "href"
+            if isinstance(value, str) and not name.startswith("@") and name != "href"
         }
         if "id" in plain or not plain:
             continue
-        predicate = " && ".join(f"$.{to_text(name)} == {to_text(value)}" for name, value in plain.items())
-        positions = await store.matching(tx, _TARGET, predicate, MOST + 1)
-        rows = await store.at_positions(tx, _TARGET, positions)
-        keys |= dict.fromkeys(document["id"] for _, document in rows)
+        keys |= dict.fromkeys(await equal_ids(tx, _TARGET, plain, MOST + 1))
     if len(keys) > MOST:
         raise Invalid(
             f"more than {MOST} alarms fit",
@@ -107,19 +101,9 @@ async def _fitting(tx: Tx, patterns: Sequence[Document]) -> list[str]:
 
 
 async def _changed(tx: Tx, task: Document, act: Act, keys: Sequence[str], change: _Change) -> list[Document]:
-    """Change the alarms that are there, in the order of their ids so that two tasks never wait for each other."""
-    done: list[Document] = []
-    for key in sorted(set(keys)):
-        before = await store.load(tx, _TARGET, key, lock=True)
-        if before is None:
-            continue
-        after = change(before, task, stored_time(act.now))
-        if after != before:
-            check_transition(ALARM, after, before)
-            await store.update(tx, _TARGET, after, act.now)
-            await publish_change(tx, _API, ALARMS, before, after, act)
-        done.append({"id": key})
-    return done
+    now = stored_time(act.now)
+    done = await change_documents(tx, _API, ALARMS, keys, lambda alarm: change(alarm, task, now), act)
+    return [{"id": key} for key in done]
 
 
 def _by_pattern(listed: str, change: _Change) -> _Work:
