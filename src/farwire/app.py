@@ -143,6 +143,7 @@ _JOBS: Final = (
     "farwire.billing.jobs",
     "farwire.communication.jobs",
     "farwire.ordering.jobs",
+    "farwire.base.tmf_bulk.jobs",
 )
 """Modules with ``SCHEDULES`` and ``handlers``: what ``farwire worker`` runs."""
 

@@ -38,6 +38,8 @@ def apply(kind: PatchKind, document: Document, change: Any, many: frozenset[str]
             raise _wrong("$", "a merge patch is an object")
         merged: Document = merge(document, change)
         return merged
+    if isinstance(change, dict) and "op" in change:
+        change = [change]  # as the official examples have it
     if not isinstance(change, list):
         raise _wrong("$", "a JSON patch is a list of operations")
     if len(change) > MAX_OPERATIONS:

@@ -5,6 +5,7 @@ What we do otherwise stands in ``differences.toml``, each with its reason; a lin
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -27,11 +28,12 @@ def _beside(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
+    sys.modules.setdefault(name, module)
     spec.loader.exec_module(module)
     return module
 
 
-official, coverage = _beside("official"), _beside("print_coverage")
+official, coverage, kits = (_beside(name) for name in ("official", "print_coverage", "kits"))
 app.api_routes()
 APIS: dict[str, list[tuple[Api, Descriptor]]] = {}
 for _api, _resource in SERVED.all():
@@ -51,6 +53,8 @@ def listed(api: str) -> dict[str, str]:
 def differences(folder: Path, number: str) -> Iterator[str]:
     """Yield "Type version what name" for each thing that our tables say otherwise than the documents."""
     bound = APIS[number]
+    yield from kits.wanted_by_documents(folder, number, bound)
+    yield from kits.wanted_by_kits(folder, number, bound)
     names = {}
     for version in Version:
         if (document := official.load(folder, number, version)) is not None:
@@ -122,6 +126,29 @@ def test_the_tables_say_what_the_documents_say_except_where_a_reason_is_given(
     assert not unexplained, "\n".join((f"not in [{api}] of differences.toml:", *unexplained))
     unused = [line for line in listed(api) if not any(fnmatchcase(one, line) for one in found)]
     assert not unused, "\n".join((f"no longer a difference: take it out of [{api}]:", *unused))
+
+
+def test_the_tables_have_what_conformance_kits_look_at(shared_data: Path) -> None:
+    """The lists of what the documents want and of what the kits check, in numbers; the exceptions stand in the file."""
+    folder = shared_data / "tmf"
+    rows = [row for row in kits.mandatory(folder) if row["api"] in APIS]
+    wanted = [kit for kit in kits.kits(folder) if kit.api in APIS]
+    numbers = {
+        "resources": len(rows),
+        "mandatory attributes": sum(len(row["req"] or ()) for row in rows),
+        "resources of kits": len(wanted),
+        "attributes of kits": sum(len({*kit.mandatory, *kit.types, *kit.asked}) for kit in wanted),
+    }
+    known = {
+        "resources": 199,
+        "mandatory attributes": 321,
+        "resources of kits": 57,
+        "attributes of kits": 252,
+    }
+    assert all(numbers[what] >= number for what, number in known.items()), numbers
+    for api, bound in APIS.items():
+        apart = {*kits.wanted_by_kits(folder, api, bound), *kits.wanted_by_documents(folder, api, bound)}
+        assert [one for one in apart if not any(fnmatchcase(one, line) for line in listed(api))] == []
 
 
 def test_every_difference_has_a_reason_and_an_api_that_is_served() -> None:

@@ -269,13 +269,13 @@ async def test_a_record_that_refers_to_nothing_is_refused_with_the_place_of_the_
     assert tried >= 30
 
 
-EXAMPLES = {"620": 22, "621": 13, "634": 24, "649": 12, "656": 27, "663": 8, "669": 14, "677": 10, "679": 17}
+EXAMPLES = {"620": 32, "621": 13, "634": 34, "649": 12, "656": 27, "663": 8, "669": 14, "677": 10, "679": 17}
 EXAMPLES |= {"683": 3, "735": 4}
 """Official examples of whole records that the documents of v5 have."""
 CREATIONS = {
-    "620": 5,
+    "620": 7,
     "621": 2,
-    "634": 6,
+    "634": 8,
     "649": 3,
     "656": 5,
     "663": 2,
@@ -333,6 +333,7 @@ async def test_the_official_requests_for_a_new_record_are_carried_out(
             assert answer.status_code == 201, (name, answer.text)
             made = from_text(answer.text)
             changed = {one for one in given if isinstance(one, str) and one.startswith("lastUpdate")}
+            changed |= {"url", "errorLog"} if path.endswith("Job") else set()  # the server says both
             assert superset({k: v for k, v in given.items() if k not in changed}, made), name
     assert len(rows) == CREATIONS[number]
 

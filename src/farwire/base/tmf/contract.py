@@ -100,7 +100,7 @@ def _patch(kind: PatchKind) -> Schema:
     text = {"type": "string"}
     facts = {"op": words, "path": text, "from": text, "value": {}}
     operation = {"type": "object", "properties": facts, "required": ["op", "path"]}
-    return {"type": "array", "items": operation, "maxItems": MAX_OPERATIONS}
+    return {"anyOf": [{"type": "array", "items": operation, "maxItems": MAX_OPERATIONS}, operation]}
 
 
 def _parameter(name: str, description: str, schema: Schema) -> Schema:

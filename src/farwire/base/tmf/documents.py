@@ -21,6 +21,8 @@ SCANNED: Final = 10_000
 """Things of a context that one list request looks through for filters and sort orders that the context has not."""
 
 
+load, update = store.load, store.update
+"""One document outside a request: of a task whose work goes on in a worker."""
 _Paged: TypeAlias = Callable[[int, int], Awaitable[Page[Document]]]
 
 

@@ -97,6 +97,8 @@ class Resource:
     """For a task that is kept as a document: does its work when it is made, and returns what came of it."""
     current: Callable[[Tx, Sequence[Document]], Awaitable[Sequence[Document]]] | None = None
     """For a task whose work goes on after it was made: returns the documents as they stand."""
+    told_as: str = ""
+    """Its name in the types of its events, where another API of the context has a resource of the same name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def event_types(resource: Resource) -> dict[str, str]:
     """Return the event types that tell of a resource, each with the word in the name of its TMF event."""
     if resource.behaviour is not None:
         return dict(resource.events)
-    stem = f"farwire.{resource.context}.{snake(resource.descriptor.type)}"
+    stem = f"farwire.{resource.context}.{resource.told_as or snake(resource.descriptor.type)}"
     return {f"{stem}_{_FACTS[word]}.v1": word for word in resource.descriptor.events if word in _FACTS}
 
 

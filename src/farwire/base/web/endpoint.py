@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -97,6 +97,8 @@ class Endpoint:
         if self._body is not None:
             raw = await self._body.read(req)
             body = self._body.decode(raw)
+        elif self._route.streams:
+            body = req.stream
         call: Call[Any, Any, Any] = Call(
             principal=principal,
             database=database,
@@ -149,9 +151,13 @@ class Endpoint:
         names: frozenset[str] | None,
         pairs: list[tuple[str, str]],
     ) -> None:
-        data = self._encoded(reply, names)
         resp.status = reply.status or self._route.status
         resp.content_type = reply.media_type
+        if isinstance(reply.body, AsyncIterator):
+            resp.set_header("cache-control", NO_STORE)
+            resp.stream = reply.body
+            return
+        data = self._encoded(reply, names)
         for name, value in self._headers(reply, req.path).items():
             resp.set_header(name, value)
         if reply.page is not None:

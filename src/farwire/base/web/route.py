@@ -98,7 +98,9 @@ class Call(Generic[P, Q, B]):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers. ``body`` is encoded as JSON unless it is bytes; ``page`` adds the paging headers."""
+    """What a handler answers. ``body`` is encoded as JSON unless it is bytes, or an iterator of them; ``page`` adds the
+    paging headers.
+    """
 
     body: object = None
     status: int = 0
@@ -153,6 +155,8 @@ class Route(Generic[P, Q, B]):
     media_type: str = JSON
     accepts: Sequence[str] = (JSON,)
     """Media types of the request's body; the call says which one it has."""
+    streams: bool = False
+    """Whether the body is given to the handler as it comes in, an iterator of octets, of any size and type."""
     contract: Contract | Callable[[], Contract] | None = None
     """Its part of the OpenAPI document, or what makes it: many are large, and no request needs them."""
     listed: bool = True

@@ -18,6 +18,7 @@ import msgspec
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
 from farwire.base.tmf import Api, Behaviour, Document, Operation, Resource, Wanted, tmf_routes
+from farwire.base.tmf_bulk import bulk_resources, bulk_routes
 from farwire.base.web import AnyRoute, MoneyDocument, timestamp
 from farwire.catalog import service
 from farwire.catalog.api.tmf620_tables import CATALOG, CATEGORY, OFFERING, PRICE, SPECIFICATION
@@ -168,6 +169,7 @@ API: Final = Api(
     resources=(
         _bound(READ_ONLY, Behaviour(find=_find, page=_page)),
         *(_bound(one) for one in (PRICE, SPECIFICATION, CATEGORY, CATALOG)),
+        *bulk_resources("620", "catalog", Permission.CATALOG_READ, Permission.CATALOG_PUBLISH),
     ),
 )
-ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)
+ROUTES: Final[tuple[AnyRoute, ...]] = (*tmf_routes(API), *bulk_routes(API))
