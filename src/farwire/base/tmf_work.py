@@ -1,0 +1,56 @@
+"""What the work of a task does with documents of the TMF engine that others made: find, change and tell of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from farwire.base.canonical import from_text, to_text
+from farwire.base.storage import Tx
+from farwire.base.tmf import Act, Api, Document, Resource, Target
+from farwire.base.tmf.documents import documents
+from farwire.base.tmf.query import Condition, Query
+from farwire.base.tmf.states import check_transition
+from farwire.base.tmf.writing import publish_change
+
+
+async def equal_ids(tx: Tx, target: Target, values: Mapping[str, str], most: int) -> list[str]:
+    """Return the ids of at most ``most`` documents that have every one of ``values``."""
+    conditions = tuple(Condition((name,), "eq", (value,)) for name, value in values.items())
+    found = await documents(tx, target, Query(conditions=conditions, limit=most))
+    return [document["id"] for document in found.items]
+
+
+async def change_documents(
+    tx: Tx,
+    api: Api,
+    resource: Resource,
+    keys: Sequence[str],
+    change: Callable[[Document], Document],
+    act: Act,
+) -> list[str]:
+    """Change those of ``keys`` that are there, and return them, in the order in which any two tasks lock them.
+
+    Raises: ``Invalid`` (``tmf.state``) where the table of states forbids it; nothing is then changed.
+    """
+    there = []
+    for key in sorted(set(keys)):
+        row = (tx.tenant_id, api.number, resource.descriptor.type, key)
+        text = await tx.fetchval(
+            "SELECT document::text FROM base.tmf_resource"
+            " WHERE tenant_id = $1 AND api = $2 AND type = $3 AND id = $4 FOR UPDATE",
+            *row,
+        )
+        if text is None:
+            continue
+        before = from_text(text)
+        after = change(before)
+        if after != before:
+            check_transition(resource.descriptor, after, before)
+            await tx.execute(
+                "UPDATE base.tmf_resource SET document = $5::jsonb, changed_at = $6, version = version + 1"
+                " WHERE tenant_id = $1 AND api = $2 AND type = $3 AND id = $4",
+                *(*row, to_text(after), act.now),
+            )
+            await publish_change(tx, api, resource, before, after, act)
+        there.append(key)
+    return there
