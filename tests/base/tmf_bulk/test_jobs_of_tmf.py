@@ -234,6 +234,8 @@ async def test_a_job_that_is_deleted_takes_its_file_along_and_is_not_run(
     client: httpx.AsyncClient, worker: Worker, db: Database, tenant_id: TenantId
 ) -> None:
     made = await job(client, "importJob", path=f"{BASE}/serviceCategory")
+    empty = await sent(client, made, b"\n")
+    assert (empty.status_code, (await state(client, made))["status"]) == (400, "Not Started")
     await sent(client, made, lines([category(1)]))
     assert (await client.delete(made["href"])).status_code == 204
     async with db.transaction(tenant_id) as tx:

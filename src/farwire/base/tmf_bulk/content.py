@@ -69,6 +69,13 @@ class Content:
                     tx, target, call.path.id, upload, number=number, first_row=total + 1, rows=part
                 )
             number, total = number + 1, total + len(part)
+        if total == 0:
+            raise Invalid(
+                "the file holds no row",
+                code="web.body_malformed",
+                field="body",
+                fix="send a resource per row",
+            )
         return total
 
     async def download(self, call: GetCall) -> Reply:
@@ -166,14 +173,15 @@ def _routes(api: Api) -> Iterator[AnyRoute]:
 def _upload(
     content: Content, permission: Permission, path: str, stem: str, common: dict[str, Any]
 ) -> AnyRoute:
-    array = {"type": "array", "items": {"type": "object"}}
+    # A row of the wrong shape is refused by itself when the import runs; the file is taken.
+    array = {"type": ["array", "object"], "minItems": 1}
     return Route(
         method=Method.PUT,
         path=f"{path}/{{id}}/content",
         handler=content.upload,
         permission=permission,
         summary="Send the file of an import",
-        description="Rows as lines of JSON, or one JSON array. Taken once per job; the import then runs.",
+        description="Rows as lines of JSON, or one JSON array, or one object. Taken once per job; the import then runs.",
         streams=True,
         accepts=(NDJSON, JSON),
         errors=("409", "429"),
