@@ -181,7 +181,7 @@ def _upload(
         handler=content.upload,
         permission=permission,
         summary="Send the file of an import",
-        description="Rows as lines of JSON, or one JSON array, or one object. Taken once per job; the import then runs.",
+        description="Rows as lines of JSON, a JSON array, or one object. Taken once per job; the import then runs.",
         streams=True,
         accepts=(NDJSON, JSON),
         errors=("409", "429"),
