@@ -111,13 +111,13 @@ def exit_of(error: BaseException, out: Output) -> int:
 def test_a_file_that_cannot_be_written_is_invalid_input(
     out: Output, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    target = tmp_path / "nowhere" / "bill.pdf"
+    target = tmp_path / ("a" * 90) / "nowhere" / "bill.pdf"
     with pytest.raises(typer.Exit) as stopped, errors_as_exit_codes(out):
         target.write_bytes(b"%PDF")
     assert stopped.value.exit_code == ExitCode.INVALID
     printed = capsys.readouterr().err
     assert "cli.file_unusable" in printed
-    assert "nowhere" in printed
+    assert str(target) in printed, "a value is printed whole, so that it can be copied"
 
 
 def test_a_full_disk_is_a_bound_that_is_reached(out: Output) -> None:

@@ -187,7 +187,7 @@ class Output:
             self._write_json({"items": rows, "total": len(rows) if total is None else total})
             return
         if not rows:
-            self.err.print(empty)
+            self.err.print(empty, soft_wrap=True)
             return
         cells = [{column: _shown(row.get(column)) for column in columns} for row in rows]
         table = Table(header_style="bold")
@@ -358,10 +358,11 @@ def report_error(error: FarwireError, out: Output) -> None:
     headline = Text.assemble(
         ("Error:", "bold red"), f" {_printable(error.message)}  ", (f"({error.code})", "dim")
     )
-    out.err.print(headline)
+    out.err.print(headline, soft_wrap=True)
     for name in ("field", "value", "fix"):
         if name in body:
-            out.err.print(f"  {name}: {_printable(str(as_plain(body[name])))[:500]}")
+            # Whole, so that it can be copied: the terminal breaks lines, a file or a pipe must not.
+            out.err.print(f"  {name}: {_printable(str(as_plain(body[name])))[:500]}", soft_wrap=True)
 
 
 def _printable(text: str) -> str:
