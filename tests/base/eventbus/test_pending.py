@@ -31,7 +31,8 @@ async def test_a_killed_demo_goes_on_though_it_died_in_a_later_month_of_its_own_
         settings=short,
     )
     await published("bill/1")
-    assert await dead.serve_once(Subscriber("s", note, from_start=True)) == 1
+    while not seen:  # The server's other databases may hold the horizon back for a moment.
+        await dead.serve_once(Subscriber("s", note, from_start=True))
     await published("bill/2")
 
     again = MovableClock(datetime(2026, 6, 11, tzinfo=UTC))
