@@ -450,3 +450,12 @@ async def test_nobody_can_say_himself_where_a_nested_resource_lives(web: Any, ca
         for base in (one, one.replace("/v5/", "/v4/")):
             answer = await client.post(f"{base}/note", json=body)
             assert (answer.status_code, answer.json()["field"]) == (400, "$.@parent")
+
+
+async def test_a_client_may_say_an_href_but_only_a_text_and_the_server_gives_its_own(
+    client: httpx.AsyncClient,
+) -> None:
+    refused = await client.post(f"{V4}/category", json={"name": "a", "href": -209})
+    assert (refused.status_code, (await client.get(f"{V4}/category")).json()) == (400, []), refused.text
+    made = (await client.post(f"{V4}/category", json={"name": "a", "href": "https://else.example/1"})).json()
+    assert made["href"] == f"{V4}/category/{made['id']}"

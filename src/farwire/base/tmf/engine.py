@@ -93,8 +93,8 @@ class Operations:
         async with call.transaction() as tx:
             tie = await self._parent(tx, call)
             given = from_wire(self.resource.descriptor, call.body, self.version)
-            given.pop("href", None)
             document = {**self._filled(checked(self.resource.descriptor, given, self.version), act), **tie}
+            document.pop("href", None)
             await self._check(tx, document, None, act)
             made = await self._create(tx, document, act)
         status = 200 if made.pop(KNOWN, False) else 201
