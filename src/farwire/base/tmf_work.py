@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from farwire.base.canonical import from_text, to_text
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target
-from farwire.base.tmf.documents import documents
+from farwire.base.tmf.documents import documents, load, update
 from farwire.base.tmf.query import Condition, Query
 from farwire.base.tmf.states import check_transition
 from farwire.base.tmf.writing import publish_change
@@ -32,25 +31,15 @@ async def change_documents(
 
     Raises: ``Invalid`` (``tmf.state``) where the table of states forbids it; nothing is then changed.
     """
-    there = []
+    target, there = Target(api.number, resource.descriptor.type), []
     for key in sorted(set(keys)):
-        row = (tx.tenant_id, api.number, resource.descriptor.type, key)
-        text = await tx.fetchval(
-            "SELECT document::text FROM base.tmf_resource"
-            " WHERE tenant_id = $1 AND api = $2 AND type = $3 AND id = $4 FOR UPDATE",
-            *row,
-        )
-        if text is None:
+        before = await load(tx, target, key, lock=True)
+        if before is None:
             continue
-        before = from_text(text)
         after = change(before)
         if after != before:
             check_transition(resource.descriptor, after, before)
-            await tx.execute(
-                "UPDATE base.tmf_resource SET document = $5::jsonb, changed_at = $6, version = version + 1"
-                " WHERE tenant_id = $1 AND api = $2 AND type = $3 AND id = $4",
-                *(*row, to_text(after), act.now),
-            )
+            await update(tx, target, after, act.now)
             await publish_change(tx, api, resource, before, after, act)
         there.append(key)
     return there

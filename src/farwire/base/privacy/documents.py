@@ -12,7 +12,8 @@ from typing import Any
 
 from farwire.base.privacy import store
 from farwire.base.storage import Tx
-from farwire.base.tmf.resource import Document
+from farwire.base.tmf import Document, Target
+from farwire.base.tmf.documents import update
 
 
 async def documents_naming(tx: Tx, names: Sequence[str]) -> list[Mapping[str, object]]:
@@ -33,7 +34,7 @@ async def forget_in_documents(tx: Tx, names: Sequence[str], now: datetime) -> in
     for one in await store.holding(tx, sorted(wanted)) if wanted else []:
         after = forgotten(one.document, wanted)
         if after != one.document:
-            await store.rewrite(tx, one.position, after, now)
+            await update(tx, Target(one.api, one.type), after, now)
             count += 1
     return count
 
