@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -38,6 +39,11 @@ class PageRequest:
                 value=self.limit,
                 fix=f"use 1 to {MAX_LIMIT}",
             )
+
+    def of(self, items: Sequence[T]) -> Page[T]:
+        """Return this part of a list that is there as a whole."""
+        part = tuple(items[self.offset : self.offset + self.limit])
+        return Page(part, len(items), self.offset, self.limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ from farwire.base.web import (
     page_reply,
 )
 from farwire.kernel.ids import AccountId, PartyId, parse_id
-from farwire.kernel.page import Page
 from farwire.tenant import service as tenants
 
 TAG: Final = "Accounts"
@@ -99,8 +98,7 @@ async def list_routes(call: Call[ById, PageQuery, None]) -> Reply:
     async with call.transaction() as tx:
         await service.account_with_id(tx, account_id)
         found = (await service.routes_of(tx, [account_id])).get(account_id, ())
-    part = found[wanted.offset : wanted.offset + wanted.limit]
-    return page_reply(Page(part, len(found), wanted.offset, wanted.limit), route_document)
+    return page_reply(wanted.of(found), route_document)
 
 
 async def add_route(call: Call[ById, Nothing, RouteCreate]) -> Reply:

@@ -25,7 +25,6 @@ from farwire.base.web import (
     timestamp,
 )
 from farwire.kernel.ids import PartyId, parse_id
-from farwire.kernel.page import Page
 
 BASE: Final = "/farwire/v1/agreements"
 TAG: Final = "Agreements"
@@ -189,12 +188,9 @@ async def get_agreement(call: Call[ByNumber, Nothing, None]) -> Reply:
 
 async def list_versions(call: Call[ByNumber, PageQuery, None]) -> Reply:
     """Return the versions of one agreement, oldest first."""
-    wanted = call.query.page()
     async with call.transaction() as tx:
         found = await service.agreement_versions(tx, call.path.number)
-    part = found[wanted.offset : wanted.offset + wanted.limit]
-    page = Page(part, len(found), wanted.offset, wanted.limit)
-    return page_reply(page, lambda one: agreement_document(one, call.now()))
+    return page_reply(call.query.page().of(found), lambda one: agreement_document(one, call.now()))
 
 
 async def amend_agreement(call: Call[ByNumber, Nothing, AgreementAmend]) -> Reply:

@@ -115,8 +115,7 @@ async def list_templates(tx: Tx, *, page: PageRequest, code: str | None = None) 
     for template in await store.latest_templates(tx, codes=None if code is None else [code]):
         found[template.key] = template
     ordered = sorted(found.values(), key=lambda t: (t.key.code, t.key.language, t.key.channel))
-    items = tuple(ordered[page.offset : page.offset + page.limit])
-    return Page(items, len(ordered), page.offset, page.limit)
+    return page.of(ordered)
 
 
 def _all(code: str | None) -> Mapping[TemplateKey, Template]:

@@ -8,7 +8,6 @@ from farwire.base.authz import Permission
 from farwire.base.web import AnyRoute, ById, Call, Method, Nothing, PageQuery, Reply, Route, page_reply
 from farwire.country.service import load_pack
 from farwire.kernel.ids import PartyId, parse_id
-from farwire.kernel.page import Page, PageRequest
 from farwire.party import service
 from farwire.party.api.documents import (
     BASE,
@@ -74,17 +73,13 @@ async def update_party(call: Call[ById, Nothing, PartyUpdate]) -> Reply:
     return Reply(party_document(party))
 
 
-def _part(items: tuple[object, ...], page: PageRequest) -> Page[object]:
-    return Page(items[page.offset : page.offset + page.limit], len(items), page.offset, page.limit)
-
-
 async def list_consents(call: Call[ById, PageQuery, None]) -> Reply:
     """Return what the party said, in the order of recording."""
     party_id = PartyId(call.path.id)
     async with call.transaction() as tx:
         await service.get_party(tx=tx, party_id=party_id)
         found = await service.consents_of(tx, party_id)
-    return page_reply(_part(tuple(map(consent_document, found)), call.query.page()), lambda one: one)
+    return page_reply(call.query.page().of(found), consent_document)
 
 
 async def record_consent(call: Call[ById, Nothing, ConsentCreate]) -> Reply:
@@ -101,7 +96,7 @@ async def list_checks(call: Call[ById, PageQuery, None]) -> Reply:
     async with call.transaction() as tx:
         await service.get_party(tx=tx, party_id=party_id)
         found = await service.kyc_checks(tx, party_id)
-    return page_reply(_part(tuple(map(kyc_document, found)), call.query.page()), lambda one: one)
+    return page_reply(call.query.page().of(found), kyc_document)
 
 
 async def submit_kyc(call: Call[ById, Nothing, KycSubmit]) -> Reply:

@@ -22,7 +22,6 @@ from farwire.base.web import (
     timestamp,
 )
 from farwire.kernel.ids import PartyId, parse_id
-from farwire.kernel.page import Page
 from farwire.party import service
 from farwire.party.api.documents import BASE, Time
 from farwire.party.model import PartyRole, RoleKind
@@ -91,8 +90,7 @@ async def list_roles(call: Call[ById, PageQuery, None]) -> Reply:
     async with call.transaction() as tx:
         await service.get_party(tx=tx, party_id=party_id)
         found = await service.roles_of(tx, party_id)
-    part = found[wanted.offset : wanted.offset + wanted.limit]
-    return page_reply(Page(part, len(found), wanted.offset, wanted.limit), role_document)
+    return page_reply(wanted.of(found), role_document)
 
 
 async def add_role(call: Call[ById, Nothing, RoleCreate]) -> Reply:
