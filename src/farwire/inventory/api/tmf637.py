@@ -12,7 +12,6 @@ from typing import Final
 from uuid import UUID
 
 from farwire.account import service as accounts
-from farwire.base import audit
 from farwire.base.authz import Permission, Principal
 from farwire.base.storage import Tx
 from farwire.base.tmf import (
@@ -31,6 +30,7 @@ from farwire.catalog import service as catalog
 from farwire.inventory import events, service
 from farwire.inventory.api.tmf637_documents import Around, to_tmf_product
 from farwire.inventory.api.tmf637_tables import PRODUCT
+from farwire.inventory.api.tmf_audit import note
 from farwire.inventory.model import EndReason, PlanChange, Product, Suspension, SuspensionReason
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import AccountId, OfferingId, ProductId, parse_id, uuid7
@@ -108,7 +108,7 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
     BESIDE.refuse_others(document, _GIVEN)
     product = await _given(tx, document, act.now)
     await service.add_products(tx, [product], now=act.now)
-    await _note(tx, product.id, "inventory.record_product", act)
+    await note(tx, "637", product.id, "inventory.record_product", act)
     await BESIDE.keep(tx, {**document, "id": str(product.id)}, act.now)
     return (await _documents(tx, [product], act.now))[0]
 
@@ -177,7 +177,7 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
     if changed & {"status", "terminationDate"}:
         await _move(tx, product_id, after, act.now)
     await BESIDE.keep(tx, after, act.now)
-    await _note(tx, product_id, "inventory.change_product", act)
+    await note(tx, "637", product_id, "inventory.change_product", act)
     return (await _documents(tx, [await service.find_product(tx, product_id)], act.now))[0]
 
 
@@ -199,12 +199,6 @@ async def _move(tx: Tx, product_id: ProductId, after: Document, now: datetime) -
             await service.resume_product(
                 tx, product_id=product_id, reason=SuspensionReason.CUSTOMER, at=now, now=now
             )
-
-
-async def _note(tx: Tx, product_id: ProductId, action: str, act: Act) -> None:
-    await audit.record(
-        tx, actor=act.actor, action=action, subject=str(product_id), at=act.now, detail={"api": "637"}
-    )
 
 
 API: Final = Api(

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from farwire.base import audit
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
 from farwire.base.tmf import (
@@ -30,6 +29,7 @@ from farwire.base.tmf import (
 from farwire.base.web import AnyRoute, moment
 from farwire.inventory import service
 from farwire.inventory.api.tmf639_tables import SERVICE
+from farwire.inventory.api.tmf_audit import note
 from farwire.inventory.model import Service, ServiceChange, ServiceState
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import ProductId, ServiceId, uuid7
@@ -106,7 +106,7 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
         raise Invalid(
             error.message, code="tmf.reference_unknown", field="$.relatedEntity[0].id", value=error.value
         ) from None
-    await _note(tx, made.id, "inventory.record_service", act)
+    await note(tx, "638", made.id, "inventory.record_service", act)
     await BESIDE.keep(tx, {**document, "id": str(made.id)}, act.now)
     return (await _documents(tx, [made]))[0]
 
@@ -163,15 +163,9 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
         state = ServiceState(after["state"])
         await service.change_service_state(tx, service_id=service_id, state=state, at=act.now)
     await BESIDE.keep(tx, after, act.now)
-    await _note(tx, service_id, "inventory.change_service", act)
+    await note(tx, "638", service_id, "inventory.change_service", act)
     found = await service.find_service(tx, service_id)
     return (await _documents(tx, [] if found is None else [found]))[0]
-
-
-async def _note(tx: Tx, service_id: ServiceId, action: str, act: Act) -> None:
-    await audit.record(
-        tx, actor=act.actor, action=action, subject=str(service_id), at=act.now, detail={"api": "638"}
-    )
 
 
 API: Final = Api(

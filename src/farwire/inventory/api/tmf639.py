@@ -12,7 +12,6 @@ from itertools import product
 from typing import Final
 from uuid import UUID
 
-from farwire.base import audit
 from farwire.base.authz import Permission, Principal
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Behaviour, Beside, Document, Target, Version, Wanted, tmf_routes
@@ -20,6 +19,7 @@ from farwire.base.tmf import Resource as Bound
 from farwire.base.web import AnyRoute
 from farwire.inventory import events, service
 from farwire.inventory.api.tmf639_tables import RESOURCE
+from farwire.inventory.api.tmf_audit import note
 from farwire.inventory.model import NewResource, Resource, ResourceKind, ResourceState, is_personal, masked
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import ResourceId
@@ -133,7 +133,7 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
     await service.fill_pool(tx, pool=pool, values=[NewResource(value.removeprefix("+"), facts)])
     made = await service.resource_valued(tx, kind=kind, value=value)
     await BESIDE.keep(tx, {**document, "id": str(made.id)}, act.now)
-    await _note(tx, made.id, "inventory.fill_pool", act)
+    await note(tx, "639", made.id, "inventory.fill_pool", act)
     return (await _documents(tx, [made]))[0]
 
 
@@ -146,14 +146,8 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
     if "resourceStatus" in changed:
         await service.retire_resource(tx, resource_id=resource_id)
     await BESIDE.keep(tx, after, act.now)
-    await _note(tx, resource_id, "inventory.change_resource", act)
+    await note(tx, "639", resource_id, "inventory.change_resource", act)
     return (await _documents(tx, [await service.get_resource(tx, resource_id=resource_id)]))[0]
-
-
-async def _note(tx: Tx, resource_id: ResourceId, action: str, act: Act) -> None:
-    await audit.record(
-        tx, actor=act.actor, action=action, subject=str(resource_id), at=act.now, detail={"api": "639"}
-    )
 
 
 API: Final = Api(
