@@ -144,6 +144,7 @@ _JOBS: Final = (
     "farwire.communication.jobs",
     "farwire.ordering.jobs",
     "farwire.base.tmf_bulk.jobs",
+    "farwire.base.tmf_tasks",
 )
 """Modules with ``SCHEDULES`` and ``handlers``: what ``farwire worker`` runs."""
 

@@ -8,8 +8,18 @@ from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target
 from farwire.base.tmf.documents import documents, load, update
 from farwire.base.tmf.query import Condition, Query
+from farwire.base.tmf.resource import SERVED
 from farwire.base.tmf.states import check_transition
 from farwire.base.tmf.writing import publish_change
+from farwire.kernel.errors import Defect
+
+
+def served(target: Target) -> tuple[Api, Resource]:
+    """Return what this process serves as ``target``."""
+    found = SERVED.get(target)
+    if found is None:
+        raise Defect(f"{target} is not served", code="tmf.not_served")
+    return found
 
 
 async def equal_ids(tx: Tx, target: Target, values: Mapping[str, str], most: int) -> list[str]:

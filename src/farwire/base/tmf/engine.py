@@ -227,6 +227,8 @@ class Operations:
         if behaviour is not None:
             changed = await _offered(behaviour.patch)(tx, before, after, act)
             return behaviour.shown_to(changed, act.principal)
+        if self.resource.changed is not None:
+            after = await self.resource.changed(tx, before, after, act)
         now = stored_time(act.now)
         after |= {
             one.name: now for one in self.resource.descriptor.attributes.values() if one.fill is Fill.CHANGED

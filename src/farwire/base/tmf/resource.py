@@ -95,6 +95,8 @@ class Resource:
     """A rule of the context on a document that is about to be kept; it raises what is wrong."""
     work: Callable[[Tx, Document, Act], Awaitable[Document]] | None = None
     """For a task that is kept as a document: does its work when it is made, and returns what came of it."""
+    changed: Callable[[Tx, Document, Document, Act], Awaitable[Document]] | None = None
+    """For a document that is patched: does what goes with the change, and returns what is kept."""
     current: Callable[[Tx, Sequence[Document]], Awaitable[Sequence[Document]]] | None = None
     """For a task whose work goes on after it was made: returns the documents as they stand."""
     told_as: str = ""

@@ -1,4 +1,4 @@
-"""TMF641: orders of services and requests to cancel them, as documents."""
+"""TMF641: orders of services as documents, and tasks that cancel them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from uuid import UUID
 
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
-from farwire.base.tmf import Api, Descriptor, Document, Resource, tmf_routes
+from farwire.base.tmf import Api, Document, Resource, tmf_routes
 from farwire.base.web import AnyRoute
 from farwire.inventory import service as inventory
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import ServiceId
+from farwire.ordering.api.cancel_work import cancelling
 from farwire.ordering.api.tmf641_tables import CANCEL_SERVICE_ORDER, SERVICE_ORDER
 
 _OF_A_SERVICE: Final = frozenset({"modify", "delete"})
@@ -39,15 +40,16 @@ async def _known_services(tx: Tx, document: Document) -> None:
             )
 
 
-def _bound(descriptor: Descriptor) -> Resource:
-    rule = _known_services if descriptor is SERVICE_ORDER else None
-    return Resource(descriptor, "ordering", Permission.ORDER_READ, Permission.ORDER_WRITE, check=rule)
-
-
+ORDERS: Final = Resource(
+    SERVICE_ORDER, "ordering", Permission.ORDER_READ, Permission.ORDER_WRITE, check=_known_services
+)
+CANCELLATIONS: Final = cancelling(
+    "641", CANCEL_SERVICE_ORDER, SERVICE_ORDER, named="serviceOrder", items="serviceOrderItem"
+)
 API: Final = Api(
     number="641",
     title="Service orders",
     path="serviceOrdering",
-    resources=(_bound(SERVICE_ORDER), _bound(CANCEL_SERVICE_ORDER)),
+    resources=(ORDERS, CANCELLATIONS),
 )
 ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

@@ -75,6 +75,7 @@ CANCEL_RESOURCE_ORDER: Final = Descriptor(
         """
         cancellationReason        string
         effectiveCancellationDate dateTime
+        errorMessage              ErrorMessage
         requestedCancellationDate dateTime
         resourceOrder             ResourceOrderRef required ->652/ResourceOrder
         state                     string
