@@ -8,6 +8,7 @@ import typer
 
 from farwire.base.tmf import operations
 from farwire.base.tmf.operations import References
+from farwire.base.tmf_events import operations as listening
 from farwire.cli.shell import (
     ActorOption,
     JsonOption,
@@ -74,7 +75,7 @@ def listeners(
 
     async def act(session: Session) -> None:
         async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
-            found = await operations.listeners(tx, limit=limit, offset=offset)
+            found = await listening.listeners(tx, limit=limit, offset=offset)
         session.out.rows(
             f"Listeners of {tenant}",
             ("id", "api", "version", "callback", "query", "away_from"),
@@ -108,7 +109,7 @@ def replay(
 
     async def act(session: Session) -> None:
         async with session.db.transaction(await session.tenant(tenant)) as tx:
-            await operations.replay(
+            await listening.replay(
                 tx, listener=listener, position=position, actor=actor_named(actor), clock=session.clock
             )
         session.out.facts(f"Listener {listener}", {"hears_from": position})

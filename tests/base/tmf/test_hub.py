@@ -22,8 +22,8 @@ from farwire.base.config import Settings
 from farwire.base.eventbus import operations
 from farwire.base.eventbus.pending import deliver_pending
 from farwire.base.storage import Database, open_relay
-from farwire.base.tmf import notify
-from farwire.base.tmf import operations as tmf_operations
+from farwire.base.tmf_events import notify
+from farwire.base.tmf_events import operations as tmf_operations
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import TenantId
 from farwire.kernel.tenancy import SYSTEM

@@ -12,6 +12,7 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.base.tmf import operations
 from farwire.base.tmf.operations import References
+from farwire.base.tmf_events import operations as listening
 from farwire.cli import tmf
 from farwire.kernel.errors import Conflict, NotFound
 from farwire.kernel.ids import TenantId
@@ -72,10 +73,10 @@ async def test_only_a_known_listener_hears_again_and_only_what_was(
     key = answer.json()["id"]
     async with db.transaction(tenant_id) as tx:
         with pytest.raises(NotFound):
-            await operations.replay(tx, listener="x", position=1, actor=SYSTEM, clock=clock)
+            await listening.replay(tx, listener="x", position=1, actor=SYSTEM, clock=clock)
         with pytest.raises(Conflict):
-            await operations.replay(tx, listener=key, position=10**6, actor=SYSTEM, clock=clock)
-        await operations.replay(tx, listener=key, position=1, actor=SYSTEM, clock=clock)
-        (found,) = await operations.listeners(tx, limit=10)
+            await listening.replay(tx, listener=key, position=10**6, actor=SYSTEM, clock=clock)
+        await listening.replay(tx, listener=key, position=1, actor=SYSTEM, clock=clock)
+        (found,) = await listening.listeners(tx, limit=10)
     assert found.missed is not None
     assert found.missed[0] == 1

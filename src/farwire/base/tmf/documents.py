@@ -21,8 +21,8 @@ SCANNED: Final = 10_000
 """Things of a context that one list request looks through for filters and sort orders that the context has not."""
 
 
-load, update = store.load, store.update
-"""One document outside a request: of a task whose work goes on in a worker."""
+load, update, insert, delete, fitting = store.load, store.update, store.insert, store.delete, store.fitting
+"""Documents outside a request: of a task whose work goes on in a worker, of an event on its way."""
 _Paged: TypeAlias = Callable[[int, int], Awaitable[Page[Document]]]
 
 

@@ -10,8 +10,8 @@ from farwire.base.json_patch import PatchKind
 from farwire.base.tmf.contract import FILTERS, contract
 from farwire.base.tmf.descriptor import Operation, Version
 from farwire.base.tmf.engine import ByKey, ByOuterAndKey, Operations
-from farwire.base.tmf.hub_routes import hub_routes
 from farwire.base.tmf.resource import SERVED, Api, Resource
+from farwire.base.tmf_events.hub_routes import hub_routes
 from farwire.base.web import AnyQuery, AnyRoute, Method, Nothing, Route
 
 

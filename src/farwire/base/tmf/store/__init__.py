@@ -1,1 +1,1 @@
-"""SQL of TMF resources that are kept as documents, and of listeners."""
+"""SQL of TMF resources that are kept as documents."""

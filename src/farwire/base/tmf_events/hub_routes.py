@@ -15,10 +15,10 @@ from farwire.base.callbacks import MAX_CALLBACK, check_callback
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Version
 from farwire.base.tmf.engine import ByKey, unknown
-from farwire.base.tmf.hub import check_query
 from farwire.base.tmf.resource import Api
-from farwire.base.tmf.store import hubs as store
-from farwire.base.tmf.store.hubs import Hub
+from farwire.base.tmf_events.hub import check_query
+from farwire.base.tmf_events.store import hubs as store
+from farwire.base.tmf_events.store.hubs import Hub
 from farwire.base.web import JSON, AnyRoute, Call, Contract, Method, Nothing, Reply, Route
 from farwire.kernel.errors import Conflict, Exhausted
 from farwire.kernel.ids import uuid7

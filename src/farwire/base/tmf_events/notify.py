@@ -20,15 +20,15 @@ from farwire.base.config import load_settings
 from farwire.base.eventbus import Event
 from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
 from farwire.base.storage import Database, Tx
-from farwire.base.tmf import hub
+from farwire.base.tmf import documents as store
 from farwire.base.tmf.descriptor import PARENT, Target, Version
 from farwire.base.tmf.query import jsonpath
 from farwire.base.tmf.resource import SERVED, Api, Document, Resource
-from farwire.base.tmf.store import documents as store
-from farwire.base.tmf.store import hubs
-from farwire.base.tmf.store.hubs import Hub
 from farwire.base.tmf.versions import to_wire
 from farwire.base.tmf.writing import event_types
+from farwire.base.tmf_events import hub
+from farwire.base.tmf_events.store import hubs
+from farwire.base.tmf_events.store.hubs import Hub
 from farwire.kernel.errors import FarwireError
 
 NOTIFICATION: Final = "farwire.tmf.notification_due.v1"

@@ -1,0 +1,1 @@
+"""SQL of listeners, and of what they have still to hear."""
