@@ -22,6 +22,7 @@ SCANNED: Final = 10_000
 
 
 load, update, insert, delete, fitting = store.load, store.update, store.insert, store.delete, store.fitting
+by_ids, lenient = store.by_ids, store.lenient
 """Documents outside a request: of a task whose work goes on in a worker, of an event on its way."""
 _Paged: TypeAlias = Callable[[int, int], Awaitable[Page[Document]]]
 

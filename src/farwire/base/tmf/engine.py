@@ -73,7 +73,8 @@ class Operations:
                 found = await documents.documents(tx, self.target, query)
                 found = replace(found, items=await self._current(tx, found.items))
             else:
-                found = await documents.served(tx, self.resource.behaviour, query, call.now(), call.principal)
+                own = self.resource.behaviour
+                found = await (own.lists or documents.served)(tx, own, query, call.now(), call.principal)
         counts = {"x-total-count": str(found.total), "x-result-count": str(len(found.items))}
         headers = {**counts, "link": self._links(call, query, found)}
         if found.more:
@@ -213,7 +214,7 @@ class Operations:
     async def _create(self, tx: Tx, document: Document, act: Act) -> Document:
         behaviour = self.resource.behaviour
         if behaviour is not None:
-            made = await _offered(behaviour.create)(tx, document, act)
+            made = await offered(behaviour.create)(tx, document, act)
             return behaviour.shown_to(made, act.principal)
         if self.resource.work is not None:
             document = await self.resource.work(tx, document, act)
@@ -225,7 +226,7 @@ class Operations:
     async def _change(self, tx: Tx, before: Document, after: Document, act: Act) -> Document:
         behaviour = self.resource.behaviour
         if behaviour is not None:
-            changed = await _offered(behaviour.patch)(tx, before, after, act)
+            changed = await offered(behaviour.patch)(tx, before, after, act)
             return behaviour.shown_to(changed, act.principal)
         if self.resource.changed is not None:
             after = await self.resource.changed(tx, before, after, act)
@@ -261,7 +262,7 @@ def unknown(key: str) -> NotFound:
     return NotFound("there is nothing with this id", code="tmf.id_unknown", field="id", value=key)
 
 
-def _offered(function: _Function | None) -> _Function:
+def offered(function: _Function | None) -> _Function:
     """Return a function of a context for which there is a route."""
     if function is None:
         raise Defect("the operation is declared but not served", code="tmf.not_served")

@@ -56,15 +56,15 @@ async def there(tx: Tx, target: Target, keys: list[str], now: datetime) -> set[s
 async def check_unreferenced(tx: Tx, target: Target, key: str) -> None:
     """Raise ``Conflict`` if a document refers to the thing. A context looks after its own references."""
     for api, resource in SERVED.all():
-        if resource.behaviour is not None:
+        descriptor, own = resource.descriptor, resource.behaviour
+        if own is not None and not own.beside:
             continue
-        descriptor = resource.descriptor
         refer = [one for one in descriptor.attributes.values() if one.refers == target]
         names: list[tuple[str, ...]] = [(one.name, "id") for one in refer]
         if descriptor.inside is not None and Target(api.number, descriptor.inside.type) == target:
             names.append((PARENT.name,))
         for name in names:
-            holder = Target(api.number, descriptor.type)
+            holder = Target(api.number, descriptor.type if own is None else own.beside)
             predicate = jsonpath(Query(conditions=(Condition(name, "eq", (key,)),)))
             if await store.matching(tx, holder, predicate, 1):
                 why = f"a {descriptor.type} refers to it"

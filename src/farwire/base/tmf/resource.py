@@ -71,6 +71,10 @@ class Behaviour:
     """What of a document a caller may see, or a listener (None); filters are applied to that only."""
     repeats: bool = False
     """Whether ``create`` may return a thing that was there, with ``KNOWN`` in it: the answer is then 200."""
+    lists: Callable[..., Awaitable[Any]] | None = None
+    """Answers a list request instead of ``page`` (``base/tmf_mixed``): called as ``documents.served`` is."""
+    beside: str = ""
+    """The type of the documents in its list that are nobody's own."""
 
     def shown_to(self, document: Document, principal: Principal | None) -> Document:
         """Return what the caller may see of ``document``."""
