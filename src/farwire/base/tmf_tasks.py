@@ -63,10 +63,15 @@ class Task:
     async def done(self, tx: Tx, document: Document, act: Act) -> Document:
         """Return the task after its work."""
         found = await self.work(tx, {**document, self.state: DONE}, act)
-        end = self.until(found) if found[self.state] == DONE else None
+        if found[self.state] == DONE:
+            await self.watch(tx, found, act)
+        return found
+
+    async def watch(self, tx: Tx, document: Document, act: Act) -> None:
+        """Let a worker look at the task when what it did comes to an end."""
+        end = self.until(document)
         if end is not None:
             await _queue(tx, self.target, document["id"], act, end)
-        return found
 
     async def go_on(self, tx: Tx, document: Document, act: Act) -> Document:
         """Return the task after what is due: its work, or the end of what it did."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target
@@ -24,9 +24,23 @@ def served(target: Target) -> tuple[Api, Resource]:
 
 async def equal_ids(tx: Tx, target: Target, values: Mapping[str, str], most: int) -> list[str]:
     """Return the ids of at most ``most`` documents that have every one of ``values``."""
-    conditions = tuple(Condition((name,), "eq", (value,)) for name, value in values.items())
-    found = await documents(tx, target, Query(conditions=conditions, limit=most))
-    return [document["id"] for document in found.items]
+    return [document["id"] for document in await equal_documents(tx, target, values, most)]
+
+
+async def equal_documents(tx: Tx, target: Target, values: Mapping[str, str], most: int) -> Sequence[Document]:
+    """Return at most ``most`` documents that have every one of ``values``, by dotted paths, in order of creation."""
+    conditions = tuple(Condition(tuple(name.split(".")), "eq", (value,)) for name, value in values.items())
+    return (await documents(tx, target, Query(conditions=conditions, limit=most))).items
+
+
+async def locked(tx: Tx, target: Target, keys: Iterable[str]) -> dict[str, Document]:
+    """Return those of the documents that are there, locked in the order in which any two tasks lock them."""
+    there: dict[str, Document] = {}
+    for key in sorted(set(keys)):
+        found = await load(tx, target, key, lock=True)
+        if found is not None:
+            there[key] = found
+    return there
 
 
 async def change_documents(

@@ -35,11 +35,12 @@ RESERVE_STATES: Final = lifecycle(
     """
     accepted            -> inProgress, done, terminatedWithError
     inProgress          -> done, terminatedWithError
-    done                ->
+    done                -> cancelled
+    cancelled           ->
     terminatedWithError ->
     """,
 )
-"""A task that the server carries out."""
+"""A task that the server carries out; what it holds is given back when a client cancels it, or its time is over."""
 
 PRODUCT_STOCK: Final = Descriptor(
     type="ProductStock",
@@ -117,7 +118,7 @@ CHECK_PRODUCT_STOCK: Final = Descriptor(
 RESERVE_PRODUCT_STOCK: Final = Descriptor(
     type="ReserveProductStock",
     path="reserveProductStock",
-    operations=TASK,
+    operations=TASK | {Operation.PATCH},
     lifecycle=RESERVE_STATES,
     events=("Create", "AttributeValueChange", "StateChange"),
     own=attributes(
