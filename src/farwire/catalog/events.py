@@ -13,6 +13,10 @@ from farwire.kernel.ids import TenantId
 PLAN_PUBLISHED = "farwire.catalog.plan_published.v1"
 CATALOGUE_PUBLISHED = "farwire.catalog.catalogue_published.v1"
 LIFECYCLE_CHANGED = "farwire.catalog.lifecycle_changed.v1"
+OFFERING_CREATED = "farwire.catalog.product_offering_created.v1"
+OFFERING_CHANGED = "farwire.catalog.product_offering_changed.v1"
+OFFERING_STATE_CHANGED = "farwire.catalog.product_offering_state_changed.v1"
+OFFERING_DELETED = "farwire.catalog.product_offering_deleted.v1"
 
 
 def plan_published(tenant_id: TenantId, version: PlanVersion, now: datetime) -> Event:
@@ -50,6 +54,18 @@ def catalogue_published(
                 for one in versions
             ],
         },
+    )
+
+
+def offering_told(tenant_id: TenantId, event_type: str, offering_id: UUID, now: datetime) -> Event:
+    """Return the fact that an offering is new or has a new version of its document; it says no more than which."""
+    return new_event(
+        tenant_id=tenant_id,
+        type=event_type,
+        subject=str(offering_id),
+        occurred_at=now,
+        recorded_at=now,
+        data={"api": "620", "type": "ProductOffering", "id": str(offering_id)},
     )
 
 

@@ -11,6 +11,7 @@ from farwire.base.tmf.descriptor import PARENT, Attribute, Descriptor, Target, V
 from farwire.base.tmf.query import Condition, Query, jsonpath
 from farwire.base.tmf.resource import SERVED, Document
 from farwire.base.tmf.store import documents as store
+from farwire.base.tmf.versions import OF_REFERENCES
 from farwire.kernel.errors import Conflict, Invalid
 
 
@@ -38,8 +39,15 @@ def _ids(attribute: Attribute, value: Any) -> Iterator[tuple[str, str]]:
     """Yield each id that a reference names, with where it stands."""
     items = value if isinstance(value, list) else [value]
     for number, item in enumerate(items):
-        if isinstance(item, dict) and isinstance(item.get("id"), str):
+        if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+            continue
+        if refers(item) or not attribute.type.endswith("RefOrValue"):
             yield item["id"], f"[{number}].id" if attribute.many else ".id"
+
+
+def refers(item: Document) -> bool:
+    """Return whether an object has nothing but what names a thing: it is then no value of its own."""
+    return item.keys() <= OF_REFERENCES
 
 
 async def there(tx: Tx, target: Target, keys: list[str], now: datetime) -> set[str]:
@@ -54,7 +62,7 @@ async def there(tx: Tx, target: Target, keys: list[str], now: datetime) -> set[s
 
 
 async def check_unreferenced(tx: Tx, target: Target, key: str) -> None:
-    """Raise ``Conflict`` if a document refers to the thing. A context looks after its own references."""
+    """Raise ``Conflict`` if a document refers to the thing. What a context has itself, it looks after itself."""
     for api, resource in SERVED.all():
         descriptor, own = resource.descriptor, resource.behaviour
         if own is not None and not own.beside:

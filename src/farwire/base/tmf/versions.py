@@ -15,7 +15,7 @@ from farwire.base.tmf.shape import wrong
 
 META: Final = frozenset({"role", "@type", "@baseType", "@schemaLocation"})
 """What stays outside when v5 wraps the thing that v4 has flat."""
-_OF_REFERENCES: Final = frozenset(
+OF_REFERENCES: Final = frozenset(
     {"id", "href", "name", "version", "@referredType", "@type", "@baseType", "@schemaLocation"}
 )
 
@@ -143,7 +143,7 @@ def _named(kind: str, item: Document) -> str:
     stem = kind.removesuffix("RefOrValue")
     if stem == kind or kind.startswith("Related"):
         return kind
-    return f"{stem}Ref" if "id" in item and item.keys() <= _OF_REFERENCES else stem
+    return f"{stem}Ref" if "id" in item and item.keys() <= OF_REFERENCES else stem
 
 
 def _part_to_v4(descriptor: Descriptor, kind: str, part: Part, item: Document) -> Document:

@@ -21,6 +21,20 @@ LIFECYCLE: Final = lifecycle(
 )
 """TMF620 §Lifecycle Management Use Cases, and the ways back that operators take."""
 
+OF_OFFERINGS: Final = lifecycle(
+    "lifecycleStatus",
+    """
+    In study  -> In design, Rejected
+    In design -> In study, In test, Rejected
+    In test   -> In design, Active, Rejected
+    Active    -> Launched, Retired
+    Launched  -> Retired
+    Retired   -> Launched, Obsolete
+    Rejected  -> In study, In design
+    Obsolete  ->
+    """,
+)
+"""The same of what is sold: from Active on as the catalogue has it (``model/lifecycle.py``)."""
 
 CHARACTERISTIC: Final = Part(
     attributes(
@@ -88,7 +102,7 @@ CATALOG: Final = Descriptor(
 OFFERING: Final = Descriptor(
     type="ProductOffering",
     path="productOffering",
-    lifecycle=LIFECYCLE,
+    lifecycle=OF_OFFERINGS,
     parts={"CharacteristicSpecification": CHARACTERISTIC},
     own=attributes(
         """
@@ -96,9 +110,10 @@ OFFERING: Final = Descriptor(
         allowedAction                 AllowedProductAction[]        v5
         attachment                    AttachmentRefOrValue[]
         bundledGroupProductOffering   BundledGroupProductOffering[] v5
-        bundledProductOffering        BundledProductOffering[]
+        bundledProductOffering        BundledProductOffering[]      ->620/ProductOffering
         category                      CategoryRef[]                 ->620/Category
         channel                       ChannelRef[]
+        code                          string
         description                   string
         externalIdentifier            ExternalIdentifier[]          v5
         isBundle                      boolean                       default=false
@@ -109,10 +124,11 @@ OFFERING: Final = Descriptor(
         name                          string                        required
         place                         PlaceRef[]
         policy                        PolicyRef[]                   v5
+        pricePlan                     PricePlanVersion[]            server
         prodSpecCharValueUse          ProductSpecificationCharacteristicValueUse[]
         productOfferingCharacteristic CharacteristicSpecification[] v5
         productOfferingPrice          ProductOfferingPriceRefOrValue[] ->620/ProductOfferingPrice
-        productOfferingRelationship   ProductOfferingRelationship[]
+        productOfferingRelationship   ProductOfferingRelationship[] ->620/ProductOffering
         productOfferingTerm           ProductOfferingTerm[]
         productSpecification          ProductSpecificationRef       ->620/ProductSpecification
         resourceCandidate             ResourceCandidateRef

@@ -13,6 +13,7 @@ from farwire.catalog.model.catalogue import (
 from farwire.catalog.model.characteristics import configure
 from farwire.catalog.model.combination import Combination, Known, Refusal, not_eligible
 from farwire.catalog.model.document import digest, read_catalogue, read_document, read_plan, to_document
+from farwire.catalog.model.draft import offering_id_of
 from farwire.catalog.model.lifecycle import Lifecycle, move
 from farwire.catalog.model.offering import (
     PlanVersion,
@@ -120,6 +121,7 @@ __all__ = [
     "kind_of",
     "move",
     "not_eligible",
+    "offering_id_of",
     "read_catalogue",
     "read_document",
     "read_plan",

@@ -33,7 +33,7 @@ class Lifecycle(StrEnum):
 
 TRANSITIONS: Final[Mapping[Lifecycle, frozenset[Lifecycle]]] = {
     Lifecycle.IN_STUDY: frozenset({Lifecycle.IN_DESIGN, Lifecycle.REJECTED}),
-    Lifecycle.IN_DESIGN: frozenset({Lifecycle.IN_TEST, Lifecycle.REJECTED}),
+    Lifecycle.IN_DESIGN: frozenset({Lifecycle.IN_STUDY, Lifecycle.IN_TEST, Lifecycle.REJECTED}),
     Lifecycle.IN_TEST: frozenset({Lifecycle.IN_DESIGN, Lifecycle.ACTIVE, Lifecycle.REJECTED}),
     Lifecycle.ACTIVE: frozenset({Lifecycle.LAUNCHED, Lifecycle.RETIRED}),
     Lifecycle.LAUNCHED: frozenset({Lifecycle.RETIRED}),
@@ -41,7 +41,7 @@ TRANSITIONS: Final[Mapping[Lifecycle, frozenset[Lifecycle]]] = {
     # otherwise have to be sold again under another code.
     Lifecycle.RETIRED: frozenset({Lifecycle.LAUNCHED, Lifecycle.OBSOLETE}),
     Lifecycle.OBSOLETE: frozenset(),
-    Lifecycle.REJECTED: frozenset(),
+    Lifecycle.REJECTED: frozenset({Lifecycle.IN_STUDY, Lifecycle.IN_DESIGN}),
 }
 
 

@@ -11,7 +11,7 @@ from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.eventbus import publish
 from farwire.base.storage import Database, Tx
-from farwire.catalog.events import plan_published
+from farwire.catalog.events import OFFERING_CREATED, offering_told, plan_published
 from farwire.catalog.model import (
     Lifecycle,
     PlanVersion,
@@ -50,6 +50,8 @@ async def publish_plan(*, tx: Tx, clock: Clock, plan: PricePlan, actor: Actor = 
     now = clock.now()
     wanted = ProductOffering(OfferingId(uuid7(now)), plan.offering, plan.name, Lifecycle.ACTIVE)
     offering = await store.lock_offering(tx, wanted, now)
+    if offering.id == wanted.id:
+        await publish(tx, offering_told(tx.tenant_id, OFFERING_CREATED, offering.id, now))
     versions = [version for _, version in await store.versions_of(tx, [plan.offering])]
     name = digest(plan)
     for version in versions:

@@ -11,7 +11,7 @@ from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.eventbus import publish
 from farwire.base.storage import Tx
-from farwire.catalog.events import catalogue_published
+from farwire.catalog.events import OFFERING_CHANGED, OFFERING_CREATED, catalogue_published, offering_told
 from farwire.catalog.model import (
     Catalogue,
     Document,
@@ -85,6 +85,9 @@ async def publish_catalogue(
     )
     await store.add_versions(tx, publication_id, fresh)
     await publish(tx, catalogue_published(tx.tenant_id, publication_id, fresh, now))
+    for one in fresh:
+        if one.entry.kind is Kind.OFFERING and one.number > 1:
+            await publish(tx, offering_told(tx.tenant_id, OFFERING_CHANGED, one.entry.id, now))
     await audit.record(
         tx,
         actor=actor,
@@ -120,6 +123,8 @@ async def _item(
     state = document.starts_as if isinstance(document, Offering) else Lifecycle.ACTIVE
     wanted = Entry(uuid7(now), kind, document.code, document.name, state)
     entry = await store.add_entry(tx, wanted, now)
+    if entry.id == wanted.id and kind is Kind.OFFERING:
+        await publish(tx, offering_told(tx.tenant_id, OFFERING_CREATED, entry.id, now))
     if entry.name != document.name:
         entry = replace(entry, name=document.name)
         await store.set_entry(tx, entry)

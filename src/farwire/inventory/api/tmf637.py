@@ -27,13 +27,14 @@ from farwire.base.tmf import (
 )
 from farwire.base.web import AnyRoute, moment
 from farwire.catalog import service as catalog
+from farwire.catalog.model import offering_id_of
 from farwire.inventory import events, service
 from farwire.inventory.api.tmf637_documents import Around, to_tmf_product
 from farwire.inventory.api.tmf637_tables import PRODUCT
 from farwire.inventory.api.tmf_audit import note
 from farwire.inventory.model import EndReason, PlanChange, Product, Suspension, SuspensionReason
 from farwire.kernel.errors import Invalid, NotFound
-from farwire.kernel.ids import AccountId, OfferingId, ProductId, parse_id, uuid7
+from farwire.kernel.ids import AccountId, ProductId, parse_id, uuid7
 from farwire.kernel.page import Page, PageRequest
 
 BESIDE: Final = Beside(
@@ -114,8 +115,8 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
 
 
 async def _given(tx: Tx, document: Document, now: datetime) -> Product:
-    account_id = AccountId(_reference(document, "billingAccount"))
-    offering_id = OfferingId(_reference(document, "productOffering"))
+    account_id = AccountId(parse_id(_given_id(document, "billingAccount"), field="$.billingAccount.id"))
+    offering_id = offering_id_of(_given_id(document, "productOffering"))
     status = document["status"]
     start = _time(document, "startDate") or now
     ended = _time(document, "terminationDate")
@@ -151,11 +152,11 @@ async def _given(tx: Tx, document: Document, now: datetime) -> Product:
 _FUTURE: Final = ("created", "pendingActive")
 
 
-def _reference(document: Document, name: str) -> UUID:
+def _given_id(document: Document, name: str) -> str:
     key = (document.get(name) or {}).get("id")
     if key is None:
         raise Invalid(f"a product has a {name}", code="inventory.product_given", field=f"$.{name}.id")
-    return parse_id(key, field=f"$.{name}.id")
+    return str(key)
 
 
 def _time(document: Document, name: str) -> datetime | None:

@@ -28,8 +28,9 @@ from farwire.base.tmf import (
 )
 from farwire.base.web import AnyRoute, MoneyDocument
 from farwire.catalog import service as catalog
+from farwire.catalog.model import offering_id_of
 from farwire.kernel.errors import Invalid, NotFound
-from farwire.kernel.ids import AccountId, OfferingId, OrderId, parse_id, uuid7
+from farwire.kernel.ids import AccountId, OrderId, parse_id, uuid7
 from farwire.kernel.money import Currency
 from farwire.kernel.page import Page, PageRequest
 from farwire.ordering import events, service
@@ -146,8 +147,8 @@ async def _codes(tx: Tx, named: Sequence[tuple[str, str]]) -> dict[str, str]:
     codes: dict[str, str] = {}
     for path, key in named:
         try:
-            offering = await catalog.offering_by_id(tx=tx, offering_id=OfferingId(UUID(key)))
-        except (ValueError, NotFound):
+            offering = await catalog.offering_by_id(tx=tx, offering_id=offering_id_of(key))
+        except NotFound:
             raise unknown("ProductOffering", path, key) from None
         codes[key] = offering.code
     return codes
