@@ -183,8 +183,8 @@ async def test_a_lost_sim_is_replaced_from_its_day_on(
         await service.fill_pool(tx, pool="esim", values=[new])
         await service.reserve(tx, pool="esim", key="swap", now=JULY)
         await service.return_resource(tx, resource_id=first.id, at=JULY, now=JULY)
-        await service.retire_resource(tx, resource_id=first.id)
-        await service.retire_resource(tx, resource_id=first.id)
+        await service.retire_resource(tx, resource_id=first.id, now=JULY)
+        await service.retire_resource(tx, resource_id=first.id, now=JULY)
         await service.give_resources(tx, key="swap", product_id=product.id, at=JULY, now=JULY)
     assert await serving(db, tenant_id, IMSI, JULY - DAY) == [product.id]
     assert await serving(db, tenant_id, IMSI, JULY) == []
@@ -193,7 +193,7 @@ async def test_a_lost_sim_is_replaced_from_its_day_on(
         assert (await service.get_resource(tx, resource_id=first.id)).state is ResourceState.RETIRED
         (held,) = (await service.resources_of_products(tx, [product.id]))[product.id]
         with pytest.raises(Conflict):
-            await service.retire_resource(tx, resource_id=held.id)
+            await service.retire_resource(tx, resource_id=held.id, now=JULY)
         page = await service.list_resources(tx, page=PageRequest(), pool="esim", state=ResourceState.RETIRED)
     assert [one.id for one in page.items] == [first.id]
 

@@ -7,7 +7,14 @@ from datetime import datetime
 
 from farwire.base.canonical import JSON
 from farwire.base.eventbus import Event, new_event
-from farwire.inventory.model import EndReason, Product, Resource, SuspensionReason
+from farwire.inventory.model import (
+    EndReason,
+    Product,
+    Resource,
+    Service,
+    ServiceChange,
+    SuspensionReason,
+)
 from farwire.kernel.ids import PlanVersionId, ProductId, TenantId
 
 PRODUCT_ADDED = "farwire.inventory.product_added.v1"
@@ -18,6 +25,9 @@ PLAN_CHANGED = "farwire.inventory.plan_changed.v1"
 PRODUCT_MOVED = "farwire.inventory.product_moved.v1"
 RESOURCE_ASSIGNED = "farwire.inventory.resource_assigned.v1"
 RESOURCE_RETURNED = "farwire.inventory.resource_returned.v1"
+RESOURCE_RETIRED = "farwire.inventory.resource_retired.v1"
+SERVICE_ADDED = "farwire.inventory.service_added.v1"
+SERVICE_STATE_CHANGED = "farwire.inventory.service_standing_changed.v1"
 
 
 def product_added(tenant_id: TenantId, product: Product, now: datetime | None) -> Event:
@@ -78,6 +88,33 @@ def resource_returned(tenant_id: TenantId, resource: Resource, at: datetime, now
     return _of_resource(RESOURCE_RETURNED, tenant_id, resource, resource.product_id, at, now)
 
 
+def resource_retired(tenant_id: TenantId, resource: Resource, now: datetime) -> Event:
+    """Return the fact that a resource is out of its pool for good."""
+    return _of_resource(RESOURCE_RETIRED, tenant_id, resource, None, now, now)
+
+
+def service_added(tenant_id: TenantId, service: Service) -> Event:
+    """Return the fact that a service of a product is there, in its first state."""
+    return _of_service(SERVICE_ADDED, tenant_id, service, service.changes[0])
+
+
+def service_state_changed(tenant_id: TenantId, service: Service, change: ServiceChange) -> Event:
+    """Return the fact that a service is in another state from the time of ``change`` on."""
+    return _of_service(SERVICE_STATE_CHANGED, tenant_id, service, change)
+
+
+def _of_service(kind: str, tenant_id: TenantId, service: Service, change: ServiceChange) -> Event:
+    about = {"service_id": str(service.id), "product_id": str(service.product_id)}
+    return new_event(
+        tenant_id=tenant_id,
+        type=kind,
+        subject=str(service.id),
+        occurred_at=change.valid_from,
+        recorded_at=change.valid_from,
+        data={**about, "specification": service.specification, "state": change.state.value},
+    )
+
+
 def _of_product(
     kind: str,
     tenant_id: TenantId,
@@ -114,6 +151,6 @@ def _of_resource(
             "resource_id": str(resource.id),
             "kind": resource.kind.value,
             "pool": resource.pool,
-            "product_id": str(product_id),
+            **({} if product_id is None else {"product_id": str(product_id)}),
         },
     )

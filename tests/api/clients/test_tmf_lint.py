@@ -10,7 +10,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,10 +27,6 @@ PATHS = {
     639: "/tmf-api/resourceInventoryManagement/v4/resource",
     641: "/tmf-api/serviceOrdering/v4/serviceOrder",
 }
-
-_MADE: Final = frozenset({"HTTP-001", "HTTP-004", "MF-001", "MF-002", "LC-001", "LC-002", "LC-003"})
-OPEN: Final = {638: _MADE | {"PAG-002", "REF-001"}, 639: _MADE | {"PAG-002", "REF-001"}}
-"""What does not hold: it makes services of no product and resources of no pool, which our inventory refuses."""
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -93,5 +89,5 @@ def test_every_rule_of_the_checker_holds(api: int, results: list[RuleResult]) ->
         pytest.skip(f"TMF{api} is not served yet")
     own = {one.rule_id.removeprefix(f"TMF{api}-"): one for one in results if one.api == api}
     assert len(own) == 13
-    failing = {rule: one.message for rule, one in own.items() if not one.passed}
-    assert failing.keys() == OPEN.get(api, frozenset()), failing
+    failing = {rule: one.message for rule, one in own.items() if one.skipped or not one.passed}
+    assert failing == {}

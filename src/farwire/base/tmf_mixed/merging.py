@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
+from enum import Enum, auto
 from typing import Any, Final
 
 from farwire.base.canonical import instant_text, to_text
@@ -17,18 +18,28 @@ _LABELS: Final = frozenset({"@type", "@baseType", "@referredType", "@schemaLocat
 """What a reference says of its target in the words of who wrote it: kept as they are."""
 
 
-def remainder(given: Any, own: Any, path: str, *, added: bool) -> Any:
+class Rule(Enum):
+    """What holds where a client says something else of an attribute than its context."""
+
+    SHARED = auto()
+    """Elements of a list that the context has not are kept; another value is refused."""
+    JUDGED = auto()
+    """The context has read it and says it in its own way; elements that it did not take are refused."""
+    SAME = auto()
+    """Anything else is refused."""
+
+
+def remainder(given: Any, own: Any, path: str, rule: Rule) -> Any:
     """Return what ``given`` says beyond ``own``; None where that is nothing.
 
-    ``added``: elements that ``own`` has not may be added to its lists. Raises ``Invalid`` (``tmf.contradicts``) naming
-    the path at which the two say different things.
+    Raises ``Invalid`` (``tmf.contradicts``) naming the path at which the two say what may not be.
     """
     if isinstance(given, dict) and isinstance(own, dict):
-        rest = dict(_beyond(given, own, path, added=added))
+        rest = dict(_beyond(given, own, path, rule))
         return ({"id": own["id"], **rest} if "id" in own else rest) if rest else None
     if isinstance(given, list) and isinstance(own, list):
-        return _elements(given, own, path, added=added) or None
-    if _equal(given, own):
+        return _elements(given, own, path, rule) or None
+    if _equal(given, own) or (rule is Rule.JUDGED and not isinstance(given, (dict, list))):
         return None
     raise Invalid(
         "this differs from what the inventory of the operator says",
@@ -39,7 +50,7 @@ def remainder(given: Any, own: Any, path: str, *, added: bool) -> Any:
     )
 
 
-def _beyond(given: Document, own: Document, path: str, *, added: bool) -> Iterator[tuple[str, Any]]:
+def _beyond(given: Document, own: Document, path: str, rule: Rule) -> Iterator[tuple[str, Any]]:
     label = _LABELS if "id" in own else frozenset({"@type"})
     for name, value in given.items():
         if value is None:
@@ -47,29 +58,29 @@ def _beyond(given: Document, own: Document, path: str, *, added: bool) -> Iterat
         if name not in own or (name in label and value != own[name]):
             yield name, value
             continue
-        rest = remainder(value, own[name], f"{path}.{name}", added=added)
+        rest = remainder(value, own[name], f"{path}.{name}", rule)
         if rest is not None:
             yield name, rest
 
 
-def _elements(given: list[Any], own: list[Any], path: str, *, added: bool) -> list[Any]:
+def _elements(given: list[Any], own: list[Any], path: str, rule: Rule) -> list[Any]:
     free, found = list(own), []
     for number, item in enumerate(given):
         place = f"{path}[{number}]"
-        mine = _counterpart(item, free, place, added=added)
+        mine = _counterpart(item, free, place)
         if mine is not None:
             free.remove(mine)
-            rest = remainder(item, mine, place, added=added)
+            rest = remainder(item, mine, place, rule)
             if rest is not None:
                 found.append({OF: key_of(mine), **rest})
-        elif added:
+        elif rule is Rule.SHARED:
             found.append(item)
         else:
             raise Invalid("this is not kept here", code="tmf.contradicts", field=place, fix="leave it out")
     return found
 
 
-def _counterpart(item: Any, free: list[Any], path: str, *, added: bool) -> Any:
+def _counterpart(item: Any, free: list[Any], path: str) -> Any:
     """Return the element of ``free`` that ``item`` is about."""
     for mine in free:
         if isinstance(item, dict) and isinstance(mine, dict):
@@ -78,7 +89,7 @@ def _counterpart(item: Any, free: list[Any], path: str, *, added: bool) -> Any:
             if any(name in item and name in mine for name in ("id", "name")):
                 continue
         try:
-            remainder(item, mine, path, added=added)
+            remainder(item, mine, path, Rule.SAME)
         except Invalid:
             continue
         return mine

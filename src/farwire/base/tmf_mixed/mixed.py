@@ -19,7 +19,7 @@ from farwire.base.tmf import documents as store
 from farwire.base.tmf.engine import offered
 from farwire.base.tmf.writing import snake
 from farwire.base.tmf_mixed import lists
-from farwire.base.tmf_mixed.merging import covers, merged, remainder
+from farwire.base.tmf_mixed.merging import Rule, covers, merged, remainder
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.page import Page
 
@@ -44,6 +44,8 @@ class Mixed:
     context: str
     own: Behaviour
     takes: frozenset[str]
+    shares: frozenset[str] = frozenset()
+    """Those of ``takes`` to whose lists elements may be added that mean nothing to the context."""
     state: str = ""
     """The attribute of the state, where recorded things have one."""
     records: Callable[[Tx, Document], Awaitable[bool]] | None = None
@@ -120,10 +122,13 @@ class Mixed:
             if name not in own or (name == "@type" and value != own[name]):
                 found[name] = value
                 continue
-            rest = remainder(value, own[name], f"$.{name}", added=name not in self.takes)
+            rest = remainder(value, own[name], f"$.{name}", self._rule(name, Rule.JUDGED))
             if rest is not None:
                 found[name] = rest
         return found
+
+    def _rule(self, name: str, taken: Rule) -> Rule:
+        return taken if name in self.takes - self.shares else Rule.SHARED
 
     async def _keep(self, tx: Tx, key: str, rest: Document, act: Act) -> None:
         if not rest:
@@ -176,9 +181,8 @@ class Mixed:
             return name not in self.takes
         if name == "@type":
             return True
-        added = name not in self.takes
         try:
-            remainder(value, own[name], "$", added=added)
+            remainder(value, own[name], "$", self._rule(name, Rule.SAME))
         except Invalid:
             return False
         return covers(value, own[name])

@@ -1,7 +1,7 @@
-"""TMF638 Service Inventory: the services of products, recorded and moved through their states.
+"""TMF638 Service Inventory: the services of products, and services of others, recorded in the state that is given.
 
-# DEVIATES: TMF638 service names its product in relatedEntity because a service here is what runs of a product. There
-# is no DELETE: it is terminated.
+# DEVIATES: TMF638 service of ours names its product in relatedEntity because it is what runs of a product. It is never
+# deleted: it is terminated. A service of no product of ours is kept as it is told, and can be deleted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from farwire.base.tmf import (
     Act,
     Api,
     Behaviour,
-    Beside,
     Document,
     Resource,
     Target,
@@ -26,8 +25,10 @@ from farwire.base.tmf import (
     stored_time,
     tmf_routes,
 )
+from farwire.base.tmf.documents import lenient
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, moment
-from farwire.inventory import service
+from farwire.inventory import events, service
 from farwire.inventory.api.tmf639_tables import SERVICE
 from farwire.inventory.api.tmf_audit import note
 from farwire.inventory.model import Service, ServiceChange, ServiceState
@@ -35,9 +36,6 @@ from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import ProductId, ServiceId, uuid7
 from farwire.kernel.page import Page, PageRequest
 
-BESIDE: Final = Beside(
-    Target("638", "Service"), frozenset({"category", "description", "name", "serviceType"})
-)
 _GIVEN: Final = frozenset(
     {"serviceSpecification", "state", "relatedEntity", "serviceCharacteristic", "startDate"}
 )
@@ -52,7 +50,7 @@ async def _documents(tx: Tx, services: Sequence[Service]) -> list[Document]:
         if used:
             document["supportingResource"] = [{"id": str(each.id), "name": each.kind.value} for each in used]
         found.append(document)
-    return await BESIDE.joined(tx, found)
+    return found
 
 
 def _document(one: Service) -> Document:
@@ -61,7 +59,7 @@ def _document(one: Service) -> Document:
         "id": str(one.id),
         "@type": "Service",
         "state": one.state.value,
-        "serviceSpecification": {"id": one.specification, "name": one.specification},
+        "serviceSpecification": {"id": one.specification},
         "relatedEntity": [
             {"role": "product", "entity": {"@referredType": "Product", "id": str(one.product_id)}}
         ],
@@ -90,7 +88,15 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Record a service of a product in the state that is given."""
-    BESIDE.refuse_others(document, _GIVEN)
+    if document["state"] not in set(ServiceState):
+        fix = "use one of: " + ", ".join(ServiceState)
+        raise Invalid(
+            "a service of ours is designed when it is recorded",
+            code="tmf.state_unknown",
+            field="$.state",
+            value=document["state"],
+            fix=fix,
+        )
     start = document.get("startDate")
     at = act.now if start is None else moment(datetime.fromisoformat(start), field="$.startDate")
     made = Service(
@@ -107,17 +113,39 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
             error.message, code="tmf.reference_unknown", field="$.relatedEntity[0].id", value=error.value
         ) from None
     await note(tx, "638", made.id, "inventory.record_service", act)
-    await BESIDE.keep(tx, {**document, "id": str(made.id)}, act.now)
     return (await _documents(tx, [made]))[0]
 
 
 def _product(document: Document) -> ProductId:
-    named = document.get("relatedEntity") or []
-    inner = named[0].get("entity") if len(named) == 1 else None
+    named = _products(document)
     try:
-        return ProductId(UUID(str(inner["id"]))) if isinstance(inner, dict) else _nothing()
-    except (KeyError, ValueError):
+        return ProductId(UUID(named[0])) if len(named) == 1 else _nothing()
+    except ValueError:
         return _nothing()
+
+
+def _products(document: Document) -> list[str]:
+    """Return the ids of the products that a service names."""
+    found = []
+    for one in document.get("relatedEntity") or []:
+        inner = one.get("entity")
+        key = inner.get("id") if isinstance(inner, dict) else None
+        if key and "product" in (str(one.get("role")).lower(), str(inner.get("@referredType")).lower()):
+            found.append(str(key))
+    return found
+
+
+async def _is_of_others(tx: Tx, document: Document) -> bool:
+    """Return whether a service is of no product of ours; one that leads nowhere is, if the tenant allows it."""
+    named = _products(document)
+    if not named:
+        return True
+    if not await lenient(tx, "638"):
+        return False
+    try:
+        return not await service.get_products(tx, [ProductId(UUID(one)) for one in named])
+    except ValueError:
+        return True
 
 
 def _nothing() -> ProductId:
@@ -130,7 +158,7 @@ def _nothing() -> ProductId:
 
 
 def _specification(document: Document) -> str:
-    named = document["serviceSpecification"]
+    named = document.get("serviceSpecification") or {}
     code = named.get("id") or named.get("name")
     if not code or len(code) > 100:
         path = "$.serviceSpecification.id"
@@ -154,7 +182,7 @@ def _attributes(document: Document) -> dict[str, str]:
 async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
     """Record another state from now on."""
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    for name in changed - BESIDE.names - {"state"}:
+    for name in changed - {"state"}:
         raise Invalid(
             f"{name} of a service cannot be changed", code="inventory.service_given", field=f"$.{name}"
         )
@@ -162,12 +190,20 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
     if "state" in changed:
         state = ServiceState(after["state"])
         await service.change_service_state(tx, service_id=service_id, state=state, at=act.now)
-    await BESIDE.keep(tx, after, act.now)
     await note(tx, "638", service_id, "inventory.change_service", act)
     found = await service.find_service(tx, service_id)
     return (await _documents(tx, [] if found is None else [found]))[0]
 
 
+MIXED: Final = Mixed(
+    Target("638", "Service"),
+    "inventory",
+    Behaviour(_find, _page, _create, _patch),
+    takes=_GIVEN,
+    shares=frozenset({"relatedEntity"}),
+    state="state",
+    records=_is_of_others,
+)
 API: Final = Api(
     number="638",
     title="Service inventory",
@@ -179,7 +215,12 @@ API: Final = Api(
             "inventory",
             Permission.PRODUCT_READ,
             Permission.PRODUCT_WRITE,
-            behaviour=Behaviour(_find, _page, _create, _patch),
+            behaviour=MIXED.behaviour(),
+            events={
+                **MIXED.events,
+                events.SERVICE_ADDED: "Create",
+                events.SERVICE_STATE_CHANGED: "StateChange",
+            },
         ),
     ),
 )

@@ -1,12 +1,12 @@
-"""TMF639 Resource Inventory: the numbers, SIMs, addresses and ports of the pools, as they stand.
+"""TMF639 Resource Inventory: the numbers, SIMs, addresses and ports of the pools as they are, and resources of others.
 
-# DEVIATES: TMF639 resource has no DELETE because who had it is kept: it is retired (v4 resourceStatus suspended). What
-# names a person is masked for who may not read personal data.
+# DEVIATES: TMF639 resource of a pool is never deleted because who had it is kept: it is retired (v4 resourceStatus
+# suspended). What names a person is masked for who may not read personal data. A resource that names no pool is kept
+# as it is told, and can be deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from itertools import product
 from typing import Final
@@ -14,8 +14,10 @@ from uuid import UUID
 
 from farwire.base.authz import Permission, Principal
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Api, Behaviour, Beside, Document, Target, Version, Wanted, tmf_routes
+from farwire.base.tmf import Act, Api, Behaviour, Document, Target, Version, Wanted, tmf_routes
 from farwire.base.tmf import Resource as Bound
+from farwire.base.tmf.documents import lenient
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute
 from farwire.inventory import events, service
 from farwire.inventory.api.tmf639_tables import RESOURCE
@@ -32,7 +34,7 @@ STATUS: Final = {
     ResourceState.QUARANTINED: "standby",
     ResourceState.RETIRED: "suspended",
 }
-BESIDE: Final = Beside(Target("639", "Resource"), frozenset({"description", "resourceVersion"}))
+_GIVEN: Final = frozenset({"name", "category", "resourceStatus", "resourceCharacteristic"})
 _OWN: Final = frozenset({"pool", "state", "productId", "serviceId"})
 """Characteristics that say how a resource stands; the others belong to its value."""
 _PERSONAL: Final = "@personal"
@@ -73,16 +75,12 @@ def seen_by(document: Document, principal: Principal | None) -> Document:
     return shown
 
 
-async def _documents(tx: Tx, found: Sequence[Resource]) -> list[Document]:
-    return await BESIDE.joined(tx, list(map(to_tmf_resource, found)))
-
-
 async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
     try:
         found = await service.get_resource(tx, resource_id=ResourceId(UUID(key)))
     except (ValueError, NotFound):
         return None
-    return (await _documents(tx, [found]))[0]
+    return to_tmf_resource(found)
 
 
 async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
@@ -98,7 +96,7 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
         page = await service.list_resources(tx, page=part, kind=kind, state=state)
         found += page.items
         total, skip = total + page.total, max(0, skip - page.total)
-    return Page(tuple(await _documents(tx, found[: wanted.limit])), total, wanted.offset, wanted.limit)
+    return Page(tuple(map(to_tmf_resource, found[: wanted.limit])), total, wanted.offset, wanted.limit)
 
 
 def wrong(path: str, message: str, *, value: object = None, fix: str | None = None) -> Invalid:
@@ -108,7 +106,9 @@ def wrong(path: str, message: str, *, value: object = None, fix: str | None = No
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Put a resource into the pool that the characteristic ``pool`` names."""
-    BESIDE.refuse_others(document, {"name", "category", "resourceStatus", "resourceCharacteristic"})
+    if document["resourceStatus"] != "available":
+        fix = "a resource of a pool begins as available"
+        raise wrong("$.resourceStatus", "a pool gives its state", value=document["resourceStatus"], fix=fix)
     facts: dict[str, str] = {}
     for number, one in enumerate(document.get("resourceCharacteristic") or []):
         name, value = one.get("name"), one.get("value")
@@ -132,24 +132,53 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
         raise wrong("$.category", f"the pool is of {kind.value}", value=document["category"])
     await service.fill_pool(tx, pool=pool, values=[NewResource(value.removeprefix("+"), facts)])
     made = await service.resource_valued(tx, kind=kind, value=value)
-    await BESIDE.keep(tx, {**document, "id": str(made.id)}, act.now)
     await note(tx, "639", made.id, "inventory.fill_pool", act)
-    return (await _documents(tx, [made]))[0]
+    return to_tmf_resource(made)
 
 
 async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
     """Retire a resource that nobody has, or say what it is."""
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    for name in changed - BESIDE.names - {"resourceStatus"}:
+    for name in changed - {"resourceStatus"}:
         raise wrong(f"$.{name}", f"{name} of a resource cannot be changed")
     resource_id = ResourceId(UUID(before["id"]))
     if "resourceStatus" in changed:
-        await service.retire_resource(tx, resource_id=resource_id)
-    await BESIDE.keep(tx, after, act.now)
+        if after.get("resourceStatus") != "suspended":
+            raise Invalid(
+                "the pool gives the state of its resources",
+                code="tmf.transition",
+                field="$.resourceStatus",
+                value=after.get("resourceStatus"),
+                fix="use one of: suspended",
+            )
+        await service.retire_resource(tx, resource_id=resource_id, now=act.now)
     await note(tx, "639", resource_id, "inventory.change_resource", act)
-    return (await _documents(tx, [await service.get_resource(tx, resource_id=resource_id)]))[0]
+    return to_tmf_resource(await service.get_resource(tx, resource_id=resource_id))
 
 
+async def _is_of_others(tx: Tx, document: Document) -> bool:
+    """Return whether a resource is of no pool of ours; one that leads nowhere is, if the tenant allows it."""
+    facts = document.get("resourceCharacteristic") or []
+    pools = [one.get("value") for one in facts if one.get("name") == "pool"]
+    if not pools:
+        return True
+    if not await lenient(tx, "639"):
+        return False
+    try:
+        await service.pool_named(tx, str(pools[0]))
+    except NotFound:
+        return True
+    return False
+
+
+MIXED: Final = Mixed(
+    Target("639", "Resource"),
+    "inventory",
+    Behaviour(_find, _page, _create, _patch, native=frozenset({"category", "usageState"}), seen_by=seen_by),
+    takes=_GIVEN,
+    state="resourceStatus",
+    records=_is_of_others,
+)
 API: Final = Api(
     number="639",
     title="Resource inventory",
@@ -163,10 +192,13 @@ API: Final = Api(
             "inventory",
             Permission.RESOURCE_READ,
             Permission.RESOURCE_WRITE,
-            behaviour=Behaviour(
-                _find, _page, _create, _patch, native=frozenset({"category", "usageState"}), seen_by=seen_by
-            ),
-            events={events.RESOURCE_ASSIGNED: "StateChange", events.RESOURCE_RETURNED: "StateChange"},
+            behaviour=MIXED.behaviour(),
+            events={
+                **MIXED.events,
+                events.RESOURCE_ASSIGNED: "StateChange",
+                events.RESOURCE_RETURNED: "StateChange",
+                events.RESOURCE_RETIRED: "StateChange",
+            },
         ),
     ),
 )

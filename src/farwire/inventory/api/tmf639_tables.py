@@ -4,29 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from farwire.base.tmf import Descriptor, Operation, Part, attributes, lifecycle
+from farwire.base.tmf import Descriptor, Part, attributes, lifecycle
 
 RESOURCE: Final = Descriptor(
     type="Resource",
     path="resource",
-    operations=frozenset(Operation) - {Operation.DELETE},
-    events=("StateChange",),
     lifecycle=lifecycle(
         "resourceStatus",
         """
-        available -> suspended
-        reserved  ->
-        standby   ->
-        suspended ->
+        available -> reserved, standby, alarm, unknown, suspended
+        reserved  -> available, standby, alarm, unknown, suspended
+        standby   -> available, reserved, alarm, unknown, suspended
+        alarm     -> available, reserved, standby, unknown, suspended
+        unknown   -> available, reserved, standby, alarm, suspended
+        suspended -> available, reserved, standby
         """,
-        any_on_create=False,
     ),
     own=attributes(
         """
         activationFeature      Feature[]
-        administrativeState    string                          server
+        administrativeState    string
         alarmStatus            string[]                        v5
-        allocationStatus       string                          v5 server
+        allocationStatus       string                          v5
         attachment             AttachmentRef[]
         availabilityStatus     string                          v5
         category               string
@@ -39,8 +38,8 @@ RESOURCE: Final = Descriptor(
         lifecycleState         string                          v5
         name                   string                          required=v4
         note                   Note[]
-        operationalState       string                          v5 server
-        operationalStateOfV4   string                          v4=operationalState v4 server
+        operationalState       string                          v5
+        operationalStateOfV4   string                          v4=operationalState v4
         place                  RelatedPlaceRef[]
         proceduralStatus       string                          v5
         relatedParty           RelatedPartyRefOrPartyRoleRef[]
@@ -53,7 +52,7 @@ RESOURCE: Final = Descriptor(
         startOperatingDate     dateTime
         supportingResource     ResourceRefOrValue[]            v5
         unknownStatus          boolean                         v5
-        usageState             string                          server
+        usageState             string
         validFor               TimePeriod                      v5
         """
     ),
@@ -67,11 +66,10 @@ SERVICE: Final = Descriptor(
             wraps="entity", wrapped_type="EntityRef", v4_type="RelatedEntityRefOrValue"
         )
     },
-    operations=frozenset(Operation) - {Operation.DELETE},
-    events=(),
     lifecycle=lifecycle(
         "state",
         """
+        feasibilityChecked -> designed, terminated
         designed           -> reserved, inactive, active, terminated
         reserved           -> inactive, active, terminated
         inactive           -> active, terminated
@@ -87,10 +85,10 @@ SERVICE: Final = Descriptor(
         endDate               dateTime
         externalIdentifier    ExternalIdentifier[]            v5
         feature               Feature[]
-        hasStarted            boolean                         server
+        hasStarted            boolean
         intent                IntentRefOrValue                v5
         isBundle              boolean
-        isServiceEnabled      boolean                         server
+        isServiceEnabled      boolean
         isStateful            boolean
         name                  string
         note                  Note[]
@@ -102,12 +100,12 @@ SERVICE: Final = Descriptor(
         serviceDate           string
         serviceOrderItem      RelatedServiceOrderItem[]
         serviceRelationship   ServiceRelationship[]
-        serviceSpecification  ServiceSpecificationRef         required
+        serviceSpecification  ServiceSpecificationRef         required=v5
         serviceType           string
         startDate             dateTime
         startMode             string
         state                 string                          required
-        supportingResource    ResourceRef[]
+        supportingResource    ResourceRef[]                   ->639/Resource
         supportingService     ServiceRefOrValue[]
         """
     ),

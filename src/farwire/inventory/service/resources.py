@@ -58,13 +58,15 @@ async def take_back(tx: Tx, *, product_id: ProductId, at: datetime, now: datetim
     return tuple([await return_resource(tx, resource_id=one.id, at=at, now=now) for one in held])
 
 
-async def retire_resource(tx: Tx, *, resource_id: ResourceId) -> None:
-    """Take an unused resource out of its pool for good. Idempotent.
+async def retire_resource(tx: Tx, *, resource_id: ResourceId, now: datetime) -> None:
+    """Take an unused resource out of its pool for good. Idempotent. Publishes ``resource_retired``.
 
     Raises ``NotFound`` (``inventory.resource_unknown``), ``Conflict`` (``inventory.resource_state``).
     """
     resource = await locked_resource(tx, resource_id)
-    if resource.state is not ResourceState.RETIRED and not await store.set_retired(tx, resource_id):
+    if resource.state is ResourceState.RETIRED:
+        return
+    if not await store.set_retired(tx, resource_id):
         raise Conflict(
             f"the resource is {resource.state}",
             code="inventory.resource_state",
@@ -72,11 +74,17 @@ async def retire_resource(tx: Tx, *, resource_id: ResourceId) -> None:
             value=resource_id,
             fix="release it or take it back first",
         )
+    await eventbus.publish(tx, events.resource_retired(tx.tenant_id, resource, now))
 
 
 async def locked_resource(tx: Tx, resource_id: ResourceId) -> Resource:
     """Return the resource as nobody else can change it before the transaction ends. Raises ``NotFound``."""
     await store.lock_resource(tx, resource_id)
+    return await get_resource(tx, resource_id=resource_id)
+
+
+async def get_resource(tx: Tx, *, resource_id: ResourceId) -> Resource:
+    """Return the resource as it stands. Raises ``NotFound`` (``inventory.resource_unknown``)."""
     found = (await store.resources(tx, [resource_id])).get(resource_id)
     if found is None:
         raise NotFound(
@@ -86,11 +94,6 @@ async def locked_resource(tx: Tx, resource_id: ResourceId) -> Resource:
             value=resource_id,
         )
     return found
-
-
-async def get_resource(tx: Tx, *, resource_id: ResourceId) -> Resource:
-    """Return the resource. Raises ``NotFound`` (``inventory.resource_unknown``)."""
-    return await locked_resource(tx, resource_id)
 
 
 async def resource_valued(tx: Tx, *, kind: ResourceKind, value: str) -> Resource:

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from farwire.base import eventbus
 from farwire.base.storage import Tx
-from farwire.inventory.model import Service, ServiceState, check_service_change
+from farwire.inventory import events
+from farwire.inventory.model import Service, ServiceChange, ServiceState, check_service_change
 from farwire.inventory.service.products import find_product, get_products
 from farwire.inventory.store import services as store
 from farwire.kernel.errors import NotFound
@@ -21,12 +23,14 @@ async def add_service(tx: Tx, service: Service) -> None:
 
 
 async def add_services(tx: Tx, services: Sequence[Service]) -> None:
-    """Add services to their products, as ``add_service`` does."""
+    """Add services to their products, as ``add_service`` does. Publishes ``service_added`` of each new one."""
     known = await get_products(tx, list({one.product_id for one in services}))
     for one in services:
         if one.product_id not in known:
             await find_product(tx, one.product_id)
-    await store.add_services(tx, list({one.id: one for one in services}.values()))
+    by_id = {one.id: one for one in services}
+    new = await store.add_services(tx, list(by_id.values()))
+    await eventbus.publish_many(tx, [events.service_added(tx.tenant_id, by_id[one]) for one in new])
 
 
 async def services_of_products(
@@ -42,6 +46,7 @@ async def services_of_products(
 async def change_service_state(tx: Tx, *, service_id: ServiceId, state: ServiceState, at: datetime) -> None:
     """Let the service be in ``state`` from ``at`` on; the same state again changes nothing.
 
+    Publishes ``service_standing_changed``.
     Raises ``NotFound`` (``inventory.service_unknown``), ``Conflict`` (``inventory.service_state``).
     """
     service = await store.locked_service(tx, service_id)
@@ -53,11 +58,13 @@ async def change_service_state(tx: Tx, *, service_id: ServiceId, state: ServiceS
         return
     check_service_change(service, state, at)
     await store.add_change(tx, service_id, len(service.changes), state, at)
+    change = ServiceChange(at, state)
+    await eventbus.publish(tx, events.service_state_changed(tx.tenant_id, service, change))
 
 
 async def find_service(tx: Tx, service_id: ServiceId) -> Service | None:
     """Return one service, or None."""
-    return await store.locked_service(tx, service_id)
+    return await store.service(tx, service_id)
 
 
 async def erase_services(tx: Tx, product_ids: Sequence[ProductId]) -> int:

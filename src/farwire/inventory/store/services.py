@@ -34,8 +34,8 @@ def _service(row: Record) -> Service:
     )
 
 
-async def add_services(tx: Tx, services: Sequence[Service]) -> None:
-    """Insert services with their states; those whose id is known stay as they are."""
+async def add_services(tx: Tx, services: Sequence[Service]) -> list[ServiceId]:
+    """Insert services with their states, and return the new ones; those whose id is known stay as they are."""
     added = await tx.fetch(
         "INSERT INTO inventory.service_instance (tenant_id, service_id, product_id, specification, attributes) "
         "SELECT $1, s.id, s.product, s.specification, s.attributes::jsonb "
@@ -63,6 +63,7 @@ async def add_services(tx: Tx, services: Sequence[Service]) -> None:
         [change.valid_from for _, _, change in changes],
         [change.state for _, _, change in changes],
     )
+    return [one.id for one in services if one.id in new]
 
 
 async def blank_attributes(tx: Tx, product_ids: Sequence[ProductId]) -> int:
@@ -90,6 +91,11 @@ async def locked_service(tx: Tx, service_id: ServiceId) -> Service | None:
         "SELECT 1 FROM inventory.service_instance WHERE tenant_id = $1 AND service_id = $2 FOR NO KEY UPDATE",
         *(tx.tenant_id, service_id),
     )
+    return await service(tx, service_id)
+
+
+async def service(tx: Tx, service_id: ServiceId) -> Service | None:
+    """Return the service as it stands."""
     row = await tx.fetchrow(f"{_SERVICES} AND s.service_id = $2", tx.tenant_id, service_id)
     return None if row is None else _service(row)
 
