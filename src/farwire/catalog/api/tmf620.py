@@ -34,12 +34,14 @@ _TOLD: Final = {
 }
 """What the catalogue publishes of offerings; of two that tell the same, drafts are told by the last."""
 
+_OFFERINGS: Final = Behaviour(find, page, create, patch, delete, beside=OFFERING.type)
+
 API: Final = Api(
     number="620",
     title="Product catalogue",
     path="productCatalogManagement",
     resources=(
-        _bound(OFFERING, behaviour=Behaviour(find, page, create, patch, delete), events=_TOLD),
+        _bound(OFFERING, behaviour=_OFFERINGS, events=_TOLD),
         *(_bound(one) for one in (PRICE, SPECIFICATION, CATEGORY, CATALOG)),
         *bulk_resources("620", "catalog", Permission.CATALOG_READ, Permission.CATALOG_PUBLISH),
     ),

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import msgspec
 
-from farwire.base.tmf import Document
-from farwire.base.web import MoneyDocument, timestamp
+from farwire.base.tmf import Document, stored_time
+from farwire.base.web import MoneyDocument
 from farwire.catalog.model import OneOff, PlanVersion, PricePlan, ProductOffering, Recurring, UsagePrice
 
 
@@ -84,15 +84,15 @@ def to_tmf_product_offering(
 
 def _version(version: PlanVersion) -> PlanVersionDocument:
     plan = version.plan
-    end = None if plan.valid_to is None else timestamp(plan.valid_to)
+    end = None if plan.valid_to is None else stored_time(plan.valid_to)
     return PlanVersionDocument(
         id=str(version.id),
         version=str(version.number),
         digest=version.digest,
         currency=plan.currency,
         prices_include_tax=plan.prices_include_tax,
-        published_at=timestamp(version.published_at),
-        valid_for=ValidForDocument(start_date_time=timestamp(plan.valid_from), end_date_time=end),
+        published_at=stored_time(version.published_at),
+        valid_for=ValidForDocument(start_date_time=stored_time(plan.valid_from), end_date_time=end),
         product_offering_price=_prices(plan),
     )
 
