@@ -1,4 +1,4 @@
-"""TMF645: checks and queries of what can be delivered where, as documents."""
+"""TMF645: checks and queries of what can be delivered where: tasks that answer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Final
 
 from farwire.base.authz import Permission
 from farwire.base.tmf import Api, Resource, tmf_routes
+from farwire.base.tmf_tasks import by_the_server
 from farwire.base.web import AnyRoute
+from farwire.qualification.api.service_work import CHECK, QUERY
 from farwire.qualification.api.tmf645_tables import ALL
 
 API: Final = Api(
@@ -14,7 +16,15 @@ API: Final = Api(
     title="Service qualification",
     path="serviceQualificationManagement",
     resources=tuple(
-        Resource(one, "qualification", Permission.ORDER_READ, Permission.ORDER_WRITE) for one in ALL
+        Resource(
+            one,
+            "qualification",
+            Permission.ORDER_READ,
+            Permission.ORDER_WRITE,
+            work=CHECK if one.type == CHECK.target.type else QUERY,
+            changed=by_the_server(),
+        )
+        for one in ALL
     ),
 )
 ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)
