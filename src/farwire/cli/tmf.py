@@ -20,6 +20,8 @@ from farwire.cli.shell import (
     run,
 )
 from farwire.kernel.errors import Invalid
+from farwire.kernel.ids import parse_id
+from farwire.kernel.page import PageRequest
 
 app = typer.Typer(
     name="tmf",
@@ -102,17 +104,87 @@ def replay(
     tenant: TenantOption,
     listener: Annotated[str, typer.Argument(help="Its id; see `farwire tmf listeners`.")],
     position: Annotated[int, typer.Option("--from", min=1, help="A position of `farwire events list`.")],
+    until: Annotated[
+        int, typer.Option("--to", min=0, help="The last position. Without it: all from there on.")
+    ] = 0,
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Let a listener hear again what it heard from a position on, in the same order. One that is away goes on there."""
 
     async def act(session: Session) -> None:
+        who = actor_named(actor)
         async with session.db.transaction(await session.tenant(tenant)) as tx:
-            await listening.replay(
-                tx, listener=listener, position=position, actor=actor_named(actor), clock=session.clock
-            )
-        session.out.facts(f"Listener {listener}", {"hears_from": position})
+            if until:
+                done = await listening.replay_range(
+                    tx, listener=listener, first=position, last=until, actor=who, clock=session.clock
+                )
+            else:
+                done = await listening.replay(
+                    tx, listener=listener, position=position, actor=who, clock=session.clock
+                )
+        facts = {"hears_from": done.first, "through": done.through}
+        session.out.facts(f"Listener {listener}", facts | ({"events": done.count} if until else {}))
         session.out.note("A running `farwire worker` tells it.")
+
+    run(act, as_json)
+
+
+@app.command("dead-letters")
+def dead_letters(
+    tenant: TenantOption,
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what listeners do not take, resource by resource: what is tried again, and what waits for you."""
+
+    async def act(session: Session) -> None:
+        page = PageRequest(limit=limit, offset=offset)
+        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+            found = await listening.not_taken(tx, page=page)
+        session.out.rows(
+            f"Not taken by listeners of {tenant}",
+            ("id", "listener", "resource", "state", "attempts", "since", "from", "to", "error"),
+            [
+                {
+                    "id": one.id,
+                    "listener": one.hub,
+                    "resource": one.resource,
+                    "state": "dead" if one.dead else "waiting",
+                    "attempts": one.attempts,
+                    "since": one.failing_since,
+                    "from": one.first,
+                    "to": one.last,
+                    "error": one.error,
+                }
+                for one in found.items
+            ],
+            empty="Listeners take what they are told.",
+            right=("attempts", "from", "to"),
+        )
+
+    run(act, as_json)
+
+
+@app.command("retry")
+def retry(
+    tenant: TenantOption,
+    letter: Annotated[str, typer.Argument(help="An id of `farwire tmf dead-letters`.")],
+    drop: Annotated[bool, typer.Option("--drop", help="Leave its first event out instead.")] = False,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Send a listener again what it did not take of a resource, in its order; or leave the first of it out."""
+
+    async def act(session: Session) -> None:
+        key, who = parse_id(letter, field="letter"), actor_named(actor)
+        async with session.db.transaction(await session.tenant(tenant)) as tx:
+            if drop:
+                await listening.give_up(tx, key=key, actor=who, clock=session.clock)
+            else:
+                await listening.try_again(tx, key=key, actor=who, clock=session.clock)
+        session.out.facts(f"Dead letter {letter}", {"dropped" if drop else "sent_again": "first event"})
+        session.out.note("A running `farwire worker` goes on with it.")
 
     run(act, as_json)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from farwire.base.authz import Permission, Principal, Role
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
-from farwire.base.storage import Database
+from farwire.base.eventbus.pending import deliver_pending
+from farwire.base.storage import Database, open_relay
 from farwire.base.tmf import Api, Descriptor, Resource, tmf_routes
 from farwire.base.tmf import resource as bindings
+from farwire.base.tmf_events import listeners, notify
 from farwire.base.web import build_api
 from farwire.catalog.api import tmf620_tables as tables
 from farwire.kernel.ids import KeyId, TenantId, uuid7
@@ -46,7 +52,7 @@ def web(
 
     def build(*apis: Api) -> Any:
         return build_api(
-            [route for api in apis for route in tmf_routes(api)],
+            [*(route for api in apis for route in tmf_routes(api)), *listeners.ROUTES],
             database=db,
             clock=clock,
             settings=settings,
@@ -89,3 +95,96 @@ def make(client: httpx.AsyncClient) -> Make:
         return dict(answer.json())
 
     return create
+
+
+class Listener:
+    """An HTTP server that keeps what is posted to it, and may be told to refuse."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, dict[str, str], bytes]] = []
+        self.status = 204
+        self.poison = ""
+        """A text: what has it is refused."""
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                bad = bool(outer.poison) and outer.poison.encode() in body
+                status = 422 if bad else outer.status
+                if status < 300:
+                    outer.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}/my/own/path?token=1"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, _, body in self.heard]
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[], Listener]]:
+    """Return a function that starts a listener."""
+    running: list[Listener] = []
+
+    def start() -> Listener:
+        running.append(Listener())
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def listener(listen: Callable[[], Listener]) -> Listener:
+    return listen()
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """An installation whose tenants may listen at home."""
+    return msgspec.structs.replace(settings, hub_private_callbacks=True)
+
+
+@pytest.fixture
+async def relay(settings: Settings) -> AsyncIterator[Database]:
+    found = await open_relay(settings)
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def deliver(db: Database, relay: Database, clock: MovableClock) -> Any:
+    """Return a function that does what a worker does."""
+
+    async def run(public_url: str = "") -> int:
+        followers = notify.subscribers(db=db, clock=clock, private=True, public_url=public_url)
+        return await deliver_pending(relay_db=relay, clock=clock, subscribers=followers)
+
+    return run
+
+
+@pytest.fixture
+def register(client: httpx.AsyncClient, deliver: Any) -> Any:
+    """Return a function that registers a listener under a base path."""
+    own = client
+
+    async def post(base: str, *, client: httpx.AsyncClient | None = None, **body: str) -> httpx.Response:
+        await deliver()  # the subscribers begin here
+        answer = await (client or own).post(f"{base}/hub", json=body)
+        assert answer.status_code == 201, answer.text
+        return answer
+
+    return post

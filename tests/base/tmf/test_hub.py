@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import threading
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
 from farwire.base import eventbus
 from farwire.base.callbacks import check_callback, post
 from farwire.base.clock import MovableClock
-from farwire.base.config import Settings
 from farwire.base.eventbus import operations
-from farwire.base.eventbus.pending import deliver_pending
-from farwire.base.storage import Database, open_relay
-from farwire.base.tmf_events import notify
+from farwire.base.storage import Database
 from farwire.base.tmf_events import operations as tmf_operations
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import TenantId
@@ -32,75 +24,10 @@ V4 = "/tmf-api/productCatalogManagement/v4"
 V5 = "/tmf-api/productCatalogManagement/v5"
 
 
-class Listener:
-    """An HTTP server that keeps what is posted to it, and may be told to refuse."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, str], bytes]] = []
-        self.status = 204
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if outer.status < 300:
-                    outer.heard.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(outer.status)
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/my/own/path?token=1"
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, _, body in self.heard]
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    found = Listener()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-
-
-@pytest.fixture
-def settings(settings: Settings) -> Settings:
-    """An installation whose tenants may listen at home."""
-    return msgspec.structs.replace(settings, hub_private_callbacks=True)
-
-
-@pytest.fixture
-async def relay(settings: Settings) -> AsyncIterator[Database]:
-    found = await open_relay(settings)
-    yield found
-    await found.close()
-
-
-@pytest.fixture
-def deliver(db: Database, relay: Database, clock: MovableClock) -> Any:
-    async def run() -> int:
-        followers = notify.subscribers(db=db, clock=clock, private=True)
-        return await deliver_pending(relay_db=relay, clock=clock, subscribers=followers)
-
-    return run
-
-
-async def register(client: httpx.AsyncClient, deliver: Any, base: str, **body: str) -> httpx.Response:
-    await deliver()  # the subscribers begin here
-    answer = await client.post(f"{base}/hub", json=body)
-    assert answer.status_code == 201, answer.text
-    return answer
-
-
 async def test_a_listener_hears_each_change_in_order_at_the_exact_callback_signed_with_its_key(
-    client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any
+    client: httpx.AsyncClient, listener: Any, register: Any, deliver: Any, make: Any
 ) -> None:
-    answer = await register(client, deliver, V5, callback=listener.url)
+    answer = await register(V5, callback=listener.url)
     made = await make("Mobile")
     url = f"{V5}/category/{made['id']}"
     await client.patch(url, json={"name": "Mobile 2"})
@@ -123,9 +50,9 @@ async def test_a_listener_hears_each_change_in_order_at_the_exact_callback_signe
 
 
 async def test_a_listener_hears_only_what_its_query_asks_for_in_its_own_version(
-    client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any
+    client: httpx.AsyncClient, listener: Any, register: Any, deliver: Any, make: Any
 ) -> None:
-    await register(client, deliver, V4, callback=listener.url, query="eventType=CategoryCreateEvent&name=b")
+    await register(V4, callback=listener.url, query="eventType=CategoryCreateEvent&name=b")
     await make("a")
     await make("b")
     await deliver()
@@ -135,11 +62,17 @@ async def test_a_listener_hears_only_what_its_query_asks_for_in_its_own_version(
 
 
 async def test_a_listener_that_is_down_for_an_hour_misses_nothing_and_holds_no_other_up(
-    client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any, clock: MovableClock
+    client: httpx.AsyncClient,
+    listener: Any,
+    listen: Any,
+    register: Any,
+    deliver: Any,
+    make: Any,
+    clock: MovableClock,
 ) -> None:
-    other = Listener()
-    await register(client, deliver, V5, callback=listener.url)
-    await register(client, deliver, V5, callback=other.url)
+    other = listen()
+    await register(V5, callback=listener.url)
+    await register(V5, callback=other.url)
     listener.status = 503
     made = await make("a")
     await client.patch(f"{V5}/category/{made['id']}", json={"name": "b"})
@@ -153,52 +86,23 @@ async def test_a_listener_that_is_down_for_an_hour_misses_nothing_and_holds_no_o
         "CategoryCreateEvent",
         "CategoryAttributeValueChangeEvent",
     ]
-    other.server.shutdown()
-    other.server.server_close()
-
-
-async def test_a_dead_listener_is_parked_itself_with_all_it_missed_and_hears_it_when_a_person_says_so(
-    client: httpx.AsyncClient,
-    listener: Listener,
-    deliver: Any,
-    make: Any,
-    clock: MovableClock,
-    relay: Database,
-) -> None:
-    await register(client, deliver, V5, callback=listener.url)
-    listener.status = 500
-    made = await make("a")
-    for _ in range(70):
-        await deliver()
-        clock.advance(timedelta(minutes=5))
-    await client.patch(f"{V5}/category/{made['id']}", json={"name": "b"})
-    await deliver()
-    parked = await operations.parked(relay_db=relay, limit=10)
-    assert [(one.subscriber, one.waiting_behind) for one in parked] == [("tmf-listeners-away", 0)]
-    listener.status = 204
-    await operations.retry(relay_db=relay, clock=clock, subscriber="tmf-listeners-away")
-    await deliver()
-    assert [one["eventType"] for one in listener.events] == [
-        "CategoryCreateEvent",
-        "CategoryAttributeValueChangeEvent",
-    ]
 
 
 async def test_one_dead_listener_leaves_nothing_behind_at_the_subscriber_that_all_tenants_share(
     client: httpx.AsyncClient,
     other_client: httpx.AsyncClient,
-    listener: Listener,
+    listener: Any,
+    listen: Any,
+    register: Any,
     deliver: Any,
     make: Any,
-    db: Database,
     clock: MovableClock,
     relay: Database,
-    tenant_id: TenantId,
 ) -> None:
     """Ten thousand events set aside would stop the subscriber for everybody."""
-    lives = Listener()
-    await register(client, deliver, V5, callback=listener.url)
-    await register(other_client, deliver, V5, callback=lives.url)
+    lives = listen()
+    await register(V5, callback=listener.url)
+    await register(V5, client=other_client, callback=lives.url)
     listener.status = 500
     many = 300
     ids = [(await make(f"c{number}"))["id"] for number in range(many)]
@@ -221,14 +125,17 @@ async def test_one_dead_listener_leaves_nothing_behind_at_the_subscriber_that_al
     await make("after")
     await deliver()
     assert len(listener.heard) == many + 2
-    lives.server.shutdown()
-    lives.server.server_close()
 
 
 async def test_a_removed_listener_hears_no_more_and_another_tenants_one_cannot_be_removed(
-    client: httpx.AsyncClient, other_client: httpx.AsyncClient, listener: Listener, deliver: Any, make: Any
+    client: httpx.AsyncClient,
+    other_client: httpx.AsyncClient,
+    listener: Any,
+    register: Any,
+    deliver: Any,
+    make: Any,
 ) -> None:
-    answer = await register(client, deliver, V5, callback=listener.url)
+    answer = await register(V5, callback=listener.url)
     where = answer.headers["location"]
     assert (await other_client.delete(where)).status_code == 404
     assert (await client.post(f"{V5}/hub", json={"callback": listener.url})).status_code == 409
@@ -270,23 +177,22 @@ def test_a_name_that_leads_home_is_refused_when_it_is_called() -> None:
         post("http://localhost:1/", b"{}", "", private=False)
 
 
-async def test_a_query_that_fits_no_resource_is_refused(
-    client: httpx.AsyncClient, listener: Listener
-) -> None:
+async def test_a_query_that_fits_no_resource_is_refused(client: httpx.AsyncClient, listener: Any) -> None:
     answer = await client.post(f"{V5}/hub", json={"callback": listener.url, "query": "colour=red"})
     assert (answer.status_code, answer.json()["field"]) == (400, "$.query")
 
 
 async def test_a_listener_hears_again_from_a_position_on_what_it_heard_with_the_same_ids(
     client: httpx.AsyncClient,
-    listener: Listener,
+    listener: Any,
+    register: Any,
     deliver: Any,
     make: Any,
     db: Database,
     clock: MovableClock,
     tenant_id: TenantId,
 ) -> None:
-    answer = await register(client, deliver, V5, callback=listener.url)
+    answer = await register(V5, callback=listener.url)
     await make("a")
     await deliver()
     async with db.transaction(tenant_id) as tx:

@@ -115,6 +115,8 @@ async def purge(*, relay_db: Database, before: datetime) -> int:
     Works in transactions of ``PURGE_BATCH``; stopping it half-way loses nothing. Returns how many were deleted.
     """
     total = 0
+    async with relay_db.untenanted() as tx:
+        await store.purged(tx, before)
     while True:
         async with relay_db.untenanted() as tx:
             count = await store.purge(tx, before=before, limit=PURGE_BATCH)

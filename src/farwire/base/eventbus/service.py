@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import islice
 from typing import Final
 
@@ -68,6 +69,11 @@ async def list_events(
 async def position_of(tx: Tx, event_id: EventId) -> int | None:
     """Return the position of one of the tenant's events, or None when it is no longer kept."""
     return await outbox.position_of(tx, event_id)
+
+
+async def position_at(tx: Tx, at: datetime) -> int | None:
+    """Return the position of the tenant's first event that was recorded ``at`` or later, or None if none was."""
+    return await outbox.position_at(tx, at)
 
 
 async def last_position(tx: Tx) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 
 import asyncpg
@@ -65,6 +66,16 @@ async def position_of(tx: Tx, event_id: EventId) -> int | None:
     """Return where one of the tenant's events stands."""
     found: int | None = await tx.fetchval(
         "SELECT position FROM base.outbox WHERE tenant_id = $1 AND event_id = $2", tx.tenant_id, event_id
+    )
+    return found
+
+
+async def position_at(tx: Tx, at: datetime) -> int | None:
+    """Return where the tenant's first event stands that was recorded then or later."""
+    found: int | None = await tx.fetchval(
+        "SELECT position FROM base.outbox WHERE tenant_id = $1 AND recorded_at >= $2 ORDER BY position LIMIT 1",
+        tx.tenant_id,
+        at,
     )
     return found
 

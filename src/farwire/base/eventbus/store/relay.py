@@ -341,3 +341,12 @@ async def purge(tx: UntenantedTx, *, before: datetime, limit: int) -> int:
         limit,
     )
     return int(tag.rpartition(" ")[2])
+
+
+async def purged(tx: UntenantedTx, before: datetime) -> None:
+    """Write down up to which time of recording events may be gone."""
+    await tx.execute(
+        "INSERT INTO base.outbox_purge (before) VALUES ($1)"
+        " ON CONFLICT (only_row) DO UPDATE SET before = greatest(base.outbox_purge.before, excluded.before)",
+        before,
+    )

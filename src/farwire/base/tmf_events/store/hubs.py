@@ -12,8 +12,11 @@ import asyncpg
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import Version
 
-_COLUMNS: Final = "id, api, version, callback, query, secret"
-_ALL: Final = f"{_COLUMNS}, failures, missed_from, missed_to"
+_COLUMNS: Final = "id, api, version, callback, query, secret, topic"
+_ALL: Final = (
+    f"{_COLUMNS}, failures, missed_from, missed_to, missed_since, created_at,"
+    " EXISTS (SELECT FROM base.tmf_held f WHERE f.tenant_id = $1 AND f.hub = base.tmf_hub.id) AS holds"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +29,25 @@ class Hub:
     callback: str
     query: str
     secret: str = field(repr=False)
+    topic: str = ""
+    """The topic of TMF688 that it listens to, where it is not a whole API."""
     failures: int = 0
     """Posts that failed since the last one that did not."""
     missed: tuple[int, int] | None = None
     """First and last position of what it has still to hear, while it is away."""
+    missed_since: datetime | None = None
+    """When the first of that was recorded, at the latest."""
+    holds: bool = False
+    """Whether there is something of some resource that it does not take."""
+    created_at: datetime | None = None
 
 
 async def insert(tx: Tx, made: Hub, now: datetime) -> None:
     """Keep a new listener."""
     await tx.execute(
-        f"INSERT INTO base.tmf_hub (tenant_id, created_at, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        f"INSERT INTO base.tmf_hub (tenant_id, created_at, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         *(tx.tenant_id, now, made.id, made.api, made.version.value, made.callback, made.query, made.secret),
+        made.topic,
     )
 
 
@@ -74,6 +85,12 @@ async def all_of_tenant(tx: Tx, limit: int, offset: int) -> list[Hub]:
     return [_from_row(row) for row in rows]
 
 
+async def count(tx: Tx) -> int:
+    """Return how many listeners the tenant has."""
+    found: int = await tx.fetchval("SELECT count(*) FROM base.tmf_hub WHERE tenant_id = $1", tx.tenant_id)
+    return found
+
+
 async def count_failure(tx: Tx, key: UUID, now: datetime, since: datetime, most: int) -> bool:
     """Count a post that failed; return whether it is one too many: the ``most``-th, or failing ``since`` then."""
     found = await tx.fetchval(
@@ -84,11 +101,11 @@ async def count_failure(tx: Tx, key: UUID, now: datetime, since: datetime, most:
     return bool(found)
 
 
-async def clear_failures(tx: Tx, key: UUID) -> None:
+async def clear_failures(tx: Tx, key: UUID, now: datetime) -> None:
     """Forget failures: the listener took something."""
     await tx.execute(
-        "UPDATE base.tmf_hub SET failures = 0, failing_since = NULL WHERE tenant_id = $1 AND id = $2",
-        *(tx.tenant_id, key),
+        "UPDATE base.tmf_hub SET failures = 0, failing_since = NULL, heard_at = $3 WHERE tenant_id = $1 AND id = $2",
+        *(tx.tenant_id, key, now),
     )
 
 
@@ -102,29 +119,36 @@ async def miss(tx: Tx, key: UUID, position: int) -> bool:
     return tag == "UPDATE 1"
 
 
-async def set_missed(tx: Tx, key: UUID, first: int, last: int) -> None:
-    """Let the listener have to hear these positions, whatever it had to."""
+async def set_missed(tx: Tx, key: UUID, first: int, last: int, since: datetime) -> None:
+    """Let the listener have to hear these positions, recorded ``since`` then, whatever it had to."""
     await tx.execute(
-        "UPDATE base.tmf_hub SET missed_from = $3, missed_to = $4 WHERE tenant_id = $1 AND id = $2",
-        *(tx.tenant_id, key, first, last),
+        "UPDATE base.tmf_hub SET missed_from = $3, missed_to = $4, missed_since = $5 WHERE tenant_id = $1 AND id = $2",
+        *(tx.tenant_id, key, first, last, since),
     )
 
 
-async def caught_up(tx: Tx, listener: Hub, position: int) -> None:
+async def caught_up(tx: Tx, listener: Hub, position: int, now: datetime) -> None:
     """Keep that an away listener heard all up to ``position``; it is back if that is all there was meanwhile."""
     await tx.execute(
-        "UPDATE base.tmf_hub SET failures = 0, failing_since = NULL,"
+        "UPDATE base.tmf_hub SET failures = 0, failing_since = NULL, heard_at = $6, missed_since = $6,"
         " missed_from = CASE WHEN missed_to > $5 THEN $5 + 1 END,"
         " missed_to = CASE WHEN missed_to > $5 THEN missed_to END"
         " WHERE tenant_id = $1 AND id = $2 AND missed_from = $3 AND missed_to >= $4",
-        *(tx.tenant_id, listener.id, *(listener.missed or (0, 0)), position),
+        *(tx.tenant_id, listener.id, *(listener.missed or (0, 0)), position, now),
     )
+
+
+async def purged_before(tx: Tx) -> datetime | None:
+    """Return up to which time of recording events may be gone."""
+    found: datetime | None = await tx.fetchval("SELECT before FROM base.outbox_purge")
+    return found
 
 
 def _from_row(row: asyncpg.Record) -> Hub:
     away = row["missed_from"] is not None
     return Hub(
         *(row["id"], row["api"], Version(row["version"]), row["callback"], row["query"], row["secret"]),
-        row["failures"],
+        *(row["topic"], row["failures"]),
         (row["missed_from"], row["missed_to"]) if away else None,
+        *(row["missed_since"], row["holds"], row["created_at"]),
     )
