@@ -68,13 +68,23 @@ async def test_people_are_found_by_what_the_context_itself_does_not_filter(peopl
     assert [one["tradingName"] for one in (await people.get(f"{V4}/organization")).json()] == ["Berg KG"]
 
 
-async def test_what_a_party_has_no_place_for_is_refused_by_name_and_nothing_is_kept(
+async def test_what_a_party_has_no_place_for_is_kept_found_changed_and_taken_away(
     people: httpx.AsyncClient,
 ) -> None:
     body = {"@type": "Individual", "givenName": "A", "familyName": "B", "maritalStatus": "single"}
-    answer = await people.post(f"{V5}/individual", json=body)
-    assert (answer.status_code, answer.json()["field"]) == (400, "$.maritalStatus")
-    assert (await people.get(f"{V5}/individual")).json() == []
+    more = {"@schemaLocation": "https://example.org/i.json", "shoeSize": 41, "formattedName": "Dr. A B"}
+    made = (await people.post(f"{V5}/individual", json=body | more)).json()
+    assert made.items() >= (body | more).items()
+    path = f"{V5}/individual/{made['id']}"
+    assert (await people.get(path)).json() == made
+    found = await people.get(f"{V4}/individual?maritalStatus=single&fields=shoeSize,givenName")
+    assert [(one["shoeSize"], one["givenName"]) for one in found.json()] == [(41, "A")]
+    after = await people.patch(path, json={"maritalStatus": "married", "givenName": "Ada", "shoeSize": None})
+    assert after.json().items() >= {"maritalStatus": "married", "givenName": "Ada"}.items()
+    assert "shoeSize" not in after.json()
+    assert (await people.get(path)).json() == after.json()
+    wrong = await people.patch(path, json={"status": "deceased"})
+    assert (wrong.status_code, wrong.json()["field"]) == (400, "$.status")
 
 
 async def test_no_route_of_an_engines_api_is_open_and_none_shows_another_tenant_anything(

@@ -68,6 +68,8 @@ def _elements(given: list[Any], own: list[Any], path: str, rule: Rule) -> list[A
     for number, item in enumerate(given):
         place = f"{path}[{number}]"
         mine = _counterpart(item, free, place)
+        if mine is None and rule is Rule.JUDGED and len(given) == len(own) and own[number] in free:
+            mine = own[number]  # the context wrote it in its own way, in the order in which it came
         if mine is not None:
             free.remove(mine)
             rest = remainder(item, mine, place, rule)
@@ -123,9 +125,16 @@ def covers(given: Any, own: Any) -> bool:
     return _equal(given, own)
 
 
-def merged(own: Document, kept: Document) -> Document:
-    """Return the thing as it is shown: what its context says wins over what is kept."""
-    return _merged(own, {name: value for name, value in kept.items() if name != "id"}, frozenset({"@type"}))
+def merged(own: Document, kept: Document, yields: frozenset[str]) -> Document:
+    """Return the thing as it is shown: what its context says wins over what is kept, but for ``yields``."""
+    return _merged(own, {name: value for name, value in kept.items() if name != "id"}, yields)
+
+
+def without(value: Any, names: frozenset[str]) -> Any:
+    """Return ``value`` without what stands under one of ``names``, however deep."""
+    if isinstance(value, dict):
+        return {name: without(item, names) for name, item in value.items() if name not in names}
+    return [without(item, names) for item in value] if isinstance(value, list) else value
 
 
 def _merged(own: Document, kept: Document, label: frozenset[str]) -> Document:

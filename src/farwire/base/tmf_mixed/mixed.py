@@ -19,7 +19,7 @@ from farwire.base.tmf import documents as store
 from farwire.base.tmf.engine import offered
 from farwire.base.tmf.writing import snake
 from farwire.base.tmf_mixed import lists
-from farwire.base.tmf_mixed.merging import Rule, covers, merged, remainder
+from farwire.base.tmf_mixed.merging import Rule, covers, merged, remainder, without
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.page import Page
 
@@ -46,6 +46,12 @@ class Mixed:
     takes: frozenset[str]
     shares: frozenset[str] = frozenset()
     """Those of ``takes`` to whose lists elements may be added that mean nothing to the context."""
+    fixed: frozenset[str] = frozenset()
+    """What only the context says, to the last element: a client may repeat it."""
+    yields: frozenset[str] = frozenset({"@type"})
+    """What the context only guesses: what is kept wins."""
+    never: frozenset[str] = frozenset()
+    """Names, however deep, under which nothing is ever kept: secrets that the context takes and does not show."""
     state: str = ""
     """The attribute of the state, where recorded things have one."""
     records: Callable[[Tx, Document], Awaitable[bool]] | None = None
@@ -97,7 +103,7 @@ class Mixed:
 
     async def _joined(self, tx: Tx, items: Sequence[Document]) -> list[Document]:
         kept = await store.by_ids(tx, self.kept, [one["id"] for one in items])
-        return [merged(one, kept.get(one["id"], {})) for one in items]
+        return [merged(one, kept.get(one["id"], {}), self.yields) for one in items]
 
     async def _create(self, tx: Tx, document: Document, act: Act) -> Document:
         if self.records is not None and await self.records(tx, document):
@@ -110,16 +116,16 @@ class Mixed:
             return (await self._joined(tx, [made]))[0]
         rest = self._rest(document, made, document.keys() - {"id"})
         await self._keep(tx, made["id"], rest, act)
-        return merged(made, rest)
+        return merged(made, rest, self.yields)
 
     def _rest(self, given: Document, own: Document, names: set[str]) -> Document:
         """Return what ``given`` says beyond ``own``. Raises ``Invalid`` where it says something else."""
         found: Document = {}
         for name in sorted(names):
-            value = given.get(name)
-            if value is None:
+            value = without(given.get(name), self.never)
+            if value is None or name in self.never:
                 continue
-            if name not in own or (name == "@type" and value != own[name]):
+            if name not in own or (name in self.yields and value != own[name]):
                 found[name] = value
                 continue
             rest = remainder(value, own[name], f"$.{name}", self._rule(name, Rule.JUDGED))
@@ -128,6 +134,8 @@ class Mixed:
         return found
 
     def _rule(self, name: str, taken: Rule) -> Rule:
+        if name in self.fixed:
+            return Rule.SAME
         return taken if name in self.takes - self.shares else Rule.SHARED
 
     async def _keep(self, tx: Tx, key: str, rest: Document, act: Act) -> None:
@@ -157,7 +165,7 @@ class Mixed:
         if rest != {name: value for name, value in kept.items() if name != "id"}:
             await self._keep(tx, key, rest, act)
             await self._tell(tx, key, ("AttributeValueChange",), "change", act)
-        return merged(made, rest)
+        return merged(made, rest, self.yields)
 
     async def _patch_own(self, tx: Tx, own: Document, after: Document, names: set[str], act: Act) -> Document:
         """Let the context change what it holds; a part of it that nobody may change is refused by its path."""
@@ -179,7 +187,7 @@ class Mixed:
         """Return whether ``value`` says all that ``own`` says, and the rest of it can be kept."""
         if name not in own:
             return name not in self.takes
-        if name == "@type":
+        if name in self.yields and name not in self.takes:
             return True
         try:
             remainder(value, own[name], "$", self._rule(name, Rule.SAME))

@@ -1,7 +1,8 @@
 """TMF637 Product Inventory: products as they stand, recorded and corrected by who keeps the inventory.
 
-# DEVIATES: TMF637 product has no DELETE because a product is history: it is terminated. An order is what sells, changes
-# and delivers; here is recorded what is so already.
+# DEVIATES: TMF637 product of ours is never deleted because it is history: it is terminated. An order is what sells,
+# changes and delivers; here is recorded what is so already. A product of no offering of ours (a partner's) is kept as
+# it is told, is never billed, and can be deleted.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from farwire.base.tmf import (
     Act,
     Api,
     Behaviour,
-    Beside,
     Document,
     Resource,
     Target,
     Wanted,
     tmf_routes,
 )
+from farwire.base.tmf.documents import lenient
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, moment
 from farwire.catalog import service as catalog
 from farwire.catalog.model import offering_id_of
@@ -37,10 +39,6 @@ from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import AccountId, ProductId, parse_id, uuid7
 from farwire.kernel.page import Page, PageRequest
 
-BESIDE: Final = Beside(
-    Target("637", "Product"),
-    frozenset({"description", "isBundle", "isCustomerVisible", "name", "productSerialNumber"}),
-)
 _GIVEN: Final = frozenset({"billingAccount", "productOffering", "status", "startDate", "terminationDate"})
 """What of a product is recorded when it is made."""
 _CHARGED: Final = 100
@@ -55,7 +53,7 @@ async def _documents(tx: Tx, products: Sequence[Product], now: datetime) -> list
     )
     services = await service.services_of_products(tx, ids)
     resources = await service.resources_of_products(tx, ids)
-    found = [
+    return [
         to_tmf_product(
             one,
             Around(owners.get(one.account_id), plans, services.get(one.id, ()), resources.get(one.id, ())),
@@ -63,7 +61,6 @@ async def _documents(tx: Tx, products: Sequence[Product], now: datetime) -> list
         )
         for one in products
     ]
-    return await BESIDE.joined(tx, found)
 
 
 def seen_by(document: Document, principal: Principal | None) -> Document:
@@ -106,11 +103,9 @@ def _accounts(keys: Sequence[str]) -> list[AccountId]:
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Record a product that a customer has, in the state that is given."""
-    BESIDE.refuse_others(document, _GIVEN)
     product = await _given(tx, document, act.now)
     await service.add_products(tx, [product], now=act.now)
     await note(tx, "637", product.id, "inventory.record_product", act)
-    await BESIDE.keep(tx, {**document, "id": str(product.id)}, act.now)
     return (await _documents(tx, [product], act.now))[0]
 
 
@@ -167,7 +162,7 @@ def _time(document: Document, name: str) -> datetime | None:
 async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
     """Record another state from now on, or what the inventory's keeper calls the product."""
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    for name in changed - BESIDE.names - {"status", "terminationDate"}:
+    for name in changed - {"status", "terminationDate"}:
         raise Invalid(
             f"{name} of a product is changed by an order",
             code="inventory.by_order",
@@ -177,7 +172,6 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
     product_id = ProductId(UUID(before["id"]))
     if changed & {"status", "terminationDate"}:
         await _move(tx, product_id, after, act.now)
-    await BESIDE.keep(tx, after, act.now)
     await note(tx, "637", product_id, "inventory.change_product", act)
     return (await _documents(tx, [await service.find_product(tx, product_id)], act.now))[0]
 
@@ -202,6 +196,31 @@ async def _move(tx: Tx, product_id: ProductId, after: Document, now: datetime) -
             )
 
 
+async def _is_of_others(tx: Tx, document: Document) -> bool:
+    """Return whether a product is of no offering of ours; one that leads nowhere is, if the tenant allows it."""
+    key = (document.get("productOffering") or {}).get("id")
+    if key is None:
+        return True
+    if not await lenient(tx, "637"):
+        return False
+    try:
+        await catalog.offering_by_id(tx=tx, offering_id=offering_id_of(str(key)))
+        await accounts.account_with_id(tx, AccountId(UUID(_given_id(document, "billingAccount"))))
+    except (ValueError, NotFound, Invalid):
+        return True
+    return False
+
+
+MIXED: Final = Mixed(
+    Target("637", "Product"),
+    "inventory",
+    Behaviour(_find, _page, _create, _patch, native=frozenset({"billingAccount.id"}), seen_by=seen_by),
+    takes=_GIVEN,
+    fixed=frozenset({"productPrice", "productTerm"}),
+    yields=frozenset({"@type", "isBundle"}),
+    state="status",
+    records=_is_of_others,
+)
 API: Final = Api(
     number="637",
     title="Product inventory",
@@ -212,10 +231,9 @@ API: Final = Api(
             "inventory",
             Permission.PRODUCT_READ,
             Permission.PRODUCT_WRITE,
-            behaviour=Behaviour(
-                _find, _page, _create, _patch, native=frozenset({"billingAccount.id"}), seen_by=seen_by
-            ),
+            behaviour=MIXED.behaviour(),
             events={
+                **MIXED.events,
                 events.PRODUCT_ADDED: "Create",
                 events.PRODUCT_SUSPENDED: "StateChange",
                 events.PRODUCT_RESUMED: "StateChange",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from farwire.base.tmf import Descriptor, Operation, Part, attributes, lifecycle
+from farwire.base.tmf import Descriptor, Part, attributes, lifecycle
 
 
 def relation_to_v4(item: dict[str, Any]) -> dict[str, Any]:
@@ -50,8 +50,6 @@ PARTS: Final = {
 PRODUCT: Final = Descriptor(
     type="Product",
     path="product",
-    operations=frozenset(Operation) - {Operation.DELETE},
-    events=("Create", "AttributeValueChange", "StateChange"),
     parts=PARTS,
     lifecycle=lifecycle(
         "status",

@@ -1,7 +1,8 @@
 """TMF632 Party Management: individuals and organisations as shapes of our parties.
 
-# DEVIATES: TMF632 because only what a party has is kept: names, birth date, contact media. Anything else is refused by
-# name, so that nothing personal is stored where an erasure would not find it. A party is erased by its own act.
+What our party has is names, birth date, contact media; anything else is kept beside it, exported and erased with it.
+
+# DEVIATES: TMF632 party has no DELETE because it is erased by its own act, which keeps what the law wants kept.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from uuid import UUID
 
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Api, Behaviour, Descriptor, Document, Resource, Wanted, tmf_routes
+from farwire.base.tmf import Act, Api, Behaviour, Descriptor, Document, Resource, Target, Wanted, tmf_routes
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute
 from farwire.country.service import load_pack
 from farwire.kernel.errors import Invalid, NotFound
@@ -46,7 +48,6 @@ KEPT: Final = frozenset(
 )
 ALWAYS: Final[Mapping[str, object]] = {"isHeadOffice": True, "isLegalEntity": True}
 """What is true of every organisation that we know: branches are accounts of it, no parties. Clients repeat it."""
-SHOWN: Final = KEPT | {"formattedName", "fullName", "status"}
 
 
 def to_tmf_party(party: Party) -> Document:
@@ -101,17 +102,6 @@ def _contacts(items: list[Any]) -> tuple[ContactMedium, ...]:
     return tuple(found)
 
 
-def _refuse_what_is_not_kept(document: Document, allowed: frozenset[str]) -> None:
-    for name, value in document.items():
-        if name not in allowed and value != ALWAYS.get(name):
-            raise Invalid(
-                f"{name} is not kept of a party",
-                code="party.not_kept",
-                field=f"$.{name}",
-                fix="leave it out; kept are: " + ", ".join(sorted(KEPT)),
-            )
-
-
 def _name(document: Document, kind: PartyKind) -> str:
     if kind is PartyKind.ORGANIZATION:
         return str(document.get("name") or document.get("tradingName") or "")
@@ -146,7 +136,6 @@ class Parties:
 
     async def create(self, tx: Tx, document: Document, act: Act) -> Document:
         """Add one; it has no postal address yet, and the usual language of the operator's country."""
-        _refuse_what_is_not_kept(document, KEPT)
         now = act.now
         party = Party(
             PartyId(uuid7(now)),
@@ -164,7 +153,6 @@ class Parties:
 
     async def patch(self, tx: Tx, before: Document, after: Document, act: Act) -> Document:
         """Change one."""
-        _refuse_what_is_not_kept(after, SHOWN)
         given = {name: value for name, value in after.items() if before.get(name) != value}
         renamed = given.keys() & {"name", "tradingName", "givenName", "familyName"}
         if not given.keys() & {"name"}:  # it follows the names that it is made of
@@ -183,6 +171,13 @@ class Parties:
 
 def _bound(descriptor: Descriptor, kind: PartyKind) -> Resource:
     own = Parties(kind)
+    mixed = Mixed(
+        Target("632", descriptor.type),
+        "party",
+        Behaviour(find=own.find, page=own.page, create=own.create, patch=own.patch),
+        takes=KEPT - {"id", "@type", "@baseType"},
+        yields=frozenset({"@type", "formattedName", "fullName"}),
+    )
     words = {
         PARTY_ADDED: "Create",
         PARTY_CHANGED: "AttributeValueChange",
@@ -194,8 +189,8 @@ def _bound(descriptor: Descriptor, kind: PartyKind) -> Resource:
         "party",
         Permission.PARTY_READ,
         Permission.PARTY_WRITE,
-        behaviour=Behaviour(find=own.find, page=own.page, create=own.create, patch=own.patch),
-        events=words,
+        behaviour=mixed.behaviour(),
+        events={**mixed.events, **words},
     )
 
 
