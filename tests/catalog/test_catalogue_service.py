@@ -265,7 +265,14 @@ async def test_each_act_is_a_fact_and_in_the_audit_log(shop: Shop) -> None:
         facts = await tx.fetch("SELECT type FROM base.outbox WHERE tenant_id = $1 ORDER BY 1", tx.tenant_id)
         acts = await tx.fetch("SELECT action FROM base.audit_entry WHERE tenant_id = $1", tx.tenant_id)
     types = [row["type"].split(".")[2] for row in facts]
-    assert types == ["catalogue_published", "lifecycle_changed", "plan_published", "plan_published"]
+    assert types == [
+        "catalogue_published",
+        "lifecycle_changed",
+        "plan_published",
+        "plan_published",
+        "product_offering_created",
+        "product_offering_created",
+    ]
     assert {row["action"] for row in acts} >= {"catalog.document_publish", "catalog.lifecycle_change"}
 
 

@@ -113,10 +113,13 @@ async def test_another_tenant_sees_nothing(shop: Shop, other_tenant_id: TenantId
 async def test_publishing_is_a_fact_and_an_audited_act(shop: Shop) -> None:
     version = (await shop.publish()).version
     async with shop.db.transaction(shop.tenant_id) as tx:
-        rows = await tx.fetch("SELECT type FROM base.outbox WHERE tenant_id = $1", tx.tenant_id)
+        rows = await tx.fetch(
+            "SELECT type FROM base.outbox WHERE tenant_id = $1 ORDER BY position", tx.tenant_id
+        )
         offering = await service.offering(tx=tx, code="flex-m")
         assert await service.offering_by_id(tx=tx, offering_id=version.offering_id) == offering
-    assert [row["type"] for row in rows] == ["farwire.catalog.plan_published.v1"]
+    facts = ["farwire.catalog.product_offering_created.v1", "farwire.catalog.plan_published.v1"]
+    assert [row["type"] for row in rows] == facts
 
 
 async def test_an_unknown_plan_is_not_found(shop: Shop) -> None:
