@@ -9,7 +9,8 @@ from farwire.assurance.api.tmf642_tables import ALARM
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target, stored_time
-from farwire.base.tmf_work import change_documents, equal_ids
+from farwire.base.tmf_tasks import DONE, FAILED
+from farwire.base.tmf_work import change_documents, equal_ids, locked
 from farwire.kernel.errors import Invalid
 
 _Change = Callable[[Document, Document, str], Document]
@@ -90,38 +91,68 @@ async def _fitting(tx: Tx, patterns: Sequence[Document]) -> list[str]:
         if "id" in plain or not plain:
             continue
         keys |= dict.fromkeys(await equal_ids(tx, _TARGET, plain, MOST + 1))
+    return sorted(keys)
+
+
+def _bounded(keys: Sequence[str], field: str) -> None:
     if len(keys) > MOST:
         raise Invalid(
             f"more than {MOST} alarms fit",
             code="assurance.too_many_alarms",
-            field="$.alarmPattern",
+            field=field,
             fix="name fewer alarms",
         )
-    return sorted(keys)
 
 
-async def _changed(tx: Tx, task: Document, act: Act, keys: Sequence[str], change: _Change) -> list[Document]:
-    now = stored_time(act.now)
-    done = await change_documents(tx, _API, ALARMS, keys, lambda alarm: change(alarm, task, now), act)
-    return [{"id": key} for key in done]
+async def _changed(
+    tx: Tx, task: Document, act: Act, keys: Sequence[str], change: _Change
+) -> tuple[list[str], list[Document]]:
+    """Change each alarm by itself; return those that were changed, or are so already, and why others were not."""
+    now, done, failed = stored_time(act.now), [], []
+    for key in sorted(set(keys)):
+        try:
+            there = await change_documents(
+                tx, _API, ALARMS, [key], lambda alarm: change(alarm, task, now), act
+            )
+        except Invalid as error:  # its state forbids it; it is then as it was
+            failed.append(_failed(key, error.code, error.message))
+            continue
+        done += there
+        failed += [] if there else [_failed(key, "assurance.alarm_unknown", "there is no such alarm")]
+    return done, failed
+
+
+def _failed(key: str, code: str, reason: str) -> Document:
+    return {"@type": "FailedAlarm", "id": key, "code": code, "reason": reason}
+
+
+def _ended(task: Document, listed: str, done: Sequence[str], failed: Sequence[Document]) -> Document:
+    """Return a task with what came of it: it failed only if nothing of it was done."""
+    lists = {listed: [{"id": key} for key in done], "failedAlarm": list(failed)}
+    state = FAILED if failed and not done else DONE
+    return {**task, **{name: items for name, items in lists.items() if items}, "state": state}
 
 
 def _by_pattern(listed: str, change: _Change) -> _Work:
     async def work(tx: Tx, task: Document, act: Act) -> Document:
         keys = await _fitting(tx, task["alarmPattern"])
-        done = await _changed(tx, task, act, keys, change)
-        return {**task, listed: done} if done else task
+        _bounded(keys, "$.alarmPattern")
+        return _ended(task, listed, *await _changed(tx, task, act, keys, change))
 
     return work
 
 
 def _by_parent(listed: str, change: _Change) -> _Work:
     async def work(tx: Tx, task: Document, act: Act) -> Document:
-        keys = _ids([task["parentAlarm"], *task["correlatedAlarm"]])
-        done = await _changed(tx, task, act, keys, change)
-        parent = task["parentAlarm"].get("id")
-        members = [one for one in done if one["id"] != parent]
-        return {**task, listed: members} if members else task
+        parent, members = task["parentAlarm"].get("id"), _ids(task["correlatedAlarm"])
+        _bounded(members, "$.correlatedAlarm")
+        there = await locked(tx, _TARGET, [key for key in (parent, *members) if key])
+        if parent not in there:
+            why = "there is no such parent alarm"
+            return _ended(task, listed, (), [_failed(key, "assurance.alarm_unknown", why) for key in members])
+        known = {**task, "correlatedAlarm": [{"id": key} for key in members if key in there]}
+        done, failed = await _changed(tx, known, act, [parent, *members], change)
+        return _ended(task, listed, [key for key in done if key != parent], failed)
 
     return work
 

@@ -71,6 +71,7 @@ ACK_ALARMS: Final = Descriptor(
         ackUserId    string            required
         ackedAlarm   AlarmRefOrValue[] ->642/Alarm
         alarmPattern Alarm[]           required
+        failedAlarm  FailedAlarm[]     server
         state        string
         """
     ),
@@ -87,6 +88,7 @@ UN_ACK_ALARMS: Final = Descriptor(
         ackTime      dateTime
         ackUserId    string            required
         alarmPattern Alarm[]           required
+        failedAlarm  FailedAlarm[]     server
         state        string
         unAckedAlarm AlarmRefOrValue[] ->642/Alarm
         """
@@ -105,6 +107,7 @@ CLEAR_ALARMS: Final = Descriptor(
         clearSystemId    string            required
         clearUserId      string            required
         clearedAlarm     AlarmRefOrValue[] ->642/Alarm
+        failedAlarm      FailedAlarm[]     server
         state            string
         """
     ),
@@ -120,6 +123,7 @@ COMMENT_ALARMS: Final = Descriptor(
         alarmPattern   Alarm[]           required
         comment        Comment           required
         commentedAlarm AlarmRefOrValue[] ->642/Alarm
+        failedAlarm    FailedAlarm[]     server
         state          string
         """
     ),
@@ -134,6 +138,7 @@ GROUP_ALARMS: Final = Descriptor(
         """
         alarmChangedTime dateTime          required
         correlatedAlarm  AlarmRefOrValue[] required ->642/Alarm
+        failedAlarm      FailedAlarm[]     server
         groupedAlarm     AlarmRefOrValue[] ->642/Alarm
         parentAlarm      AlarmRefOrValue   required ->642/Alarm
         sourceSystemId   string            required
@@ -151,6 +156,7 @@ UN_GROUP_ALARMS: Final = Descriptor(
         """
         alarmChangedTime dateTime          required
         correlatedAlarm  AlarmRefOrValue[] required ->642/Alarm
+        failedAlarm      FailedAlarm[]     server
         parentAlarm      AlarmRefOrValue   required ->642/Alarm
         sourceSystemId   string            required
         state            string
