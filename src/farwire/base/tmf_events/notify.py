@@ -109,7 +109,7 @@ async def _wants(
         names, query = hub.wanted(resource.descriptor, listener.version, listener.query)
     except Exception:  # noqa: BLE001 - the query is about another resource of the API
         return False
-    if names and name not in names:
+    if not hub.told(names, name):
         return False
     predicate = jsonpath(query)
     if not predicate and resource.behaviour is None:
