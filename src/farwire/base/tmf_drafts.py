@@ -13,10 +13,10 @@ from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Document, Target
 from farwire.base.tmf.documents import documents
 from farwire.base.tmf.query import Query
-from farwire.base.tmf.resource import SERVED
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.writing import publish_change
-from farwire.kernel.errors import Conflict, Defect
+from farwire.base.tmf_work import served
+from farwire.kernel.errors import Conflict
 from farwire.kernel.page import Page
 
 KEY, PUBLISHED = "@key", "@published"
@@ -63,15 +63,7 @@ class Drafts:
 
     async def tell(self, tx: Tx, before: Document | None, after: Document | None, act: Act) -> None:
         """Publish what happened to a thing, and write it into the audit log, as the engine does for documents."""
-        served = SERVED.get(self.target)
-        if served is None:
-            raise Defect(f"{self.target} is not served", code="tmf.not_served")
-        await publish_change(tx, *served, before, after, act)
-
-
-async def stored(tx: Tx, target: Target, ids: Sequence[str]) -> dict[str, Document]:
-    """Return those documents of another resource that are there, by id."""
-    return await store.by_ids(tx, target, ids)
+        await publish_change(tx, *served(self.target), before, after, act)
 
 
 def _kept(own_id: str, document: Document, *, published: bool) -> Document:

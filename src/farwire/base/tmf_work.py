@@ -10,6 +10,7 @@ from farwire.base.tmf.documents import documents, load, update
 from farwire.base.tmf.query import Condition, Query
 from farwire.base.tmf.resource import SERVED
 from farwire.base.tmf.states import check_transition
+from farwire.base.tmf.store.documents import by_ids
 from farwire.base.tmf.writing import publish_change
 from farwire.kernel.errors import Defect
 
@@ -31,6 +32,11 @@ async def equal_documents(tx: Tx, target: Target, values: Mapping[str, str], mos
     """Return at most ``most`` documents that have every one of ``values``, by dotted paths, in order of creation."""
     conditions = tuple(Condition(tuple(name.split(".")), "eq", (value,)) for name, value in values.items())
     return (await documents(tx, target, Query(conditions=conditions, limit=most))).items
+
+
+async def documents_of(tx: Tx, target: Target, keys: Sequence[str]) -> dict[str, Document]:
+    """Return those of the documents that are there, by id."""
+    return await by_ids(tx, target, keys)
 
 
 async def locked(tx: Tx, target: Target, keys: Iterable[str]) -> dict[str, Document]:

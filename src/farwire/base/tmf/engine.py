@@ -66,10 +66,10 @@ class Operations:
         query = parse(self.resource.descriptor, call.query.pairs, self.version)
         tree = wanted(self.resource.descriptor, query.fields, self.version)
         async with call.transaction() as tx:
+            tie = await self._parent(tx, call)
+            inside = (Condition((name,), "eq", (key,)) for name, key in tie.items())
+            query = replace(query, conditions=(*query.conditions, *inside))
             if self.resource.behaviour is None:
-                tie = await self._parent(tx, call)
-                inside = (Condition((name,), "eq", (key,)) for name, key in tie.items())
-                query = replace(query, conditions=(*query.conditions, *inside))
                 found = await documents.documents(tx, self.target, query)
                 found = replace(found, items=await self._current(tx, found.items))
             else:
@@ -142,7 +142,8 @@ class Operations:
             loaded = await store.load(tx, self.target, key, lock=lock)
             found = None if loaded is None else (await self._current(tx, [loaded]))[0]
         else:
-            found = await behaviour.find(tx, key, call.now())
+            outer = self._outer(call)
+            found = await behaviour.find(tx, f"{outer}/{key}" if outer else key, call.now())
         if found is None or found.get(PARENT.name, "") != self._outer(call):
             raise unknown(key)
         return found if behaviour is None else behaviour.shown_to(found, call.principal)

@@ -51,7 +51,8 @@ class Wanted:
 class Behaviour:
     """The functions of a context that serve a resource, all in documents of the v5 shape.
 
-    ``find`` returns None for an unknown id, a malformed one included. ``page`` must keep its order while rows are
+    ``find`` returns None for an unknown id, a malformed one included; of a nested resource it gets both ids, with a
+    slash between, and ``page`` the outer one as ``equal["@parent"]``. ``page`` must keep its order while rows are
     added, and apply ``wanted.equal``, whose names are in ``native``; every other filter, ``fields`` and sort are the
     engine's. ``patch`` gets the document before and after: the engine has applied the patch and checked its shape,
     its references and its lifecycle. What is not there is not offered.

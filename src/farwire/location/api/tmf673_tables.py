@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from farwire.base.tmf import Descriptor, Operation, attributes, lifecycle
+from farwire.base.tmf import Descriptor, Inside, Operation, attributes, lifecycle
 
 TASK_STATES: Final = lifecycle(
     "state",
@@ -64,4 +64,25 @@ GEOGRAPHIC_ADDRESS: Final = Descriptor(
     ),
 )
 
-ALL: Final = (GEOGRAPHIC_ADDRESS_VALIDATION, GEOGRAPHIC_ADDRESS)
+GEOGRAPHIC_SUB_ADDRESS: Final = Descriptor(
+    type="GeographicSubAddress",
+    path="geographicSubAddress",
+    inside=Inside("geographicAddress", "GeographicAddress"),
+    operations=frozenset({Operation.LIST, Operation.GET}),
+    events=(),
+    own=attributes(
+        """
+        buildingName        string
+        levelNumber         string
+        levelType           string
+        name                string
+        privateStreetName   string
+        privateStreetNumber string
+        subAddressType      string
+        subUnit             GeographicSubAddressUnit[]
+        subUnitNumber       string
+        subUnitType         string
+        """
+    ),
+)
+"""A part of an address, which is written there."""
