@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Document, Target
-from farwire.base.tmf.documents import documents
+from farwire.base.tmf import documents as store
 from farwire.base.tmf.query import Query
-from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.writing import publish_change
 from farwire.base.tmf_work import served
 from farwire.kernel.errors import Conflict
@@ -38,7 +37,7 @@ class Drafts:
     async def page(self, tx: Tx, offset: int, limit: int) -> Page[Document]:
         """Return a page of what is not published, in the order in which it was made."""
         query = Query(expression=_IS_DRAFT, offset=offset, limit=limit, count_all=True)
-        found = await documents(tx, self.target, query)
+        found = await store.documents(tx, self.target, query)
         return Page(tuple(_shown(one) for one in found.items), found.total, offset, limit)
 
     async def add(self, tx: Tx, own_id: str, document: Document, act: Act, *, published: bool) -> None:

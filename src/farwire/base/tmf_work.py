@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target
-from farwire.base.tmf.documents import documents, load, update
+from farwire.base.tmf.documents import by_ids, documents, load, update
 from farwire.base.tmf.query import Condition, Query
 from farwire.base.tmf.resource import SERVED
 from farwire.base.tmf.states import check_transition
-from farwire.base.tmf.store.documents import by_ids
 from farwire.base.tmf.writing import publish_change
 from farwire.kernel.errors import Defect
 
