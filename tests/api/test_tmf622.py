@@ -137,7 +137,6 @@ async def test_a_product_is_modified_and_ceased_by_items(
 @pytest.mark.parametrize(
     ("change", "status", "field"),
     [
-        ({"note": [{"text": "ring twice"}]}, 400, "$.note"),
         ({"item": {"action": "noChange"}}, 400, "$.productOrderItem[0].action"),
         ({"item": {"quantity": 2}}, 400, "$.productOrderItem[0].quantity"),
         ({"item": {"productOffering": {"id": "42"}}}, 422, "$.productOrderItem[0].productOffering.id"),

@@ -62,7 +62,6 @@ async def test_a_party_becomes_a_customer_leaves_and_comes_back(
         ({"name": "Ben"}, 400, "$.name"),
         ({"engagedParty": {"id": "x"}}, 422, "$.engagedParty.id"),
         ({"status": "closed"}, 422, "$.status"),
-        ({"creditProfile": [{"creditRiskRating": 1}]}, 400, "$.creditProfile"),
     ],
 )
 async def test_a_customer_that_cannot_be_is_refused_by_name(

@@ -78,7 +78,6 @@ async def test_an_account_changes_by_its_own_rules(client: httpx.AsyncClient, bo
         ({"name": None}, 400, "$.name"),
         ({"relatedParty": []}, 400, "$.relatedParty"),
         ({"relatedParty": [{"id": "x", "role": "customer"}]}, 422, "$.relatedParty[0].id"),
-        ({"contact": [{"contactName": "Anna"}]}, 400, "$.contact"),
         ({"taxClass": "low"}, 400, "$.taxClass"),
         (
             {"billStructure": {"presentationMedia": [{"name": "pigeon"}]}},

@@ -37,7 +37,7 @@ from farwire.ordering.model import ProductOrder
 from farwire.party import service as parties
 from farwire.party.model import Party
 from farwire.payment import service as payments
-from farwire.payment.model import PaymentMethod
+from farwire.payment.model import Payment, PaymentMethod
 from farwire.process.paging import all_of
 from farwire.usage import service as usage
 
@@ -145,13 +145,15 @@ async def _methods(tx: Tx, account: BillingAccount) -> list[PaymentMethod]:
     return await all_of(lambda page: payments.list_methods(tx, page=page, account_id=account.id))
 
 
+async def _payments_of(tx: Tx, account: BillingAccount) -> list[Payment]:
+    return await all_of(lambda page: payments.list_payments(tx, page=page, account_id=account.id))
+
+
 async def _payments(tx: Tx, person: Person) -> object:
     async def of(account: BillingAccount) -> Mapping[str, object]:
         return {
             "account": account.number,
-            "payments": await all_of(
-                lambda page: payments.list_payments(tx, page=page, account_id=account.id)
-            ),
+            "payments": await _payments_of(tx, account),
             "methods": await _methods(tx, account),
         }
 
@@ -164,7 +166,18 @@ async def _messages(tx: Tx, person: Person) -> object:
 
 async def _documents(tx: Tx, person: Person) -> object:
     names = (await inventory.identifiers_of(tx, await _own_keys(tx, person))).values()
-    return await documents_naming(tx, [*person.ids, *names])
+    return await documents_naming(tx, [*person.ids, *await _things(tx, person), *names])
+
+
+async def _things(tx: Tx, person: Person) -> list[str]:
+    """Return the ids of what the person has or did, of which clients may have written more than we hold."""
+    services = await inventory.services_of_products(tx, [one.id for one in person.products])
+    found = [one.id for held in services.values() for one in held]
+    keys: list[object] = [*found, *(one.id for one in await _orders_of(tx, person))]
+    for account in person.accounts:
+        keys += [one.id for one in await _payments_of(tx, account)]
+        keys += [one.id for one in await _methods(tx, account)]
+    return list(map(str, keys))
 
 
 COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
@@ -303,6 +316,7 @@ async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
     product_ids = [product.id for product in person.products]
     keys = await _own_keys(tx, person)
     names = tuple((await inventory.identifiers_of(tx, keys)).values())
+    things = await _things(tx, person)
     methods = [method for account in person.accounts for method in await _methods(tx, account)]
     for method in methods:
         await payments.remove_method(tx, method_id=method.id, now=now, actor=actor)
@@ -315,7 +329,7 @@ async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
         services=await inventory.erase_services(tx, product_ids),
         order_items=await ordering.erase_orders(tx, party_id=party_id),
         answers=await forget_answers(tx, naming=[*person.ids, *names]),
-        documents=await forget_in_documents(tx, [*person.ids, *names], now),
+        documents=await forget_in_documents(tx, [*person.ids, *things, *names], now),
         party=await parties.erase_party(tx=tx, clock=clock, party_id=party_id, actor=actor),
     )
     await inventory.erase_subscribers(tx, keys, at=now, actor=actor)

@@ -1,12 +1,11 @@
 """TMF666 Account Management: billing accounts as they are billed; the other accounts and forms of bills as documents.
 
 # DEVIATES: TMF666 billingAccount has no DELETE because an account with bills is history: it is closed by its own act
-# (docs/customers.md). Contacts and payment plans are refused by name: the party has its contacts, nothing reads a plan.
+# (docs/customers.md). What it is not billed by (contacts, payment plans) is kept beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -20,7 +19,6 @@ from farwire.base.tmf import (
     Act,
     Api,
     Behaviour,
-    Beside,
     Descriptor,
     Document,
     Resource,
@@ -29,6 +27,7 @@ from farwire.base.tmf import (
     stored_time,
     tmf_routes,
 )
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, moment
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import AccountId, LegalEntityId, PartyId, parse_id, uuid7
@@ -38,16 +37,12 @@ from farwire.party.model import Party
 from farwire.tenant import service as tenants
 from farwire.tenant.model import LegalEntity
 
-BESIDE: Final = Beside(
-    Target("666", "BillingAccount"), frozenset({"accountType", "description", "creditLimit", "paymentStatus"})
-)
 READ: Final = frozenset(
     {
         *("name", "relatedParty", "billStructure", "accountRelationship", "state", "language", "taxClass"),
         *("legalEntity", "openedAt"),
     }
 )
-SHOWN: Final = frozenset({"currency", "closedAt", "ratingType", "lastModified", "lastUpdate"})
 _PARTY: Final = "relatedParty.partyOrPartyRole.id"
 
 
@@ -90,22 +85,18 @@ def wrong(path: str, message: str, *, value: object = None, fix: str | None = No
     return Invalid(message, code="account.given", field=path, value=value, fix=fix)
 
 
-async def _documents(tx: Tx, found: Sequence[BillingAccount]) -> list[Document]:
-    return await BESIDE.joined(tx, [to_tmf_billing_account(one) for one in found])
-
-
 async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
     try:
         account = await service.account_with_id(tx, AccountId(UUID(key)))
     except (ValueError, NotFound):
         return None
-    return (await _documents(tx, [account]))[0]
+    return to_tmf_billing_account(account)
 
 
 async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
     if not wanted.equal:
         page = await service.page_of_accounts(tx, page=PageRequest(wanted.offset, wanted.limit))
-        return Page(tuple(await _documents(tx, page.items)), page.total, page.offset, page.limit)
+        return Page(tuple(map(to_tmf_billing_account, page.items)), page.total, page.offset, page.limit)
     names, owners = wanted.equal.get("name"), wanted.equal.get(_PARTY)
     found: list[BillingAccount] = []
     if names is not None:
@@ -115,7 +106,7 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
         if party_id := _uuid(key):
             found += await service.accounts_of_party(tx, PartyId(party_id))
     part = found[wanted.offset : wanted.offset + wanted.limit]
-    return Page(tuple(await _documents(tx, part)), len(found), wanted.offset, wanted.limit)
+    return Page(tuple(map(to_tmf_billing_account, part)), len(found), wanted.offset, wanted.limit)
 
 
 def _uuid(text: str) -> UUID | None:
@@ -127,7 +118,6 @@ def _uuid(text: str) -> UUID | None:
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Open an account for the party that is named as customer."""
-    BESIDE.refuse_others(document, READ | SHOWN)
     party = await _owner(tx, document)
     entity = await _entity(tx, document)
     day, delivery = _structure(document)
@@ -147,15 +137,16 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
         parent_id=_parent(document),
     )
     made = await service.open_account(tx, account=account, now=act.now, actor=act.actor)
-    await BESIDE.keep(tx, {**document, "id": str(made.id)}, act.now)
-    return (await _documents(tx, [made]))[0]
+    return to_tmf_billing_account(made)
 
 
 async def _owner(tx: Tx, document: Document) -> Party:
     named = document["relatedParty"]
-    inner = named[0].get("partyOrPartyRole") if len(named) == 1 else None
+    owners = [one for one in named if len(named) == 1 or one.get("role") == "customer"]
+    inner = owners[0].get("partyOrPartyRole") if len(owners) == 1 else None
     if not isinstance(inner, dict):
-        raise wrong("$.relatedParty", "an account has one party, the customer", fix="name it by its id")
+        fix = "name it by its id; others have other roles"
+        raise wrong("$.relatedParty", "an account has one party as customer", fix=fix)
     try:
         return await parties.get_party(tx=tx, party_id=PartyId(UUID(str(inner.get("id")))))
     except (ValueError, NotFound):
@@ -200,18 +191,21 @@ def _tax_class(document: Document) -> TaxClass:
 
 
 def _parent(document: Document) -> AccountId | None:
+    found = None
     for number, one in enumerate(document.get("accountRelationship") or []):
+        if one.get("relationshipType") != "parent":
+            continue
         path = f"$.accountRelationship[{number}]"
-        if one.get("relationshipType") != "parent" or number:
-            raise wrong(path, "an account has one relationship: its parent")
-        return AccountId(parse_id(str((one.get("account") or {}).get("id")), field=f"{path}.account.id"))
-    return None
+        if found is not None:
+            raise wrong(path, "an account has one parent")
+        found = AccountId(parse_id(str((one.get("account") or {}).get("id")), field=f"{path}.account.id"))
+    return found
 
 
 async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
     """Change language, delivery, tax class or parent, or what is kept beside."""
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    for name in changed - BESIDE.names - {"language", "billStructure", "taxClass", "accountRelationship"}:
+    for name in changed - {"language", "billStructure", "taxClass", "accountRelationship"}:
         raise wrong(f"$.{name}", f"{name} of an account cannot be changed")
     account_id = AccountId(UUID(before["id"]))
     day, delivery = _structure(after)
@@ -229,8 +223,16 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
         account = await service.set_parent(
             tx, account_id=account_id, parent_id=_parent(after), now=act.now, actor=act.actor
         )
-    await BESIDE.keep(tx, after, act.now)
-    return (await _documents(tx, [account]))[0]
+    return to_tmf_billing_account(account)
+
+
+MIXED: Final = Mixed(
+    Target("666", "BillingAccount"),
+    "account",
+    Behaviour(_find, _page, _create, _patch, native=frozenset({"name", _PARTY})),
+    takes=READ,
+    shares=frozenset({"relatedParty", "accountRelationship"}),
+)
 
 
 def _document(descriptor: Descriptor) -> Resource:
@@ -247,8 +249,9 @@ API: Final = Api(
             "account",
             Permission.ACCOUNT_READ,
             Permission.ACCOUNT_WRITE,
-            behaviour=Behaviour(_find, _page, _create, _patch, native=frozenset({"name", _PARTY})),
+            behaviour=MIXED.behaviour(),
             events={
+                **MIXED.events,
                 events.ACCOUNT_OPENED: "Create",
                 events.ACCOUNT_CHANGED: "AttributeValueChange",
                 events.ACCOUNT_CLOSED: "StateChange",

@@ -31,6 +31,7 @@ from farwire.base.tmf import (
     stored_time,
     tmf_routes,
 )
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, MoneyDocument
 from farwire.billing import service
 from farwire.billing.api.documents import to_tmf_billing_rate, to_tmf_customer_bill
@@ -231,6 +232,14 @@ async def _standing(tx: Tx, tasks: Sequence[Document]) -> list[Document]:
     return found
 
 
+MIXED: Final = Mixed(
+    Target("678", "CustomerBill"),
+    "billing",
+    Behaviour(_find, _page, patch=_patch, native=frozenset({"billingAccount.id"})),
+    takes=frozenset({"state"}),
+    suffix="~kept",
+    words=frozenset(),
+)
 _READ: Final = Permission.BILL_READ
 API: Final = Api(
     number="678",
@@ -243,7 +252,7 @@ API: Final = Api(
             "billing",
             _READ,
             Permission.BILL_RUN,
-            behaviour=Behaviour(_find, _page, patch=_patch, native=frozenset({"billingAccount.id"})),
+            behaviour=MIXED.behaviour(),
             events={BILL_ISSUED: "Create"},
         ),
         Resource(

@@ -1,7 +1,7 @@
 """TMF629 Customer Management: a customer is a party that plays that role, from when to when.
 
 # DEVIATES: TMF629 customer has the id, the name and the contacts of its party, because it is one: they change there
-# (TMF632). It has no DELETE: the role ends.
+# (TMF632); contacts of its own are kept beside. It has no DELETE: the role ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from farwire.base.tmf import (
     Act,
     Api,
     Behaviour,
-    Beside,
     Descriptor,
     Document,
     Operation,
@@ -29,6 +28,7 @@ from farwire.base.tmf import (
     stored_time,
     tmf_routes,
 )
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, moment
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.ids import PartyId
@@ -50,7 +50,7 @@ CUSTOMER: Final = Descriptor(
         account                AccountRef[]
         agreement              AgreementRef[]
         characteristic         Characteristic[]
-        contactMedium          ContactMedium[]           server
+        contactMedium          ContactMedium[]
         creditProfile          CreditProfile[]
         description            string                    v5
         engagedParty           PartyRef                  required
@@ -65,7 +65,6 @@ CUSTOMER: Final = Descriptor(
         """
     ),
 )
-BESIDE: Final = Beside(Target("629", "Customer"), frozenset({"description", "statusReason"}))
 
 
 def to_tmf_customer(party: Party, roles: Sequence[PartyRole], now: datetime) -> Document:
@@ -95,8 +94,7 @@ async def _documents(tx: Tx, ids: Sequence[PartyId], now: datetime) -> list[Docu
     for role in await service.roles_of_parties(tx, ids):
         if role.role is RoleKind.CUSTOMER:
             roles.setdefault(role.party_id, []).append(role)
-    found = [to_tmf_customer(parties[one], roles[one], now) for one in ids if one in parties and one in roles]
-    return await BESIDE.joined(tx, found)
+    return [to_tmf_customer(parties[one], roles[one], now) for one in ids if one in parties and one in roles]
 
 
 async def _find(tx: Tx, key: str, now: datetime) -> Document | None:
@@ -116,7 +114,6 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Let a party be a customer."""
-    BESIDE.refuse_others(document, {"name", "engagedParty", "status", "validFor"})
     party = await _party(tx, document)
     if document["name"] != party.name:
         raise Invalid(
@@ -133,7 +130,6 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
     start, end = (_time(period, name) for name in ("startDateTime", "endDateTime"))
     role = PartyRole(party.id, RoleKind.CUSTOMER, start or act.now, end)
     await service.add_role(tx, role=role, now=act.now, actor=act.actor)
-    await BESIDE.keep(tx, {**document, "id": str(party.id)}, act.now)
     return (await _documents(tx, [party.id], act.now))[0]
 
 
@@ -160,7 +156,7 @@ async def _party(tx: Tx, document: Document) -> Party:
 async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
     """End the role, or let it begin anew."""
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    for name in changed - BESIDE.names - {"status"}:
+    for name in changed - {"status"}:
         raise Invalid(
             f"{name} of a customer cannot be changed here",
             code="party.customer_given",
@@ -175,10 +171,15 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
     elif "status" in changed:
         role = PartyRole(party_id, RoleKind.CUSTOMER, act.now)
         await service.add_role(tx, role=role, now=act.now, actor=act.actor)
-    await BESIDE.keep(tx, after, act.now)
     return (await _documents(tx, [party_id], act.now))[0]
 
 
+MIXED: Final = Mixed(
+    Target("629", "Customer"),
+    "party",
+    Behaviour(_find, _page, _create, _patch),
+    takes=frozenset({"name", "engagedParty", "status", "validFor"}),
+)
 API: Final = Api(
     number="629",
     title="Customer",
@@ -190,7 +191,7 @@ API: Final = Api(
             "party",
             Permission.PARTY_READ,
             Permission.PARTY_WRITE,
-            behaviour=Behaviour(_find, _page, _create, _patch),
+            behaviour=MIXED.behaviour(),
         ),
     ),
 )

@@ -1,6 +1,6 @@
 """TMF670 Payment Method: tokens of a gateway by which an account pays by itself.
 
-# DEVIATES: TMF670 paymentMethod is named by what it is (brand and last digits), and has no PATCH: add it again. A token
+# DEVIATES: TMF670 paymentMethod has no PATCH: add it again. A token
 # is never shown; the number of a card is never taken.
 """
 
@@ -13,22 +13,31 @@ from uuid import UUID
 
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Api, Behaviour, Document, Resource, Version, Wanted, stored_time, tmf_routes
+from farwire.base.tmf import (
+    Act,
+    Api,
+    Behaviour,
+    Document,
+    Resource,
+    Target,
+    Version,
+    Wanted,
+    stored_time,
+    tmf_routes,
+)
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import AccountId, parse_id
 from farwire.kernel.page import Page
 from farwire.payment import service
-from farwire.payment.api.tmf676 import KINDS, TYPES, of_accounts, refuse_others, wrong
+from farwire.payment.api.tmf676 import KINDS, SECRETS, TYPES, of_accounts, refuse_secrets, wrong
 from farwire.payment.api.tmf676_tables import METHOD
 from farwire.payment.model import MethodKind, PaymentMethod
 
-_GIVEN: Final = frozenset(
-    {
-        *("id", "@type", "@baseType", "account", "isPreferred", "name", "brand", "lastFourDigits"),
-        *("expirationDate", "token", "walletId"),
-    }
-)
+_GIVEN: Final = SECRETS | {"account", "isPreferred", "name", "brand", "lastFourDigits", "expirationDate"}
+_KNOWN: Final = _GIVEN | set(METHOD.attributes)
+"""What may be said of a way to pay: an extension is refused, for it may be the number of a card."""
 _BY_ITSELF: Final[Mapping[str, MethodKind]] = {
     name: KINDS[name] for name in ("TokenizedCard", "DigitalWallet", "BankAccountDebit")
 }
@@ -73,7 +82,6 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Keep a token for an account."""
-    refuse_others(document, _GIVEN)
     kind = _BY_ITSELF.get(document["@type"])
     if kind is None:
         fix = "use one of: " + ", ".join(_BY_ITSELF)
@@ -109,10 +117,23 @@ def _month(text: object) -> date | None:
         raise wrong("$.expirationDate", "not a time", fix="write it as 2028-06-30T00:00:00Z") from None
 
 
+async def _check(_tx: Tx, document: Document) -> None:
+    refuse_secrets(document, "$", _KNOWN)
+
+
 async def _delete(tx: Tx, key: str, act: Act) -> None:
     await service.remove_method(tx, method_id=UUID(key), now=act.now, actor=act.actor)
 
 
+MIXED: Final = Mixed(
+    Target("670", "PaymentMethod"),
+    "payment",
+    Behaviour(_find, _page, _create, delete=_delete, native=frozenset({"account.id"})),
+    takes=_GIVEN,
+    yields=frozenset({"name"}),
+    never=SECRETS,
+    words=frozenset(),
+)
 API: Final = Api(
     number="670",
     title="Payment method",
@@ -124,7 +145,8 @@ API: Final = Api(
             "payment",
             Permission.PAYMENT_READ,
             Permission.PAYMENT_WRITE,
-            behaviour=Behaviour(_find, _page, _create, delete=_delete, native=frozenset({"account.id"})),
+            behaviour=MIXED.behaviour(),
+            check=_check,
         ),
     ),
 )

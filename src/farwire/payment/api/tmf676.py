@@ -13,7 +13,19 @@ from uuid import UUID
 
 from farwire.base.authz import Permission
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Api, Behaviour, Document, Resource, Version, Wanted, stored_time, tmf_routes
+from farwire.base.tmf import (
+    Act,
+    Api,
+    Behaviour,
+    Document,
+    Resource,
+    Target,
+    Version,
+    Wanted,
+    stored_time,
+    tmf_routes,
+)
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, MoneyDocument, moment
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import AccountId, PaymentId, RefundId, parse_id
@@ -33,11 +45,17 @@ TYPES: Final[Mapping[MethodKind, str]] = {
 KINDS: Final = {name: kind for kind, name in TYPES.items()}
 _ITEMS: Final = 100
 _GIVEN: Final = frozenset(
-    {
-        *("id", "@type", "account", "paymentMethod", "totalAmount", "amount", "correlatorId", "paymentItem"),
-        "paymentDate",
-    }
+    {"account", "paymentMethod", "totalAmount", "amount", "correlatorId", "paymentItem", "paymentDate"}
 )
+_REFUND_GIVEN: Final = frozenset(
+    {"account", "paymentMethod", "totalAmount", "amount", "payment", "description"}
+)
+SECRETS: Final = frozenset({"token", "walletId"})
+"""What a gateway knows a way to pay by: taken, never shown."""
+METHOD_KEPT: Final = SECRETS | {
+    *("id", "href", "name", "description", "@type", "@baseType", "@schemaLocation", "@referredType"),
+}
+"""What may be said of a way to pay inside a payment."""
 
 
 def wrong(path: str, message: str, *, value: object = None, fix: str | None = None) -> Invalid:
@@ -45,10 +63,10 @@ def wrong(path: str, message: str, *, value: object = None, fix: str | None = No
     return Invalid(message, code="payment.given", field=path, value=value, fix=fix)
 
 
-def refuse_others(document: Document, known: frozenset[str]) -> None:
-    """Raise ``Invalid`` (``payment.given``) for the first attribute that is not ``known``: it would not be kept."""
-    for name in sorted(document.keys() - known):
-        raise wrong(f"$.{name}", f"{name} is not kept here", fix="leave it out")
+def refuse_secrets(method: Document, path: str, known: frozenset[str]) -> None:
+    """Raise ``Invalid`` (``payment.given``) for what is not ``known`` of a way to pay: it may be a card's number."""
+    for name in sorted(method.keys() - known):
+        raise wrong(f"{path}.{name}", f"{name} of a way to pay is not kept", fix="leave it out")
 
 
 def shown_money(minor: int, unit: Currency) -> Document:
@@ -181,7 +199,7 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Collect money by a gateway where a token is given, or take in what was paid."""
-    refuse_others(document, _GIVEN)
+    refuse_secrets(document["paymentMethod"], "$.paymentMethod", METHOD_KEPT)
     method, key = document["paymentMethod"], document.get("correlatorId")
     if not key:
         raise wrong("$.correlatorId", "correlatorId is missing", fix="give the name of the payment, once")
@@ -267,12 +285,7 @@ async def _page_of_refunds(tx: Tx, wanted: Wanted) -> Page[Document]:
 
 async def _ask_refund(tx: Tx, document: Document, act: Act) -> Document:
     """Ask for a part of what is left of a payment; another person approves it (docs/payments.md)."""
-    refuse_others(
-        document,
-        frozenset(
-            {"id", "@type", "account", "paymentMethod", "totalAmount", "amount", "payment", "description"}
-        ),
-    )
+    refuse_secrets(document["paymentMethod"], "$.paymentMethod", METHOD_KEPT)
     key = (document.get("payment") or {}).get("id")
     if key is None or not document.get("description"):
         raise wrong("$.payment", "a refund names its payment (payment.id) and why (description)")
@@ -289,6 +302,22 @@ async def _ask_refund(tx: Tx, document: Document, act: Act) -> Document:
     return to_tmf_refund(refund)
 
 
+PAYMENTS: Final = Mixed(
+    Target("676", "Payment"),
+    "payment",
+    Behaviour(_find, _page, _create, native=frozenset({ACCOUNT})),
+    takes=_GIVEN,
+    never=SECRETS,
+    words=frozenset(),
+)
+REFUNDS: Final = Mixed(
+    Target("676", "Refund"),
+    "payment",
+    Behaviour(_find_refund, _page_of_refunds, _ask_refund),
+    takes=_REFUND_GIVEN,
+    never=SECRETS,
+    words=frozenset(),
+)
 API: Final = Api(
     number="676",
     title="Payment",
@@ -301,7 +330,7 @@ API: Final = Api(
             "payment",
             Permission.PAYMENT_READ,
             Permission.PAYMENT_WRITE,
-            behaviour=Behaviour(_find, _page, _create, native=frozenset({ACCOUNT})),
+            behaviour=PAYMENTS.behaviour(),
             events={events.PAYMENT_RECEIVED: "Create", events.PAYMENT_REVERSED: "StateChange"},
         ),
         Resource(
@@ -309,7 +338,7 @@ API: Final = Api(
             "payment",
             Permission.PAYMENT_READ,
             Permission.REFUND_WRITE,
-            behaviour=Behaviour(_find_refund, _page_of_refunds, _ask_refund),
+            behaviour=REFUNDS.behaviour(),
             events={events.REFUND_PAID: "StateChange"},
         ),
     ),

@@ -1,7 +1,7 @@
 """TMF622 Product Ordering: our orders, with their price before anybody confirms them; cancellation as a task.
 
-# DEVIATES: TMF622 productOrder has no DELETE because an order is a record: cancel it. Notes, contacts and payments are
-# refused by name, so that nothing personal is stored where an erasure would not find it.
+# DEVIATES: TMF622 productOrder has no DELETE because an order is a record: cancel it. Notes, contacts and
+# payments are kept beside it; they mean nothing to the order.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from farwire.base.tmf import (
     stored_time,
     tmf_routes,
 )
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, MoneyDocument
 from farwire.catalog import service as catalog
 from farwire.catalog.model import offering_id_of
@@ -62,6 +63,8 @@ BESIDE: Final = Beside(
     ),
 )
 """What the client calls the order and its items, and the price that was shown when it was placed."""
+_PERSONAL: Final = frozenset({"note", "relatedContactInformation", "payment"})
+"""What is kept of an order and may say who the customer is."""
 _DATES: Final = ("requestedStartDate", "requestedCompletionDate")
 
 
@@ -117,6 +120,7 @@ def seen_by(document: Document, principal: Principal | None) -> Document:
     """Return an order without sites and numbers for who may not read personal data."""
     if principal is not None and principal.may(Permission.PARTY_READ):
         return document
+    document = {name: value for name, value in document.items() if name not in _PERSONAL}
     items = []
     for item in document["productOrderItem"]:
         product = {name: value for name, value in item["product"].items() if name != "place"}
@@ -204,7 +208,6 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Place an order; as a draft or held it waits until it is confirmed, with its price."""
-    BESIDE.refuse_others(document, READ)
     first = document.get("requestedInitialState") or document["state"]
     if first not in ("acknowledged", "held", DRAFT):
         fix = "use one of: acknowledged, held, draft (v5: requestedInitialState)"
@@ -226,8 +229,8 @@ def _check_party(document: Document, order: ProductOrder) -> None:
     for number, one in enumerate(document.get("relatedParty") or []):
         party, role = one.get("partyOrPartyRole"), one.get("role", "customer")
         key = party.get("id") if isinstance(party, dict) else None
-        if not isinstance(role, str) or role.lower() != "customer" or key != str(order.party_id):
-            message = "an order names nobody but the owner of its account, as customer"
+        if not isinstance(role, str) or (role.lower() == "customer" and key != str(order.party_id)):
+            message = "the customer of an order is the owner of its account"
             raise wrong(f"$.relatedParty[{number}]", message, value=key)
 
 
@@ -248,7 +251,7 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
     """Amend an order that has not begun, hold it, confirm or release it, cancel it."""
     order_id = OrderId(UUID(before["id"]))
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    for name in changed - READ - BESIDE.names | changed & {"billingAccount", "relatedParty"}:
+    for name in changed - READ - BESIDE.names | changed & {"billingAccount"}:
         raise wrong(f"$.{name}", f"{name} of an order cannot be changed")
     if changed & {"productOrderItem", "channel", *_DATES}:
         request = await _request(tx, after)
@@ -308,6 +311,14 @@ def _stands(task: Document, order: ProductOrder) -> Document:
     return {**task, "state": "done" if done else "terminatedWithError", "effectiveCancellationDate": at}
 
 
+MIXED: Final = Mixed(
+    Target("622", "ProductOrder"),
+    "ordering",
+    Behaviour(_find, _page, _create, _patch, seen_by=seen_by),
+    takes=READ | BESIDE.names,
+    shares=frozenset({"relatedParty"}),
+    suffix="~kept",
+)
 API: Final = Api(
     number="622",
     title="Product ordering",
@@ -319,8 +330,9 @@ API: Final = Api(
             "ordering",
             Permission.ORDER_READ,
             Permission.ORDER_WRITE,
-            behaviour=Behaviour(_find, _page, _create, _patch, seen_by=seen_by),
+            behaviour=MIXED.behaviour(),
             events={
+                **MIXED.events,
                 events.ORDER_PLACED: "Create",
                 events.ORDER_AMENDED: "AttributeValueChange",
                 events.ORDER_HELD: "StateChange",

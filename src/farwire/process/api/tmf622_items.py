@@ -21,12 +21,6 @@ from farwire.ordering.model import Action, ItemRequest, ItemState, OrderItem, Pr
 MSISDN: Final = "msisdn"
 """The characteristic of a number that the customer brings."""
 PART_OF: Final = "isPartOf"
-ITEM_ATTRIBUTES: Final = frozenset(
-    {
-        *("id", "@type", "action", "quantity", "state", "billingAccount", "product", "productOffering"),
-        "productOrderItemRelationship",
-    }
-)
 _TMF_ACTION: Final[Mapping[Action, str]] = {Action.ADD: "add", Action.CEASE: "delete"}
 _STATES: Final[Mapping[ItemState, str]] = {
     ItemState.IN_PROGRESS: "inProgress",
@@ -55,8 +49,9 @@ def lines(items: Sequence[Document]) -> Iterator[Line]:
     """Yield the items. Raises ``Invalid`` (``ordering.item``) for items inside of items: name the bundle instead."""
     for number, item in enumerate(items):
         place = f"$.productOrderItem[{number}]"
-        for name in item.keys() - ITEM_ATTRIBUTES:
-            raise wrong(f"{place}.{name}", f"{name} is not kept of an item", fix="leave it out")
+        if item.get("productOrderItem"):
+            fix = "name the bundle, or relate the items by productOrderItemRelationship isPartOf"
+            raise wrong(f"{place}.productOrderItem", "an item has no items inside", fix=fix)
         key = item.get("id") or str(number + 1)
         related = item.get("productOrderItemRelationship") or []
         above = [one.get("id") for one in related if one.get("relationshipType") == PART_OF]

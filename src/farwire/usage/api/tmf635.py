@@ -26,11 +26,13 @@ from farwire.base.tmf import (
     Document,
     Operation,
     Resource,
+    Target,
     Version,
     Wanted,
     attributes,
     tmf_routes,
 )
+from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, MoneyDocument, moment, timestamp
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import UsageId
@@ -356,6 +358,14 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
     return _document(record) | ({} if new else {KNOWN: True})
 
 
+MIXED: Final = Mixed(
+    Target("635", "Usage"),
+    "usage",
+    Behaviour(_find, _page, _create, native=frozenset({_STATE, _KIND, _FROM, _BEFORE}), repeats=True),
+    takes=frozenset({"usageDate", "usageType", "usageCharacteristic", "externalId", "description"}),
+    never=frozenset({"usageCharacteristic", "externalId"}),  # a subscriber is kept by a key, not by a number
+    words=frozenset(),
+)
 API: Final = Api(
     number="635",
     title="Usage",
@@ -367,9 +377,7 @@ API: Final = Api(
             "usage",
             Permission.USAGE_READ,
             Permission.USAGE_IMPORT,
-            behaviour=Behaviour(
-                _find, _page, _create, native=frozenset({_STATE, _KIND, _FROM, _BEFORE}), repeats=True
-            ),
+            behaviour=MIXED.behaviour(),
         ),
         Resource(SPECIFICATION, "usage", Permission.USAGE_READ, Permission.USAGE_IMPORT),
     ),
