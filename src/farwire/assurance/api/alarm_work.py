@@ -55,7 +55,7 @@ def _commented(alarm: Document, task: Document, now: str) -> Document:
 
 
 def _ids(items: Sequence[Document]) -> list[str]:
-    return [one["id"] for one in items if one.get("id")]
+    return [one["id"] for one in items if isinstance(one.get("id"), str)]
 
 
 def _linked(alarm: Document, task: Document, now: str, *, join: bool) -> Document:
@@ -144,9 +144,9 @@ def _by_pattern(listed: str, change: _Change) -> _Work:
 
 def _by_parent(listed: str, change: _Change) -> _Work:
     async def work(tx: Tx, task: Document, act: Act) -> Document:
-        parent, members = task["parentAlarm"].get("id"), _ids(task["correlatedAlarm"])
+        parent, members = next(iter(_ids([task["parentAlarm"]])), ""), _ids(task["correlatedAlarm"])
         _bounded(members, "$.correlatedAlarm")
-        there = await locked(tx, _TARGET, [key for key in (parent, *members) if key])
+        there = await locked(tx, _TARGET, [parent, *members])
         if parent not in there:
             why = "there is no such parent alarm"
             return _ended(task, listed, (), [_failed(key, "assurance.alarm_unknown", why) for key in members])

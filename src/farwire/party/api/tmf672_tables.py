@@ -72,4 +72,22 @@ FILTER_ASSET_GROUP: Final = Descriptor(
     ),
 )
 
+CHECK_PERMISSION: Final = Descriptor(
+    type="CheckPermission",
+    path="checkPermission",
+    versions=frozenset({Version.V5}),
+    operations=frozenset({Operation.CREATE}),
+    events=(),
+    own=attributes(
+        """
+        characteristic Characteristic[]
+        entitlement    Entitlement      required
+        entity         EntityRefOrValue
+        partyRole      PartyRoleRef
+        user           UserinfoRef
+        """
+    ),
+)
+
 ALL: Final = (PERMISSION, USER_ROLE, ASSET_GROUP, JSONPATH_ASSET_GROUP, FILTER_ASSET_GROUP)
+"""What is kept as documents."""

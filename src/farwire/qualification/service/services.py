@@ -91,7 +91,8 @@ def _coverage(document: Document) -> set[str]:
     values: list[Any] = []
     for one in document.get("specCharacteristic") or []:
         if one.get("name") == COVERAGE:
-            values += one.get("characteristicValueSpecification") or []
+            given = one.get("characteristicValueSpecification")
+            values += given if isinstance(given, list) else []
     return {each["value"] for each in values if isinstance(each, dict) and isinstance(each.get("value"), str)}
 
 

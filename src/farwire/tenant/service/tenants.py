@@ -162,6 +162,11 @@ async def list_keys(*, db: Database, tenant_id: TenantId, page: PageRequest = FI
     return Page(items, total, page.offset, page.limit)
 
 
+async def find_key(tx: Tx, key_id: KeyId) -> ApiKey | None:
+    """Return a key of the tenant of ``tx``, or None for one that it does not have."""
+    return await store.key_by_id(tx, key_id)
+
+
 async def revoke_key(
     *, db: Database, clock: Clock, tenant_id: TenantId, key_id: KeyId, actor: Actor = OPERATOR
 ) -> ApiKey:

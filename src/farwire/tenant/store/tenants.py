@@ -107,6 +107,14 @@ async def list_keys(tx: Tx, *, offset: int, limit: int) -> tuple[tuple[ApiKey, .
     return tuple(_key_from_row(row) for row in rows), total
 
 
+async def key_by_id(tx: Tx, key_id: KeyId) -> ApiKey | None:
+    """Return a key of this tenant."""
+    row = await tx.fetchrow(
+        f"SELECT {_KEY} FROM tenant.api_key WHERE tenant_id = $1 AND key_id = $2", tx.tenant_id, key_id
+    )
+    return _key_from_row(row) if row else None
+
+
 async def revoke_key(tx: Tx, key_id: KeyId, at: datetime) -> ApiKey | None:
     """Revoke a key of this tenant and return it. The first revocation keeps its time."""
     row = await tx.fetchrow(
