@@ -20,6 +20,10 @@ KYC_SUBMITTED: Final = "farwire.party.kyc_submitted.v1"
 KYC_VERIFIED: Final = "farwire.party.kyc_verified.v1"
 KYC_REJECTED: Final = "farwire.party.kyc_rejected.v1"
 KYC_EXPIRED: Final = "farwire.party.kyc_expired.v1"
+CUSTOMER_CREATED: Final = "farwire.party.customer_created.v1"
+CUSTOMER_STATE_CHANGED: Final = "farwire.party.customer_state_changed.v1"
+CUSTOMER_DELETED: Final = "farwire.party.customer_deleted.v1"
+"""A party becomes a customer, is one or is none any more, and is none any more: TMF629 tells the end twice."""
 
 _OF_STATE: Final = {
     KycState.PENDING: KYC_SUBMITTED,

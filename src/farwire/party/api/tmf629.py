@@ -36,13 +36,13 @@ from farwire.kernel.page import Page, PageRequest
 from farwire.party import service
 from farwire.party.api.tmf632 import to_tmf_party
 from farwire.party.api.tmf632_tables import CONTACT
+from farwire.party.events import CUSTOMER_CREATED, CUSTOMER_DELETED, CUSTOMER_STATE_CHANGED, PARTY_CHANGED
 from farwire.party.model import Party, PartyRole, RoleKind
 
 CUSTOMER: Final = Descriptor(
     type="Customer",
     path="customer",
     operations=frozenset(Operation) - {Operation.DELETE},
-    events=(),
     parts={"ContactMedium": CONTACT},
     lifecycle=lifecycle("status", "active -> closed\nclosed -> active", any_on_create=False),
     own=attributes(
@@ -180,6 +180,14 @@ MIXED: Final = Mixed(
     Behaviour(_find, _page, _create, _patch),
     takes=frozenset({"name", "engagedParty", "status", "validFor"}),
 )
+_TOLD: Final = {
+    **MIXED.events,
+    PARTY_CHANGED: "AttributeValueChange",
+    CUSTOMER_CREATED: "Create",
+    CUSTOMER_STATE_CHANGED: "StateChange",
+    CUSTOMER_DELETED: "Delete",
+}
+"""The end of the role is told twice: the customer stays to be read, closed, and is none any more."""
 API: Final = Api(
     number="629",
     title="Customer",
@@ -192,6 +200,7 @@ API: Final = Api(
             Permission.PARTY_READ,
             Permission.PARTY_WRITE,
             behaviour=MIXED.behaviour(),
+            events=_TOLD,
         ),
     ),
 )

@@ -17,7 +17,16 @@ from farwire.kernel.errors import Conflict, Invalid, NotFound
 from farwire.kernel.ids import PartyId
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import SYSTEM, Actor
-from farwire.party.events import PARTY_ADDED, PARTY_CHANGED, PARTY_ERASED, PARTY_MOVED, party_event
+from farwire.party.events import (
+    CUSTOMER_CREATED,
+    CUSTOMER_DELETED,
+    CUSTOMER_STATE_CHANGED,
+    PARTY_ADDED,
+    PARTY_CHANGED,
+    PARTY_ERASED,
+    PARTY_MOVED,
+    party_event,
+)
 from farwire.party.model import (
     Party,
     PartyChange,
@@ -233,7 +242,11 @@ async def add_role(tx: Tx, *, role: PartyRole, now: datetime, actor: Actor = SYS
         await get_party(tx=tx, party_id=role.of)
     if role.valid_to is not None and role.valid_to <= role.valid_from:
         raise Invalid("a role ends after it starts", code="party.role_period", field="valid_to")
+    before = [one for one in await store.roles(tx, [role.party_id]) if _customer(one, role.party_id)]
     await store.save_role(tx, role)
+    if role.role is RoleKind.CUSTOMER and role.valid_from not in {one.valid_from for one in before}:
+        back = before and not any(one.holds(now) for one in before)
+        await _tell(tx, role.party_id, now, CUSTOMER_CREATED, *([CUSTOMER_STATE_CHANGED] if back else []))
     detail: Mapping[str, JSON] = {"role": role.role.value, "of": str(role.of or "")}
     await audit.record(
         tx, actor=actor, action="party.role_set", subject=str(role.party_id), at=now, detail=detail
@@ -257,6 +270,8 @@ async def end_role(
     ended = tuple(replace(one, valid_to=at) for one in running if one.valid_to != at)
     for one in ended:
         await store.save_role(tx, one)
+    if ended and role is RoleKind.CUSTOMER:
+        await _tell(tx, party_id, now, CUSTOMER_STATE_CHANGED, CUSTOMER_DELETED)
     if ended:
         await audit.record(
             tx,
@@ -267,6 +282,15 @@ async def end_role(
             detail={"role": role.value},
         )
     return ended
+
+
+def _customer(role: PartyRole, party_id: PartyId) -> bool:
+    return role.party_id == party_id and role.role is RoleKind.CUSTOMER
+
+
+async def _tell(tx: Tx, party_id: PartyId, now: datetime, *facts: str) -> None:
+    for fact in facts:
+        await eventbus.publish(tx, party_event(fact, party_id, {}, tenant_id=tx.tenant_id, at=now))
 
 
 async def roles_of(tx: Tx, party_id: PartyId) -> tuple[PartyRole, ...]:
