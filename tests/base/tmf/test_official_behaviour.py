@@ -46,14 +46,12 @@ CALLS_BY_ANOTHER = "its query names nothing in any example of the thing"
 REFUSED_PATCHES = {
     "620 Product_Offering_Price_Update_JSON_Patch_Query": CALLS_BY_ANOTHER,
     "621 TroubleTicket_partialupdate_example_application_json_patch_query": "writes sererity for severity",
-    "629 Customer_Update_example_JSON-PATCH-QUERY_": "contacts are the party's: they are changed by TMF632",
     "632 Individual_update_example_JSON_Patch_Query": CALLS_BY_ANOTHER,
     "634 ResourceCatalog_Update_example_JSON-PATCH_": "an operation without value",
     "634 ResourceSpecification_Update_example_JSON-PATCH_": "writes /path for path",
     "637 Product_partialupdate_example_application_json_patch_query_json": CALLS_BY_ANOTHER,
     "639 updateResource_using_json": "changes id and href",
     "639 updateResource_using_merge-patch_json": "changes id and href",
-    "639 updateResource_using_json-patch_json": "a state that the pool gives",
     "649 ThresholdJobPatch200ApplicationJsonPatch": "a text where its schema has a whole number",
     "649 ThresholdJobPatch200ApplicationJsonPatchQuery": CALLS_BY_ANOTHER,
     "656 ServiceProblem_partialupdate_example_22": CALLS_BY_ANOTHER,
@@ -129,7 +127,7 @@ def test_the_official_examples_of_patches_change_an_official_example_of_their_th
                 else:
                     refused.add(f"{api.number} {name}")
     _explained(refused, REFUSED_PATCHES)
-    assert taken == 116
+    assert taken == 118
 
 
 def takes(one: Descriptor, whole: Any, kind: PatchKind, change: Any) -> bool:
