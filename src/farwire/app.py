@@ -101,6 +101,7 @@ _APIS: Final = (
     "farwire.payment.api.refunds",
     "farwire.ledger.api.books",
     "farwire.communication.api.messages",
+    "farwire.base.tmf_events.tmf688",
     "farwire.base.tmf_events.listeners",
 )
 """Modules with ``ROUTES``, in the order of the API's documentation."""

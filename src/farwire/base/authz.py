@@ -86,6 +86,7 @@ class Permission(StrEnum):
     DEVICE_WRITE = "device.write"
     EVENT_READ = "event.read"
     EVENT_REPLAY = "event.replay"
+    EVENT_WRITE = "event.write"
     JOB_READ = "job.read"
     JOB_MANAGE = "job.manage"
     AUDIT_READ = "audit.read"
@@ -175,7 +176,8 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         Role.INTEGRATOR: _matching(
             *_CUSTOMER_READ,
             *_CUSTOMER_WRITE,
-            *("catalog.read", "resource.read", "event.read", "usage.import", "payment.write"),
+            *("catalog.read", "resource.read", "usage.import", "payment.write"),
+            *("event.read", "event.replay", "event.write"),
             *("assurance.read", "assurance.write", "device.read", "device.write", "balance.write"),
         ),
     }

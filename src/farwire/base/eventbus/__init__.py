@@ -2,6 +2,8 @@
 
 from farwire.base.eventbus.model import Event, new_event, to_cloudevent
 from farwire.base.eventbus.service import (
+    event_of,
+    events_of_types,
     last_position,
     list_events,
     position_at,
@@ -12,6 +14,8 @@ from farwire.base.eventbus.service import (
 
 __all__ = [
     "Event",
+    "event_of",
+    "events_of_types",
     "last_position",
     "list_events",
     "new_event",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Final
@@ -16,6 +16,8 @@ from farwire.kernel.page import MAX_LIMIT, PageRequest
 
 PUBLISH_CHUNK: Final = 1000
 """Events per statement of ``publish_many``."""
+COUNTED: Final = 10_000
+"""Events behind a part of a list up to which the size of the list is exact."""
 
 
 async def publish(tx: Tx, event: Event) -> None:
@@ -69,6 +71,37 @@ async def list_events(
 async def position_of(tx: Tx, event_id: EventId) -> int | None:
     """Return the position of one of the tenant's events, or None when it is no longer kept."""
     return await outbox.position_of(tx, event_id)
+
+
+async def event_of(tx: Tx, event_id: EventId) -> Event | None:
+    """Return one of the tenant's events, or None when it is no longer kept."""
+    return await outbox.event_of(tx, event_id)
+
+
+async def events_of_types(
+    tx: Tx,
+    *,
+    types: Sequence[str],
+    offset: int,
+    limit: int,
+    after: datetime | None = None,
+    since: datetime | None = None,
+    before: datetime | None = None,
+    until: datetime | None = None,
+) -> tuple[list[Event], int]:
+    """Return a part of the tenant's events of some types, oldest first, and how many there are.
+
+    Only those that occurred after, since, before, until a time. No more than ``COUNTED`` beyond the part are counted.
+    """
+    page = PageRequest(offset=offset, limit=limit)
+    return await outbox.of_types(
+        tx,
+        types=types,
+        offset=page.offset,
+        limit=page.limit,
+        counted=page.offset + page.limit + COUNTED,
+        times=(after, since, before, until),
+    )
 
 
 async def position_at(tx: Tx, at: datetime) -> int | None:

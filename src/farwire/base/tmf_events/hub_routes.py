@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -59,8 +60,7 @@ class Listeners:
         check_query(self.api, self.version, query)
         made = Hub(uuid7(now), self.api.number, self.version, callback, query, secrets.token_urlsafe(32))
         async with call.transaction() as tx:
-            await self._check_others(tx, made)
-            await store.insert(tx, made, now)
+            await keep(tx, made, now)
             await self._audited(tx, call, "tmf.hub_register", str(made.id))
         kind = {"@type": "Hub"} if self.version is Version.V5 else {}
         headers = {SECRET_HEADER: made.secret, "location": f"{self.base}/hub/{made.id}"}
@@ -75,17 +75,21 @@ class Listeners:
             await self._audited(tx, call, "tmf.hub_unregister", key)
         return Reply()
 
-    async def _check_others(self, tx: Tx, made: Hub) -> None:
-        there = await store.of_api(tx, made.api)
-        if len(there) >= MAX_HUBS:
-            raise Exhausted(f"an API has at most {MAX_HUBS} listeners", code="tmf.hubs", fix="remove one")
-        if (made.callback, made.query, made.version) in {(o.callback, o.query, o.version) for o in there}:
-            why, value = "this listener is registered", made.callback
-            raise Conflict(why, code="tmf.hub_exists", field="$.callback", value=value)
-
     async def _audited(self, tx: Tx, call: Call[Any, Any, Any], action: str, key: str) -> None:
         who, detail = call.principal.actor, {"api": self.api.number}
         await audit.record(tx, actor=who, action=action, subject=key, at=call.now(), detail=detail)
+
+
+async def keep(tx: Tx, made: Hub, now: datetime) -> None:
+    """Keep a new listener. Raises ``Exhausted`` (``tmf.hubs``), ``Conflict`` (``tmf.hub_exists``)."""
+    there = await store.of_api(tx, made.api)
+    if len(there) >= MAX_HUBS:
+        raise Exhausted(f"an API has at most {MAX_HUBS} listeners", code="tmf.hubs", fix="remove one")
+    same = (made.callback, made.query, made.version, made.topic)
+    if same in {(one.callback, one.query, one.version, one.topic) for one in there}:
+        why, value = "this listener is registered", made.callback
+        raise Conflict(why, code="tmf.hub_exists", field="$.callback", value=value)
+    await store.insert(tx, made, now)
 
 
 def hub_routes(api: Api, version: Version, base: str, *, listed: bool) -> Iterator[AnyRoute]:

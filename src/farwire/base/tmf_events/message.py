@@ -20,6 +20,7 @@ from farwire.base.tmf.resource import SERVED, Api, Document, Resource
 from farwire.base.tmf.versions import to_wire
 from farwire.base.tmf_events import hub
 from farwire.base.tmf_events.store.hubs import Hub
+from farwire.base.tmf_events.topic_tables import TOPIC_EVENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class Teller:
             return
         async with self.db.transaction(event.tenant_id, read_only=True) as tx:
             document = await current(tx, *served, str(event.data["id"]), self.clock.now())
+        if served[1].descriptor is TOPIC_EVENT:
+            if document is not None:
+                await self._post(posted(event, document, served[0], self.public_url), listener)
+            return
         await self._post(message(event, listener, *served, document, self.public_url), listener)
 
     async def tell_gap(self, listener: Hub, since: datetime, until: datetime) -> None:
@@ -78,6 +83,20 @@ def message(
         "event": {descriptor.path_in(version): shown},
         **kind,
     }
+
+
+def posted(event: Event, document: Document, api: Api, public_url: str) -> dict[str, Any]:
+    """Return the body for what a client posted to a topic: just that."""
+    shown = to_wire(TOPIC_EVENT, document, Version.V4)
+    path = TOPIC_EVENT.collection(Version.V4, str(document[PARENT.name]))
+    href = f"{public_url}{api.base(Version.V4)}/{path}/{document['id']}"
+    return {"correlationId": str(event.cause_id), **shown, "href": href}
+
+
+def event_name(resource: Resource, version: Version, word: str) -> str:
+    """Return the name of the TMF event that tells ``word`` of a resource."""
+    descriptor = resource.descriptor
+    return f"{descriptor.type_in(version)}{descriptor.word_in(version, word)}Event"
 
 
 def gap(listener: Hub, since: datetime, until: datetime, now: datetime) -> dict[str, Any]:

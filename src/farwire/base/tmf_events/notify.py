@@ -19,16 +19,17 @@ from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
 from farwire.base.storage import Database, Tx
 from farwire.base.telemetry import error_text
 from farwire.base.tmf import documents as store
-from farwire.base.tmf.descriptor import Version
 from farwire.base.tmf.query import jsonpath
 from farwire.base.tmf.resource import SERVED, Api, Resource
 from farwire.base.tmf.writing import event_types
 from farwire.base.tmf_events import holding, hub
 from farwire.base.tmf_events.away import AWAY, catch_up, go_away
 from farwire.base.tmf_events.holding import HELD, NOTIFICATION
-from farwire.base.tmf_events.message import Teller, current
+from farwire.base.tmf_events.message import Teller, current, event_name
 from farwire.base.tmf_events.store import held, hubs
 from farwire.base.tmf_events.store.hubs import Hub
+from farwire.base.tmf_events.topic_tables import TOPIC_EVENT
+from farwire.base.tmf_events.topics import EVENTS, POSTED, is_standing
 from farwire.kernel.errors import FarwireError
 
 FOR_EVER: Final = RetryPolicy(max_attempts=10**9, longest_delay=timedelta(minutes=5))
@@ -41,7 +42,7 @@ AWAY_AFTER: Final = timedelta(minutes=1)
 def subscribers(
     *, db: Database, clock: Clock, private: bool | None = None, public_url: str | None = None
 ) -> tuple[Subscriber, ...]:
-    """Return the four subscribers, for what is served: make the routes before.
+    """Return the five subscribers, for what is served: make the routes before.
 
     ``private`` lets callbacks be at private addresses; by default as the setting ``hub_private_callbacks`` says.
     ``public_url`` stands before each ``href``; by default the setting of that name.
@@ -54,6 +55,9 @@ def subscribers(
     async def spread(event: Event) -> None:
         await fan_out(db=db, clock=clock, event=event)
 
+    async def spread_posted(event: Event) -> None:
+        await fan_out_posted(db=db, clock=clock, event=event)
+
     async def tell(event: Event) -> None:
         await deliver(event, teller)
 
@@ -65,6 +69,7 @@ def subscribers(
 
     return (
         Subscriber("tmf-hub", spread, types=tuple(types), from_start=False),
+        Subscriber("tmf-topics", spread_posted, types=(POSTED,), from_start=False),
         Subscriber("tmf-listeners", tell, types=(NOTIFICATION,), from_start=False),
         Subscriber("tmf-listeners-away", call_back, types=(AWAY,), from_start=False, retry=FOR_EVER),
         Subscriber("tmf-listeners-held", try_again, types=(HELD,), from_start=False, retry=FOR_EVER),
@@ -79,27 +84,44 @@ async def fan_out(*, db: Database, clock: Clock, event: Event) -> None:
             if word is None:
                 continue
             for listener in await hubs.of_api(tx, api.number):
-                name = _event_name(resource, listener.version, word)
+                if listener.topic and not is_standing(listener.topic):
+                    continue
+                name = event_name(resource, listener.version, word)
                 if await _wants(tx, api, resource, listener, name, event.subject, clock.now()):
                     await eventbus.publish(tx, _notification(event, listener, resource, name, clock))
 
 
-def _event_name(resource: Resource, version: Version, word: str) -> str:
-    descriptor = resource.descriptor
-    return f"{descriptor.type_in(version)}{descriptor.word_in(version, word)}Event"
-
-
 def _notification(event: Event, listener: Hub, resource: Resource, name: str, clock: Clock) -> Event:
     about = {"hub": str(listener.id), "api": listener.api, "type": resource.descriptor.type}
+    return _due(event, listener, {**about, "id": event.subject}, name, clock)
+
+
+def _due(event: Event, listener: Hub, about: dict[str, str], name: str, clock: Clock) -> Event:
     return eventbus.new_event(
         tenant_id=event.tenant_id,
         type=NOTIFICATION,
         subject=f"{listener.id}/{event.subject}",
         occurred_at=event.occurred_at,
         recorded_at=clock.now(),
-        data={**about, "id": event.subject, "name": name, "event": str(uuid5(listener.id, str(event.id)))},
+        data={**about, "name": name, "event": str(uuid5(listener.id, str(event.id)))},
         cause_id=event.id,
     )
+
+
+async def fan_out_posted(*, db: Database, clock: Clock, event: Event) -> None:
+    """Publish one notification for each listener of a topic that wants to hear of what was posted to it."""
+    key = str(event.data["id"])
+    async with db.transaction(event.tenant_id) as tx:
+        document = await store.load(tx, EVENTS, key)
+        for listener in await hubs.of_topic(tx, str(event.data["topic_id"])) if document else ():
+            names, query = hub.wanted(TOPIC_EVENT, listener.version, listener.query)
+            name, predicate = str((document or {}).get("eventType", "")), jsonpath(query)
+            if not hub.told(names, name):
+                continue
+            if document and predicate and not await store.fitting(tx, [document], predicate):
+                continue
+            about = {"hub": str(listener.id), "api": EVENTS.api, "type": EVENTS.type, "id": key}
+            await eventbus.publish(tx, _due(event, listener, about, name, clock))
 
 
 async def _wants(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 from typing import Any, Final, TypeAlias
@@ -90,7 +90,23 @@ def _paths(routes: Iterable[AnyRoute], by_type: Mapping[str, Object]) -> Object:
     paths: Object = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.value.lower()] = _operation(route, by_type)
+    for path, operations in paths.items():
+        made = operations.get("post", {}).get("responses", {}).get("201")
+        if made is not None and (links := dict(_links(paths, path))):
+            made["links"] = links
     return paths
+
+
+def _links(paths: Object, path: str) -> Iterator[tuple[str, Object]]:
+    """Yield what can be done with a thing that was made in the collection ``path``, by its ``id``."""
+    outer = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", path)}
+    for other, operations in paths.items():
+        below = re.fullmatch(re.escape(path) + r"/{(id|inner)}(/\w+)?", other)
+        if below is not None and below[1] not in outer:
+            names = outer | {below[1]: "$response.body#/id"}
+            for operation in operations.values():
+                key = operation["operationId"]
+                yield key, {"operationId": key, "parameters": names}
 
 
 def _add_components(components: Object, routes: Iterable[AnyRoute]) -> None:

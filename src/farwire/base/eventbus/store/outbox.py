@@ -70,6 +70,44 @@ async def position_of(tx: Tx, event_id: EventId) -> int | None:
     return found
 
 
+async def event_of(tx: Tx, event_id: EventId) -> Event | None:
+    """Return one of the tenant's events."""
+    row = await tx.fetchrow(
+        f"SELECT {EVENT_COLUMNS} FROM base.outbox WHERE tenant_id = $1 AND event_id = $2",
+        tx.tenant_id,
+        event_id,
+    )
+    return None if row is None else event_from_row(row)
+
+
+async def of_types(
+    tx: Tx,
+    *,
+    types: Sequence[str],
+    offset: int,
+    limit: int,
+    counted: int,
+    times: Sequence[datetime | None],
+) -> tuple[list[Event], int]:
+    """Return a part of the tenant's events of some types, oldest first, and how many there are up to ``counted``.
+
+    ``times``: those that occurred after, since, before, until then.
+    """
+    chosen = (
+        "FROM base.outbox WHERE tenant_id = $1 AND type = ANY($2::text[])"
+        " AND ($3::timestamptz IS NULL OR occurred_at > $3) AND ($4::timestamptz IS NULL OR occurred_at >= $4)"
+        " AND ($5::timestamptz IS NULL OR occurred_at < $5) AND ($6::timestamptz IS NULL OR occurred_at <= $6)"
+    )
+    given = (tx.tenant_id, list(types), *times)
+    rows = await tx.fetch(
+        f"SELECT {EVENT_COLUMNS} {chosen} ORDER BY position OFFSET $7 LIMIT $8", *given, offset, limit
+    )
+    total: int = await tx.fetchval(
+        f"SELECT count(*) FROM (SELECT 1 {chosen} LIMIT $7) AS some", *given, counted
+    )
+    return [event_from_row(row) for row in rows], total
+
+
 async def position_at(tx: Tx, at: datetime) -> int | None:
     """Return where the tenant's first event stands that was recorded then or later."""
     found: int | None = await tx.fetchval(

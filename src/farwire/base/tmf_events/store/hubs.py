@@ -68,6 +68,15 @@ async def of_api(tx: Tx, api: str) -> list[Hub]:
     return [_from_row(row) for row in rows]
 
 
+async def of_topic(tx: Tx, topic: str) -> list[Hub]:
+    """Return the listeners of a topic, the oldest first."""
+    rows = await tx.fetch(
+        f"SELECT {_ALL} FROM base.tmf_hub WHERE tenant_id = $1 AND topic = $2 ORDER BY created_at, id LIMIT 1000",
+        *(tx.tenant_id, topic),
+    )
+    return [_from_row(row) for row in rows]
+
+
 async def by_id(tx: Tx, key: str) -> Hub | None:
     """Return one listener."""
     row = await tx.fetchrow(
