@@ -51,19 +51,25 @@ class Task:
     reason: Callable[[FarwireError], Document] = no_reason
     until: Callable[[Document], str | None] = lambda _task: None
     over: Work | None = None
+    words: tuple[str, str, str] = (IN_PROGRESS, DONE, FAILED)
+    """How it calls these states."""
 
     async def __call__(self, tx: Tx, document: Document, act: Act) -> Document:
         """Do the work, or let a worker do it when it is due."""
         at = self.due(document, act.now)
         if at is not None:
-            await _queue(tx, self.target, document["id"], act, at)
-            return {**document, self.state: IN_PROGRESS}
+            return await self.wait(tx, document, act, at)
         return await self.done(tx, document, act)
+
+    async def wait(self, tx: Tx, document: Document, act: Act, at: str) -> Document:
+        """Return the task while it waits for a worker to do its work at ``at``."""
+        await _queue(tx, self.target, document["id"], act, at)
+        return {**document, self.state: self.words[0]}
 
     async def done(self, tx: Tx, document: Document, act: Act) -> Document:
         """Return the task after its work."""
-        found = await self.work(tx, {**document, self.state: DONE}, act)
-        if found[self.state] == DONE:
+        found = await self.work(tx, {**document, self.state: self.words[1]}, act)
+        if found[self.state] == self.words[1]:
             await self.watch(tx, found, act)
         return found
 
@@ -75,9 +81,9 @@ class Task:
 
     async def go_on(self, tx: Tx, document: Document, act: Act) -> Document:
         """Return the task after what is due: its work, or the end of what it did."""
-        if document.get(self.state) == IN_PROGRESS:
+        if document.get(self.state) == self.words[0]:
             return await self.done(tx, document, act)
-        if document.get(self.state) == DONE and self.over is not None:
+        if document.get(self.state) == self.words[1] and self.over is not None:
             end = self.until(document)
             ended = end is not None and datetime.fromisoformat(end) <= act.now
             return await self.over(tx, document, act) if ended else document
@@ -149,7 +155,7 @@ async def carry_on(db: Database, job: Job, clock: Clock) -> None:
 async def _carried(db: Database, job: Job, clock: Clock, error: FarwireError | None) -> None:
     target, key = Target(str(job.payload["api"]), str(job.payload["type"])), str(job.payload["id"])
     api, resource = served(target)
-    task = resource.work
+    task = resource.task or resource.work
     if not isinstance(task, Task):
         raise Defect(f"{target} is no task", code="tmf.not_served")
     act = Act(Actor(ActorKind(str(job.payload["actor"])), str(job.payload["actor_id"])), clock)
@@ -160,7 +166,7 @@ async def _carried(db: Database, job: Job, clock: Clock, error: FarwireError | N
             if error is None:
                 after = await task.go_on(tx, before, act)
             else:
-                after = {**before, task.state: FAILED, **task.reason(error)}
+                after = {**before, task.state: task.words[2], **task.reason(error)}
             if after != before:
                 await update(tx, target, after, act.now)
                 await publish_change(tx, api, resource, before, after, act)

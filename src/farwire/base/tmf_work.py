@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target
-from farwire.base.tmf.documents import by_ids, documents, load, update
+from farwire.base.tmf.documents import by_ids, documents, insert, load, update
 from farwire.base.tmf.query import Condition, Query
 from farwire.base.tmf.resource import SERVED
 from farwire.base.tmf.states import check_transition
@@ -72,3 +72,10 @@ async def change_documents(
             await publish_change(tx, api, resource, before, after, act)
         there.append(key)
     return there
+
+
+async def keep_document(tx: Tx, target: Target, document: Document, act: Act) -> None:
+    """Keep a new document that a context makes, and tell of it."""
+    api, resource = served(target)
+    await insert(tx, target, document, act.now)
+    await publish_change(tx, api, resource, None, document, act)

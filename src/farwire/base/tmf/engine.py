@@ -120,6 +120,8 @@ class Operations:
             document = await self._find(tx, call, lock=True)
             if not await store.lenient(tx, self.api.number):
                 await check_unreferenced(tx, self.target, document["id"])
+            if self.resource.removed is not None:
+                await self.resource.removed(tx, document, act)
             behaviour = self.resource.behaviour
             if behaviour is not None and behaviour.delete is not None:
                 await behaviour.delete(tx, document["id"], act)

@@ -100,8 +100,12 @@ class Resource:
     """A rule of the context on a document that is about to be kept; it raises what is wrong."""
     work: Callable[[Tx, Document, Act], Awaitable[Document]] | None = None
     """For a task that is kept as a document: does its work when it is made, and returns what came of it."""
+    task: object = None
+    """For a task that no client makes: what a worker does for it (``base.tmf_tasks.Task``)."""
     changed: Callable[[Tx, Document, Document, Act], Awaitable[Document]] | None = None
     """For a document that is patched: does what goes with the change, and returns what is kept."""
+    removed: Callable[[Tx, Document, Act], Awaitable[None]] | None = None
+    """For a document that is deleted: does what goes with that, or raises why it must stay."""
     current: Callable[[Tx, Sequence[Document]], Awaitable[Sequence[Document]]] | None = None
     """For a task whose work goes on after it was made: returns the documents as they stand."""
     told_as: str = ""
