@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
@@ -11,6 +12,7 @@ from farwire.billing.model import Bill, BillKind
 from farwire.kernel.ids import TenantId
 
 BILL_ISSUED: Final = "farwire.billing.bill_issued.v1"
+BILL_SENT: Final = "farwire.billing.bill_sent.v1"
 CREDIT_NOTE_ISSUED: Final = "farwire.billing.credit_note_issued.v1"
 
 
@@ -41,4 +43,16 @@ def issued_event(bill: Bill, *, tenant_id: TenantId, at: datetime) -> Event:
         occurred_at=at,
         recorded_at=at,
         data=data,
+    )
+
+
+def bill_sent(bill_id: UUID, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that somebody said that a bill was sent."""
+    return new_event(
+        tenant_id=tenant_id,
+        type=BILL_SENT,
+        subject=str(bill_id),
+        occurred_at=at,
+        recorded_at=at,
+        data={"bill_id": str(bill_id)},
     )

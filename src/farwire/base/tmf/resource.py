@@ -108,6 +108,8 @@ class Resource:
     """For a document that is deleted: does what goes with that, or raises why it must stay."""
     current: Callable[[Tx, Sequence[Document]], Awaitable[Sequence[Document]]] | None = None
     """For a task whose work goes on after it was made: returns the documents as they stand."""
+    about: str = ""
+    """Where the data of its events have its id, if some of them are about another thing too."""
     told_as: str = ""
     """Its name in the types of its events, where another API of the context has a resource of the same name."""
 

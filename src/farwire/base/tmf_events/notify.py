@@ -86,14 +86,18 @@ async def fan_out(*, db: Database, clock: Clock, event: Event) -> None:
             for listener in await hubs.of_api(tx, api.number):
                 if listener.topic and not is_standing(listener.topic):
                     continue
-                name = event_name(resource, listener.version, word)
-                if await _wants(tx, api, resource, listener, name, event.subject, clock.now()):
+                name, key = event_name(resource, listener.version, word), _key(event, resource)
+                if await _wants(tx, api, resource, listener, name, key, clock.now()):
                     await eventbus.publish(tx, _notification(event, listener, resource, name, clock))
+
+
+def _key(event: Event, resource: Resource) -> str:
+    return str(event.data.get(resource.about, event.subject))
 
 
 def _notification(event: Event, listener: Hub, resource: Resource, name: str, clock: Clock) -> Event:
     about = {"hub": str(listener.id), "api": listener.api, "type": resource.descriptor.type}
-    return _due(event, listener, {**about, "id": event.subject}, name, clock)
+    return _due(event, listener, {**about, "id": _key(event, resource)}, name, clock)
 
 
 def _due(event: Event, listener: Hub, about: dict[str, str], name: str, clock: Clock) -> Event:

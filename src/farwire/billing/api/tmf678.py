@@ -17,6 +17,7 @@ import msgspec
 from farwire.account import service as accounts
 from farwire.base import audit
 from farwire.base.authz import Permission
+from farwire.base.eventbus import publish
 from farwire.base.storage import Tx
 from farwire.base.tmf import (
     Act,
@@ -35,16 +36,19 @@ from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute, MoneyDocument
 from farwire.billing import service
 from farwire.billing.api.documents import to_tmf_billing_rate, to_tmf_customer_bill
-from farwire.billing.api.tmf678_tables import BILL, ON_DEMAND, RATE
-from farwire.billing.events import BILL_ISSUED
+from farwire.billing.api.tmf678_cycles import find_cycle, page_of_cycles
+from farwire.billing.api.tmf678_tables import BILL, CYCLE, ON_DEMAND, RATE
+from farwire.billing.events import BILL_ISSUED, BILL_SENT, CREDIT_NOTE_ISSUED, bill_sent
 from farwire.billing.jobs import enqueue_advance
 from farwire.billing.model import Bill, BillLine, RunState, Scope
+from farwire.billing.model.cycles import cycle_id
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import AccountId, BillId, BillRunId, parse_id
 from farwire.kernel.money import Currency
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.time import local_date, zone
 from farwire.payment import service as payment
+from farwire.payment.events import BILL_STATE_CHANGED
 from farwire.payment.model import OpenItem
 
 SENT: Final = Beside(Target("678", "CustomerBill"), frozenset({"sentAt"}))
@@ -89,6 +93,8 @@ def to_tmf_bill(bill: Bill, item: OpenItem | None, *, sent: bool) -> Document:
         "runType": RUN_TYPE,
         "category": "normal",
     }
+    if bill.number is not None:
+        document["billCycle"] = {"id": cycle_id(bill.cycle)}
     if not document["taxItem"]:  # a list comes without taxes
         del document["taxItem"]
     document["billingAccount"].pop("@type", None)
@@ -143,6 +149,7 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
 async def _patch(tx: Tx, _before: Document, after: Document, act: Act) -> Document:
     """Record that a bill was sent."""
     await SENT.keep(tx, {"id": after["id"], "sentAt": stored_time(act.now)}, act.now)
+    await publish(tx, bill_sent(UUID(after["id"]), tenant_id=tx.tenant_id, at=act.now))
     await audit.record(
         tx, actor=act.actor, action="billing.bill_sent", subject=after["id"], at=act.now, detail={}
     )
@@ -241,6 +248,12 @@ MIXED: Final = Mixed(
     words=frozenset(),
 )
 _READ: Final = Permission.BILL_READ
+_TOLD: Final = {
+    BILL_ISSUED: "Create",
+    CREDIT_NOTE_ISSUED: "Create",
+    BILL_SENT: "StateChange",
+    BILL_STATE_CHANGED: "StateChange",
+}
 API: Final = Api(
     number="678",
     title="Customer bill",
@@ -253,8 +266,10 @@ API: Final = Api(
             _READ,
             Permission.BILL_RUN,
             behaviour=MIXED.behaviour(),
-            events={BILL_ISSUED: "Create"},
+            events=_TOLD,
+            about="bill_id",
         ),
+        Resource(CYCLE, "billing", _READ, Permission.BILL_RUN, Behaviour(find_cycle, page_of_cycles)),
         Resource(
             RATE,
             "billing",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from farwire.base.tmf import Descriptor, Operation, attributes, lifecycle
+from farwire.base.tmf import Descriptor, Operation, Version, attributes, lifecycle
 
 LISTED: Final = frozenset({Operation.LIST, Operation.GET})
 
@@ -12,7 +12,7 @@ BILL: Final = Descriptor(
     type="CustomerBill",
     path="customerBill",
     operations=LISTED | {Operation.PATCH},
-    events=("Create",),
+    events=("Create", "StateChange"),
     lifecycle=lifecycle(
         "state",
         """
@@ -104,3 +104,26 @@ ON_DEMAND: Final = Descriptor(
         """
     ),
 )
+
+CYCLE: Final = Descriptor(
+    type="BillCycle",
+    path="billCycle",
+    operations=LISTED,
+    events=(),
+    versions=frozenset({Version.V5}),
+    own=attributes(
+        """
+        billingDate            dateTime
+        billingPeriod          string
+        chargeDate             dateTime
+        creditDate             dateTime
+        description            string
+        mailingDate            dateTime
+        name                   string
+        paymentDueDate         dateTime
+        BillCycleSpecification BillCycleSpecificationRef
+        validFor               TimePeriod
+        """
+    ),
+)
+"""A cycle for which bills were issued."""

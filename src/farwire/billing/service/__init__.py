@@ -32,6 +32,7 @@ from farwire.billing.service.preview import first_cycle, preview_products
 from farwire.billing.service.read import (
     ExplainedLine,
     bill_with_id,
+    billed_cycles,
     explain_line,
     get_bill,
     list_bills,
@@ -60,6 +61,7 @@ __all__ = [
     "approve_note",
     "approve_run",
     "bill_with_id",
+    "billed_cycles",
     "cancel_run",
     "cancel_runs",
     "decide_on_credit",

@@ -10,7 +10,9 @@ import msgspec
 
 from farwire.base.storage import Database, Tx
 from farwire.billing.model import Bill, BillKind, BillLine, CreditFacts, LineKind, NoteFacts
+from farwire.billing.model.cycles import BilledCycle
 from farwire.billing.store import bills as bill_store
+from farwire.billing.store import cycles as cycle_store
 from farwire.kernel.errors import Defect, NotFound
 from farwire.kernel.ids import AccountId, BillId, BillRunId, TenantId
 from farwire.kernel.page import Page, PageRequest
@@ -86,6 +88,11 @@ async def page_of_bills(
 async def bill_with_id(tx: Tx, bill_id: BillId) -> Bill | None:
     """Return a bill with its lines, or None."""
     return await bill_store.get_bill(tx, bill_id=bill_id)
+
+
+async def billed_cycles(tx: Tx) -> tuple[BilledCycle, ...]:
+    """Return every cycle for which bills were issued, the newest first."""
+    return await cycle_store.billed_cycles(tx)
 
 
 async def page_of_lines(tx: Tx, *, page: PageRequest) -> Page[tuple[BillId, int]]:

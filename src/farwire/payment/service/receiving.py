@@ -29,7 +29,7 @@ from farwire.payment.model import (
     reversal_entry,
     settle,
 )
-from farwire.payment.service.settling import apply_credit, book_matches, booking_dates, day_of
+from farwire.payment.service.settling import apply_credit, book_matches, booking_dates, day_of, tell_states
 from farwire.payment.store import items as item_store
 from farwire.payment.store import payments as store
 
@@ -200,6 +200,7 @@ async def _settle(tx: Tx, payment: Payment, named: frozenset[OpenItemId], *, now
         return payment
     days = {payment.legal_entity_id: payment.booked_on}
     await item_store.allocate(tx, [(uuid7(now), match) for match in matches], days, now)
+    await tell_states(tx, [(match.item, match.amount_minor) for match in matches], now)
     return replace(payment, left_minor=payment.left_minor - sum(match.amount_minor for match in matches))
 
 
@@ -363,6 +364,7 @@ async def reverse_payment(
     if parts:
         back = [(uuid7(now), item, minor) for item, minor in parts]
         await item_store.take_back(tx, payment_id, back, day, now)
+        await tell_states(tx, [(item, -minor) for item, minor in parts], now)
     await store.end_payment(tx, payment_id, reason[:MAX_REFERENCE])
     await ledger.post_entries(tx=tx, entries=[reversal_entry(payment, day, now)])
     ended = replace(payment, state=PaymentState.REVERSED, left_minor=0, reason=reason[:MAX_REFERENCE])

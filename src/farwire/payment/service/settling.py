@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
+from farwire.base.eventbus import publish_many
 from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import AccountId, LegalEntityId, uuid7
 from farwire.kernel.time import local_date, zone
 from farwire.ledger import service as ledger
-from farwire.payment.model import Match, allocation_entry, settle_accounts
+from farwire.payment.events import bill_state_changed, paid_state
+from farwire.payment.model import Match, OpenItem, allocation_entry, settle_accounts
 from farwire.payment.store import items as item_store
 from farwire.tenant import service as tenants
 
@@ -39,11 +41,27 @@ async def book_matches(
         return
     keyed = [(uuid7(now), match) for match in matches]
     await item_store.allocate(tx, keyed, days, now)
+    await tell_states(tx, [(match.item, match.amount_minor) for match in matches], now)
     entries = [
         allocation_entry(match, str(key), day_of(days, match.item.legal_entity_id), now)
         for key, match in keyed
     ]
     await ledger.post_entries(tx=tx, entries=[entry for entry in entries if entry is not None])
+
+
+async def tell_states(tx: Tx, paid: Sequence[tuple[OpenItem, int]], now: datetime) -> None:
+    """Publish which bills are paid further or less far than before by ``paid``: items as they were, with amounts."""
+    before: dict[UUID, OpenItem] = {}
+    after: dict[UUID, int] = {}
+    for item, minor in paid:
+        before.setdefault(item.id, item)
+        after[item.id] = after.get(item.id, item.open_minor) - minor
+    changed = [
+        bill_state_changed(item, after[key], tenant_id=tx.tenant_id, at=now)
+        for key, item in before.items()
+        if item.amount_minor > 0 and paid_state(item, item.open_minor) != paid_state(item, after[key])
+    ]
+    await publish_many(tx, changed)
 
 
 async def apply_credit(
