@@ -20,7 +20,7 @@ from farwire.base.storage import Database, open_relay
 from farwire.base.tmf import Api, Descriptor, Resource, tmf_routes
 from farwire.base.tmf import resource as bindings
 from farwire.base.tmf_events import listeners, notify
-from farwire.base.web import build_api
+from farwire.base.web import AnyRoute, build_api
 from farwire.catalog.api import tmf620_tables as tables
 from farwire.kernel.ids import KeyId, TenantId, uuid7
 
@@ -50,9 +50,9 @@ def web(
     async def authenticate(_: Database, key: str) -> Principal | None:
         return Principal(who[key], Role.TENANT_ADMIN, KEY) if key in who else None
 
-    def build(*apis: Api) -> Any:
+    def build(*apis: Api, more: tuple[AnyRoute, ...] = ()) -> Any:
         return build_api(
-            [*(route for api in apis for route in tmf_routes(api)), *listeners.ROUTES],
+            [*(route for api in apis for route in tmf_routes(api)), *listeners.ROUTES, *more],
             database=db,
             clock=clock,
             settings=settings,

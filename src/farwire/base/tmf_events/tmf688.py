@@ -37,7 +37,7 @@ def _shown(found: Hub) -> Document:
 async def find_hub(tx: Tx, key: str, now: datetime) -> Document | None:
     """Return one listener of a topic."""
     del now
-    found = await store.by_id(tx, key)
+    found = await store.by_id(tx, key.rpartition("/")[2])
     return _shown(found) if found is not None and found.topic else None
 
 

@@ -108,6 +108,7 @@ async def _told(tx: Tx, kind: str, key: str, act: Act) -> None:
 
 async def find_event(tx: Tx, key: str, now: datetime) -> Document | None:
     """Return one event of a topic."""
+    key = key.rpartition("/")[2]
     found = await documents.load(tx, EVENTS, key)
     return await standing_event(tx, key, now) if found is None else found
 
@@ -170,11 +171,11 @@ async def _check_queries(tx: Tx, topic: Document, document: Document) -> None:
 
 
 def _query_of(topic: Document, name: str) -> Query:
-    """Return a query of a topic; that of content is about ``event``. Raises ``Invalid`` (``tmf.topic_query``)."""
+    """Return a query of a topic; that of content is about ``event``. Raises ``Invalid`` (``tmf.query``)."""
     pairs = parse_qsl(str(topic.get(name, "")).removeprefix("?"), keep_blank_values=True)
     stem = "event." if name == "contentQuery" else ""
     if topic.get(name) and not pairs:
-        raise Invalid("the query has the form a=b&c=d", code="tmf.topic_query", field=f"$.{name}")
+        raise Invalid("the query has the form a=b&c=d", code="tmf.query", field=f"$.{name}")
     return asked(TOPIC_EVENT, [(stem + key.removeprefix(stem), value) for key, value in pairs])
 
 

@@ -62,6 +62,7 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "tmf.incomplete": 422,
     "tmf.reference_unknown": 422,
     "tmf.state_unknown": 422,
+    "tmf.topic_query": 422,
     "tmf.transition": 422,
     "storage.disk_full": 507,
 }

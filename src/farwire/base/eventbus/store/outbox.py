@@ -103,7 +103,7 @@ async def of_types(
         f"SELECT {EVENT_COLUMNS} {chosen} ORDER BY position OFFSET $7 LIMIT $8", *given, offset, limit
     )
     total: int = await tx.fetchval(
-        f"SELECT count(*) FROM (SELECT 1 {chosen} LIMIT $7) AS some", *given, counted
+        f"SELECT count(*) FROM (SELECT 1 {chosen} LIMIT $7) AS found", *given, counted
     )
     return [event_from_row(row) for row in rows], total
 
