@@ -40,6 +40,7 @@ REFUSED = {
     "666 FinancialAccount_Create_example": "lacks the relatedParty that its schema requires",
     "622 CreateProductOrder_with_intent_specification": "writes an attribute that its schema does not have",
     "678 AppliedCustomerBillingRate_list_example": "writes customerBill where its schema writes bill",
+    "678 BillCycle_retrieve_example": "a time that is none: 2020-01-00",
 }
 """Examples of whole things that are refused, and why."""
 CALLS_BY_ANOTHER = "its query names nothing in any example of the thing"
@@ -109,7 +110,7 @@ def test_the_official_examples_of_what_behaves_are_read_and_come_back_whole(shar
             if Version.V4 in one.versions:
                 assert changed_by(one, stored, old, Version.V4) == stored, name
     _explained(refused, REFUSED)
-    assert taken == 95
+    assert taken == 107
 
 
 def test_the_official_examples_of_patches_change_an_official_example_of_their_thing(

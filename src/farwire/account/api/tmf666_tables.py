@@ -36,7 +36,7 @@ PARTS: Final = {
 BILLING_ACCOUNT: Final = Descriptor(
     type="BillingAccount",
     path="billingAccount",
-    operations=frozenset(Operation) - {Operation.DELETE},
+    operations=frozenset(Operation) - {Operation.DELETE, Operation.PUT},
     events=("Create", "AttributeValueChange", "StateChange"),
     parts=PARTS,
     lifecycle=lifecycle("state", "active ->\nclosed ->", any_on_create=False),

@@ -34,7 +34,7 @@ def contract(api: Api, descriptor: Descriptor, version: Version, operation: Oper
     shown = {"$ref": f"#/components/schemas/{stem}"}
     components: dict[str, Any] = {stem: _schema(descriptor, version, required=("id", "href"))}
     request: dict[str, Any] = {}
-    if operation is Operation.CREATE:
+    if operation in (Operation.CREATE, Operation.PUT):
         components[f"{stem}Create"] = _create(descriptor, version)
         request = {JSON: {"schema": {"$ref": f"#/components/schemas/{stem}Create"}}}
     elif operation is Operation.PATCH:

@@ -171,16 +171,17 @@ class Part:
 
 
 class Operation(StrEnum):
-    """What can be done with a resource."""
+    """What can be done with a resource. PUT only with those that ask for it: a patch does what it does, and more."""
 
     LIST = "list"
     GET = "get"
     CREATE = "create"
     PATCH = "patch"
     DELETE = "delete"
+    PUT = "put"
 
 
-ALL: Final = frozenset(Operation)
+ALL: Final = frozenset(Operation) - {Operation.PUT}
 
 STANDARD: Final = attributes(
     """

@@ -104,10 +104,17 @@ class Operations:
 
     async def patch(self, call: PatchCall) -> Reply:
         """Change a resource by a patch of any kind."""
+        return await self._changed(call, PatchKind(call.media_type))
+
+    async def put(self, call: PatchCall) -> Reply:
+        """Replace a resource: what is not sent is removed, apart from what only the server sets."""
+        return await self._changed(call, None)
+
+    async def _changed(self, call: PatchCall, kind: PatchKind | None) -> Reply:
         tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal)
         async with call.transaction() as tx:
             before = await self._find(tx, call, lock=True)
-            after = self._patched(call, before, PatchKind(call.media_type))
+            after = self._patched(call, before, kind)
             if after != before:
                 await self._check(tx, after, before, act)
                 after = await self._change(tx, before, after, act)
@@ -191,16 +198,19 @@ class Operations:
         state = starting_state(descriptor, document)
         return {**filled, **kept, **changed, **state}
 
-    def _patched(self, call: PatchCall, before: Document, kind: PatchKind) -> Document:
+    def _patched(self, call: PatchCall, before: Document, kind: PatchKind | None) -> Document:
         """Return what ``before`` becomes, its shape checked. What only the server sets may be repeated, not changed."""
         descriptor = self.resource.descriptor
         view = self._shown(call, before, None)
         many = frozenset(one.name_in(self.version) for one in descriptor.of(self.version) if one.many)
-        patched = apply(kind, view, call.body, many)
-        for one in descriptor.of(self.version):
-            name = one.name_in(self.version)
-            fixed = not one.patchable or not one.writable
-            if fixed and patched.get(name) != view.get(name):
+        own = [one for one in descriptor.of(self.version) if not (one.patchable and one.writable)]
+        fixed = [one.name_in(self.version) for one in own]
+        if kind is None:
+            patched = {**{name: view[name] for name in fixed if name in view}, **call.body}
+        else:
+            patched = apply(kind, view, call.body, many)
+        for name in fixed:
+            if patched.get(name) != view.get(name):
                 raise wrong(f"$.{name}", f"{name} cannot be changed by a patch")
         patched.pop("href", None)
         after = changed_by(descriptor, before, patched, self.version)

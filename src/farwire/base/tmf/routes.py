@@ -84,5 +84,6 @@ _ROUTES: Final[Mapping[Operation, tuple[Method, str, Mapping[str, Any]]]] = {
         "Change a",
         {"body_type": Any, "accepts": tuple(PatchKind), "errors": ("409", "422")},
     ),
+    Operation.PUT: (Method.PUT, "Replace a", {"body_type": dict[str, Any], "errors": ("409", "422")}),
     Operation.DELETE: (Method.DELETE, "Delete a", {"status": 204, "errors": ("409",)}),
 }

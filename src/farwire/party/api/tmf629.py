@@ -1,7 +1,7 @@
 """TMF629 Customer Management: a customer is a party that plays that role, from when to when.
 
-# DEVIATES: TMF629 customer has the id, the name and the contacts of its party, because it is one: they change there
-# (TMF632); contacts of its own are kept beside. It has no DELETE: the role ends.
+# DEVIATES: TMF629 customer has the id and the contacts of its party, because it is one: they change there (TMF632);
+# a name and contacts of its own are kept beside. It has no DELETE: the role ends.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from farwire.party.model import Party, PartyRole, RoleKind
 CUSTOMER: Final = Descriptor(
     type="Customer",
     path="customer",
-    operations=frozenset(Operation) - {Operation.DELETE},
+    operations=frozenset(Operation) - {Operation.DELETE, Operation.PUT},
     parts={"ContactMedium": CONTACT},
     lifecycle=lifecycle("status", "active -> closed\nclosed -> active", any_on_create=False),
     own=attributes(
@@ -115,13 +115,6 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
     """Let a party be a customer."""
     party = await _party(tx, document)
-    if document["name"] != party.name:
-        raise Invalid(
-            "a customer is called as its party",
-            code="party.customer_name",
-            field="$.name",
-            fix="give the name of the party; it changes there (TMF632)",
-        )
     if await _find(tx, str(party.id), act.now) is not None:
         raise Conflict(
             "the party is a customer already", code="party.is_customer", field="engagedParty", value=party.id
@@ -178,7 +171,8 @@ MIXED: Final = Mixed(
     Target("629", "Customer"),
     "party",
     Behaviour(_find, _page, _create, _patch),
-    takes=frozenset({"name", "engagedParty", "status", "validFor"}),
+    takes=frozenset({"engagedParty", "status", "validFor"}),
+    yields=frozenset({"@type", "name"}),
 )
 _TOLD: Final = {
     **MIXED.events,

@@ -37,6 +37,7 @@ USER_ROLE: Final = Descriptor(
 
 ASSET_GROUP: Final = Descriptor(
     type="AssetGroup",
+    operations=frozenset(Operation),
     path="assetGroup",
     versions=frozenset({Version.V5}),
     events=(),
@@ -48,6 +49,7 @@ ASSET_GROUP: Final = Descriptor(
 
 JSONPATH_ASSET_GROUP: Final = Descriptor(
     type="JSONPathAssetGroup",
+    operations=frozenset(Operation),
     path="jsonPathAssetGroup",
     versions=frozenset({Version.V5}),
     events=(),
@@ -61,6 +63,7 @@ JSONPATH_ASSET_GROUP: Final = Descriptor(
 
 FILTER_ASSET_GROUP: Final = Descriptor(
     type="FilterAssetGroup",
+    operations=frozenset(Operation),
     path="filterAssetGroup",
     versions=frozenset({Version.V5}),
     events=(),

@@ -71,7 +71,7 @@ ORDER: Final = Descriptor(
         "Price": AMOUNT,
         "OrderItemRelationship": RELATION,
     },
-    operations=frozenset(Operation) - {Operation.DELETE},
+    operations=frozenset(Operation) - {Operation.DELETE, Operation.PUT},
     events=("Create", "AttributeValueChange", "StateChange"),
     lifecycle=lifecycle(
         "state",
