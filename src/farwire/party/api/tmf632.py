@@ -176,7 +176,7 @@ def _bound(descriptor: Descriptor, kind: PartyKind) -> Resource:
         "party",
         Behaviour(find=own.find, page=own.page, create=own.create, patch=own.patch),
         takes=KEPT - {"id", "@type", "@baseType"},
-        yields=frozenset({"@type", "formattedName", "fullName"}),
+        yields=frozenset({"@type", "formattedName", "fullName", "tradingName"}),
     )
     words = {
         PARTY_ADDED: "Create",

@@ -317,6 +317,7 @@ MIXED: Final = Mixed(
     Behaviour(_find, _page, _create, _patch, seen_by=seen_by),
     takes=READ | BESIDE.names,
     shares=frozenset({"relatedParty"}),
+    yields=frozenset({"@type", "channel"}),
     suffix="~kept",
 )
 API: Final = Api(
