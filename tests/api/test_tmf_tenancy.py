@@ -51,19 +51,34 @@ async def owned(
     found: dict[str, str] = {}
     async with client_of(keys[0]) as client, client_of(keys[1]) as second:
         await fill(world, Keys(client, second))
+        await _topic(client)
         for path, api, resource in collections():
-            if resource.behaviour is None and stands_alone(resource):
+            if path.endswith("/event/v4/topic"):
+                found[path] = OWN_ID  # the first ones of the list stand for everybody
+            elif resource.behaviour is None and stands_alone(resource):
                 await _document(db, clock, tenant_id, api, resource)
                 found[path] = OWN_ID
             elif Operation.LIST in resource.descriptor.operations:
-                rows = (await client.get(f"{path}?limit=1")).json()
+                answer = await client.get(f"{path}?limit=1")
+                outer_unknown = answer.status_code == 404 and resource.descriptor.inside is not None
+                assert answer.status_code == 200 or outer_unknown, (path, answer.text)
+                rows = [] if outer_unknown else answer.json()
                 found |= {path: rows[0]["id"]} if rows else {}
         for route in ROUTES:
-            if route.path.endswith("/hub"):
+            if route.path.endswith("/hub") and "{" not in route.path:
                 made = await client.post(route.path, json=hub(route.path))
                 assert made.status_code == 201, made.text
                 found[route.path] = made.json()["id"]
     return found
+
+
+async def _topic(client: httpx.AsyncClient) -> None:
+    """Make a topic with an event and a listener."""
+    topics = "/tmf-api/event/v4/topic"
+    bodies = {"": {"id": OWN_ID}, f"/{OWN_ID}/event": {"title": "secret"}, f"/{OWN_ID}/hub": hub("/topic")}
+    for path, body in bodies.items():
+        answer = await client.post(f"{topics}{path}", json=body)
+        assert answer.status_code == 201, answer.text
 
 
 def stands_alone(resource: Resource) -> bool:
@@ -118,6 +133,11 @@ def asked(route: AnyRoute, owned: dict[str, str]) -> tuple[str, bool]:
     return re.sub(r"{\w+}", OWN_ID, path), key is not None and not last
 
 
+def standing(shown: dict[str, Any]) -> bool:
+    """Whether it is a topic of TMF688 that every operator has."""
+    return shown.get("name", "").startswith(f"{shown.get('id')} ")
+
+
 def sent(route: AnyRoute) -> Any:
     if route.path.endswith("/hub"):
         return hub(route.path)
@@ -141,10 +161,8 @@ async def test_another_operator_finds_changes_and_removes_nothing_by_any_route(
             tried += there
             closed = answer.status_code in (403, 404)
         else:
-            closed = answer.status_code != 200 or (answer.json(), answer.headers["x-total-count"]) == (
-                [],
-                "0",
-            )
+            theirs = [] if answer.status_code != 200 else [one for one in answer.json() if not standing(one)]
+            closed = theirs == []
         if not closed:
             wrong.append((route.method.value, path, answer.status_code, answer.text[:200]))
     assert wrong == []
