@@ -9,6 +9,7 @@ from pathlib import Path
 from farwire import app
 from farwire.base.tmf import Api, Operation, Resource, Version
 from farwire.base.tmf.resource import SERVED
+from farwire.base.tmf_tasks import Task
 
 PAGE = Path(__file__).parents[3] / "docs" / "tmf-coverage.md"
 HEAD = """# TM Forum Open APIs: what is served
@@ -17,8 +18,9 @@ Made from the tables of the APIs by `python tests/base/tmf/print_coverage.py`; a
 than the official documents, and why, stands in `tests/base/tmf/differences.toml`; a test holds that too. How the APIs
 behave: [tmf.md](tmf.md).
 
-Level: **behaviour** is served by functions of a context; **states** is kept as a document whose state follows a table;
-**document** is kept as a document. Every API has a hub for its events in each version.
+Level: **behaviour** is served by functions of a context; **task** does its work, at once or in a worker, and is kept
+with what came of it; **states** is kept as a document whose state follows a table; **document** is kept as a document.
+Every API has a hub for its events in each version.
 """
 COLUMNS = ("resource", "versions", "operations", "events", "level", "context")
 
@@ -29,7 +31,7 @@ def page() -> str:
     lines = [HEAD]
     apis = {api.number for api, _ in served}
     levels = [level(resource) for _, resource in served]
-    counts = ", ".join(f"{levels.count(name)} {name}" for name in ("behaviour", "states", "document"))
+    counts = ", ".join(f"{levels.count(name)} {name}" for name in ("behaviour", "task", "states", "document"))
     lines.append(f"{len(apis)} APIs with {len(served)} resources: {counts}.")
     for number, group in groupby(served, key=lambda one: one[0].number):
         rows = list(group)
@@ -60,6 +62,9 @@ def row(api: Api, resource: Resource) -> tuple[str, ...]:
 def level(resource: Resource) -> str:
     if resource.behaviour is not None:
         return "behaviour"
+    made = resource.work is not None and Operation.PATCH not in resource.descriptor.operations
+    if made or isinstance(resource.work or resource.task, Task):
+        return "task"
     return "document" if resource.descriptor.lifecycle is None else "states"
 
 
