@@ -429,3 +429,21 @@ async def test_offerings_are_imported_as_drafts_with_an_error_for_each_row_that_
     assert [(one["row"], one["field"]) for one in errors] == [(2, "$.name"), (3, "$.productOfferingPrice")]
     shown = {one["id"]: one["lifecycleStatus"] for one in (await client.get(OFFERS)).json()}
     assert shown == {"a": "In study", "d": "Active"}
+
+
+async def test_what_a_price_plan_says_is_not_lost_on_the_way_to_another_operator(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, made: Made, world: Any
+) -> None:
+    """A row of an export has the amounts of a plan, not its bands and allowances: it is no plan by itself."""
+    await world.company()
+    await world.plan()
+    await made(name="Simple", lifecycleStatus="Active", productOfferingPrice=[MONTHLY, SETUP, CALLS])
+    rows = {one["name"]: one for one in (await client.get(OFFERS)).json()}
+    refused = await other_client.post(OFFERS, json=rows["Flex M"])
+    assert (refused.status_code, refused.json()["code"]) == (422, "tmf.incomplete"), refused.text
+    assert refused.json()["field"] == "$.productOfferingPrice[0].pricingLogicAlgorithm"
+    draft = await other_client.post(OFFERS, json={**rows["Flex M"], "lifecycleStatus": "In design"})
+    assert draft.status_code == 201, draft.text
+    taken = await other_client.post(OFFERS, json=rows["Simple"])
+    assert (taken.status_code, taken.json()["lifecycleStatus"]) == (201, "Active"), taken.text
+    assert taken.json()["id"] == rows["Simple"]["id"]

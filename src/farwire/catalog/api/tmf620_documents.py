@@ -21,6 +21,15 @@ class ValidForDocument(
     end_date_time: str | None = None
 
 
+class AlgorithmDocument(
+    msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="PricingLogicAlgorithm"
+):
+    """What a price follows beyond its amount: the price plan of that digest, with its bands, tiers and allowances."""
+
+    pla_spec_id: str
+    name: str = "price plan"
+
+
 class OfferingPriceDocument(
     msgspec.Struct,
     frozen=True,
@@ -38,6 +47,7 @@ class OfferingPriceDocument(
     price: MoneyDocument | None = None
     unit_of_measure: str | None = None
     recurring_charge_period: str | None = None
+    pricing_logic_algorithm: list[AlgorithmDocument] = []
 
 
 class PlanVersionDocument(
@@ -93,18 +103,18 @@ def _version(version: PlanVersion) -> PlanVersionDocument:
         prices_include_tax=plan.prices_include_tax,
         published_at=stored_time(version.published_at),
         valid_for=ValidForDocument(start_date_time=stored_time(plan.valid_from), end_date_time=end),
-        product_offering_price=_prices(plan),
+        product_offering_price=_prices(plan, version.digest),
     )
 
 
-def _prices(plan: PricePlan) -> list[OfferingPriceDocument]:
+def _prices(plan: PricePlan, digest: str) -> list[OfferingPriceDocument]:
     prices: list[Recurring | OneOff | UsagePrice] = list(plan.recurring)
     prices += plan.one_off
     prices += plan.usage
-    return [_price(price, plan) for price in prices]
+    return [_price(price, plan, digest) for price in prices]
 
 
-def _price(price: Recurring | OneOff | UsagePrice, plan: PricePlan) -> OfferingPriceDocument:
+def _price(price: Recurring | OneOff | UsagePrice, plan: PricePlan, digest: str) -> OfferingPriceDocument:
     amount = None if price.price is None else MoneyDocument(unit=plan.currency, value=price.price)
     kind, per, period = "oneTime", None, None
     if isinstance(price, Recurring):
@@ -119,4 +129,5 @@ def _price(price: Recurring | OneOff | UsagePrice, plan: PricePlan) -> OfferingP
         price=amount,
         unit_of_measure=per,
         recurring_charge_period=period,
+        pricing_logic_algorithm=[AlgorithmDocument(digest)],
     )
