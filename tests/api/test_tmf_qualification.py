@@ -209,6 +209,37 @@ async def test_a_query_lists_what_can_be_had(client: httpx.AsyncClient, shop: An
     assert await listed(category={"id": "nobody"}) == []
 
 
+async def test_an_offering_that_a_client_made_qualifies_by_the_id_and_the_category_that_it_gave(
+    client: httpx.AsyncClient, world: Any
+) -> None:
+    catalogue = "/tmf-api/productCatalogManagement"
+    await world.account()
+    price = {"name": "A month", "priceType": "recurring", "recurringChargePeriodType": "monthly"}
+    price["price"] = {"unit": "EUR", "value": 20}
+    monthly = await client.post(f"{catalogue}/v4/productOfferingPrice", json=price)
+    group = await client.post(f"{catalogue}/v5/category", json={"@type": "Category", "name": "Mobile"})
+    body = {
+        "@type": "ProductOffering",
+        "id": "DPI123",
+        "name": "Talk",
+        "category": [{"@type": "CategoryRef", "id": group.json()["id"]}],
+        "productOfferingPrice": [{"@type": "ProductOfferingPriceRef", "id": monthly.json()["id"]}],
+    }
+    made = await client.post(f"{catalogue}/v5/productOffering", json=body)
+    assert made.status_code == 201, made.text
+    assert results(await asked(client, item("DPI123")))[0][0] == "unqualified"
+    for state in ("In design", "In test", "Active"):
+        path = f"{catalogue}/v5/productOffering/DPI123"
+        moved = await client.patch(path, json={"lifecycleStatus": state})
+        assert moved.status_code == 200, moved.text
+    assert results(await asked(client, item("DPI123"))) == [("qualified", [])]
+    for key, names in ((group.json()["id"], ["Talk"]), ("nobody", [])):
+        question = {"@type": "QueryProductOfferingQualification", "category": {"id": key}}
+        question["searchCriteria"] = {"productOffering": {"id": "DPI123"}}
+        items = (await client.post(QUERY, json=question)).json()["qualifiedProductOfferingItem"]
+        assert [each["productOffering"]["name"] for each in items] == names
+
+
 async def test_another_operators_offerings_and_customers_are_unknown(
     client: httpx.AsyncClient, other_client: httpx.AsyncClient, shop: Any
 ) -> None:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Document, Target, stored_time
 from farwire.base.tmf_tasks import DONE, Task, in_worker
 from farwire.base.tmf_work import served
 from farwire.catalog import service as catalog
+from farwire.catalog.model import offering_id_of
 from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import OfferingId
 from farwire.qualification.api.reading import asking, items_of, places_of, text_at, time_of, told, where
 from farwire.qualification.model import NOTHING_NAMED, Answer, Named, Reason, Result, overall
 from farwire.qualification.service import Wish, qualified_offerings, qualify
@@ -81,8 +80,8 @@ async def _wish(tx: Tx, item: Document) -> Wish:
 async def _code(tx: Tx, key: str) -> str:
     """Return the code of an offering that a client names by id, or by the code itself."""
     try:
-        return (await catalog.offering_by_id(tx=tx, offering_id=OfferingId(UUID(key)))).code
-    except (ValueError, NotFound):
+        return (await catalog.offering_by_id(tx=tx, offering_id=offering_id_of(key))).code
+    except NotFound:
         return key
 
 
@@ -111,7 +110,8 @@ async def query(tx: Tx, task: Document, act: Act) -> Document:
     found = [] if unknown else await qualified_offerings(tx, asker=asker, at=act.now)
     wanted = text_at(criteria, "productOffering", "id")
     if wanted is not None:
-        found = [one for one in found if wanted in (one.id, one.code)]
+        key = str(offering_id_of(wanted))
+        found = [one for one in found if key == one.id or wanted == one.code]
     category = text_at(criteria, "category", "id") or text_at(task, "category", "id")
     if category is not None:
         found = [one for one in found if await _in_category(tx, one, category, act.now)]
