@@ -8,10 +8,14 @@ import httpx
 import pytest
 
 from farwire.base import eventbus
+from farwire.base.authz import Role
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.base.tmf_events import notify
 from farwire.kernel.ids import TenantId
+from farwire.kernel.time import instant
+
+from .conftest import Client, MakeKey
 
 V4 = "/tmf-api/customerBillManagement/v4"
 V5 = "/tmf-api/customerBillManagement/v5"
@@ -91,3 +95,36 @@ async def test_a_listener_hears_of_a_bill_whenever_its_state_changes(
     assert names[4:] == [(bills[0], "CustomerBillStateChangeEvent")] * 4 * 2
     async with db.transaction(other_tenant_id) as tx:
         assert not await eventbus.list_events(tx=tx, after=0, limit=10, type_prefix=notify.NOTIFICATION)
+
+
+@pytest.mark.parametrize(("act", "state"), [("approve", "done"), ("reject", "rejected")])
+async def test_who_asked_for_a_bill_hears_what_became_of_it(
+    client: httpx.AsyncClient,
+    client_of: Client,
+    make_key: MakeKey,
+    world: Any,
+    work: Any,
+    db: Database,
+    clock: MovableClock,
+    tenant_id: TenantId,
+    act: str,
+    state: str,
+) -> None:
+    clock.set(instant("2026-07-01T00:30+02:00"))
+    account = await world.account()
+    await world.product(account, await world.plan())
+    await client.post(f"{V5}/hub", json={"callback": "https://listener.example/"})
+    await work()  # who follows from now on
+    body = {"@type": "CustomerBillOnDemand", "billingAccount": {"id": str(account.id)}}
+    asked = (await client.post(f"{V5}/customerBillOnDemand", json=body)).json()
+    await work()
+    async with client_of(await make_key(tenant_id, Role.TENANT_ADMIN)) as second:
+        decided = await second.post(f"/farwire/v1/billRuns/{asked['id']}/{act}", json={"reason": "seen"})
+        assert decided.is_success, decided.text
+    await work()
+    found = (await client.get(f"{V5}/customerBillOnDemand/{asked['id']}")).json()
+    assert (found["state"], "customerBill" in found) == (state, state == "done")
+    async with db.transaction(tenant_id) as tx:
+        told = await eventbus.list_events(tx=tx, after=0, limit=1000, type_prefix=notify.NOTIFICATION)
+    names = [str(one.data["name"]) for _, one in told if one.data["id"] == asked["id"]]
+    assert names == ["CustomerBillOnDemandCreateEvent", "CustomerBillOnDemandStateChangeEvent"]

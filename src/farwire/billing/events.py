@@ -8,11 +8,12 @@ from uuid import UUID
 
 from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
-from farwire.billing.model import Bill, BillKind
+from farwire.billing.model import Bill, BillKind, Run
 from farwire.kernel.ids import TenantId
 
 BILL_ISSUED: Final = "farwire.billing.bill_issued.v1"
 BILL_SENT: Final = "farwire.billing.bill_sent.v1"
+RUN_ENDED: Final = "farwire.billing.run_ended.v1"
 CREDIT_NOTE_ISSUED: Final = "farwire.billing.credit_note_issued.v1"
 
 
@@ -55,4 +56,16 @@ def bill_sent(bill_id: UUID, *, tenant_id: TenantId, at: datetime) -> Event:
         occurred_at=at,
         recorded_at=at,
         data={"bill_id": str(bill_id)},
+    )
+
+
+def run_ended(run: Run, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that a run is over: completed, cancelled or rejected."""
+    return new_event(
+        tenant_id=tenant_id,
+        type=RUN_ENDED,
+        subject=str(run.id),
+        occurred_at=at,
+        recorded_at=at,
+        data={"run_id": str(run.id), "state": run.state.value},
     )

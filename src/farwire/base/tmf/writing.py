@@ -37,7 +37,8 @@ def event_types(resource: Resource) -> dict[str, str]:
     if resource.behaviour is not None:
         return dict(resource.events)
     stem = f"farwire.{resource.context}.{resource.told_as or snake(resource.descriptor.type)}"
-    return {f"{stem}_{_FACTS[word]}.v1": word for word in resource.descriptor.events if word in _FACTS}
+    own = {f"{stem}_{_FACTS[word]}.v1": word for word in resource.descriptor.events if word in _FACTS}
+    return {**resource.events, **own}
 
 
 def changes(resource: Resource, before: Document | None, after: Document | None) -> list[str]:

@@ -60,7 +60,8 @@ async def current(tx: Tx, api: Api, resource: Resource, key: str, now: datetime)
     if resource.behaviour is not None:
         found = await resource.behaviour.find(tx, key, now)
         return None if found is None else resource.behaviour.shown_to(found, None)
-    return await store.load(tx, Target(api.number, resource.descriptor.type), key)
+    stands = await store.load(tx, Target(api.number, resource.descriptor.type), key)
+    return stands if stands is None or resource.current is None else (await resource.current(tx, [stands]))[0]
 
 
 def message(

@@ -138,7 +138,7 @@ async def _wants(
     if not hub.told(names, name):
         return False
     predicate = jsonpath(query)
-    if not predicate and resource.behaviour is None:
+    if not predicate and resource.behaviour is None and not resource.events:
         return True
     document = await current(tx, api, resource, key, now)  # one event type may be of several resources
     if document is None or not predicate:

@@ -38,7 +38,7 @@ from farwire.billing import service
 from farwire.billing.api.documents import to_tmf_billing_rate, to_tmf_customer_bill
 from farwire.billing.api.tmf678_cycles import find_cycle, page_of_cycles
 from farwire.billing.api.tmf678_tables import BILL, CYCLE, ON_DEMAND, RATE
-from farwire.billing.events import BILL_ISSUED, BILL_SENT, CREDIT_NOTE_ISSUED, bill_sent
+from farwire.billing.events import BILL_ISSUED, BILL_SENT, CREDIT_NOTE_ISSUED, RUN_ENDED, bill_sent
 from farwire.billing.jobs import enqueue_advance
 from farwire.billing.model import Bill, BillLine, RunState, Scope
 from farwire.billing.model.cycles import cycle_id
@@ -230,9 +230,7 @@ async def _standing(tx: Tx, tasks: Sequence[Document]) -> list[Document]:
     for task in tasks:
         run_id = BillRunId(UUID(task["id"]))
         report = await service.run_report(tx, run_id)
-        state = {RunState.COMPLETED: "done", RunState.CANCELLED: "rejected"}.get(
-            report.run.state, "inProgress"
-        )
+        state = _STATES.get(report.run.state, "inProgress")
         bills = await service.page_of_bills(tx, page=PageRequest(0, 1), run_id=run_id)
         more = {"customerBill": {"id": str(bills.items[0].id)}} if state == "done" and bills.items else {}
         found.append({**task, "state": state, **more})
@@ -277,7 +275,15 @@ API: Final = Api(
             Permission.BILL_RUN,
             behaviour=Behaviour(_find_rate, _page_of_rates, native=frozenset({"bill.id"})),
         ),
-        Resource(ON_DEMAND, "billing", _READ, Permission.BILL_RUN, work=_ask, current=_standing),
+        Resource(
+            ON_DEMAND,
+            "billing",
+            _READ,
+            Permission.BILL_RUN,
+            events={RUN_ENDED: "StateChange"},
+            work=_ask,
+            current=_standing,
+        ),
     ),
 )
 ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

@@ -13,7 +13,9 @@ from farwire.account.model import BillingAccount
 from farwire.base import audit
 from farwire.base.clock import Clock
 from farwire.base.collecting import rarely_collecting
+from farwire.base.eventbus import publish
 from farwire.base.storage import Database, Tx, plan_as_lookups
+from farwire.billing.events import run_ended
 from farwire.billing.model import (
     Approval,
     JournalEntry,
@@ -145,6 +147,7 @@ async def _finish_phase(work: _Work, run: Run) -> None:
         if not after.state.ended:
             return
         await charged_store.forget_empty(tx, run.id)
+        await publish(tx, run_ended(after, tenant_id=tx.tenant_id, at=now))
         report = await run_report(tx, run.id)
         detail = {"billed": report.billed, "failed": report.failed, "issued": report.issued}
         await audit.record(
