@@ -11,11 +11,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from farwire.activation.model import FaultKind
 from farwire.activation.simulator import plant_fault
+from farwire.base import eventbus
+from farwire.base.tmf_events.holding import NOTIFICATION
+from farwire.base.tmf_events.store import held
 from farwire.billing import service as billing
 from farwire.communication.model import Channel
 from farwire.communication.service import send
@@ -105,6 +109,7 @@ async def fill(world: Any, keys: Keys) -> Things:
     await _corrections(keys, things)
     await _money(world, keys, things)
     await _messages(world, keys, things)
+    await _listeners(world, keys, things)
     return things
 
 
@@ -334,3 +339,35 @@ def body_of(things: Things, method: str, path: str) -> Mapping[str, Any] | None:
     """The body for an operation; None where it takes none."""
     found: Mapping[str, Any] | None = things.bodies.get(f"{method} {path.removeprefix(V1)}")
     return found
+
+
+async def _listeners(world: Any, keys: Keys, things: Things) -> None:
+    """A listener, and two events of one thing that it does not take."""
+    hub = {"callback": "https://listener.example/stage"}
+    key = (await keys.post(f"{TMF}/productCatalogManagement/v4/hub", hub))["id"]
+    subject, now = f"{key}/thing", world.clock.now()
+    async with world.db.transaction(world.tenant_id) as tx:
+        for number in range(2):
+            event = eventbus.new_event(
+                tenant_id=world.tenant_id,
+                type=NOTIFICATION,
+                subject=subject,
+                occurred_at=now,
+                recorded_at=now,
+                data={
+                    "hub": key,
+                    "api": "620",
+                    "type": "Category",
+                    "id": "thing",
+                    "name": "CategoryCreateEvent",
+                    "event": str(number),
+                },
+            )
+            await eventbus.publish(tx, event)
+        last = await eventbus.last_position(tx)
+        await held.hold(
+            tx, hub=UUID(key), subject=subject, first=1, last=last, error="refused", now=now, most=1
+        )
+    things.ids[f"{V1}/eventListeners"] = key
+    things.ids[f"{V1}/deadLetters"] = (await keys.get("deadLetters"))[0]["id"]
+    things.bodies |= {"POST /eventListeners/{id}/replays": {"fromPosition": 1}}

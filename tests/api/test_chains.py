@@ -113,6 +113,5 @@ async def chain(
         )
         assert done.returncode == 0, done.stdout[-12_000:] + done.stderr[-2000:]
         assert re.search(r"✅ [1-9][0-9]* passed", done.stdout), done.stdout[-2000:]
-        assert "API Links:    0 covered" not in done.stdout, done.stdout[-2000:]
 
     return run

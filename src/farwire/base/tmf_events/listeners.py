@@ -217,8 +217,10 @@ async def retry_dead_letter(call: Call[ById, Nothing, None]) -> Reply:
 async def drop_dead_letter(call: Call[ById, Nothing, None]) -> Reply:
     """Leave its first event out; those behind it go on."""
     async with call.transaction() as tx:
-        await operations.give_up(tx, key=call.path.id, actor=call.principal.actor, clock=call.clock)
-    return Reply()
+        before, _ = await operations.not_taken_events(tx, call.path.id)
+        after = await operations.give_up(tx, key=call.path.id, actor=call.principal.actor, clock=call.clock)
+    shown = to_dead_letter(before if after is None else after)
+    return Reply(msgspec.structs.replace(shown, state="dropped") if after is None else shown)
 
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
@@ -291,15 +293,15 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         idempotent=True,
     ),
     Route(
-        method=Method.DELETE,
-        path=f"{HELD}/{{id}}",
+        method=Method.POST,
+        path=f"{HELD}/{{id}}/drop",
         handler=drop_dead_letter,
         summary="Leave out the first event that a listener does not take",
         tag=TAG,
         permission=Permission.EVENT_REPLAY,
-        response=None,
+        response=DeadLetterDocument,
         path_type=ById,
-        status=204,
-        description="Those behind it go on. The audit log keeps who did it.",
+        idempotent=True,
+        description="Those behind it go on; without any it is `dropped`. The audit log keeps who did it.",
     ),
 )

@@ -132,8 +132,8 @@ async def try_again(tx: Tx, *, key: UUID, actor: Actor, clock: Clock) -> Held:
     return await _held(tx, key)
 
 
-async def give_up(tx: Tx, *, key: UUID, actor: Actor, clock: Clock) -> None:
-    """Leave the first notification out that a listener does not take; those behind it go on.
+async def give_up(tx: Tx, *, key: UUID, actor: Actor, clock: Clock) -> Held | None:
+    """Leave the first notification out that a listener does not take; return what goes on behind it, if anything does.
 
     Raises ``NotFound`` (``tmf.not_held``).
     """
@@ -143,6 +143,7 @@ async def give_up(tx: Tx, *, key: UUID, actor: Actor, clock: Clock) -> None:
         await held_store.again(tx, found, clock.now())
         await holding.try_later(tx, found.subject, clock)
     await _audited(tx, actor, "tmf.give_up", str(found.hub), clock, position=found.first)
+    return await held_store.by_id(tx, key)
 
 
 async def _listener_and_last(tx: Tx, key: str, position: int) -> tuple[Hub, int]:
