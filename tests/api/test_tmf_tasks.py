@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -84,3 +84,110 @@ async def test_a_client_cannot_begin_a_task_in_a_state_of_its_own(client: httpx.
     answer = await client.post(f"{STOCK}/adjustProductStock", json=body)
     assert answer.json()["state"] == "done"
     assert await level(client, key) == 4
+
+
+QUANTITY = {"amount": 1, "units": "piece"}
+PLACE = {"id": "north", "country": "DE", "stateOrProvince": "HH"}
+PARTY = {"id": "tom", "role": "technician"}
+BODIES: dict[str, dict[str, Any]] = {
+    "/tmf-api/stock/v4/reserveProductStock": {
+        "reserveProductStockItem": [
+            {
+                "productStockRequested": {"id": "s"},
+                "quantityRequested": QUANTITY,
+                "requestedProduct": {"id": "p"},
+            }
+        ],
+        "validFor": {"endDateTime": "2031-01-01T00:00:00Z"},
+        "place": PLACE,
+    },
+    "/tmf-api/stock/v4/adjustProductStock": {
+        "adjustProductStockItem": [
+            {"productStockTarget": {"id": "s"}, "adjustProductStockQuantity": QUANTITY}
+        ]
+    },
+    "/tmf-api/stock/v4/checkProductStock": {
+        "checkProductStockItem": [
+            {
+                "checkedProductStock": {"stockedProduct": {"id": "p"}, "place": PLACE},
+                "requestedQuantity": QUANTITY,
+            }
+        ]
+    },
+    "/tmf-api/stock/v4/queryProductStock": {
+        "searchCriteria": {"stockedProduct": {"id": "p"}, "place": PLACE}
+    },
+    "/tmf-api/productOfferingQualification/v4/productOfferingQualification": {
+        "productOfferingQualificationItem": [
+            {
+                "action": "modify",
+                "productOffering": {"id": "o"},
+                "product": {"id": "p", "place": [PLACE], "productOffering": {"id": "o"}},
+                "expectedActivationDate": "2031-01-01T00:00:00Z",
+            }
+        ],
+        "relatedParty": [PARTY],
+        "channel": {"id": "shop"},
+        "place": [PLACE],
+    },
+    "/tmf-api/productOfferingQualification/v5/queryProductOfferingQualification": {
+        "@type": "QueryProductOfferingQualification",
+        "searchCriteria": {
+            "product": {"place": [PLACE]},
+            "category": {"id": "c"},
+            "productOffering": {"id": "o"},
+        },
+        "relatedParty": [{"role": "customer", "partyOrPartyRole": {"id": "x"}}],
+    },
+    "/tmf-api/serviceQualificationManagement/v4/checkServiceQualification": {
+        "serviceQualificationItem": [
+            {"service": {"serviceSpecification": {"id": "s"}, "place": [PLACE]}, "category": {"id": "c"}}
+        ]
+    },
+    "/tmf-api/rolesAndPermissions/v5/checkPermission": {
+        "@type": "CheckPermission",
+        "entitlement": {"function": "tv", "action": "watch"},
+        "entity": {"id": "e"},
+        "user": {"id": "u"},
+    },
+    "/tmf-api/appointment/v4/searchTimeSlot": {
+        "relatedParty": PARTY,
+        "requestedTimeSlot": [
+            {"validFor": {"startDateTime": "2031-01-01T00:00:00Z", "endDateTime": "2031-01-02T00:00:00Z"}}
+        ],
+    },
+    "/tmf-api/appointment/v4/appointment": {
+        "relatedParty": [PARTY],
+        "validFor": {"startDateTime": "2031-01-01T00:00:00Z", "endDateTime": "2031-01-02T00:00:00Z"},
+    },
+    "/tmf-api/alarm/v4/ackAlarms": {
+        "ackSystemId": "noc",
+        "ackUserId": "ada",
+        "alarmPattern": [{"id": "a", "state": "raised"}],
+    },
+    "/tmf-api/resourceOrderingManagement/v4/cancelResourceOrder": {
+        "resourceOrder": {"id": "r"},
+        "requestedCancellationDate": "2031-01-01T00:00:00Z",
+    },
+}
+ODD: tuple[Any, ...] = (None, True, 10**30, "\u2028", "", [], {}, [[7]], {"id": 5, "place": 7, "amount": "1"})
+
+
+def spoiled(body: Any) -> Iterator[Any]:
+    """Yield the body with each of its parts replaced by each odd thing."""
+    yield from ODD
+    if isinstance(body, dict):
+        for name, inner in body.items():
+            yield from ({**body, name: odd} for odd in spoiled(inner))
+    elif isinstance(body, list):
+        for number, inner in enumerate(body):
+            yield from ([*body[:number], odd, *body[number + 1 :]] for odd in spoiled(inner))
+
+
+@pytest.mark.parametrize("path", sorted(BODIES))
+async def test_no_part_of_a_tasks_body_breaks_the_server_whatever_it_is(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    for body in spoiled(BODIES[path]):
+        answer = await client.post(path, json=body)
+        assert answer.status_code < 500, (body, answer.text)
