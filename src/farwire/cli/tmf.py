@@ -171,7 +171,7 @@ def dead_letters(
 def retry(
     tenant: TenantOption,
     letter: Annotated[str, typer.Argument(help="An id of `farwire tmf dead-letters`.")],
-    drop: Annotated[bool, typer.Option("--drop", help="Leave its first event out instead.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave its first event out instead.")] = False,
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -180,11 +180,11 @@ def retry(
     async def act(session: Session) -> None:
         key, who = parse_id(letter, field="letter"), actor_named(actor)
         async with session.db.transaction(await session.tenant(tenant)) as tx:
-            if drop:
+            if skip:
                 await listening.give_up(tx, key=key, actor=who, clock=session.clock)
             else:
                 await listening.try_again(tx, key=key, actor=who, clock=session.clock)
-        session.out.facts(f"Dead letter {letter}", {"dropped" if drop else "sent_again": "first event"})
+        session.out.facts(f"Dead letter {letter}", {"skipped" if skip else "sent_again": "first event"})
         session.out.note("A running `farwire worker` goes on with it.")
 
     run(act, as_json)

@@ -72,7 +72,7 @@ async def test_what_a_listener_always_refuses_waits_for_a_person_and_holds_only_
     ]
     assert (await other_client.get(letter["href"])).status_code == 404
     assert (await other_client.post(f"{letter['href']}/retry")).status_code == 404
-    assert (await other_client.post(f"{letter['href']}/drop")).status_code == 404
+    assert (await other_client.post(f"{letter['href']}/skip")).status_code == 404
     listener.poison = ""
     listener.heard.clear()
     assert (await client.post(f"{letter['href']}/retry")).json()["state"] == "waiting"
@@ -93,11 +93,11 @@ async def test_what_is_given_up_is_left_out_and_what_waited_behind_it_goes_on(
     await deliver()
     (letter,) = (await client.get(LETTERS)).json()
     assert (letter["state"], listener.heard) == ("waiting", [])
-    assert (await client.post(f"{letter['href']}/drop")).json()["state"] == "waiting"
+    assert (await client.post(f"{letter['href']}/skip")).json()["state"] == "waiting"
     await wait(5)
     assert [one["eventType"] for one in listener.events] == ["CategoryAttributeValueChangeEvent"]
     assert (await client.get(LETTERS)).json() == []
-    assert (await client.post(f"{letter['href']}/drop")).status_code == 404
+    assert (await client.post(f"{letter['href']}/skip")).status_code == 404
 
 
 async def test_a_listener_that_never_answers_keeps_what_it_misses_of_few_resources_until_a_person_says_so(

@@ -63,6 +63,11 @@ def test_the_command_sets_and_shows_the_mode(database_env: dict[str, str]) -> No
     assert say(tmf.app, "references", "62O", "-t", "acme").exit_code == 3
     assert "Nobody listens" in say(tmf.app, "listeners", "-t", "acme").output
     assert say(tmf.app, "replay", "x", "--from", "1", "-t", "acme").exit_code != 0
+    assert say(tmf.app, "replay", "x", "--from", "1", "--to", "2", "-t", "acme").exit_code != 0
+    assert "Listeners take what they are told." in say(tmf.app, "dead-letters", "-t", "acme").output
+    nothing = "01979a40-5c00-7000-8000-000000000001"
+    assert "nothing is held" in say(tmf.app, "retry", nothing, "-t", "acme").output
+    assert "nothing is held" in say(tmf.app, "retry", nothing, "--skip", "-t", "acme").output
 
 
 async def test_only_a_known_listener_hears_again_and_only_what_was(

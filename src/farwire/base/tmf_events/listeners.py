@@ -214,13 +214,13 @@ async def retry_dead_letter(call: Call[ById, Nothing, None]) -> Reply:
     return Reply(to_dead_letter(held))
 
 
-async def drop_dead_letter(call: Call[ById, Nothing, None]) -> Reply:
+async def skip_dead_letter(call: Call[ById, Nothing, None]) -> Reply:
     """Leave its first event out; those behind it go on."""
     async with call.transaction() as tx:
         before, _ = await operations.not_taken_events(tx, call.path.id)
         after = await operations.give_up(tx, key=call.path.id, actor=call.principal.actor, clock=call.clock)
     shown = to_dead_letter(before if after is None else after)
-    return Reply(msgspec.structs.replace(shown, state="dropped") if after is None else shown)
+    return Reply(msgspec.structs.replace(shown, state="skipped") if after is None else shown)
 
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
@@ -294,14 +294,14 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{HELD}/{{id}}/drop",
-        handler=drop_dead_letter,
+        path=f"{HELD}/{{id}}/skip",
+        handler=skip_dead_letter,
         summary="Leave out the first event that a listener does not take",
         tag=TAG,
         permission=Permission.EVENT_REPLAY,
         response=DeadLetterDocument,
         path_type=ById,
         idempotent=True,
-        description="Those behind it go on; without any it is `dropped`. The audit log keeps who did it.",
+        description="Those behind it go on; without any it is `skipped`. The audit log keeps who did it.",
     ),
 )
