@@ -15,12 +15,15 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, TypeAlias
 
 import httpx
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from farwire.app import api_routes
 from farwire.base.canonical import from_text, instant_text, to_text
@@ -171,6 +174,24 @@ def lost(given: Any, kept: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
+def relaxed(node: Any) -> Any:
+    """Return a schema of a document in which one of several forms is enough: many of its examples fit two of them."""
+    if isinstance(node, dict):
+        found = {
+            name: relaxed(value) for name, value in node.items() if name not in ("discriminator", "example")
+        }
+        return {("anyOf" if name == "oneOf" else name): value for name, value in found.items()}
+    return [relaxed(one) for one in node] if isinstance(node, list) else node
+
+
+@cache
+def validator(document: str) -> Draft202012Validator:
+    """Return what checks things against the schemas of a document, by their type."""
+    schemas = relaxed(json.loads(document))
+    kinds = {name: {"$ref": f"#/components/schemas/{name}"} for name in schemas}
+    return Draft202012Validator({"components": {"schemas": schemas}, "properties": kinds})
+
+
 @dataclass
 class Sender:
     """Sends examples and writes down what came of each."""
@@ -179,6 +200,8 @@ class Sender:
     counts: Counter[str] = field(default_factory=Counter)
     used: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
+    schemas: dict[str, str] = field(default_factory=dict)
+    """Of the document of each API, as text."""
 
     async def send(self, api: Api, one: Descriptor, version: Version, kind: str, name: str, body: Any) -> Any:
         """Send one; return what came back, or None."""
@@ -193,6 +216,8 @@ class Sender:
             return None
         self.counts[f"{kind} accepted"] += 1
         made = from_text(answer.text)
+        if version is Version.V5:
+            self._validate(api, one, label, answer.text)
         for place in lost(given, made):
             top = next(
                 (each for each in one.of(version) if each.name_in(version) == place.split(".")[0]), None
@@ -203,6 +228,15 @@ class Sender:
         if from_text(again.text) != made:
             self.wrong.append(f"{label}: read again it is not what was answered")
         return made
+
+    def _validate(self, api: Api, one: Descriptor, label: str, text: str) -> None:
+        """Check an answer against the schema of its document."""
+        assert one.type in json.loads(self.schemas[api.number]), one.type
+        errors = list(validator(self.schemas[api.number]).iter_errors({one.type: json.loads(text)}))
+        self.counts[f"{'in' if errors else ''}valid by the document of v5"] += 1
+        if errors:
+            deep = best_match(errors)
+            self._explain("invalid", label, f"{deep.json_path} {deep.message[:200]}")
 
     def _explain(self, table: str, label: str, more: str) -> None:
         line = next((line for line in REASONS[table] if fnmatchcase(label, line)), None)
@@ -242,6 +276,7 @@ async def test_every_official_example_of_a_whole_thing_comes_back_as_it_was_sent
         document = official.load(shared_data / "tmf", api.number, Version.V5)
         if document is None or Version.V5 not in one.versions or Operation.CREATE not in one.operations:
             continue
+        sender.schemas[api.number] = json.dumps(official.schemas(document), default=str)
         for kind, name, body in wholes(document, one):
             if kind == "answer" and resource.work is not None:
                 continue  # it shows what came of a task's work
@@ -257,7 +292,7 @@ async def test_every_official_example_of_a_whole_thing_comes_back_as_it_was_sent
     for what, count in sorted(sender.counts.items()):
         sys.stdout.write(f"{what}: {count}\n")
     assert not sender.wrong, "\n".join(sender.wrong)
-    lines = {f"{table} {line}" for table in ("refused", "filled") for line in REASONS[table]}
+    lines = {f"{table} {line}" for table in ("refused", "filled", "invalid") for line in REASONS[table]}
     assert sender.used == lines, f"no longer so: {sorted(lines - sender.used)}"
     assert sender.counts == REASONS["counts"]
 
@@ -267,3 +302,17 @@ def test_the_documents_of_v4_have_no_example_of_a_whole_thing(shared_data: Path)
         document = official.load(shared_data / "tmf", api.number, Version.V4)
         if document is not None:
             assert list(wholes(document, resource.descriptor)) == []
+
+
+def test_an_answer_that_the_document_does_not_allow_is_noticed(shared_data: Path) -> None:
+    document = official.load(shared_data / "tmf", "638", Version.V5)
+    check = validator(json.dumps(official.schemas(document), default=str))
+    service = {
+        "@type": "Service",
+        "state": "active",
+        "serviceSpecification": {"@type": "X", "id": "1"},
+        "id": "1",
+    }
+    assert check.is_valid({"Service": {**service, "href": "/1"}})
+    for wrong in ({"state": 5}, {"@type": None}, {"note": {}}, {"note": [{"text": "no type"}]}):
+        assert not check.is_valid({"Service": {**service, "href": "/1", **wrong}}), wrong

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from farwire.base.tmf import Descriptor, Version, attributes, lifecycle
+from farwire.base.tmf import Descriptor, Part, Version, attributes, lifecycle
 
 STATES: Final = lifecycle(
     "state",
@@ -24,6 +24,16 @@ CHECK_PRODUCT_OFFERING_QUALIFICATION: Final = Descriptor(
     path="checkProductOfferingQualification",
     v4_type="ProductOfferingQualification",
     v4_path="productOfferingQualification",
+    parts={
+        "CheckProductOfferingQualificationItem": Part(
+            attributes(
+                """
+                eligibilityResultReason          EligibilityResultReason[]
+                alternateProductOfferingProposal AlternateProductOfferingProposal[]
+                """
+            )
+        )
+    },
     lifecycle=STATES,
     events=("Create", "AttributeValueChange", "StateChange", "Delete", "InformationRequired"),
     own=attributes(
