@@ -28,7 +28,6 @@ from farwire.base.tmf import resource as bindings
 from farwire.base.tmf.shape import checked
 from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.versions import changed_by, from_wire, to_wire
-from farwire.base.tmf_tasks import Task
 from farwire.base.web.api_documents import api_documents
 from farwire.kernel.ids import TenantId
 
@@ -88,7 +87,8 @@ class Walk:
     def __init__(self, client: httpx.AsyncClient, api: Api, resource: Resource, version: Version) -> None:
         self.client = client
         self.descriptor = resource.descriptor
-        self.works = isinstance(resource.work, Task)  # its state is the server's to give
+        # The state of a task is the server's to give; that of a thing that something goes with is not.
+        self.works = resource.work is not None and resource.removed is None
         self.version = version
         self.target = Target(api.number, resource.descriptor.type)
         self.path = f"{api.base(version)}/{resource.descriptor.collection(version, 'kept')}"
