@@ -163,6 +163,8 @@ async def test_what_is_kept_of_an_own_service_is_shown_changed_and_never_wins(
         "under the roof",
     )
     assert after["isServiceEnabled"] is False
+    reserved = await client.patch(path, json={"note": [{"@of": "x"}]})
+    assert (reserved.status_code, reserved.json()["code"]) == (400, "tmf.shape")
     for change in ({"isServiceEnabled": True}, {"relatedEntity": []}, {"serviceCharacteristic": []}):
         refused = await client.patch(path, json=change)
         assert (refused.status_code, refused.json()["field"]) == (400, f"$.{next(iter(change))}")

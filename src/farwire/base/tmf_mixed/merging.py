@@ -9,11 +9,12 @@ from enum import Enum, auto
 from typing import Any, Final
 
 from farwire.base.canonical import instant_text, to_text
-from farwire.base.tmf import Document
+from farwire.base.tmf import KNOWN, Document
 from farwire.kernel.errors import Invalid
 
 OF: Final = "@of"
 """In a kept element of a list: which element of the context's own list it says more of."""
+_RESERVED: Final = frozenset({OF, KNOWN})
 _LABELS: Final = frozenset({"@type", "@baseType", "@referredType", "@schemaLocation", "href", "name"})
 """What a reference says of its target in the words of who wrote it: kept as they are."""
 
@@ -128,6 +129,13 @@ def covers(given: Any, own: Any) -> bool:
 def merged(own: Document, kept: Document, yields: frozenset[str]) -> Document:
     """Return the thing as it is shown: what its context says wins over what is kept, but for ``yields``."""
     return _merged(own, {name: value for name, value in kept.items() if name != "id"}, yields)
+
+
+def refuse_reserved(document: Document) -> None:
+    """Raise ``Invalid`` (``tmf.shape``) where a client writes a name that the engine or this room uses itself."""
+    if without(document, _RESERVED) != document:
+        why, fix = "a name that means something else here", "leave out: " + ", ".join(sorted(_RESERVED))
+        raise Invalid(why, code="tmf.shape", field="$", fix=fix)
 
 
 def without(value: Any, names: frozenset[str]) -> Any:

@@ -19,7 +19,7 @@ from farwire.base.tmf import documents as store
 from farwire.base.tmf.engine import offered
 from farwire.base.tmf.writing import snake
 from farwire.base.tmf_mixed import lists
-from farwire.base.tmf_mixed.merging import Rule, covers, merged, remainder, without
+from farwire.base.tmf_mixed.merging import Rule, covers, merged, refuse_reserved, remainder, without
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.page import Page
 
@@ -106,6 +106,7 @@ class Mixed:
         return [merged(one, kept.get(one["id"], {}), self.yields) for one in items]
 
     async def _create(self, tx: Tx, document: Document, act: Act) -> Document:
+        refuse_reserved(document)
         if self.records is not None and await self.records(tx, document):
             return await self._record(tx, document, act)
         asked = {"id", "@type", *self.takes}
@@ -153,6 +154,7 @@ class Mixed:
         return document
 
     async def _patch(self, tx: Tx, before: Document, after: Document, act: Act) -> Document:
+        refuse_reserved(after)
         key = before["id"]
         own = await self.own.find(tx, key, act.now)
         if own is None:
