@@ -143,6 +143,7 @@ async def test_what_is_missing_is_said_with_the_path_of_each_attribute_and_nothi
     ("body", "field"),
     [
         ({}, "$.productOfferingPrice"),
+        ({"productOfferingPrice": [{**MONTHLY, "tax": [{"taxCategory": "VAT"}]}]}, "$.productOfferingPrice"),
         ({"code": "Not A Code"}, "$.code"),
         ({"name": "…"}, "$.code"),
         ({"channel": [{"name": "web"}]}, "$.channel[0].id"),
@@ -158,6 +159,16 @@ async def test_what_is_missing_is_said_with_the_path_of_each_attribute_and_nothi
         (
             {"productOfferingPrice": [{**MONTHLY, "recurringChargePeriodType": "moon"}]},
             "$.productOfferingPrice[0].recurringChargePeriodType",
+        ),
+        ({"productOfferingPrice": [{**MONTHLY, "tax": 19}]}, "$.productOfferingPrice[0].tax"),
+        (
+            {"productOfferingPrice": [{**MONTHLY, "validFor": {"endDateTime": "soon"}}]},
+            "$.productOfferingPrice[0].validFor.endDateTime",
+        ),
+        ({"productOfferingPrice": [{**MONTHLY, "price": 20}]}, "$.productOfferingPrice[0].price"),
+        (
+            {"productOfferingPrice": [{**CALLS, "unitOfMeasure": [1]}]},
+            "$.productOfferingPrice[0].unitOfMeasure",
         ),
         ({"productOfferingTerm": [{"duration": {"amount": 11, "units": "years"}}]}, "$.productOfferingTerm"),
     ],

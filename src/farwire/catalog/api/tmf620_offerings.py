@@ -11,16 +11,19 @@ from datetime import datetime
 from typing import Any, Final
 
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Document, Target, Wanted, stored_time
+from farwire.base.tmf import Act, Document, Target, Version, Wanted, stored_time
 from farwire.base.tmf.references import refers
+from farwire.base.tmf.shape import checked
 from farwire.base.tmf_drafts import Drafts
 from farwire.base.tmf_work import documents_of
 from farwire.catalog import service
 from farwire.catalog.api.tmf620_documents import to_tmf_product_offering
-from farwire.catalog.model import Kind, Lifecycle, PlanVersion, ProductOffering
+from farwire.catalog.api.tmf620_tables import PRICE
+from farwire.catalog.model import Kind, Lifecycle, PlanVersion, PricePlan, ProductOffering
 from farwire.catalog.model.draft import Incomplete, Market, code_of, incomplete, offering_id_of, translated
 from farwire.catalog.service.drafts import publish_draft
-from farwire.kernel.errors import Conflict, Invalid, NotFound
+from farwire.country.service import load_pack, pack_codes
+from farwire.kernel.errors import Conflict, FarwireError, Invalid, NotFound
 from farwire.kernel.page import Page, PageRequest
 from farwire.tenant import service as tenants
 
@@ -30,6 +33,8 @@ _SPECIFICATION: Final = Target("620", "ProductSpecification")
 ON_SALE: Final = ("Active", "Launched")
 _FIRST: Final = ("In study", "In design", "In test", *ON_SALE)
 _OF_VERSIONS: Final = ("validFor", "version", "lastUpdate", "productOfferingPrice")
+_AS_WRITTEN: Final = ("id", "href", "@type", "unitOfMeasure")
+"""Of a price in an offering: what may be written otherwise than in a price by itself."""
 _SOLD_BY: Final = frozenset(
     {
         "name",
@@ -173,15 +178,16 @@ def _life(document: Document) -> Lifecycle:
 
 async def _publish(tx: Tx, document: Document, act: Act) -> Document:
     """Put a draft on sale, and return it with its code. Raises ``Incomplete`` (422) with every reason."""
-    code = code_of(document)
+    code, tenant = code_of(document), await tenants.this_tenant(tx)
     market = Market(
         code=code,
-        zone=(await tenants.this_tenant(tx)).zone,
+        zone=tenant.zone,
         now=act.now,
         offerings=await _codes(tx, document),
         specification=await _specification(tx, document),
     )
     offering, plan = translated(document, await _prices(tx, document), market)
+    _check_taxes(plan, tenant.country)
     await publish_draft(
         tx,
         offering_id=offering_id_of(document["id"]),
@@ -194,12 +200,41 @@ async def _publish(tx: Tx, document: Document, act: Act) -> Document:
     return {**document, "code": code}
 
 
+def _check_taxes(plan: PricePlan, country: str) -> None:
+    """Refuse a tax category that no bill of the operator could be made with, as far as its country is known."""
+    named = {one.tax for one in plan.recurring} | {one.tax for one in plan.one_off}
+    named |= {one.tax for one in plan.usage}
+    for category in sorted(named - {"standard"}) if country in pack_codes() else ():
+        try:
+            load_pack(country).tax_category(category)
+        except FarwireError as error:
+            path = "$.productOfferingPrice"
+            raise incomplete(path, error.message, error.fix or "name none", category) from None
+
+
 async def _prices(tx: Tx, document: Document) -> list[dict[str, Any]]:
     """Return what each price says: itself, or the price that it refers to."""
     given: list[dict[str, Any]] = document.get("productOfferingPrice") or []
     keys = [str(one.get("id")) for one in given if refers(one)]
     there = await documents_of(tx, _PRICE, keys)
-    return [there.get(str(one.get("id")), one) if refers(one) else one for one in given]
+    return [
+        there.get(str(one.get("id")), one)
+        if refers(one)
+        else _stated(one, f"$.productOfferingPrice[{number}]")
+        for number, one in enumerate(given)
+    ]
+
+
+def _stated(price: Document, path: str) -> Document:
+    """Return a price that is written in its offering, its shape checked as that of one that stands alone."""
+    known = {name: one for name, one in price.items() if name in PRICE.attributes and name not in _AS_WRITTEN}
+    try:
+        shape = checked(PRICE, {"name": "", **known}, Version.V4)
+    except Invalid as error:
+        raise incomplete(
+            path + (error.field or "$")[1:], error.message, error.fix or "write it as TMF620 does"
+        ) from None
+    return {**price, **shape}
 
 
 async def _codes(tx: Tx, document: Document) -> dict[str, str]:

@@ -187,7 +187,8 @@ class _Reading:
         return self.market.offerings.get(key, "")
 
     def _bundled(self, path: str, one: Table) -> BundleItem:
-        option = one.get("bundledProductOfferingOption") or {}
+        option = one.get("bundledProductOfferingOption")
+        option = option if isinstance(option, dict) else {}
         least = _whole(option.get("numberRelOfferLowerLimit"), 1)
         most = _whole(option.get("numberRelOfferUpperLimit"), max(least, 1))
         usual = _whole(option.get("numberRelOfferDefault"), least)
