@@ -16,6 +16,7 @@ from farwire.base.authz import Role
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.base.tmf.operations import References, set_references
+from farwire.base.tmf.resource import SERVED
 from farwire.kernel.ids import AccountId, PartyId, TenantId
 from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import instant
@@ -236,3 +237,20 @@ async def test_what_is_kept_of_what_a_person_has_is_exported_and_erased_with_the
         await privacy.erase_person(tx, party_id=PartyId(UUID(party)), clock=clock)
     assert "note" not in (await client.get(f"{SERVICES}/{service['id']}")).json()
     assert "nationality" not in (await client.get(person)).json()
+
+
+async def test_what_is_told_of_is_read_in_a_transaction_that_changes_nothing(
+    client: httpx.AsyncClient, product: Any, db: Database, tenant_id: TenantId, clock: MovableClock
+) -> None:
+    """A listener's message is written in one: a read that locks would fail there."""
+    await client.post("/farwire/v1/pools", json={"name": "numbers", "kind": "msisdn"})
+    pool = [{"name": "pool", "value": "numbers"}]
+    number = await post(client, RESOURCES, {"name": "4915100000001", "resourceCharacteristic": pool})
+    service = await post(client, SERVICES, ours(product))
+    things = {"637": str(product.id), "638": service["id"], "639": number["id"]}
+    for api, resource in SERVED.all():
+        key, own = things.get(api.number), resource.behaviour
+        if key is not None and own is not None:
+            async with db.transaction(tenant_id, read_only=True) as tx:
+                assert (await own.find(tx, key, clock.now()) or {})["id"] == things.pop(api.number)
+    assert things == {}
