@@ -100,3 +100,27 @@ async def test_forms_of_bills_are_documents(client: httpx.AsyncClient, kind: str
     assert made.status_code == 201, made.text
     assert (await client.get(f"{V5}/{kind}/{made.json()['id']}")).json()["name"] == "plain"
     assert (await client.delete(made.json()["href"])).status_code == 204
+
+
+@pytest.mark.parametrize("kind", ["partyAccount", "settlementAccount"])
+async def test_other_accounts_are_documents_whose_references_hold(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, kind: str
+) -> None:
+    party = [{"id": "p1", "name": "Anna", "role": "owner"}]
+    books = (
+        await client.post(f"{V4}/financialAccount", json={"name": "books", "relatedParty": party})
+    ).json()
+    body = {"name": "mine", "relatedParty": party, "state": "open", "financialAccount": {"id": books["id"]}}
+    made = await client.post(f"{V4}/{kind}", json=body)
+    assert made.status_code == 201, made.text
+    path = f"{V5}/{kind}/{made.json()['id']}"
+    assert (await client.patch(path, json={"state": "closed"})).json()["state"] == "closed"
+    nowhere = await client.patch(path, json={"financialAccount": {"id": "nowhere"}})
+    assert (nowhere.status_code, nowhere.json()["field"]) == (422, "$.financialAccount.id")
+    kept = await client.delete(f"{V4}/financialAccount/{books['id']}")
+    assert (kept.status_code, kept.json()["code"]) == (409, "tmf.referenced")
+    assert (await other_client.get(path)).status_code == 404
+    theirs = await other_client.post(f"{V4}/{kind}", json=body)
+    assert (theirs.status_code, theirs.json()["field"]) == (422, "$.financialAccount.id")
+    assert (await client.delete(path)).status_code == 204
+    assert (await client.delete(f"{V4}/financialAccount/{books['id']}")).status_code == 204
