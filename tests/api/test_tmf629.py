@@ -79,5 +79,7 @@ async def test_a_party_is_a_customer_once_and_is_changed_as_a_party(
     await client.patch(f"{PEOPLE}/{person['id']}", json={"familyName": "Tal"})
     assert (await client.get(made.json()["href"])).json()["name"] == "Anna Tal"
     renamed = await client.patch(made.json()["href"], json={"name": "The club of Ben"})
-    assert renamed.json()["name"] == (await client.get(made.json()["href"])).json()["name"] == "The club of Ben"
+    assert (
+        renamed.json()["name"] == (await client.get(made.json()["href"])).json()["name"] == "The club of Ben"
+    )
     assert renamed.json()["engagedParty"]["name"] == "Anna Tal"
