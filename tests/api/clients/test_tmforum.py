@@ -101,6 +101,16 @@ NOT_SENT: Final = {"BillingAccount": ("generateEmptyBill",)}
 LENIENT: Final = frozenset({"Payment", "ProductOrder", "Refund"})
 """Read without the client's strictness: it does not know the official type Cash, and wants a name of every product,
 also of one that an order is to deliver."""
+RECORDED: Final[Mapping[str, Mapping[str, object]]] = {
+    "Product": {"@type": "Product", "name": "theirs", "status": "active"},
+    "Service": {
+        "@type": "Service",
+        "state": "active",
+        "serviceSpecification": {"@type": "ServiceSpecificationRef", "id": "vpn"},
+    },
+    "Resource": {"@type": "Resource", "name": "router"},
+}
+"""What is not ours in a list that has things of ours too: ours stay, these can be removed."""
 PLAIN: Final[Mapping[str, object]] = {
     "string": "Nord",
     "boolean": True,
@@ -269,12 +279,26 @@ def test_the_client_makes_reads_finds_changes_and_removes_one_of_each_type(
         assert cls.query_get("id=none", context) == []
     check_patches(cls, resource, version, thing, context)
     answer = thing.delete(context)
+    others = RECORDED.get(resource.descriptor.type)
+    if others is not None and resource.behaviour is not None:
+        assert answer["code"] == "tmf.own_thing"
+        assert cls.from_id(thing.id, context) is not None
+        thing = cls.from_id(recorded(operator, path, others), context)
+        answer = thing.delete(context)
     if Operation.DELETE in can:
         assert answer == {}
         assert cls.from_id(thing.id, context) is None
     else:
         assert answer["status"] == "405"
         assert cls.from_id(thing.id, context) is not None
+
+
+def recorded(operator: Operator, path: str, body: Mapping[str, object]) -> str:
+    """Make a thing that is not ours in a list of ours."""
+    with operator.http() as client:
+        answer = client.post(path, json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
 
 
 def texts(resource: Resource, version: Version, thing: Any) -> Iterator[str]:
