@@ -51,7 +51,7 @@ EXCLUDED: Final = {
     for reason, *names in map(
         str.split,
         """
-        not-yet BillCycle Customer PaymentPlan Process ProcessSpecification
+        not-yet Customer PaymentPlan Process ProcessSpecification
         not-yet ResourcePoolSpecification Task TaskSpecification
         unknown CapacitySpecification SalesOpportunity ServiceOrderSpecification
         no-api  ApiProductSpecification CheckProductConfiguration Customer360 EvaluateFraudRisk
