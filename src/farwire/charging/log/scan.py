@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,16 @@ WHOLE: Final = 64 << 20
 _MAGIC_WORD: Final = struct.unpack("<q", MAGIC)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """Where a reader stopped, so that it needs not read the segment from its front again."""
+
+    last: int
+    crc: int
+    segment: int
+    offset: int
+
+
 class Scan:
     """The batches of a log with sequences above ``after``. ``end`` says how far it came."""
 
@@ -29,62 +40,71 @@ class Scan:
         after: int,
         until: int | None = None,
         piece: int = WHOLE,
+        bookmark: Bookmark | None = None,
     ) -> None:
         """With ``until`` reading stops there and the end of the log, which still moves, is not judged."""
         self._disk = disk
         self._after = after
         self._until = until
         self._piece = piece
-        self._segments = segments
+        self._begin = BLOCK
+        self._stopped = BLOCK
+        self._segment = 0
+        self.epoch = 0
+        highest = max((header.number for header in segments), default=0)
+        marked = [header for header in segments if bookmark and header.number >= bookmark.segment]
+        if bookmark and bookmark.last == after and marked and marked[0].number == bookmark.segment:
+            self.chosen: Sequence[SegmentHeader] = marked
+            self.end = End(after, bookmark.crc, highest)
+            self._begin = bookmark.offset
+            return
         start = [index for index, header in enumerate(segments) if header.first <= after + 1]
         if not start and (segments or after or until):
-            first = segments[0].first if segments else None
-            raise LogDamaged(
-                f"sequence {after + 1} is not in the log, which begins with {first}",
-                code="charging.log_gone",
-                field="after",
-                value=after,
-                fix="begin with a newer snapshot, or restore the segments from a backup",
-            )
-        self._chosen = segments[start[-1] :] if start else []
-        highest = max((header.number for header in segments), default=0)
-        begin = self._chosen[0] if self._chosen else None
-        self.end = End(begin.first - 1, begin.previous, highest) if begin else End(after, 0, highest)
-        self.epoch = 0
+            raise _gone(after, segments[0].first if segments else None)
+        self.chosen = segments[start[-1] :] if start else ()
+        self.end = End(after, 0, highest)
+        if self.chosen:
+            self.end = End(self.chosen[0].first - 1, self.chosen[0].previous, highest)
+
+    @property
+    def bookmark(self) -> Bookmark:
+        """Return where the next reader that wants what follows may begin."""
+        return Bookmark(self.end.last, self.end.crc, self._segment, self._stopped)
 
     def __iter__(self) -> Iterator[Entry]:
-        for index, header in enumerate(self._chosen):
-            if (
-                header.first != self.end.last + 1
-                or header.previous != self.end.crc
-                or header.epoch < self.epoch
-            ):
-                raise self._lost(self._chosen[index - 1], self._stopped, header.first)
-            self.epoch = header.epoch
-            file = self._disk.open(header.name)
+        for index, header in enumerate(self.chosen):
+            offset = BLOCK if index else self._begin
+            follows = header.first == self.end.last + 1 and header.previous == self.end.crc
+            if offset == BLOCK and not (follows and header.epoch >= self.epoch):
+                raise self._lost(self.chosen[max(index - 1, 0)], self._stopped, header.first)
+            self.epoch, self._segment, self._stopped = header.epoch, header.number, offset
             try:
-                for entry in self._entries(file, header):
-                    if entry.last > self._after:
-                        yield entry
-                    if self._until is not None and entry.last >= self._until:
-                        return
-                if header is self._chosen[-1] and self._until is None:
+                file = self._disk.open(header.name)
+            except FileNotFoundError as error:  # recycled since the list of segments was made
+                raise _gone(self._after, None) from error
+            try:
+                yield from self._segment_entries(file, header, offset)
+                if self._until is not None and self.end.last >= self._until:
+                    return
+                if header is self.chosen[-1] and self._until is None:
                     self._judge_end(file, header)
             finally:
                 file.close()
         if self._until is not None and self._until > self.end.last:
-            raise self._lost(self._chosen[-1], self._stopped, self._until)
+            raise self._lost(self.chosen[-1], self._stopped, self._until)
 
-    def _entries(self, file: DiskFile, header: SegmentHeader) -> Iterator[Entry]:
-        """Yield batches that follow each other, up to the first place where none does."""
-        self._stopped = BLOCK
-        for entry in whole_entries(file, header, BLOCK, self._piece):
+    def _segment_entries(self, file: DiskFile, header: SegmentHeader, offset: int) -> Iterator[Entry]:
+        """Yield batches that follow each other, up to ``until`` or the first place where none does."""
+        for entry in whole_entries(file, header, offset, self._piece):
             follows = entry.first == self.end.last + 1 and entry.previous == self.end.crc
             if not follows or entry.epoch != header.epoch or entry.shard != header.shard:
                 raise self._lost(header, entry.place.offset, entry.first)
             self.end = End(entry.last, entry.crc, self.end.segment)
             self._stopped = entry.place.offset + padded(entry.size)
-            yield entry
+            if entry.last > self._after:
+                yield entry
+            if self._until is not None and entry.last >= self._until:
+                return
 
     def _judge_end(self, file: DiskFile, header: SegmentHeader) -> None:
         """Raise if a later batch of this segment was written when the one that is missing here was durable."""
@@ -107,6 +127,16 @@ class Scan:
             value=header.name,
             fix="take over from a standby, or restore the log from a backup; do not delete the file",
         )
+
+
+def _gone(after: int, first: int | None) -> LogDamaged:
+    return LogDamaged(
+        f"sequence {after + 1} is not in the log" + (f", which begins with {first}" if first else ""),
+        code="charging.log_gone",
+        field="after",
+        value=after,
+        fix="begin with a newer snapshot, or restore the segments from a backup",
+    )
 
 
 def whole_entries(file: DiskFile, header: SegmentHeader, offset: int, piece: int) -> Iterator[Entry]:

@@ -102,6 +102,17 @@ def headers(disk: Disk, shard: int) -> list[SegmentHeader]:
     return [read_header(disk, name, shard) for name in disk.names() if _NAME.fullmatch(name)]
 
 
+def check_fits(batch: Batch, segment_bytes: int) -> None:
+    """Raise ``Exhausted`` (``charging.batch_too_large``) unless a segment has room for the batch."""
+    space = padded(size_of(batch))
+    if space > segment_bytes - BLOCK:
+        raise Exhausted(
+            f"a batch of {space:,} bytes does not fit a segment of {segment_bytes:,}",
+            code="charging.batch_too_large",
+            fix="append smaller batches, or raise the size of the segments",
+        )
+
+
 class SegmentWriter:
     """Writes batches behind each other: one write and one sync each. For one thread; ``prepare`` may run in another."""
 
@@ -119,6 +130,8 @@ class SegmentWriter:
         self._synced = end.last
         self._offset = 0
         self._file: DiskFile | None = None
+        self.kept = tuple(headers(disk, shard))
+        """The segments on the disk, the open one last. Readers in other threads take it as it is."""
         names = disk.names()
         if _MAKING in names:
             disk.remove(_MAKING)
@@ -136,14 +149,8 @@ class SegmentWriter:
         return f"{self._disk.label(segment_name(self._number))}, offset {self._offset}"
 
     def write(self, batch: Batch) -> None:
-        """Write a batch and make it durable. Raises ``OSError``, ``Exhausted`` (``charging.batch_too_large``)."""
+        """Write a batch and make it durable. Raises ``OSError``."""
         space = padded(size_of(batch))
-        if space > self._size - BLOCK:
-            raise Exhausted(
-                f"a batch of {space:,} bytes does not fit a segment of {self._size:,}",
-                code="charging.batch_too_large",
-                fix="append smaller batches, or raise the size of the segments",
-            )
         if self._file is None or self._offset + space > self._size:
             self.roll()
         data, crc = encode(
@@ -182,6 +189,7 @@ class SegmentWriter:
         self._disk.rename(spare, header.name)
         self._disk.sync_names()
         self._file, self._number, self._offset = file, number, BLOCK
+        self.kept = (*self.kept, header)
 
     def prepare(self) -> None:
         """Make a spare segment unless there is one: a full disk is met here, before a batch needs the place."""
@@ -200,6 +208,7 @@ class SegmentWriter:
 
     def give_back(self, found: SegmentHeader) -> None:
         """Turn a segment that nobody needs into a spare, or remove it if there are enough."""
+        self.kept = tuple(header for header in self.kept if header.number != found.number)
         if len(self._spares) >= SPARES:
             self._disk.remove(found.name)
         else:
