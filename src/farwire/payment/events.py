@@ -9,10 +9,13 @@ from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
 from farwire.kernel.ids import TenantId
 from farwire.payment.model import Payment, Refund
+from farwire.payment.model.voucher import CreditOrder, Guard
 
 PAYMENT_RECEIVED: Final = "farwire.payment.payment_received.v1"
 PAYMENT_REVERSED: Final = "farwire.payment.payment_reversed.v1"
 REFUND_PAID: Final = "farwire.payment.refund_paid.v1"
+VOUCHER_REDEEMED: Final = "farwire.payment.voucher_redeemed.v1"
+VOUCHER_GUESSING_NOTICED: Final = "farwire.payment.voucher_guessing_noticed.v1"
 
 
 def _payment_data(payment: Payment) -> dict[str, JSON]:
@@ -62,5 +65,43 @@ def refund_paid(refund: Refund, *, tenant_id: TenantId, at: datetime) -> Event:
             "account_id": str(refund.account_id),
             "currency": refund.currency.code,
             "amount_minor": refund.amount_minor,
+        },
+    )
+
+
+def voucher_redeemed(order: CreditOrder, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that a voucher was used: its value is to be credited to the subscriber once, under ``key``."""
+    account = order.asked.account_id
+    return new_event(
+        tenant_id=tenant_id,
+        type=VOUCHER_REDEEMED,
+        subject=order.key,
+        occurred_at=order.redeemed_at,
+        recorded_at=at,
+        data={
+            "key": order.key,
+            "subscriber": order.asked.subscriber,
+            "account_id": None if account is None else str(account),
+            "currency": order.value.currency.code,
+            "amount_minor": order.value.amount_minor,
+            "serial": order.serial,
+            "extra": order.extra,
+        },
+    )
+
+
+def voucher_guessing_noticed(guard: Guard, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that codes are being guessed by a subscriber, or, without one, all over the tenant."""
+    return new_event(
+        tenant_id=tenant_id,
+        type=VOUCHER_GUESSING_NOTICED,
+        subject=guard.subscriber or "all subscribers",
+        occurred_at=at,
+        recorded_at=at,
+        data={
+            "subscriber": guard.subscriber,
+            "failures": guard.failures,
+            "since": guard.since.isoformat(),
+            "locked_until": None if guard.locked_until is None else guard.locked_until.isoformat(),
         },
     )

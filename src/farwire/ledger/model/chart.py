@@ -37,6 +37,7 @@ class Book(StrEnum):
     REMAINDER = "1290"
     CUSTOMER_CREDIT = "2000"
     PREPAID = "2050"
+    VOUCHERS_SOLD = "2060"
     PAYMENT_SUSPENSE = "2090"
     REFUND_PAYABLE = "2100"
     TAX_PAYABLE = "2200"
@@ -44,8 +45,10 @@ class Book(StrEnum):
     REVENUE_RECURRING = "4000"
     REVENUE_ONE_OFF = "4100"
     REVENUE_USAGE = "4200"
+    VOUCHER_BREAKAGE = "4300"
     CREDITS_GIVEN = "4800"
     WRITE_OFF = "6000"
+    DEALER_COMMISSION = "6100"
 
 
 CHART: Final = MappingProxyType(
@@ -59,6 +62,7 @@ CHART: Final = MappingProxyType(
         Book.REMAINDER: ("Remainder of posting", BookKind.ASSET),
         Book.CUSTOMER_CREDIT: ("Customer credit on account", BookKind.LIABILITY),
         Book.PREPAID: ("Prepaid balances", BookKind.LIABILITY),
+        Book.VOUCHERS_SOLD: ("Vouchers sold, not used", BookKind.LIABILITY),
         Book.PAYMENT_SUSPENSE: ("Payments not matched", BookKind.LIABILITY),
         Book.REFUND_PAYABLE: ("Refunds to be paid", BookKind.LIABILITY),
         Book.TAX_PAYABLE: ("Tax payable", BookKind.LIABILITY),
@@ -66,8 +70,10 @@ CHART: Final = MappingProxyType(
         Book.REVENUE_RECURRING: ("Revenue, recurring", BookKind.REVENUE),
         Book.REVENUE_ONE_OFF: ("Revenue, one-off", BookKind.REVENUE),
         Book.REVENUE_USAGE: ("Revenue, usage", BookKind.REVENUE),
+        Book.VOUCHER_BREAKAGE: ("Vouchers expired unused", BookKind.REVENUE),
         Book.CREDITS_GIVEN: ("Credits given", BookKind.CONTRA_REVENUE),
         Book.WRITE_OFF: ("Receivables written off", BookKind.EXPENSE),
+        Book.DEALER_COMMISSION: ("Dealer commission", BookKind.EXPENSE),
     }
 )
 """Code → name and kind."""

@@ -1,4 +1,7 @@
-"""Use cases of payment: open items, payments, allocation, refunds, methods, gateways, reports."""
+"""Use cases of payment: open items, payments, allocation, refunds, methods, gateways, reports.
+
+``voucher`` has those of vouchers.
+"""
 
 from farwire.payment.service.charging import (
     expire_charge,
@@ -34,6 +37,7 @@ from farwire.payment.service.refunding import (
 )
 from farwire.payment.service.reporting import ageing, ageing_totals, standing, statement
 from farwire.payment.service.settling import apply_credit
+from farwire.payment.service.voucher import credit_confirmed
 
 __all__ = [
     "ReferenceReused",
@@ -45,6 +49,7 @@ __all__ = [
     "apply_credit",
     "approve_refund",
     "assign_payment",
+    "credit_confirmed",
     "deny_refund",
     "expire_charge",
     "find_charge",

@@ -1,0 +1,72 @@
+"""Vouchers: codes, batches, what slows guessing, what is booked. Import its public names from here."""
+
+from farwire.payment.model.voucher.batch import (
+    CHANGES,
+    Batch,
+    BatchOrder,
+    BatchState,
+    Buyer,
+    Change,
+    Sale,
+    SerialRange,
+    Voucher,
+    VoucherState,
+)
+from farwire.payment.model.voucher.code import (
+    KEY_BYTES,
+    LENGTHS,
+    USUAL_LENGTH,
+    Alphabet,
+    check_digit,
+    draw,
+    grouped,
+    hash_of,
+    read_code,
+)
+from farwire.payment.model.voucher.guard import Guard, after_failure, alarmed_at, rings
+from farwire.payment.model.voucher.posting import expiry_entry, redemption_entry, sale_entry
+from farwire.payment.model.voucher.redemption import (
+    Answer,
+    Asked,
+    Attempt,
+    CreditOrder,
+    Outcome,
+    Told,
+    told_of,
+)
+
+__all__ = [
+    "CHANGES",
+    "KEY_BYTES",
+    "LENGTHS",
+    "USUAL_LENGTH",
+    "Alphabet",
+    "Answer",
+    "Asked",
+    "Attempt",
+    "Batch",
+    "BatchOrder",
+    "BatchState",
+    "Buyer",
+    "Change",
+    "CreditOrder",
+    "Guard",
+    "Outcome",
+    "Sale",
+    "SerialRange",
+    "Told",
+    "Voucher",
+    "VoucherState",
+    "after_failure",
+    "alarmed_at",
+    "check_digit",
+    "draw",
+    "expiry_entry",
+    "grouped",
+    "hash_of",
+    "read_code",
+    "redemption_entry",
+    "rings",
+    "sale_entry",
+    "told_of",
+]
