@@ -1,0 +1,267 @@
+"""Which balances a usage draws on, and in what order; reserving, charging and giving back.
+
+A *purse* lies open while one rating group is decided. It has a row for each balance that serves the price: first the
+units, then the money, each in the account's order; balances that others share come in by their share (``sharing.py``).
+Opening it takes back what the group held. What is then charged and held anew is written back when it is closed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farwire.charging.model import sharing
+from farwire.charging.model.answers import MovementKind
+from farwire.charging.model.pricing import Cost
+from farwire.charging.model.state import Balance, Hold, Unit
+from farwire.charging.model.tariffs import Price
+from farwire.charging.model.work import Book, Work
+
+_MONEY: Final = int(Unit.MONEY)
+_USAGE: Final = int(MovementKind.USAGE)
+
+
+class Row:
+    """One balance in a purse."""
+
+    __slots__ = ("balance", "book", "charged", "drawn", "held", "share", "usable", "was_held")
+
+    def __init__(self, book: Book, balance: Balance, hold: Hold | None, now: int, share: int) -> None:
+        self.book = book
+        self.balance = balance
+        self.share = share
+        """The index of the share that it comes in by, -1 for an own balance."""
+        self.drawn = 0
+        self.held = 0
+        if hold is None:
+            self.was_held = self.charged = 0
+        else:
+            self.was_held = hold.reserved
+            self.charged = hold.charged
+        if balance.valid_from <= now < balance.valid_to:
+            self.usable = balance.amount - balance.reserved + self.was_held - balance.floor
+        else:
+            # It is over: only what was promised while it was valid may still be charged.
+            self.usable = self.was_held
+
+
+class Purse:
+    """The balances that serve one rating group."""
+
+    __slots__ = ("book", "caps", "money", "units", "work")
+
+    def __init__(self, work: Work, book: Book, price: Price, holds: tuple[Hold, ...]) -> None:
+        self.work = work
+        self.book = book
+        self.units: list[Row] = []
+        self.money: list[Row] = []
+        self.caps: list[int] | None = None
+        if book.shares or any(hold.account != book.account.number for hold in holds):
+            self.caps = sharing.caps(book, holds)
+            for row_book, balance, share in sharing.balances(work, book, holds):
+                self._add(row_book, balance, price, holds, share)
+        else:
+            for balance in book.balances:
+                self._add(book, balance, price, holds, -1)
+
+    def _add(self, book: Book, balance: Balance, price: Price, holds: tuple[Hold, ...], share: int) -> None:
+        unit = balance.unit
+        number = balance.number
+        hold = None
+        for one in holds:
+            if one.balance == number and one.account == book.account.number:
+                hold = one
+                break
+        serves = (unit == _MONEY or unit == price.unit) and (
+            not balance.scope or balance.scope in price.scopes
+        )
+        if serves or hold is not None:
+            row = Row(book, balance, hold, self.work.now, share)
+            if not serves or (share < 0 and book is not self.book):
+                row.usable = row.was_held
+            if row.usable > 0 or hold is not None:
+                (self.money if unit == _MONEY else self.units).append(row)
+
+    def _left(self, row: Row) -> int:
+        """Return what ``row`` can still give: what is usable, within the cap of its share."""
+        if self.caps is None or row.share < 0:
+            return row.usable
+        return min(row.usable, self.caps[row.share])
+
+    def available(self, rows: list[Row]) -> int:
+        """Return what ``rows`` can give together."""
+        if self.caps is None:
+            total = 0
+            for row in rows:
+                if row.usable > 0:
+                    total += row.usable
+            return total
+        caps = list(self.caps)
+        total = 0
+        for row in rows:
+            give = max(row.usable, 0)
+            if row.share >= 0:
+                give = max(0, min(give, caps[row.share]))
+                caps[row.share] -= give
+            total += give
+        return total
+
+    def charged(self, rows: list[Row]) -> int:
+        """Return what the group has taken from ``rows`` so far."""
+        total = 0
+        for row in rows:
+            total += row.charged
+        return total
+
+    def by_scope(self) -> dict[int, int]:
+        """Return what the unit balances can bear of the whole group, by scope."""
+        caps = list(self.caps or ())
+        scopes: dict[int, int] = {}
+        for row in self.units:
+            give = max(row.usable, 0)
+            if row.share >= 0:
+                give = max(0, min(give, caps[row.share]))
+                caps[row.share] -= give
+            scope = row.balance.scope
+            scopes[scope] = scopes.get(scope, 0) + give + row.charged
+        return scopes
+
+    def held_before(self) -> int:
+        """Return the money that the group held before."""
+        return sum(row.was_held for row in self.money)
+
+    def held_now(self) -> int:
+        """Return the money that the group holds now."""
+        return sum(row.held for row in self.money)
+
+    def let_go(self) -> None:
+        """Hold nothing after all."""
+        for row in (*self.units, *self.money):
+            row.held = 0
+
+    def debit(self, rows: list[Row], amount: int) -> int:
+        """Take ``amount`` from ``rows`` in their order; return what could not be found."""
+        for row in rows:
+            if amount <= 0:
+                break
+            part = min(self._left(row), amount)
+            if part > 0:
+                self._draw(row, part)
+                amount -= part
+        return amount
+
+    def give_back(self, rows: list[Row], amount: int) -> int:
+        """Return ``amount`` to ``rows`` that the group has taken from, the last first; return what is then left."""
+        for row in reversed(rows):
+            part = min(row.charged, amount)
+            if part > 0:
+                self._draw(row, -part)
+                amount -= part
+        return amount
+
+    def _draw(self, row: Row, part: int) -> None:
+        row.drawn += part
+        row.charged += part
+        row.usable -= part
+        if self.caps is not None and row.share >= 0:
+            self.caps[row.share] -= part
+
+    def hold(self, rows: list[Row], amount: int) -> int:
+        """Reserve ``amount`` on ``rows`` in their order; return what could not be found."""
+        for row in rows:
+            if amount <= 0:
+                break
+            part = min(self._left(row), amount)
+            if part > 0:
+                row.held += part
+                row.usable -= part
+                amount -= part
+                if self.caps is not None and row.share >= 0:
+                    self.caps[row.share] -= part
+        return amount
+
+    def settle(self, cost: Cost, charged_before: int) -> int:
+        """Charge ``cost`` less what was charged before; return the money that was not found (below 0: given back)."""
+        if cost.takes is None:
+            self.debit(self.units, cost.units - self.charged(self.units))
+        else:
+            for scope, units in _deltas(self.units, cost):
+                rows = [row for row in self.units if row.balance.scope == scope]
+                self.debit(rows, units) if units > 0 else self.give_back(rows, -units)
+        money = cost.total - charged_before
+        return self.debit(self.money, money) if money >= 0 else -self.give_back(self.money, -money)
+
+    def reserve(self, cost: Cost, money: int) -> int:
+        """Hold the units of ``cost`` that are not charged yet, and ``money``; return what could not be found."""
+        missing = 0
+        if cost.takes is None:
+            missing = self.hold(self.units, cost.units - self.charged(self.units))
+        else:
+            for scope, units in _deltas(self.units, cost):
+                missing += self.hold([row for row in self.units if row.balance.scope == scope], units)
+        return missing + self.hold(self.money, money)
+
+    def valid_until(self, until: int) -> int:
+        """Return the earlier of ``until`` and the end of the first balance that is held."""
+        for row in self.units:
+            if row.held and row.balance.valid_to < until:
+                until = row.balance.valid_to
+        for row in self.money:
+            if row.held and row.balance.valid_to < until:
+                until = row.balance.valid_to
+        return until
+
+    def close(self, reason: int) -> tuple[Hold, ...]:
+        """Write the rows back into their books, with one movement for each that gave; return the new holds."""
+        holds: list[Hold] = []
+        for rows in (self.units, self.money):
+            for row in rows:
+                if row.drawn or row.held != row.was_held:
+                    self._write(row, reason)
+                if row.held or row.charged:
+                    holds.append(
+                        Hold(
+                            row.book.account.number,
+                            row.balance.number,
+                            row.balance.unit,
+                            row.held,
+                            row.charged,
+                        )
+                    )
+        return tuple(holds)
+
+    def _write(self, row: Row, reason: int) -> None:
+        book, old = row.book, row.balance
+        new = Balance(
+            old.number,
+            old.unit,
+            old.scope,
+            old.priority,
+            old.shared,
+            old.offer,
+            old.amount - row.drawn,
+            old.reserved + row.held - row.was_held,
+            old.floor,
+            old.valid_from,
+            old.valid_to,
+        )
+        book.balances[book.balances.index(old)] = new
+        book.touched = True
+        if old.valid_to <= self.work.now:
+            # What it no longer holds is forfeited when the account is next looked at.
+            book.set(due_at=min(book.account.due_at, self.work.now))
+        if row.drawn:
+            self.work.move(book.account.number, old.number, _USAGE, -row.drawn, reason)
+        if row.share >= 0:
+            sharing.count(self.book, row.share, row.drawn, row.held - row.was_held)
+        row.balance = new
+
+
+def _deltas(rows: list[Row], cost: Cost) -> list[tuple[int, int]]:
+    """Return (scope, units to take or give back) of a cost that says from which scope its units are."""
+    taken: dict[int, int] = {}
+    for row in rows:
+        taken[row.balance.scope] = taken.get(row.balance.scope, 0) + row.charged
+    takes = cost.takes or {}
+    return [
+        (scope, takes.get(scope, 0) - taken.get(scope, 0)) for scope in sorted(takes.keys() | taken.keys())
+    ]

@@ -1,0 +1,63 @@
+"""Balances that several draw on: a family, a company and its people.
+
+The owner marks balances as ``shared``; a member has a ``Share`` per owner and unit, with a cap for each period. The
+priority of the share stands for that of the owner's balances: lower than the own ones, the company pays first; higher,
+it helps out. The cap counts what the member has used and holds, so that sessions at once stay within it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from farwire.charging.model.state import Balance, Hold
+from farwire.charging.model.work import Book, Work
+
+
+def caps(book: Book, holds: tuple[Hold, ...]) -> list[int]:
+    """Return for each share what its member may still take, what this group holds by it included."""
+    left = [share.cap - share.used - share.reserved for share in book.shares]
+    for hold in holds:
+        if hold.account != book.account.number:
+            index = _share(book, hold.account, hold.unit)
+            if index >= 0:
+                left[index] += hold.reserved
+    return left
+
+
+def balances(work: Work, book: Book, holds: tuple[Hold, ...]) -> Iterator[tuple[Book, Balance, int]]:
+    """Yield (book, balance, index of the share or −1) of all that the member may draw on or holds, in order of use."""
+    found: list[tuple[tuple[int, int, int], Book, Balance, int]] = [
+        (balance.order(), book, balance, -1) for balance in book.balances
+    ]
+    held = {(hold.account, hold.balance) for hold in holds}
+    owners = {share.owner for share in book.shares} | {hold.account for hold in holds}
+    for number in sorted(owners - {book.account.number}):
+        owner = work.book(number)
+        if owner is None:
+            continue
+        for balance in owner.balances:
+            index = _share(book, number, balance.unit)
+            if index >= 0 and balance.shared:
+                order = (book.shares[index].priority, balance.valid_to, balance.number)
+                found.append((order, owner, balance, index))
+            elif (number, balance.number) in held:
+                found.append((balance.order(), owner, balance, index))
+    found.sort(key=lambda row: row[0])
+    for _, row_book, balance, index in found:
+        yield row_book, balance, index
+
+
+def _share(book: Book, owner: int, unit: int) -> int:
+    for index, share in enumerate(book.shares):
+        if share.owner == owner and share.unit == unit:
+            return index
+    return -1
+
+
+def count(book: Book, index: int, used: int, reserved: int) -> None:
+    """Count on the share ``index`` what its member has used and holds more than before."""
+    share = book.shares[index]
+    book.shares[index] = replace(share, used=share.used + used, reserved=share.reserved + reserved)
+    book.touched = True

@@ -1,0 +1,136 @@
+"""The open books of one decision: what may change, until it is closed into new accounts.
+
+A decision changes few records of an account. They are lists here while it lasts, and become tuples again at its end.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from farwire.charging.model.answers import Movement, Notice
+from farwire.charging.model.state import (
+    AMOUNT_MAX,
+    MAIN,
+    NEVER,
+    OVERRUN,
+    Account,
+    Balance,
+    Circle,
+    Counter,
+    KeptKey,
+    Limit,
+    Share,
+    Unit,
+)
+from farwire.charging.model.tariffs import Tariffs
+
+
+class Book:
+    """One account of the circle, open. What stays None was not touched."""
+
+    __slots__ = ("account", "balances", "counters", "limits", "shares", "touched")
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.balances: list[Balance] = list(account.balances)
+        self.counters: list[Counter] = list(account.counters)
+        self.limits: list[Limit] = list(account.limits)
+        self.shares: list[Share] = list(account.shares)
+        self.touched = False
+
+    def close(self) -> Account:
+        """Return the account as it is now; the very same one where nothing was touched."""
+        if not self.touched:
+            return self.account
+        return replace(
+            self.account,
+            balances=tuple(self.balances),
+            counters=tuple(self.counters),
+            limits=tuple(self.limits),
+            shares=tuple(self.shares),
+        )
+
+    def sort(self) -> None:
+        """Put the balances into the order in which they are used."""
+        self.balances.sort(key=Balance.order)
+
+    def main(self) -> Balance:
+        """Return the main balance; an account that has lost it gets an empty one."""
+        for balance in self.balances:
+            if balance.number == MAIN:
+                return balance
+        main = Balance(MAIN, Unit.MONEY, 0, 100, 0, 0, 0, 0, 0, 0, NEVER)
+        self.balances.append(main)
+        self.sort()
+        return main
+
+    def set(self, **changes: object) -> None:
+        """Change fields of the account itself."""
+        self.account = replace(self.account, **changes)
+        self.touched = True
+
+
+class Work:
+    """A decision in progress: the books of its circle, what moved, what is worth telling."""
+
+    __slots__ = ("books", "circle", "key_hi", "key_lo", "movements", "notices", "now", "number", "tariffs")
+
+    def __init__(self, circle: Circle, tariffs: Tariffs, now: int) -> None:
+        self.circle = circle
+        self.tariffs = tariffs
+        self.now = now
+        self.key_hi = self.key_lo = self.number = 0
+        self.books: dict[int, Book] = {}
+        self.movements: list[Movement] = []
+        self.notices: list[Notice] = []
+
+    def book(self, number: int) -> Book | None:
+        """Return the open book of the account ``number``, or None where it is not in the circle."""
+        book = self.books.get(number)
+        if book is None:
+            for account in self.circle:
+                if account.number == number:
+                    book = self.books[number] = Book(account)
+                    break
+        return book
+
+    def close(self) -> Circle:
+        """Return the circle as it is now."""
+        books = self.books
+        return tuple(
+            books[account.number].close() if account.number in books else account for account in self.circle
+        )
+
+    def move(self, account: int, balance: int, kind: int, amount: int, reason: int) -> None:
+        """Write down that ``balance`` has changed by ``amount``."""
+        self.movements.append(
+            Movement(account, balance, kind, amount, reason, self.key_hi, self.key_lo, self.number, self.now)
+        )
+
+    def tell(self, account: int, kind: int, subject: int, value: int = 0) -> None:
+        """Write down a notice."""
+        self.notices.append(Notice(account, kind, subject, value, self.now))
+
+    def post(self, book: Book, balance: Balance, kind: int, amount: int, reason: int = 0) -> bool:
+        """Add ``amount`` to ``balance`` and write the movement; False, and nothing done, where it does not fit."""
+        after = balance.amount + amount
+        if not -AMOUNT_MAX <= after <= AMOUNT_MAX:
+            return False
+        if amount:
+            for index, found in enumerate(book.balances):
+                if found.number == balance.number:
+                    book.balances[index] = replace(found, amount=found.amount + amount)
+                    break
+            book.touched = True
+            self.move(book.account.number, balance.number, kind, amount, reason)
+        return True
+
+    def overrun(self, book: Book, kind: int, amount: int, reason: int) -> None:
+        """Post ``amount`` (below 0: used and not found) to the overrun of the account."""
+        book.set(overrun=max(book.account.overrun + amount, -AMOUNT_MAX))
+        self.move(book.account.number, OVERRUN, kind, amount, reason)
+
+    def keep(self, book: Book, key: KeptKey) -> None:
+        """Keep the answer to an event or command for its window."""
+        account = book.account
+        book.set(keys=(*account.keys, key), due_at=min(account.due_at, key.forget_at))
