@@ -63,13 +63,14 @@ class Arena:
     ``capacity`` slots of address space are reserved; the machine gives memory only to those that are used.
     """
 
-    __slots__ = ("_buffer", "_changed", "_free", "capacity", "matrix", "used", "words")
+    __slots__ = ("_buffer", "_changed", "_free", "buffer", "capacity", "matrix", "used", "words")
 
     def __init__(self, capacity: int) -> None:
         check(capacity > 1, "charging.arena_capacity")
         self.capacity = capacity
         self._buffer = mmap.mmap(-1, capacity * RECORD_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self.words = memoryview(self._buffer).cast("q")
+        self.buffer = memoryview(self._buffer)
+        self.words = self.buffer.cast("q")
         self.matrix: Records = np.frombuffer(self._buffer, dtype=np.int64).reshape(capacity, WORDS)
         self.used = 1
         """Slots below this one have been used at some time; the rest is zero."""
@@ -115,6 +116,15 @@ class Arena:
     def write(self, slot: int, words: Sequence[int]) -> None:
         """Replace the eight words of a record. The slot counts as changed."""
         _RECORD.pack_into(self._buffer, slot * RECORD_BYTES, *words)
+        self._changed.add(slot)
+
+    def image(self, slot: int) -> bytes:
+        """Return the 64 bytes of a record."""
+        return self._buffer[slot * RECORD_BYTES : (slot + 1) * RECORD_BYTES]
+
+    def write_image(self, slot: int, image: bytes) -> None:
+        """Replace the 64 bytes of a record. The slot counts as changed."""
+        self._buffer[slot * RECORD_BYTES : (slot + 1) * RECORD_BYTES] = image
         self._changed.add(slot)
 
     def write_word(self, slot: int, word: int, value: int) -> None:
