@@ -19,6 +19,8 @@ from farwire.rating.model import Chargeable, Refusal, rate
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 QUANTITY_MAX: Final = AMOUNT_MAX
 """No session counts more units than this."""
+PLACE: Final = "0"
+"""The destination of a price that is asked alone: the real one has already chosen it."""
 _NO_TAKES: Final[Mapping[int, int]] = {}
 
 
@@ -100,7 +102,9 @@ def _rated(price: Price, quantity: int, usage: Usage) -> Cost | None:
         return Cost(0, 0)
     counters: dict[str, int] = {f"{scope}:granted": units for scope, units in usage.by_scope.items()}
     counters[price.counter_key] = usage.counted
-    record = Chargeable(kind=price.kind, started_at=moment(usage.started_at), quantity=quantity)
+    record = Chargeable(
+        kind=price.kind, started_at=moment(usage.started_at), quantity=quantity, destination=PLACE
+    )
     charge = rate(price.rated, record, counters)
     if isinstance(charge, Refusal):
         return None
