@@ -9,7 +9,7 @@ from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
 from farwire.kernel.ids import TenantId
 from farwire.payment.model import Payment, Refund
-from farwire.payment.model.voucher import CreditOrder, Guard
+from farwire.payment.model.voucher import Attempt, CreditOrder, Guard
 
 PAYMENT_RECEIVED: Final = "farwire.payment.payment_received.v1"
 PAYMENT_REVERSED: Final = "farwire.payment.payment_reversed.v1"
@@ -70,7 +70,10 @@ def refund_paid(refund: Refund, *, tenant_id: TenantId, at: datetime) -> Event:
 
 
 def voucher_redeemed(order: CreditOrder, *, tenant_id: TenantId, at: datetime) -> Event:
-    """Return the fact that a voucher was used: its value is to be credited to the subscriber once, under ``key``."""
+    """Return the fact that a voucher was used: its value is to be credited once, under ``key``.
+
+    For whom, ``payment.service.get_credit_order`` says: an event tells no phone number.
+    """
     account = order.asked.account_id
     return new_event(
         tenant_id=tenant_id,
@@ -80,7 +83,6 @@ def voucher_redeemed(order: CreditOrder, *, tenant_id: TenantId, at: datetime) -
         recorded_at=at,
         data={
             "key": order.key,
-            "subscriber": order.asked.subscriber,
             "account_id": None if account is None else str(account),
             "currency": order.value.currency.code,
             "amount_minor": order.value.amount_minor,
@@ -90,16 +92,17 @@ def voucher_redeemed(order: CreditOrder, *, tenant_id: TenantId, at: datetime) -
     )
 
 
-def voucher_guessing_noticed(guard: Guard, *, tenant_id: TenantId, at: datetime) -> Event:
-    """Return the fact that codes are being guessed by a subscriber, or, without one, all over the tenant."""
+def voucher_guessing_noticed(guard: Guard, attempt: Attempt, *, tenant_id: TenantId) -> Event:
+    """Return the fact that codes are being guessed: by the subscriber of the try, or all over the tenant."""
     return new_event(
         tenant_id=tenant_id,
         type=VOUCHER_GUESSING_NOTICED,
-        subject=guard.subscriber or "all subscribers",
-        occurred_at=at,
-        recorded_at=at,
+        subject=str(attempt.id),
+        occurred_at=attempt.at,
+        recorded_at=attempt.at,
         data={
-            "subscriber": guard.subscriber,
+            "attempt_id": str(attempt.id),
+            "scope": "subscriber" if guard.subscriber else "tenant",
             "failures": guard.failures,
             "since": guard.since.isoformat(),
             "locked_until": None if guard.locked_until is None else guard.locked_until.isoformat(),

@@ -37,7 +37,7 @@ from farwire.payment.service.refunding import (
 )
 from farwire.payment.service.reporting import ageing, ageing_totals, standing, statement
 from farwire.payment.service.settling import apply_credit
-from farwire.payment.service.voucher import credit_confirmed
+from farwire.payment.service.voucher import credit_confirmed, get_credit_order
 
 __all__ = [
     "ReferenceReused",
@@ -55,6 +55,7 @@ __all__ = [
     "find_charge",
     "gateway_secret",
     "gateways",
+    "get_credit_order",
     "get_method",
     "get_payment",
     "get_refund",

@@ -15,7 +15,7 @@ from farwire.payment.service.voucher.reading import (
     list_locked,
     list_vouchers,
 )
-from farwire.payment.service.voucher.redeeming import credit_confirmed, redeem
+from farwire.payment.service.voucher.redeeming import credit_confirmed, get_credit_order, redeem
 from farwire.payment.service.voucher.selling import activate
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "expire_vouchers",
     "generate",
     "get_batch",
+    "get_credit_order",
     "get_voucher",
     "list_attempts",
     "list_batches",

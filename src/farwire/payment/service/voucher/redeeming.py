@@ -138,8 +138,22 @@ async def _refuse(
     for one in (mine, tenant):
         await redemptions.save_guard(tx, one)
         if rings(one):
-            await publish(tx, voucher_guessing_noticed(one, tenant_id=tx.tenant_id, at=now))
+            await publish(tx, voucher_guessing_noticed(one, attempt, tenant_id=tx.tenant_id))
     return Answer(told_of(outcome), retry_at=mine.locked_until)
+
+
+def _order_unknown(key: str) -> NotFound:
+    return NotFound(
+        "there is no such credit order", code="payment.credit_order_unknown", field="key", value=key[:60]
+    )
+
+
+async def get_credit_order(tx: Tx, *, key: str) -> CreditOrder:
+    """Return what charging is to credit under ``key``. Raises ``NotFound`` (``payment.credit_order_unknown``)."""
+    found = await redemptions.order_with_id(tx, parse_id(key, field="key"))
+    if found is None:
+        raise _order_unknown(key)
+    return found
 
 
 async def credit_confirmed(tx: Tx, *, key: str, at: datetime) -> CreditOrder:
@@ -149,7 +163,5 @@ async def credit_confirmed(tx: Tx, *, key: str, at: datetime) -> CreditOrder:
     """
     found = await redemptions.confirm_order(tx, parse_id(key, field="key"), at)
     if found is None:
-        raise NotFound(
-            "there is no such credit order", code="payment.credit_order_unknown", field="key", value=key[:60]
-        )
+        raise _order_unknown(key)
     return found

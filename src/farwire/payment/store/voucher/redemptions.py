@@ -119,6 +119,15 @@ async def order_asked(tx: Tx, client: str, key: str) -> tuple[CreditOrder, bytes
     return None if row is None else (_order_from_row(row), row["code_hash"])
 
 
+async def order_with_id(tx: Tx, order_id: UUID) -> CreditOrder | None:
+    """Return one credit order."""
+    row = await tx.fetchrow(
+        f"SELECT {_ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND credit_order_id = $2",
+        *(tx.tenant_id, order_id),
+    )
+    return None if row is None else _order_from_row(row)
+
+
 async def order_of(tx: Tx, serial: int) -> CreditOrder | None:
     """Return what was ordered for a voucher."""
     row = await tx.fetchrow(
