@@ -25,7 +25,8 @@ from farwire.charging.model.state import (
 )
 from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.index import Index
-from farwire.charging.shard.layout import Accounts, read_cell, size_of
+from farwire.charging.shard.layout import Accounts
+from farwire.charging.shard.packing import read_cell, size_of
 from farwire.charging.shard.records import STRUCTS, TYPES, Kind
 from farwire.kernel.errors import Defect, Exhausted, Invalid
 
@@ -147,7 +148,7 @@ def test_the_size_of_an_account_with_one_session_is_known(balances, records):
 
 
 def test_only_records_that_changed_are_written():
-    arena, index, accounts = room()
+    arena, _, accounts = room()
     account = an_account(3)
     accounts.add(account, vshard=0)
     arena.take_changes()
@@ -211,7 +212,7 @@ def test_the_table_of_words_is_one_cache_line_for_numpy_and_for_python(kind):
 
 
 def test_numpy_reads_the_fields_that_python_wrote():
-    arena, index, accounts = room()
+    arena, _, accounts = room()
     account = replace(an_account(1), due_at=77, plan=3, active_until=5)
     slot = accounts.add(account, vshard=11)
     row = arena.matrix[slot : slot + 1].view(TYPES[Kind.ACCOUNT])[0, 0]

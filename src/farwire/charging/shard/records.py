@@ -1,30 +1,29 @@
 """The table of words: what stands where in a record. Python packs and unpacks by it; a compiled kernel shares it.
 
 Every record has 64 bytes, eight little-endian words. Word 0 is the head (``arena.py``): kind u8, flag byte u8 (its
-highest bit is KEYED), virtual shard u16, and four bytes of the kind's own of which the highest bit stays 0. Word 1 of
+highest bit is KEYED), virtual shard u16, and four bytes of the kind's own of which the highest bit stays 0. Below,
+``|`` stands between words, ``q`` is one whole int64 word, and words that are not named are 0. Word 1 of
 every kind but ``ACCOUNT`` begins with ``next``, the slot of the next record of the account, 0 at the end.
 
-====== ========= =====================================================================================================
-kind   name      head bytes 4–7, then words 1 … 7 (``q`` is one whole int64 word)
-====== ========= =====================================================================================================
-1      ACCOUNT   serial u16, lifecycle u8, cycle_day u8 | tenant q | number q | next u32, plan u32 | active_until q |
-                 grace_until q | overrun q | due_at q; the flags stand in the flag byte (7 bits)
-2      DEBT      – | next u32, – | loan_owed q | – – – – –; there is one only while something is owed
-3      BALANCE   number u16, unit u8, shared u8 | next u32, scope u16, priority i16 | offer | amount | reserved | floor |
-                 valid_from | valid_to
-4      SESSION   result u16, ended u8, – | next u32, – | id_hi | id_lo | number | forget_at | – | –
-5      GROUP     result u16, unit u8, final + 1 u8 | next u32, rating_group u32 | started_at | used | charged | counted |
-                 granted | valid_until
-6      GROUP_2   balance u16, holds u8, unit u8 | next u32, – | threshold | price | asked | account | reserved | charged: the rest of
-                 the group, and its first hold
-7      HOLDS     holds u8, unit u8, unit u8, – | next u32, balance u16, balance u16 | account | reserved | charged | account | reserved |
-                 charged: two more holds of the group before it
-8      COUNTER   – | next u32, – | number | value | starts_at | ends_at | – | –
-9      LIMIT     scope u8, told u8, period u8, opted_on u8 | next u32, – | number | cap | used | reserved | ends_at | –
-10     SHARE     unit u8, period u8, – – | next u32, priority i16, – | owner | cap | used | reserved | ends_at | –
-11     HOLDING   renews u8, – – – | next u32, – | offer | started_at | ends_at | – – –
-12     KEY       result u16, – – | next u32, – | key_hi | key_lo | cost | units | forget_at | –
-====== ========= =====================================================================================================
+- 1 ACCOUNT: serial u16, lifecycle u8, cycle_day u8 | tenant q | number q | next u32, plan u32 | active_until q |
+  grace_until q | overrun q | due_at q; the flags stand in the flag byte (7 bits)
+- 2 DEBT: unused u32 | next u32, unused u32 | loan_owed q; there is one only while something is owed
+- 3 BALANCE: number u16, unit u8, shared u8 | next u32, scope u16, priority i16 | offer q | amount q | reserved q |
+  floor q | valid_from q | valid_to q
+- 4 SESSION: result u16, ended u8, unused u8 | next u32, unused u32 | id_hi q | id_lo q | number q | forget_at q
+- 5 GROUP: result u16, unit u8, final + 1 u8 | next u32, rating_group u32 | started_at q | used q | charged q |
+  counted q | granted q | valid_until q
+- 6 GROUP_2, the rest of the group and its first hold: balance u16, holds u8, unit u8 | next u32, unused u32 |
+  threshold q | price q | asked q | account q | reserved q | charged q
+- 7 HOLDS, two more of its holds: holds u8, unit u8, unit u8, unused u8 | next u32, balance u16, balance u16 |
+  account q | reserved q | charged q | account q | reserved q | charged q
+- 8 COUNTER: unused u32 | next u32, unused u32 | number q | value q | starts_at q | ends_at q
+- 9 LIMIT: scope u8, told u8, period u8, opted_on u8 | next u32, unused u32 | number q | cap q | used q |
+  reserved q | ends_at q
+- 10 SHARE: unit u8, period u8, unused u16 | next u32, priority i16, unused u16 | owner q | cap q | used q |
+  reserved q | ends_at q
+- 11 HOLDING: renews u8, unused 3 bytes | next u32, unused u32 | offer q | started_at q | ends_at q
+- 12 KEY: result u16, unused u16 | next u32, unused u32 | key_hi q | key_lo q | cost q | units q | forget_at q
 
 The chain of an account has the kinds in this order; a session is followed by its groups, a group by its holds.
 """

@@ -1,0 +1,310 @@
+"""Parts of an account to and from their records, by the table of words (``records.py``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from farwire.charging.model.state import (
+    Account,
+    Balance,
+    Counter,
+    Group,
+    Hold,
+    Holding,
+    KeptKey,
+    Limit,
+    Session,
+    Share,
+)
+from farwire.charging.shard.arena import RECORD_BYTES, Arena
+from farwire.charging.shard.records import FLAGS_MASK, KEYED_BYTE, STRUCTS, Kind
+from farwire.kernel.errors import Defect, check
+
+_ACCOUNT = STRUCTS[Kind.ACCOUNT]
+_DEBT = STRUCTS[Kind.DEBT]
+_BALANCE = STRUCTS[Kind.BALANCE]
+_SESSION = STRUCTS[Kind.SESSION]
+_GROUP = STRUCTS[Kind.GROUP]
+_GROUP_2 = STRUCTS[Kind.GROUP_2]
+_HOLDS = STRUCTS[Kind.HOLDS]
+_COUNTER = STRUCTS[Kind.COUNTER]
+_LIMIT = STRUCTS[Kind.LIMIT]
+_SHARE = STRUCTS[Kind.SHARE]
+_HOLDING = STRUCTS[Kind.HOLDING]
+_KEY = STRUCTS[Kind.KEY]
+
+Part = Balance | Session | Group | Counter | Limit | Share | Holding | KeptKey | int
+"""What has records of its own in the chain; the ``int`` is the debt of a loan."""
+Slots = tuple[int, ...]
+_NO_HOLD: Final = Hold(0, 0, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class Cell:
+    """A decoded account, and where its parts stand."""
+
+    account: Account
+    slot: int
+    vshard: int
+    parts: list[Part]
+    where: list[Slots]
+
+
+def parts_of(account: Account) -> list[Part]:
+    """Return what stands in the chain of an account, in its order."""
+    parts: list[Part] = [account.loan_owed] if account.loan_owed else []
+    parts += account.balances
+    for session in account.sessions:
+        parts.append(session)
+        parts += session.groups
+    parts += account.counters
+    parts += account.limits
+    parts += account.shares
+    parts += account.holdings
+    parts += account.keys
+    return parts
+
+
+def records_of(part: Part) -> int:
+    """Return how many records a part needs: a group has two, and one more for each two holds after its first."""
+    return 2 + len(part.holds) // 2 if type(part) is Group else 1
+
+
+def size_of(account: Account) -> int:
+    """Return how many records an account needs, its own one included."""
+    return 1 + sum(records_of(part) for part in parts_of(account))
+
+
+def pack_group(vshard: int, group: Group, slots: Slots, after: int) -> list[bytes]:
+    """Return the records of a group, which stand in ``slots``; the chain goes on at ``after``."""
+    holds = group.holds
+    first = holds[0] if holds else _NO_HOLD
+    images = [
+        _GROUP.pack(
+            *(Kind.GROUP, 0, vshard, group.result, group.unit, group.final + 1, slots[1], group.rating_group),
+            *(group.started_at, group.used, group.charged, group.counted, group.granted, group.valid_until),
+        ),
+        _GROUP_2.pack(
+            *(Kind.GROUP_2, 0, vshard, first.balance, min(len(holds), 1), first.unit),
+            *(slots[2] if len(slots) > 2 else after, group.threshold, group.price, group.asked),
+            *(first.account, first.reserved, first.charged),
+        ),
+    ]
+    for at in range(2, len(slots)):
+        one = holds[2 * at - 3]
+        two = holds[2 * at - 2] if 2 * at - 2 < len(holds) else None
+        other = two or _NO_HOLD
+        images.append(
+            _HOLDS.pack(
+                *(Kind.HOLDS, 0, vshard, 1 if two is None else 2, one.unit, other.unit),
+                *(slots[at + 1] if at + 1 < len(slots) else after, one.balance, other.balance),
+                *(one.account, one.reserved, one.charged, other.account, other.reserved, other.charged),
+            )
+        )
+    return images
+
+
+def pack_part(vshard: int, part: Part, after: int) -> bytes:
+    """Return the one record of a part that is no group."""
+    match part:
+        case Balance():
+            return _BALANCE.pack(
+                *(
+                    Kind.BALANCE,
+                    0,
+                    vshard,
+                    part.number,
+                    part.unit,
+                    part.shared,
+                    after,
+                    part.scope,
+                    part.priority,
+                ),
+                *(part.offer, part.amount, part.reserved, part.floor, part.valid_from, part.valid_to),
+            )
+        case Session():
+            return _SESSION.pack(
+                *(Kind.SESSION, 0, vshard, part.result, part.ended, after),
+                *(part.id_hi, part.id_lo, part.number, part.forget_at),
+            )
+        case KeptKey():
+            return _KEY.pack(
+                *(Kind.KEY, 0, vshard, part.result, after, part.key_hi, part.key_lo),
+                *(part.cost, part.units, part.forget_at),
+            )
+        case Counter():
+            return _COUNTER.pack(
+                Kind.COUNTER, 0, vshard, after, part.number, part.value, part.starts_at, part.ends_at
+            )
+        case Limit():
+            return _LIMIT.pack(
+                *(Kind.LIMIT, 0, vshard, part.scope, part.told, part.period, part.opted_on, after),
+                *(part.number, part.cap, part.used, part.reserved, part.ends_at),
+            )
+        case Share():
+            return _SHARE.pack(
+                *(Kind.SHARE, 0, vshard, part.unit, part.period, after, part.priority),
+                *(part.owner, part.cap, part.used, part.reserved, part.ends_at),
+            )
+        case Holding():
+            return _HOLDING.pack(
+                Kind.HOLDING, 0, vshard, part.renews, after, part.offer, part.started_at, part.ends_at
+            )
+        case int():
+            return _DEBT.pack(Kind.DEBT, 0, vshard, after, part)
+        case _:
+            raise Defect("no record is laid out for a part", code="charging.part_unknown")
+
+
+def pack_account(vshard: int, account: Account, after: int) -> bytes:
+    """Return the account's own record; its chain begins at ``after``."""
+    check(not account.flags & ~FLAGS_MASK, "charging.flags")
+    return _ACCOUNT.pack(
+        *(
+            Kind.ACCOUNT,
+            KEYED_BYTE | account.flags,
+            vshard,
+            account.serial,
+            account.lifecycle,
+            account.cycle_day,
+        ),
+        *(account.tenant, account.number, after, account.plan),
+        *(account.active_until, account.grace_until, account.overrun, account.due_at),
+    )
+
+
+def read_cell(arena: Arena, slot: int) -> Cell:
+    """Decode the account whose own record stands in ``slot``. Raises ``Defect`` (``charging.chain_broken``)."""
+    buffer = arena.buffer
+    head = _ACCOUNT.unpack_from(buffer, slot * RECORD_BYTES)
+    (
+        _,
+        flags,
+        vshard,
+        serial,
+        lifecycle,
+        cycle_day,
+        tenant,
+        number,
+        at,
+        plan,
+        active,
+        grace,
+        overrun,
+        due_at,
+    ) = head
+    chain = _Chain()
+    while at:
+        at = chain.take(buffer, at)
+    account = Account(
+        *(number, tenant, plan, lifecycle, flags & FLAGS_MASK, active, grace, cycle_day, overrun),
+        *(chain.debt, serial, due_at, tuple(chain.balances), chain.all_sessions(), tuple(chain.counters)),
+        *(tuple(chain.limits), tuple(chain.shares), tuple(chain.holdings), tuple(chain.keys)),
+    )
+    return Cell(account, slot, vshard, parts_of(account), chain.where)
+
+
+class _Chain:
+    """The chain of one account while it is read."""
+
+    __slots__ = (
+        *("balances", "counters", "debt", "groups", "holdings", "keys"),
+        *("limits", "session", "sessions", "shares", "where"),
+    )
+
+    def __init__(self) -> None:
+        self.debt = 0
+        self.balances: list[Balance] = []
+        self.session: Session | None = None
+        self.sessions: list[Session] = []
+        self.groups: list[Group] = []
+        self.counters: list[Counter] = []
+        self.limits: list[Limit] = []
+        self.shares: list[Share] = []
+        self.holdings: list[Holding] = []
+        self.keys: list[KeptKey] = []
+        self.where: list[Slots] = []
+
+    def take(self, buffer: memoryview, slot: int) -> int:
+        """Decode the part that begins in ``slot``; return the slot after it."""
+        offset = slot * RECORD_BYTES
+        kind = buffer[offset]
+        if kind == Kind.GROUP:
+            return self._group(buffer, slot)
+        self.where.append((slot,))
+        if kind == Kind.BALANCE:
+            _, _, _, number, unit, shared, after, scope, priority, *rest = _BALANCE.unpack_from(
+                buffer, offset
+            )
+            self.balances.append(Balance(number, unit, scope, priority, shared, *rest))
+        elif kind == Kind.SESSION:
+            self._end_session()
+            _, _, _, result, ended, after, id_hi, id_lo, number, forget_at = _SESSION.unpack_from(
+                buffer, offset
+            )
+            self.session = Session(id_hi, id_lo, number, result, ended, forget_at, ())
+        elif kind == Kind.KEY:
+            _, _, _, result, after, hi, lo, cost, units, forget_at = _KEY.unpack_from(buffer, offset)
+            self.keys.append(KeptKey(hi, lo, result, cost, units, forget_at))
+        else:
+            after = self._rare(buffer, offset, kind)
+        return int(after)
+
+    def _rare(self, buffer: memoryview, offset: int, kind: int) -> int:
+        after: int
+        if kind == Kind.COUNTER:
+            _, _, _, after, *rest = _COUNTER.unpack_from(buffer, offset)
+            self.counters.append(Counter(*rest))
+        elif kind == Kind.LIMIT:
+            found = _LIMIT.unpack_from(buffer, offset)
+            _, _, _, scope, told, period, opted_on, after, number, cap, used, reserved, ends_at = found
+            self.limits.append(Limit(number, scope, cap, used, reserved, told, opted_on, period, ends_at))
+        elif kind == Kind.SHARE:
+            found = _SHARE.unpack_from(buffer, offset)
+            _, _, _, unit, period, after, priority, owner, cap, used, reserved, ends_at = found
+            self.shares.append(Share(owner, unit, priority, cap, used, reserved, period, ends_at))
+        elif kind == Kind.HOLDING:
+            _, _, _, renews, after, offer, started_at, ends_at = _HOLDING.unpack_from(buffer, offset)
+            self.holdings.append(Holding(offer, started_at, ends_at, renews))
+        else:
+            check(kind == Kind.DEBT, "charging.chain_broken", f"a record of kind {kind} stands in a chain")
+            _, _, _, after, self.debt = _DEBT.unpack_from(buffer, offset)
+        return after
+
+    def _group(self, buffer: memoryview, slot: int) -> int:
+        found = _GROUP.unpack_from(buffer, slot * RECORD_BYTES)
+        _, _, _, result, unit, final, second, rating_group, *main = found
+        started_at, used, charged, counted, granted, valid_until = main
+        more = _GROUP_2.unpack_from(buffer, second * RECORD_BYTES)
+        _, _, _, balance, count, held, after, threshold, price, asked, account, reserved, taken = more
+        holds: tuple[Hold, ...] = (Hold(account, balance, held, reserved, taken),) if count else ()
+        slots = [slot, second]
+        while after and buffer[after * RECORD_BYTES] == Kind.HOLDS:
+            slots.append(after)
+            found = _HOLDS.unpack_from(buffer, after * RECORD_BYTES)
+            _, _, _, count, u1, u2, after, b1, b2, a1, r1, c1, a2, r2, c2 = found
+            pair = (Hold(a1, b1, u1, r1, c1), Hold(a2, b2, u2, r2, c2))
+            holds += pair[:count]
+        self.groups.append(
+            Group(
+                *(rating_group, price, unit, started_at, used, charged, counted, holds, asked),
+                *(result, granted, threshold, valid_until, final - 1),
+            )
+        )
+        self.where.append(tuple(slots))
+        return int(after)
+
+    def _end_session(self) -> None:
+        one = self.session
+        if one is not None:
+            groups = tuple(self.groups)
+            self.sessions.append(
+                Session(one.id_hi, one.id_lo, one.number, one.result, one.ended, one.forget_at, groups)
+            )
+            self.groups = []
+
+    def all_sessions(self) -> tuple[Session, ...]:
+        """Return the sessions, the last one included."""
+        self._end_session()
+        return tuple(self.sessions)
