@@ -47,13 +47,15 @@ class Row:
 class Purse:
     """The balances that serve one rating group."""
 
-    __slots__ = ("book", "caps", "money", "units", "work")
+    __slots__ = ("book", "caps", "money", "promised", "units", "work")
 
     def __init__(self, work: Work, book: Book, price: Price, holds: tuple[Hold, ...]) -> None:
         self.work = work
         self.book = book
         self.units: list[Row] = []
         self.money: list[Row] = []
+        self.promised: list[Row] = []
+        """Rows that may only give what was held before: their balance is over or serves no longer."""
         self.caps: list[int] | None = None
         if book.shares or any(hold.account != book.account.number for hold in holds):
             self.caps = sharing.caps(book, holds)
@@ -78,8 +80,16 @@ class Purse:
             row = Row(book, balance, hold, self.work.now, share)
             if not serves or (share < 0 and book is not self.book):
                 row.usable = row.was_held
+                self.promised.append(row)
+            elif not balance.valid_from <= self.work.now < balance.valid_to:
+                self.promised.append(row)
             if row.usable > 0 or hold is not None:
                 (self.money if unit == _MONEY else self.units).append(row)
+
+    def end_promises(self) -> None:
+        """Give no new quota from balances that are over: what they promised has been charged."""
+        for row in self.promised:
+            row.usable = 0
 
     def _left(self, row: Row) -> int:
         """Return what ``row`` can still give: what is usable, within the cap of its share."""

@@ -62,6 +62,9 @@ def serve(
     policy = _policy(work, book, price)
     granted, result, until = NONE, denied if wants and denied else _SUCCESS, work.now
     if wants and not denied:
+        if purse.promised:
+            purse.end_promises()
+            usage = usage_of(book, price, purse, group)
         granted, result = _grant(work, book, ask, price, policy, purse, usage, used, cost)
         until = _valid_until(work, book, price, policy, purse, segment_end)
     return Group(

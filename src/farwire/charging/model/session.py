@@ -103,12 +103,17 @@ def _refusal(account: Account, session: Session | None, request: SessionRequest)
             return ResultCode.UNKNOWN_SESSION if request.phase in _PHASES else ResultCode.INVALID
         if not 0 <= request.number <= AMOUNT_MAX:
             return ResultCode.INVALID
-        return ResultCode.TOO_BUSY if len(account.sessions) >= SESSIONS_MAX else 0
+        if len(account.sessions) >= SESSIONS_MAX or len(asks) > GROUPS_MAX:
+            return ResultCode.TOO_BUSY
+        return 0
     if session.ended or request.phase == Phase.INITIAL or request.number < session.number:
         return ResultCode.OUT_OF_SEQUENCE
     if request.phase not in _PHASES or request.number > AMOUNT_MAX:
         return ResultCode.INVALID
-    return ResultCode.TOO_BUSY if len(session.groups) + len(asks) > GROUPS_MAX else 0
+    if len(session.groups) + len(asks) <= GROUPS_MAX:
+        return 0
+    known = {group.rating_group for group in session.groups}
+    return ResultCode.TOO_BUSY if len(known | {ask.rating_group for ask in asks}) > GROUPS_MAX else 0
 
 
 _PHASES = frozenset(int(phase) for phase in Phase)
