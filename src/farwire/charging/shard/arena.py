@@ -95,13 +95,20 @@ class Arena:
         if self._free:
             return self._free.pop()
         if self.used == self.capacity:
-            raise Exhausted(
-                f"all {self.capacity - 1:,} records of the shard are in use",
-                code="charging.arena_full",
-                fix="add a shard, or start this one with more records",
-            )
+            self.check_room(1)
         self.used += 1
         return self.used - 1
+
+    def check_room(self, records: int) -> None:
+        """Raise ``Exhausted`` (``charging.arena_full``) unless so many records can be allocated."""
+        if self.records + records >= self.capacity:
+            raise Exhausted(
+                f"the shard has room for {self.capacity - 1:,} records, {self.records:,} are in use",
+                code="charging.arena_full",
+                field="records",
+                value=records,
+                fix="add a shard, or start this one with more records",
+            )
 
     def release(self, slot: int) -> None:
         """Clear a record and free its slot."""
