@@ -114,17 +114,27 @@ class Player:
         return decision
 
     def session(
-        self, number: int, phase: Phase, *asks: Ask, session: int = 1, account: int = 1, service: Service = DATA
+        self,
+        number: int,
+        phase: Phase,
+        *asks: Ask,
+        session: int = 1,
+        account: int = 1,
+        service: Service = DATA,
     ) -> Answer:
         return self.ask(SessionRequest(account, 0, session, number, phase, service, asks))
 
-    def command(self, kind: int, amount: int = 0, subject: int = 0, *, account: int = 1, key: int = 0) -> Answer:
+    def command(
+        self, kind: int, amount: int = 0, subject: int = 0, *, account: int = 1, key: int = 0
+    ) -> Answer:
         self.keys += 1
-        return self.ask(Command(account, 1, key or self.keys, kind, amount, subject))
+        return self.ask(Command(account, 1, key or 1_000 + self.keys, kind, amount, subject))
 
-    def event(self, kind: int, *, account: int = 1, service: Service = DATA, units: int = 1, amount: int = 0, key: int = 0) -> Answer:  # fmt: skip
+    def event(
+        self, kind: int, *, account: int = 1, service: Service = DATA, units: int = 1, amount: int = 0, key: int = 0
+    ) -> Answer:  # fmt: skip
         self.keys += 1
-        return self.ask(EventRequest(account, 2, key or self.keys, kind, service, units, 1, amount))
+        return self.ask(EventRequest(account, 2, key or 1_000 + self.keys, kind, service, units, 1, amount))
 
     def account(self, number: int = 1) -> Account:
         return next(account for account in self.circle if account.number == number)
