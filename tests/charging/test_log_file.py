@@ -178,8 +178,7 @@ async def test_batches_of_an_earlier_life_of_a_segment_are_never_taken_for_new()
         pass
     await snapshot.finish()
     await log.recycle(books=log.last)
-    reused = sum(name.startswith("spare") for name in disk.names())
-    assert reused == 2
+    assert sum(name.startswith("spare") for name in disk.names()) == 3
     for _ in range(17):  # a segment and two batches: the rest of the second one is from its earlier life
         await log.append(batch(log))
     _, _, last = await recovered(disk)
@@ -269,6 +268,20 @@ async def test_a_failed_snapshot_says_so_and_the_log_goes_on():
     assert raised.value.code == "charging.snapshot_failed"
     assert await log.append(batch(log)) == 2
     assert (await recovered(disk))[2] == 2
+
+
+async def test_threads_of_the_log_roll_and_prepare_segments_at_the_same_time(tmp_path: Path):
+    log = FileLog(
+        RealDisk(tmp_path), shard=1, epoch=1, segment_bytes=4 * BLOCK, spares=2, durability=Durability.PROCESS
+    )
+    await log.recover(arena())
+    for _ in range(1000):
+        await log.append(batch(log))
+    await log.close()
+    again, records = FileLog(RealDisk(tmp_path), shard=1, epoch=2), arena()
+    assert (await again.recover(records)).last == 1000
+    assert int(records[1, 0]) == 1000
+    await again.close()
 
 
 WRITER = """

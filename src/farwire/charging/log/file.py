@@ -63,10 +63,13 @@ class FileLog:
         epoch: int,
         durability: Durability = Durability.HOST,
         segment_bytes: int = SEGMENT_BYTES,
+        spares: int = 1,
         writer: Executor | None = None,
         background: Executor | None = None,
     ) -> None:
-        """``writer`` and ``background`` are threads of the log's own unless a simulator gives others.
+        """``spares`` segments are made ready ahead of need; recycled ones come on top.
+
+        ``writer`` and ``background`` are threads of the log's own unless a simulator gives others.
 
         Raises ``Invalid`` (``charging.durability_unsupported``) for ``zone``: a folder is one machine.
         """
@@ -85,6 +88,7 @@ class FileLog:
         self._disk = disk
         self._durability = durability
         self._segment_bytes = segment_bytes
+        self._spares = spares
         self._threads = writer or ThreadPoolExecutor(1, f"charging-log-{shard}")
         self._background = background or ThreadPoolExecutor(1, f"charging-spare-{shard}")
         self._waiting: deque[Future[int]] = deque()
@@ -189,7 +193,7 @@ class FileLog:
 
     def _prepare(self) -> None:
         """Make the next spare in the background. If that fails, the next roll fails, and says why."""
-        self._background.submit(self._opened().prepare)
+        self._background.submit(self._opened().prepare, self._spares)
 
     def _opened(self) -> SegmentWriter:
         check(self._writer is not None, "charging.log_not_recovered")

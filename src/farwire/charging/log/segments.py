@@ -10,6 +10,7 @@ import re
 import struct
 from collections import deque
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 from zlib import crc32
 
@@ -20,7 +21,8 @@ from farwire.kernel.errors import Exhausted
 
 FORMAT: Final = 1
 SEGMENT_BYTES: Final = 64 << 20
-SPARES: Final = 2
+KEPT_SPARES: Final = 16
+"""Segments that are kept for reuse at most: as many as a shard fills between two snapshots."""
 _MAGIC: Final = b"FWSEGMT1"
 _PREFIX: Final = struct.Struct("<8s7qI")
 _CRC: Final = struct.Struct("<I")
@@ -136,6 +138,7 @@ class SegmentWriter:
         if _MAKING in names:
             disk.remove(_MAKING)
         self._spares = deque(name for name in names if _SPARE.fullmatch(name))
+        self._preparing = Lock()
         self._made = max((int(name[6:18]) for name in self._spares), default=0)
 
     @property
@@ -173,8 +176,7 @@ class SegmentWriter:
         """Begin the next segment in a spare one."""
         self.sync()
         self.close()
-        if not self._spares:
-            self.prepare()
+        self.prepare()
         spare = self._spares.popleft()
         number = self._number + 1
         header = SegmentHeader(
@@ -191,10 +193,13 @@ class SegmentWriter:
         self._file, self._number, self._offset = file, number, BLOCK
         self.kept = (*self.kept, header)
 
-    def prepare(self) -> None:
-        """Make a spare segment unless there is one: a full disk is met here, before a batch needs the place."""
-        if self._spares:
-            return
+    def prepare(self, spares: int = 1) -> None:
+        """Make spare segments until there are so many: a full disk is met here, before a batch needs the place."""
+        with self._preparing:
+            while len(self._spares) < spares:
+                self._prepare_one()
+
+    def _prepare_one(self) -> None:
         file = self._disk.open(_MAKING, create=True)
         try:
             file.preallocate(self._size)
@@ -209,13 +214,14 @@ class SegmentWriter:
     def give_back(self, found: SegmentHeader) -> None:
         """Turn a segment that nobody needs into a spare, or remove it if there are enough."""
         self.kept = tuple(header for header in self.kept if header.number != found.number)
-        if len(self._spares) >= SPARES:
+        if len(self._spares) >= KEPT_SPARES:
             self._disk.remove(found.name)
         else:
-            self._made += 1
-            name = f"spare-{self._made:012}.log"
-            self._disk.rename(found.name, name)
-            self._spares.append(name)
+            with self._preparing:
+                self._made += 1
+                name = f"spare-{self._made:012}.log"
+                self._disk.rename(found.name, name)
+                self._spares.append(name)
         self._disk.sync_names()
 
     def close(self) -> None:
