@@ -82,6 +82,10 @@ class Open:
         return self.account_to_open.number
 
 
+def _nothing(_: Ticket) -> None:
+    """Nobody asked."""
+
+
 Ask = Request | Open
 Held = tuple[Ticket | None, list[tuple[Reply, Answer]]]
 
@@ -113,6 +117,8 @@ class Shard:
         self.failure: FarwireError | None = None
         self.decided = 0
         """Requests decided since the start."""
+        self.on_ticket: Callable[[Ticket], None] = _nothing
+        """Told of each batch that was handed to the log."""
         self._clock = clock
         self._timer = timer
         self._now = 0
@@ -131,6 +137,11 @@ class Shard:
     def in_flight(self) -> int:
         """Return how many batches wait to become durable, those with nothing to log among them."""
         return len(self._held) + (self._unsent is not None)
+
+    @property
+    def all_appended(self) -> bool:
+        """Return whether every change of the arena stands in a batch that the log has: a snapshot may copy it."""
+        return self._unsent is None and not self.arena.changed
 
     @property
     def idle(self) -> bool:
@@ -298,6 +309,7 @@ class Shard:
             self.fail(error)
         else:
             self._held.append((ticket, replies))
+            self.on_ticket(ticket)
 
     def settle(self) -> int:
         """Let out the answers of durable batches, in order; return how many left."""
