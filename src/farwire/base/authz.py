@@ -70,6 +70,9 @@ class Permission(StrEnum):
     PAYMENT_WRITE = "payment.write"
     REFUND_WRITE = "refund.write"
     REFUND_APPROVE = "refund.approve"
+    VOUCHER_READ = "voucher.read"
+    VOUCHER_MANAGE = "voucher.manage"
+    VOUCHER_REDEEM = "voucher.redeem"
     LEDGER_READ = "ledger.read"
     LEDGER_CLOSE = "ledger.close"
     MESSAGE_READ = "message.read"
@@ -139,6 +142,8 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
             *_CUSTOMER_WRITE,
             *("tenant.read", "catalog.read", "resource.read", "party.verify", "party.erase"),
             *(
+                "voucher.read",
+                "voucher.redeem",
                 "balance.write",
                 "device.read",
                 "agreement.write",
@@ -162,7 +167,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
                 "credit.write",
                 "credit.approve",
             ),
-            *("agreement.approve", "bill.approve", "ledger.close"),
+            *("agreement.approve", "bill.approve", "ledger.close", "voucher.read", "voucher.manage"),
         ),
         Role.NOC: _matching(
             *("tenant.read", "product.read", "usage.read", "event.read", "job.read"),
@@ -175,7 +180,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         Role.INTEGRATOR: _matching(
             *_CUSTOMER_READ,
             *_CUSTOMER_WRITE,
-            *("catalog.read", "resource.read", "event.read", "usage.import", "payment.write"),
+            *("catalog.read", "resource.read", "event.read", "usage.import", "payment.write", "voucher.redeem"),
             *("assurance.read", "assurance.write", "device.read", "device.write", "balance.write"),
         ),
     }

@@ -5,6 +5,7 @@ from farwire.payment.service.voucher.generating import Generated, generate
 from farwire.payment.service.voucher.reading import (
     VoucherControl,
     VoucherFacts,
+    batch_with_id,
     check_vouchers,
     count_waiting,
     get_batch,
@@ -23,6 +24,7 @@ __all__ = [
     "VoucherControl",
     "VoucherFacts",
     "activate",
+    "batch_with_id",
     "change_vouchers",
     "check_vouchers",
     "count_waiting",

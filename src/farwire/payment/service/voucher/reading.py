@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
@@ -27,6 +28,14 @@ async def get_batch(tx: Tx, *, key: str) -> Batch:
             value=key[:80],
             fix="see: farwire voucher list",
         )
+    return found
+
+
+async def batch_with_id(tx: Tx, batch_id: UUID) -> Batch:
+    """Return a batch by its id. Raises ``NotFound`` (``payment.batch_unknown``)."""
+    found = await store.batch_with_id(tx, batch_id)
+    if found is None:
+        raise NotFound("there is no such batch", code="payment.batch_unknown", field="batch", value=batch_id)
     return found
 
 

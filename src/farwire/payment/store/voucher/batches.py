@@ -150,6 +150,16 @@ async def batch_with_key(tx: Tx, key: str) -> Batch | None:
     return next(iter(await _counted(tx, rows)), None)
 
 
+async def batch_with_id(tx: Tx, batch_id: UUID) -> Batch | None:
+    """Return one batch."""
+    rows = await tx.fetch(
+        f"SELECT {_BATCH} FROM payment.voucher_batch WHERE tenant_id = $1 AND batch_id = $2",
+        tx.tenant_id,
+        batch_id,
+    )
+    return next(iter(await _counted(tx, rows)), None)
+
+
 async def list_batches(tx: Tx, *, offset: int, limit: int) -> tuple[tuple[Batch, ...], int]:
     """Return one page of batches, newest first, and how many there are."""
     total: int = await tx.fetchval(
