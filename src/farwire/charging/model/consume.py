@@ -12,12 +12,13 @@ from typing import Final
 from farwire.charging.model import sharing
 from farwire.charging.model.answers import MovementKind
 from farwire.charging.model.pricing import Cost
-from farwire.charging.model.state import Balance, Hold, Unit
+from farwire.charging.model.state import Balance, Hold, Lifecycle, Unit
 from farwire.charging.model.tariffs import Price
 from farwire.charging.model.work import Book, Work
 
 _MONEY: Final = int(Unit.MONEY)
 _USAGE: Final = int(MovementKind.USAGE)
+_EXPIRED: Final = int(Lifecycle.EXPIRED)
 
 
 class Row:
@@ -59,13 +60,22 @@ class Purse:
         self.caps: list[int] | None = None
         if book.shares or any(hold.account != book.account.number for hold in holds):
             self.caps = sharing.caps(book, holds)
-            for row_book, balance, share in sharing.balances(work, book, holds):
-                self._add(row_book, balance, price, holds, share)
+            for drawn in sharing.balances(work, book, holds):
+                self._add(drawn.book, drawn.balance, price, holds, drawn.share, opened=drawn.opened)
         else:
             for balance in book.balances:
                 self._add(book, balance, price, holds, -1)
 
-    def _add(self, book: Book, balance: Balance, price: Price, holds: tuple[Hold, ...], share: int) -> None:
+    def _add(
+        self,
+        book: Book,
+        balance: Balance,
+        price: Price,
+        holds: tuple[Hold, ...],
+        share: int,
+        *,
+        opened: bool = True,
+    ) -> None:
         unit = balance.unit
         number = balance.number
         hold = None
@@ -78,7 +88,7 @@ class Purse:
         )
         if serves or hold is not None:
             row = Row(book, balance, hold, self.work.now, share)
-            if not serves or (share < 0 and book is not self.book):
+            if not serves or not opened:
                 row.usable = row.was_held
                 self.promised.append(row)
             elif not balance.valid_from <= self.work.now < balance.valid_to:
@@ -256,7 +266,7 @@ class Purse:
         )
         book.balances[book.balances.index(old)] = new
         book.touched = True
-        if old.valid_to <= self.work.now:
+        if old.valid_to <= self.work.now or book.account.lifecycle == _EXPIRED:
             # What it no longer holds is forfeited when the account is next looked at.
             book.set(due_at=min(book.account.due_at, self.work.now))
         if row.drawn:

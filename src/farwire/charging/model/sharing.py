@@ -8,10 +8,11 @@ it helps out. The cap counts what the member has used and holds, so that session
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from farwire.charging.model.state import Balance, Hold
+from farwire.charging.model.state import Balance, Flag, Hold, Lifecycle
 from farwire.charging.model.work import Book, Work
 
 
@@ -26,27 +27,42 @@ def caps(book: Book, holds: tuple[Hold, ...]) -> list[int]:
     return left
 
 
-def balances(work: Work, book: Book, holds: tuple[Hold, ...]) -> Iterator[tuple[Book, Balance, int]]:
-    """Yield (book, balance, index of the share or −1) of all that the member may draw on or holds, in order of use."""
-    found: list[tuple[tuple[int, int, int], Book, Balance, int]] = [
-        (balance.order(), book, balance, -1) for balance in book.balances
-    ]
+class Drawn(NamedTuple):
+    """A balance that a member may draw on (``opened``), or of which it may only use up what it holds."""
+
+    order: tuple[int, int, int]
+    book: Book
+    balance: Balance
+    share: int
+    """The index of the share that it comes in by; −1: an own balance, or the share was taken away."""
+    opened: bool
+
+
+def balances(work: Work, book: Book, holds: tuple[Hold, ...]) -> Iterator[Drawn]:
+    """Yield all that the member may draw on or holds, in the order of use.
+
+    The balances of an owner who is barred or no longer active are closed to members; what they hold stays theirs.
+    """
+    found = [Drawn(balance.order(), book, balance, -1, opened=True) for balance in book.balances]
     held = {(hold.account, hold.balance) for hold in holds}
     owners = {share.owner for share in book.shares} | {hold.account for hold in holds}
     for number in sorted(owners - {book.account.number}):
         owner = work.book(number)
         if owner is None:
             continue
+        open_to_members = (
+            owner.account.lifecycle == Lifecycle.ACTIVE and not owner.account.flags & Flag.BARRED
+        )
         for balance in owner.balances:
             index = _share(book, number, balance.unit)
-            if index >= 0 and balance.shared:
+            opened = index >= 0 and balance.shared == 1 and open_to_members
+            if opened:
                 order = (book.shares[index].priority, balance.valid_to, balance.number)
-                found.append((order, owner, balance, index))
+                found.append(Drawn(order, owner, balance, index, opened=True))
             elif (number, balance.number) in held:
-                found.append((balance.order(), owner, balance, index))
-    found.sort(key=lambda row: row[0])
-    for _, row_book, balance, index in found:
-        yield row_book, balance, index
+                found.append(Drawn(balance.order(), owner, balance, index, opened=False))
+    found.sort(key=lambda drawn: drawn.order)
+    yield from found
 
 
 def _share(book: Book, owner: int, unit: int) -> int:
