@@ -98,20 +98,22 @@ class FileLog:
 
     # ---- recovery
 
-    async def recover(self, records: Records) -> Recovered:
+    async def recover(self, records: Records, *, after: int = 0, used: int = 1) -> Recovered:
         """Fill ``records`` from the newest whole snapshot and the segments after it; then begin a new segment."""
-        return await asyncio.wrap_future(self._threads.submit(self._guarded, lambda: self._recover(records)))
+        return await asyncio.wrap_future(
+            self._threads.submit(self._guarded, lambda: self._recover(records, after, used))
+        )
 
-    def _recover(self, records: Records) -> Recovered:
+    def _recover(self, records: Records, after: int, used: int) -> Recovered:
         check(self._writer is None, "charging.log_recovered_twice")
         self._disk.lock(LOCK)
         if TEMPORARY in self._disk.names():
             self._disk.remove(TEMPORARY)
         segments = headers(self._disk, self.shard)
-        mark = self._load(records)
-        start = mark.sequence if mark else 0
+        mark = None if after else self._load(records)
+        start = mark.sequence if mark else after
         scan = Scan(self._disk, segments, after=start)
-        done = replay(scan, records, mark.used if mark else 1)
+        done = replay(scan, records, mark.used if mark else used)
         if mark and scan.end.last < mark.through:
             raise too_short(scan.end.last, mark, self._disk.label(snapshot_name(start)))
         highest = max(scan.epoch, mark.epoch if mark else 0, *(header.epoch for header in segments), 0)

@@ -162,8 +162,11 @@ class Log(Protocol):
     def durable(self) -> int:
         """Return the last sequence that is durable."""
 
-    async def recover(self, records: Records) -> Recovered:
+    async def recover(self, records: Records, *, after: int = 0, used: int = 1) -> Recovered:
         """Fill ``records`` (zeros before) with the newest snapshot and everything after it, and make ready to append.
+
+        A standby that has followed ``batches`` says ``after``, the last sequence that its records hold, and ``used``,
+        how many it uses from the front: then only what is newer is read.
 
         Raises ``LogDamaged`` (``charging.log_damaged``), ``Fenced`` (``charging.log_fenced``), ``Exhausted``
         (``charging.arena_full``), ``LogFailed`` (``charging.log_failed``).

@@ -58,12 +58,12 @@ class PostgresLog:
 
     # ---- recovery
 
-    async def recover(self, records: Records) -> Recovered:
+    async def recover(self, records: Records, *, after: int = 0, used: int = 1) -> Recovered:
         """Fill ``records`` from the newest whole snapshot and the rows after it."""
         check(not self._ready, "charging.log_recovered_twice")
         expected = await self._checked()
-        mark = await self._load(records)
-        start, used = (mark.sequence, mark.used) if mark else (0, 1)
+        mark = None if after else await self._load(records)
+        start, used = (mark.sequence, mark.used) if mark else (after, used)
         batches = images = 0
         self.last = start
         async for entries in self._pages(start):
@@ -74,6 +74,8 @@ class PostgresLog:
             raise too_short(self.last, mark, _WHERE)
         if self.last != expected:
             raise _damaged(self.last + 1, f"the lease says that {expected} was durable")
+        if not batches:
+            self._crc = await self._crc_of(self.last)
         self.durable = self.last
         self._ready = True
         return Recovered(self.epoch, self.last, used, start, batches, images)
@@ -102,6 +104,13 @@ class PostgresLog:
             if mark and await load(self.db, mark, records, sequence=sequence, epoch=epoch):
                 return mark
         return None
+
+    async def _crc_of(self, sequence: int) -> int:
+        """Return the checksum of the batch that ends with a sequence; 0 if it is no longer kept."""
+        async with self.db.untenanted(read_only=True) as tx:
+            bodies = await store.bodies(tx, self.shard, sequence - 1)
+        entry = decode(memoryview(bodies[0]), 0) if bodies else None
+        return entry.crc if entry and entry.last == sequence else 0
 
     async def _pages(self, after: int) -> AsyncIterator[list[Entry]]:
         """Yield the batches after a sequence, page by page, each checked against the one before."""
