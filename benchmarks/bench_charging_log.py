@@ -22,8 +22,8 @@ import numpy as np
 from benchmarks.measured import in_fresh_process, peak_kib
 from farwire.base.config import Settings
 from farwire.base.storage import open_database
-from farwire.base.storage.embedded import DatabaseRole
-from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
+from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer
+from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, make_template, more_room, remove
 from farwire.charging.log import Batch, Durability, Log
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.log.file import QUEUE, FileLog
@@ -113,8 +113,9 @@ def batch(log: Log, requests: int, random: np.random.Generator) -> Batch:
     """Return the next batch: each request changes some records and tells the books one thing."""
     slots = np.unique(random.integers(1, SLOTS, IMAGES_PER_REQUEST * requests))
     first = log.last + 1
-    images = np.repeat(slots, 8)
-    return Batch(log.epoch, first, first + requests - 1, slots.tobytes(), images.tobytes(), FACTS * requests)
+    found = np.repeat(slots, 8).reshape(-1, 8)
+    found[:, 0] = head(1, vshard=1, keyed=True)
+    return Batch(log.epoch, first, first + requests - 1, slots.tobytes(), found.tobytes(), FACTS * requests)
 
 
 async def writing(log: Log, requests: int) -> tuple[float, float, float]:
@@ -206,7 +207,7 @@ async def recovery(path: Path) -> None:
     """Snapshot a million subscribers, write the tail, read it back."""
     arena = Arena(SLOTS)
     arena.matrix[1:, 0] = head(1, vshard=1, keyed=True)
-    arena.matrix[1:, 2] = np.arange(1, SLOTS)
+    arena.matrix[1:, 1] = arena.matrix[1:, 2] = np.arange(1, SLOTS)
     log = FileLog(RealDisk(path), shard=0, epoch=1, durability=Durability.PROCESS)
     await log.recover(np.zeros((2, 8), np.int64))
     snapshot = log.snapshot(arena.matrix, SLOTS)
@@ -300,7 +301,10 @@ def main() -> None:
     access()
     memory()
     try:
-        server = ephemeral_server(run)
+        ephemeral_server(run)
+        server = EmbeddedServer(more_room(run) / "durable")  # the throw-away one does not sync
+        server.start()
+        make_template(server)
         clone_template(server, DATABASE)
         asyncio.run(throughput(server.url(DatabaseRole.APP, DATABASE)))
     finally:
