@@ -176,6 +176,8 @@ def check_reservations(circle: Circle) -> None:
             assert balance.reserved == held.pop((account.number, balance.number), 0)
             assert 0 <= balance.reserved <= max(0, balance.amount - balance.floor)
             assert balance.amount >= balance.floor
+        for limit in account.limits:
+            assert 0 <= limit.reserved <= limit.cap or limit.opted_on
         for share in account.shares:
             mine = [
                 hold.reserved

@@ -122,14 +122,14 @@ def test_the_company_pays_first_up_to_the_cap_and_the_member_pays_then() -> None
     assert use_up(player) == 200 * MB
     assert player.amount(account=9) == 7 * EURO
     assert player.amount(account=1) == 0
-    assert [m.account for m in player.movements][0] == 9
+    assert player.movements[0].account == 9
     assert player.account().shares[0].used == 3 * EURO
 
 
 def test_a_shared_balance_helps_out_when_the_own_one_is_empty() -> None:
     player = family(priority=200)
     assert use_up(player) == 200 * MB
-    assert [m.account for m in player.movements][0] == 1
+    assert player.movements[0].account == 1
     assert player.amount(account=9) == 7 * EURO
 
 
