@@ -139,10 +139,15 @@ class FileLog:
     def _begin(self, scan: Scan) -> None:
         """Begin a new segment behind what was found; what was found is made durable first.
 
-        The last batch may be known to the kernel only: the process died between writing and syncing it.
+        The last batch may be known to the kernel only: the process died between writing and syncing it. It is written
+        again: after a sync that failed the kernel takes pages for clean that never reached the disk.
         """
         for header in scan.chosen:
             file = self._disk.open(header.name)
+            if header is scan.chosen[-1]:
+                for offset in range(0, scan.bookmark.offset, _READ_PIECE):
+                    size = min(_READ_PIECE, scan.bookmark.offset - offset)
+                    file.pwrite(file.pread(size, offset), offset)
             file.sync()
             file.close()
         self._writer = SegmentWriter(
