@@ -40,15 +40,15 @@ def payment_received(payment: Payment, *, tenant_id: TenantId, at: datetime) -> 
     )
 
 
-def payment_reversed(payment: Payment, *, tenant_id: TenantId, at: datetime) -> Event:
-    """Return the fact that a payment was taken back."""
+def payment_reversed(payment: Payment, *, tenant_id: TenantId, at: datetime, debt_minor: int = 0) -> Event:
+    """Return the fact that a payment was taken back; ``debt_minor`` of it had been refunded and is owed again."""
     return new_event(
         tenant_id=tenant_id,
         type=PAYMENT_REVERSED,
         subject=str(payment.id),
         occurred_at=at,
         recorded_at=at,
-        data=_payment_data(payment),
+        data=_payment_data(payment) | {"debt_minor": debt_minor},
     )
 
 
@@ -62,7 +62,7 @@ def refund_paid(refund: Refund, *, tenant_id: TenantId, at: datetime) -> Event:
         recorded_at=at,
         data={
             "refund_id": str(refund.id),
-            "account_id": str(refund.account_id),
+            "account_id": None if refund.account_id is None else str(refund.account_id),
             "currency": refund.currency.code,
             "amount_minor": refund.amount_minor,
         },

@@ -9,12 +9,13 @@ from typing import Final
 from farwire.base.clock import Clock
 from farwire.base.jobs import Handler, Job, Schedule
 from farwire.base.storage import Database
-from farwire.payment.service import voucher
+from farwire.payment.service import ask_gateways, voucher
 
 _SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 SCHEDULES: Final = (
     Schedule("payment-vouchers", "payment.expire_vouchers", _SINCE, every=timedelta(minutes=15)),
+    Schedule("payment-gateways", "payment.ask_gateways", _SINCE, every=timedelta(minutes=1)),
 )
 
 
@@ -24,4 +25,7 @@ def handlers(*, db: Database, clock: Clock) -> Mapping[str, Handler]:
     async def expire(job: Job) -> None:
         await voucher.expire_vouchers(db=db, tenant_id=job.tenant_id, now=clock.now())
 
-    return {"payment.expire_vouchers": expire}
+    async def ask(job: Job) -> None:
+        await ask_gateways(db=db, tenant_id=job.tenant_id, now=clock.now())
+
+    return {"payment.expire_vouchers": expire, "payment.ask_gateways": ask}

@@ -3,6 +3,7 @@
 ``voucher`` has those of vouchers.
 """
 
+from farwire.payment.service.asking import ask_gateways
 from farwire.payment.service.charging import (
     expire_charge,
     find_charge,
@@ -25,7 +26,6 @@ from farwire.payment.service.receiving import (
     list_payments,
     payment_items,
     receive_payment,
-    reverse_payment,
 )
 from farwire.payment.service.refunding import (
     approve_refund,
@@ -36,6 +36,7 @@ from farwire.payment.service.refunding import (
     request_refund,
 )
 from farwire.payment.service.reporting import ageing, ageing_totals, standing, statement
+from farwire.payment.service.reversing import reverse_payment
 from farwire.payment.service.settling import apply_credit
 from farwire.payment.service.voucher import credit_confirmed, get_credit_order
 
@@ -48,6 +49,7 @@ __all__ = [
     "allocate_payment",
     "apply_credit",
     "approve_refund",
+    "ask_gateways",
     "assign_payment",
     "credit_confirmed",
     "deny_refund",

@@ -26,6 +26,7 @@ from farwire.payment.model import (
 from farwire.payment.model.gateway import SECRET_BYTES
 from farwire.payment.port import Outcome
 from farwire.payment.service.receiving import get_payment, receive_payment
+from farwire.payment.service.reversing import take_back, take_back_if_told
 from farwire.payment.simulator import gateway_of
 from farwire.payment.store import methods as store
 
@@ -140,28 +141,49 @@ async def expire_charge(tx: Tx, *, method: MethodKind, key: str) -> Charge:
 async def hear_notice(
     tx: Tx, *, method: MethodKind, payload: str, signature: str, now: datetime, actor: Actor
 ) -> Payment | None:
-    """Take in what a gateway tells, as often as it tells it; return the payment, or None where money was denied.
+    """Take in what a gateway tells, as often and in whatever order it tells it.
 
-    Raises ``Forbidden`` (``payment.signature``), ``Invalid`` (``payment.notice``, ``payment.amount``, and of money
-    and time).
+    Return the payment, or None where money was denied, or taken back before anybody told of it. Raises ``Forbidden``
+    (``payment.signature``), ``Invalid`` (``payment.notice``, ``payment.amount``, ``payment.reversal_amount``, and of
+    money and time).
     """
     gateway_of(method)
     secret = await store.gateway_secret(tx, method, None)
     notice = parse_notice(payload, signature, secret or secrets.token_bytes(SECRET_BYTES))
-    if notice.outcome not in ("done", "denied") or notice.amount_minor <= 0:
+    if notice.outcome not in ("done", "denied", "reversed") or notice.amount_minor <= 0:
         raise Invalid("the notice makes no sense", code="payment.notice", field="payload")
+    amount = Money(notice.amount_minor, currency(notice.currency))
+    at = min(instant(notice.at), now)
+    await store.hold_reference(tx, method, notice.reference)
+    if notice.outcome == "reversed":
+        return await take_back(
+            tx,
+            method=method,
+            reference=notice.reference,
+            amount=amount,
+            reason=notice.reason[:200],
+            now=now,
+            actor=actor,
+        )
     charge = await store.charge_by_key(tx, method, notice.key) if notice.key else None
     if notice.outcome == "denied":
         if charge is not None and charge.state in (ChargeState.PENDING, ChargeState.FAILED):
             await store.save_charge(tx, replace(charge, state=ChargeState.DENIED, reason=notice.reason[:200]))
         return None
-    amount = Money(notice.amount_minor, currency(notice.currency))
-    at = min(instant(notice.at), now)
     if charge is None:
-        return await _unasked(tx, method, notice, amount, at, now, actor)
+        payment = await _unasked(tx, method, notice, amount, at, now, actor)
+    else:
+        payment = await arrived(tx, charge, notice.reference, amount, at, now, actor)
+    return await take_back_if_told(tx, payment, now=now, actor=actor)
+
+
+async def arrived(
+    tx: Tx, charge: Charge, reference: str, amount: Money, at: datetime, now: datetime, actor: Actor
+) -> Payment:
+    """Take in the money of a charge, however often it is told."""
     if charge.state is ChargeState.DONE and charge.payment_id is not None:
         return await get_payment(tx, payment_id=charge.payment_id)
-    payment = await _receive(tx, charge, notice.reference, amount, at, now, actor)
+    payment = await _receive(tx, charge, reference, amount, at, now, actor)
     await store.save_charge(tx, replace(charge, state=ChargeState.DONE, payment_id=payment.id, reason=""))
     return payment
 
