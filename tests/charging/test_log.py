@@ -192,6 +192,24 @@ async def test_recycling_waits_for_a_snapshot_and_for_the_books(opening: Opening
     await again.close()
 
 
+async def test_one_snapshot_is_made_at_a_time_and_none_when_nothing_was_appended(opening: Opening):
+    log, records = await opening.recovered()
+    await log.append(batch(log, {1: 1}))
+    first = log.snapshot(records, 10)
+    with pytest.raises(Defect) as raised:
+        log.snapshot(records, 10)
+    assert raised.value.code == "charging.snapshot_running"
+    assert not first.copy_chunk()
+    await first.finish()
+    again = log.snapshot(records, 10)
+    assert not again.copy_chunk()
+    assert await again.finish() == 1
+    await log.close()
+    log, records = await opening.recovered()
+    assert await log.snapshot(records, 10).finish() == 1
+    await log.close()
+
+
 async def test_old_snapshots_are_removed_and_two_are_kept(opening: Opening):
     log, records = await opening.recovered()
     for _ in range(4):

@@ -50,6 +50,8 @@ class Shard:
         assert found.last in self.states, "a batch came back that was not written"
         assert np.array_equal(self.records, self.states[found.last]), "a record is not as it was"
         assert found.used <= SLOTS
+        if self.durability is Durability.PROCESS:
+            self.books = min(self.books, found.last)  # a power cut may take back what the books have read
         self.states = {found.last: self.states[found.last]}
         self.facts = {last: facts for last, facts in self.facts.items() if last <= found.last}
         self.acknowledged = found.last
@@ -119,25 +121,19 @@ def test_the_end_of_the_process_loses_nothing_with_durability_process(seed: int)
     assert asyncio.run(play(seed, lives=20, durability=Durability.PROCESS)).log.last > 0
 
 
-def test_a_power_cut_with_durability_process_leaves_a_state_that_was_once_true():
-    async def run(seed: int) -> None:
+@pytest.mark.sim
+def test_a_power_cut_with_durability_process_leaves_a_state_that_was_once_true(seed: int):
+    """Acknowledged batches may be gone, but no hole, nothing invented, and the log goes on."""
+
+    async def run() -> None:
         shard = Shard(seed, Durability.PROCESS)
-        for _ in range(8):
+        for _ in range(10):
             await shard.start()
             await shard.work(20)
             shard.disk.crash()
             shard.acknowledged = 0
-            shard.books = 0 if shard.books == 0 else min(shard.books, 0)
-            break
-        log = FileLog(
-            shard.disk, shard=3, epoch=99, segment_bytes=SEGMENT, writer=Inline(), background=Inline()
-        )
-        records = np.zeros((SLOTS, 8), np.int64)
-        found = await log.recover(records)
-        assert np.array_equal(records, shard.states[found.last])
 
-    for seed in range(20):
-        asyncio.run(run(seed))
+    asyncio.run(run())
 
 
 def _found(monkeypatch: pytest.MonkeyPatch, **planted: object) -> bool:

@@ -199,8 +199,10 @@ async def test_a_damaged_snapshot_is_passed_over_for_the_one_before():
         disk.flip(snapshot_name(6), offset)
         log, records, last = await recovered(disk, log.epoch + 1)
         assert (last, int(records[1, 0]), int(records[50, 0])) == (7, 7, 5)
+        assert log.snapshotted == 5
         disk.flip(snapshot_name(6), offset)
-    assert (await file_log(disk, 9).recover(arena())).snapshot == 6
+    found = await file_log(disk, 9).recover(arena())
+    assert (found.snapshot, found.passed_over) == (6, ())
 
 
 async def test_a_log_that_ends_before_its_snapshot_is_refused():

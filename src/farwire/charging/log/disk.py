@@ -11,6 +11,7 @@ from farwire.charging.log.port import Fenced
 
 BLOCK: Final = 4096
 _ZEROS: Final = bytes(1 << 20)
+_SYNC: Final = getattr(os, "fdatasync", os.fsync)
 
 
 class DiskFile(Protocol):
@@ -104,7 +105,7 @@ class RealFile:
 
     def sync(self) -> None:
         """Make what was written durable."""
-        os.fdatasync(self._fd)
+        _SYNC(self._fd)
 
     def preallocate(self, size: int) -> None:
         """Write zeros: blocks that are only reserved would change metadata when they are first written."""

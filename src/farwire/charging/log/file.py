@@ -29,6 +29,7 @@ from farwire.charging.log.segments import SEGMENT_BYTES, SegmentWriter, check_fi
 from farwire.charging.log.snapshot import (
     TEMPORARY,
     Mark,
+    Present,
     load_file,
     read_mark,
     snapshot_name,
@@ -85,6 +86,9 @@ class FileLog:
         self.epoch = epoch
         self.last = 0
         self.durable = 0
+        self.snapshotted = 0
+        """The sequence of the newest whole snapshot."""
+        self._copying: FileSnapshot | None = None
         self._disk = disk
         self._durability = durability
         self._segment_bytes = segment_bytes
@@ -112,6 +116,7 @@ class FileLog:
         segments = headers(self._disk, self.shard)
         mark = None if after else self._load(records)
         start = mark.sequence if mark else after
+        self.snapshotted = mark.sequence if mark else 0
         scan = Scan(self._disk, segments, after=start)
         done = replay(scan, records, mark.used if mark else used)
         if mark and scan.end.last < mark.through:
@@ -126,7 +131,8 @@ class FileLog:
             )
         self.last = self.durable = scan.end.last
         self._begin(scan)
-        return Recovered(self.epoch, self.last, done.used, start, done.batches, done.images)
+        passed_over = tuple(sequence for sequence in snapshots(self._disk) if sequence > start)
+        return Recovered(self.epoch, self.last, done.used, start, done.batches, done.images, passed_over)
 
     def _load(self, records: Records) -> Mark | None:
         """Load the newest snapshot that is whole."""
@@ -259,10 +265,14 @@ class FileLog:
 
     # ---- snapshots and recycling
 
-    def snapshot(self, records: Records, used: int) -> FileSnapshot:
+    def snapshot(self, records: Records, used: int) -> FileSnapshot | Present:
         """Begin a snapshot; it is written by the background thread."""
         self._check_alive()
-        return FileSnapshot(self, self._disk, self._background, records, used)
+        check(self._copying is None or self._copying.over, "charging.snapshot_running")
+        if 0 < self.last == self.snapshotted:
+            return Present(self.last)
+        self._copying = FileSnapshot(self, self._disk, self._background, records, used)
+        return self._copying
 
     async def settle(self, through: int) -> None:
         """Wait until everything up to ``through`` is on the disk, whatever the durability."""

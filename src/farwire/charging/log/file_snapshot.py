@@ -22,6 +22,7 @@ class Settling(Protocol):
     shard: int
     epoch: int
     last: int
+    snapshotted: int
 
     async def settle(self, through: int) -> None:
         """Wait until everything up to ``through`` is on the disk."""
@@ -38,6 +39,8 @@ class FileSnapshot:
         self._sequence = self._through = log.last
         self._writing: deque[Future[int]] = deque()
         self._checksums: list[int] = []
+        self.over = False
+        """Whether it has ended, well or badly, and another one may begin."""
         self._file = disk.open(TEMPORARY, create=True)
 
     def copy_chunk(self) -> bool:
@@ -69,6 +72,9 @@ class FileSnapshot:
                 value=error.errno,
                 fix="make room on the disk; until then nothing of the log is recycled",
             ) from error
+        finally:
+            self.over = True
+        self._log.snapshotted = self._sequence
         return self._sequence
 
     def _name(self) -> None:

@@ -102,6 +102,8 @@ class Recovered:
     """The sequence of the snapshot that it began with; 0 without one."""
     batches: int
     images: int
+    passed_over: tuple[int, ...] = ()
+    """Sequences of newer snapshots that are damaged: recovery took an older one and a longer way."""
 
 
 class Ticket:
@@ -189,7 +191,11 @@ class Log(Protocol):
         """Yield durable batches with sequences above ``after``, in order: what a standby follows."""
 
     def snapshot(self, records: Records, used: int) -> Snapshot:
-        """Begin a copy of the first ``used`` records, at the sequence ``last``. Call it between batches."""
+        """Begin a copy of the first ``used`` records, at the sequence ``last``. Call it between batches.
+
+        One at a time (``Defect``, ``charging.snapshot_running``). When nothing was appended since the newest one
+        there is nothing to copy, and ``finish`` returns that one's sequence.
+        """
 
     async def recycle(self, books: int) -> int:
         """Give back what nobody needs: older than the oldest kept snapshot, and read by the books up to ``books``.

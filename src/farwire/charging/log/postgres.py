@@ -26,7 +26,7 @@ from farwire.charging.log.port import (
 )
 from farwire.charging.log.postgres_snapshot import PostgresSnapshot, load
 from farwire.charging.log.replay import replay
-from farwire.charging.log.snapshot import Mark, decode_mark, too_short
+from farwire.charging.log.snapshot import Mark, Present, decode_mark, too_short
 from farwire.kernel.errors import FarwireError, Invalid, check
 
 QUEUE: Final = 4
@@ -47,6 +47,10 @@ class PostgresLog:
         self.epoch = epoch
         self.last = 0
         self.durable = 0
+        self.snapshotted = 0
+        """The sequence of the newest whole snapshot."""
+        self._copying: PostgresSnapshot | None = None
+        self._passed_over: tuple[int, ...] = ()
         self.db = db
         self._commit = _COMMIT[durability]
         self._durability = durability
@@ -66,6 +70,7 @@ class PostgresLog:
         start, used = (mark.sequence, mark.used) if mark else (after, used)
         batches = images = 0
         self.last = start
+        self.snapshotted = mark.sequence if mark else 0
         async for entries in self._pages(start):
             done = replay(entries, records, used)
             used, batches, images = done.used, batches + done.batches, images + done.images
@@ -78,7 +83,7 @@ class PostgresLog:
             self._crc = await self._crc_of(self.last)
         self.durable = self.last
         self._ready = True
-        return Recovered(self.epoch, self.last, used, start, batches, images)
+        return Recovered(self.epoch, self.last, used, start, batches, images, self._passed_over)
 
     async def _checked(self) -> int:
         """Return the last durable sequence, after checking that this epoch owns the shard and keeps its promise."""
@@ -103,6 +108,7 @@ class PostgresLog:
             mark = decode_mark(body)
             if mark and await load(self.db, mark, records, sequence=sequence, epoch=epoch):
                 return mark
+            self._passed_over += (sequence,)
         return None
 
     async def _crc_of(self, sequence: int) -> int:
@@ -122,9 +128,11 @@ class PostgresLog:
                 )  # before the rows: it may only be older than they are
                 bodies = await store.bodies(tx, self.shard, after)
             if not bodies:
-                if lease and lease["last"] > after:
+                if lease is None or lease["last"] <= after:
+                    return
+                if crc is None:
                     raise _gone(after)
-                return
+                raise _damaged(after + 1, f"the lease says that {lease['last']} was durable")
             entries = []
             for body in bodies:
                 entry = decode(memoryview(body), 0)
@@ -216,11 +224,15 @@ class PostgresLog:
 
     # ---- snapshots and recycling
 
-    def snapshot(self, records: Records, used: int) -> PostgresSnapshot:
+    def snapshot(self, records: Records, used: int) -> PostgresSnapshot | Present:
         """Begin a snapshot; its chunks are rows."""
         if self._failure is not None:
             raise self._failure.with_traceback(None)
-        return PostgresSnapshot(self, records, used)
+        check(self._copying is None or self._copying.over, "charging.snapshot_running")
+        if 0 < self.last == self.snapshotted:
+            return Present(self.last)
+        self._copying = PostgresSnapshot(self, records, used)
+        return self._copying
 
     async def recycle(self, books: int) -> int:
         """Delete rows that neither a kept snapshot nor the books need, and older snapshots."""

@@ -23,6 +23,7 @@ class Settling(Protocol):
     shard: int
     epoch: int
     last: int
+    snapshotted: int
     db: Database
 
     async def settle(self, through: int) -> None:
@@ -30,7 +31,7 @@ class Settling(Protocol):
 
 
 class PostgresSnapshot:
-    """See ``port.Snapshot``. One of a sequence and epoch is written once: a second one is refused by its key."""
+    """See ``port.Snapshot``."""
 
     def __init__(self, log: Settling, records: Records, used: int) -> None:
         self._log = log
@@ -39,6 +40,8 @@ class PostgresSnapshot:
         self._waiting: deque[tuple[int, bytes]] = deque()
         self._checksums: list[int] = []
         self._task: asyncio.Task[None] | None = None
+        self.over = False
+        """Whether it has ended, well or badly, and another one may begin."""
 
     def copy_chunk(self) -> bool:
         """Copy the next chunk and let a task insert it."""
@@ -75,6 +78,9 @@ class PostgresSnapshot:
             await self._insert(0, mark.encode())
         except OSError as error:
             raise LogFailed(str(error), code="charging.snapshot_failed") from error
+        finally:
+            self.over = True
+        self._log.snapshotted = self._sequence
         return self._sequence
 
 

@@ -14,7 +14,7 @@ from farwire.charging.log.disk import BLOCK, Disk, DiskFile
 from farwire.charging.log.port import LogDamaged
 from farwire.charging.log.segments import End, SegmentHeader
 
-WHOLE: Final = 4 << 20
+WHOLE: Final = 8 << 20
 """Bytes per read of a recovery."""
 _MAGIC_WORD: Final = struct.unpack("<q", MAGIC)[0]
 

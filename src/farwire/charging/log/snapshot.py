@@ -73,6 +73,23 @@ class Chunks:
         return self._records[begin : min(begin + CHUNK_RECORDS, self.used)].tobytes()
 
 
+class Present:
+    """The snapshot that is there already; see ``port.Snapshot``."""
+
+    over = True
+
+    def __init__(self, sequence: int) -> None:
+        self._sequence = sequence
+
+    def copy_chunk(self) -> bool:
+        """Copy nothing."""
+        return False
+
+    async def finish(self) -> int:
+        """Return its sequence."""
+        return self._sequence
+
+
 def decode_mark(data: bytes) -> Mark | None:
     """Return the mark that ``data`` begins with, or ``None`` if it is not whole."""
     if len(data) < _PREFIX.size or data[:8] != _MAGIC:

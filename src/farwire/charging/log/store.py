@@ -85,7 +85,8 @@ async def add_part(tx: UntenantedTx, shard: int, sequence: int, epoch: int, part
     """Add a part of a snapshot if ``epoch`` holds the shard; otherwise return False."""
     tag = await tx.execute(
         "INSERT INTO charging.log_snapshot (shard, sequence, epoch, part, body) "
-        "SELECT shard, $2, epoch, $4, $5 FROM charging.log_lease WHERE shard = $1 AND epoch = $3",
+        "SELECT shard, $2, epoch, $4, $5 FROM charging.log_lease WHERE shard = $1 AND epoch = $3 "
+        "ON CONFLICT (shard, sequence, epoch, part) DO UPDATE SET body = excluded.body",  # of one that was left
         *(shard, sequence, epoch, part, body),
     )
     return tag == "INSERT 0 1"
