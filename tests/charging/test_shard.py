@@ -125,7 +125,7 @@ def test_no_answer_leaves_before_its_batch_is_durable_and_none_overtakes(world):
     assert world.balance(7).amount == 111
     world.writer.work(1)
     world.shard.settle()
-    assert [answer.cost for answer in world.answers] == [5, 5]
+    assert [answer.cost for answer in world.answers] == [5]
     world.writer.work()
     world.shard.settle()
     assert [answer.cost for answer in world.answers] == [5, 5, 6]

@@ -87,7 +87,7 @@ def _nothing(_: Ticket) -> None:
 
 
 Ask = Request | Open
-Held = tuple[Ticket | None, list[tuple[Reply, Answer]]]
+Held = tuple[Ticket, list[tuple[Reply, Answer]]]
 
 
 class Shard:
@@ -135,7 +135,7 @@ class Shard:
 
     @property
     def in_flight(self) -> int:
-        """Return how many batches wait to become durable, those with nothing to log among them."""
+        """Return how many batches wait to become durable."""
         return len(self._held) + (self._unsent is not None)
 
     @property
@@ -287,12 +287,10 @@ class Shard:
     # ---- make durable
 
     def _commit(self, requests: int, replies: list[tuple[Reply, Answer]], facts: list[bytes]) -> None:
+        """Log a batch, also one that changed nothing: its answers tell of what is in flight, and only the log knows
+        whether another process has taken over and this one is telling old news.
+        """
         changes = self.arena.take_changes()
-        if not len(changes) and not facts:
-            # Nothing to log, but the answers may tell of what is in flight: they leave after it.
-            self._held.append((None, replies))
-            self.settle()
-            return
         first = self.log.last + 1
         batch = Batch(
             self.log.epoch, first, first + requests - 1, changes.slots, changes.images, b"".join(facts)
@@ -305,7 +303,7 @@ class Shard:
         except LogBusy:
             self._unsent = (batch, replies)
         except FarwireError as error:
-            self._held.append((None, replies))
+            self._unsent = (batch, replies)
             self.fail(error)
         else:
             self._held.append((ticket, replies))
@@ -317,13 +315,12 @@ class Shard:
         held = self._held
         while held and self.failure is None:
             ticket, replies = held[0]
-            if ticket is not None:
-                if not ticket.done():
-                    break
-                error = ticket.future.exception()
-                if error is not None:
-                    self.fail(error)
-                    break
+            if not ticket.done():
+                break
+            error = ticket.future.exception()
+            if error is not None:
+                self.fail(error)
+                break
             held.popleft()
             for reply, answer in replies:
                 reply(answer)
