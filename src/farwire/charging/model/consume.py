@@ -268,7 +268,7 @@ class Purse:
         book.touched = True
         if old.valid_to <= self.work.now or book.account.lifecycle == _EXPIRED:
             # What it no longer holds is forfeited when the account is next looked at.
-            book.set(due_at=min(book.account.due_at, self.work.now))
+            book.due(self.work.now)
         if row.drawn:
             self.work.move(book.account.number, old.number, _USAGE, -row.drawn, reason)
         if row.share >= 0:

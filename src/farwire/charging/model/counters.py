@@ -33,7 +33,7 @@ def move_counter(work: Work, book: Book, price: Price, group: Group, counted: in
     if index < 0:
         starts_at, ends_at = _period(work, book, price, group.started_at)
         book.counters.append(Counter(price.counter, counted, starts_at, ends_at))
-        book.set(due_at=min(book.account.due_at, ends_at))
+        book.due(ends_at)
     else:
         counter = book.counters[index]
         book.counters[index] = replace(counter, value=counter.value + counted - group.counted)

@@ -18,12 +18,13 @@ from farwire.charging.model.pricing import QUANTITY_MAX, Cost, Usage, cost_of, d
 from farwire.charging.model.quota import NONE, Size, size, threshold
 from farwire.charging.model.requests import NOTHING, Ask, Phase, Service, SessionRequest
 from farwire.charging.model.state import AMOUNT_MAX, NEVER, Group, Hold, Unit
-from farwire.charging.model.tariffs import FREE, QUOTAS, Price, QuotaPolicy
+from farwire.charging.model.tariffs import FREE, QUOTAS, PlanTerms, Price, QuotaPolicy
 from farwire.charging.model.work import Book, Work
 
 NO_PRICE: Final = -1
 UNITS: Final = {"voice": int(Unit.SECONDS), "data": int(Unit.OCTETS), "message": int(Unit.MESSAGES)}
 _NO_SCOPES: Final[dict[int, int]] = {}
+_NO_TERMS: Final = PlanTerms()
 _SUCCESS: Final = int(ResultCode.SUCCESS)
 _MORE: Final = int(FinalAction.NONE)
 _FREE: Final = FREE.number
@@ -41,6 +42,7 @@ def serve(
         price = FREE if group.price == _FREE else work.tariffs.price(group.price)
     if price is FREE:
         return _free(work, request, ask, group)
+    terms = work.tariffs.plan(book.account.plan) or _NO_TERMS
     used = group.used + ask.used
     if price is None or used > QUANTITY_MAX:
         return _unrated(work, book, request, ask, group)
@@ -51,7 +53,9 @@ def serve(
         return _unrated(work, book, request, ask, group)
     _charge(work, book, price, purse, group, cost)
     wants = request.phase != _TERMINATION and ask.requested != NOTHING
-    segment_end = _segment_end(work, book, price, group)
+    segment_end = NEVER
+    if price.counter or price.by_time:
+        segment_end = _segment_end(work, book, price, group)
     if segment_end <= work.now and wants and not denied:
         close(work, book, price, purse, group.rating_group)
         group, price = _next_segment(work, book, request, group, price)
@@ -59,7 +63,7 @@ def serve(
         usage = usage_of(book, price, purse, group)
         used, cost = 0, Cost(0, 0)
         segment_end = _segment_end(work, book, price, group)
-    policy = _policy(work, book, price)
+    policy = terms.quotas[price.unit]
     granted, result, until = NONE, denied if wants and denied else _SUCCESS, work.now
     if wants and not denied:
         if purse.promised:
@@ -81,7 +85,7 @@ def serve(
         granted.units,
         threshold(policy, granted.units),
         until,
-        _final(work, book) if wants and granted.last else _MORE,
+        terms.final if wants and granted.last else _MORE,
     )
 
 
@@ -223,14 +227,5 @@ def _valid_until(
     until = min(work.now + policy.validity_us, segment_end, book.account.active_until)
     if price.by_time:
         until = min(until, work.tariffs.band_end(price, work.now))
-    return max(purse.valid_until(until), work.now)
-
-
-def _policy(work: Work, book: Book, price: Price) -> QuotaPolicy:
-    terms = work.tariffs.plan(book.account.plan)
-    return (terms.quotas if terms is not None else QUOTAS)[price.unit]
-
-
-def _final(work: Work, book: Book) -> int:
-    terms = work.tariffs.plan(book.account.plan)
-    return int(terms.final if terms is not None else FinalAction.TERMINATE)
+    until = purse.valid_until(until)
+    return max(until, work.now)

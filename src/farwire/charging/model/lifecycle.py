@@ -16,7 +16,6 @@ from farwire.charging.model.renewal import renew_due
 from farwire.charging.model.state import (
     LATE_US,
     NEVER,
-    Account,
     Balance,
     Flag,
     Group,
@@ -26,6 +25,7 @@ from farwire.charging.model.state import (
 from farwire.charging.model.work import Book, Work
 
 _ACTIVE: Final = int(Lifecycle.ACTIVE)
+_BARRED: Final = int(Flag.BARRED)
 
 
 def may_use(work: Work, book: Book) -> int:
@@ -34,11 +34,9 @@ def may_use(work: Work, book: Book) -> int:
     The first use takes an account off the shelf.
     """
     account = book.account
-    if account.flags & Flag.BARRED:
-        return ResultCode.END_USER_DENIED
-    if account.lifecycle == _ACTIVE:
+    if account.lifecycle == _ACTIVE and not account.flags & _BARRED:
         return 0
-    if account.lifecycle == Lifecycle.POOL:
+    if account.lifecycle == Lifecycle.POOL and not account.flags & _BARRED:
         activate(work, book)
         return 0
     return ResultCode.END_USER_DENIED
@@ -61,33 +59,32 @@ def activate(work: Work, book: Book) -> None:
         lifecycle=_ACTIVE,
         active_until=until,
         grace_until=min(until + terms.grace_us, NEVER),
-        due_at=min(account.due_at, until),
     )
+    book.due(until)
 
 
 def pass_time(work: Work, book: Book) -> None:
     """Do what is due on one account of the circle. Repeating it does nothing more."""
-    account = book.account
-    if work.now < account.due_at:
+    if work.now < book.due_at:
         return
     _lapse_quotas(work, book)
     renew_due(work, book)
     _age(work, book)
     _forfeit(work, book)
     _new_periods(work, book)
-    account = book.account
-    book.set(keys=tuple(key for key in account.keys if key.forget_at > work.now))
-    book.set(due_at=_due_at(book, work.now))
+    book.set(keys=tuple(key for key in book.account.keys if key.forget_at > work.now))
+    book.due_at = _due_at(book, work.now)
 
 
 def _lapse_quotas(work: Work, book: Book) -> None:
     """Release the quotas whose report did not come, and forget sessions whose window is over."""
     sessions: list[Session] = []
-    for session in book.account.sessions:
+    for session in book.sessions:
         groups = tuple(_lapsed(work, book, group) for group in session.groups)
         if session.forget_at > work.now:
-            sessions.append(replace(session, groups=groups))
-    book.set(sessions=tuple(sessions))
+            sessions.append(session if groups == session.groups else replace(session, groups=groups))
+    book.sessions = tuple(sessions)
+    book.touched = True
 
 
 def _lapsed(work: Work, book: Book, group: Group) -> Group:
@@ -104,9 +101,7 @@ def _forfeit(work: Work, book: Book) -> None:
     known = {
         (hold.account, hold.balance)
         for account in work.circle
-        for session in (
-            work.books[account.number].account if account.number in work.books else account
-        ).sessions
+        for session in work.books.get(account.number, account).sessions
         for group in session.groups
         for hold in group.holds
     }
@@ -142,7 +137,7 @@ def _new_periods(work: Work, book: Book) -> None:
         for share in book.shares
     ]
     oldest = min(
-        (group.started_at for session in account.sessions if not session.ended for group in session.groups),
+        (group.started_at for session in book.sessions if not session.ended for group in session.groups),
         default=now,
     )
     book.counters = [
@@ -163,7 +158,7 @@ def _age(work: Work, book: Book) -> None:
 
 def _due_at(book: Book, now: int) -> int:
     account = book.account
-    times = [NEVER, *(holding.ends_at for holding in account.holdings), *_session_times(account)]
+    times = [NEVER, *(holding.ends_at for holding in account.holdings), *_session_times(book.sessions)]
     times += [limit.ends_at for limit in book.limits]
     times += [share.ends_at for share in book.shares]
     times += [counter.ends_at for counter in book.counters]
@@ -181,9 +176,9 @@ def _ends(balance: Balance) -> bool:
     return balance.amount - balance.reserved > 0
 
 
-def _session_times(account: Account) -> list[int]:
+def _session_times(sessions: tuple[Session, ...]) -> list[int]:
     times = []
-    for session in account.sessions:
+    for session in sessions:
         times.append(session.forget_at)
         times += [
             group.valid_until + LATE_US

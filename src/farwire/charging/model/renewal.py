@@ -84,7 +84,8 @@ def _give(
 ) -> None:
     """Add a balance of ``grant``; what is carried over comes on top as a movement of its own."""
     number = book.account.serial + 1
-    book.set(serial=number, due_at=min(book.account.due_at, valid[1]))
+    book.set(serial=number)
+    book.due(valid[1])
     balance = Balance(
         number, grant.unit, grant.scope, grant.priority, grant.shared, offer.number, 0, 0, 0, *valid
     )
@@ -116,5 +117,5 @@ def _close_out(work: Work, book: Book, offer: OfferTerms, grant: Grant, at: int)
 
 
 def _hold(book: Book, holding: Holding) -> None:
-    due_at = min(book.account.due_at, holding.ends_at)
-    book.set(holdings=(*book.account.holdings, holding), due_at=due_at)
+    book.set(holdings=(*book.account.holdings, holding))
+    book.due(holding.ends_at)

@@ -6,6 +6,8 @@ keeps the number of its last request and the answer to it, so that a repeat is a
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from farwire.charging.model.answers import Answer, FinalAction, GroupAnswer, ResultCode
@@ -16,42 +18,43 @@ from farwire.charging.model.state import (
     AMOUNT_MAX,
     GROUPS_MAX,
     LATE_US,
-    NEVER,
     SESSION_IDLE_US,
     SESSION_KEPT_US,
     SESSIONS_MAX,
-    Account,
     Group,
     Session,
 )
 from farwire.charging.model.work import Book, Work
 
-_SUCCESS = int(ResultCode.SUCCESS)
+_SUCCESS: Final = int(ResultCode.SUCCESS)
+_INVALID: Final = int(ResultCode.INVALID)
+_INITIAL: Final = int(Phase.INITIAL)
+_TERMINATION: Final = int(Phase.TERMINATION)
+_PHASES: Final = frozenset(int(phase) for phase in Phase)
 
 
 def on_session(work: Work, book: Book, request: SessionRequest) -> Answer:
     """Charge, reserve and release as ``request`` says."""
-    session = find_session(book.account, request.session_hi, request.session_lo)
-    if session is not None and request.number == session.number:
+    session = find_session(book.sessions, request.session_hi, request.session_lo)
+    number = request.number
+    if session is not None and number == session.number:
         return answer_of(session)
-    refused = _refusal(book.account, session, request)
+    refused = _refusal(book, session, request)
     if refused:
         return Answer(refused)
-    work.key_hi, work.key_lo, work.number = request.session_hi, request.session_lo, request.number
-    if session is None:
-        session = Session(request.session_hi, request.session_lo, request.number, _SUCCESS, 0, NEVER, ())
-    ending = request.phase == Phase.TERMINATION
-    wants = not ending and (any(ask.requested != NOTHING for ask in request.asks) or not request.asks)
-    denied = may_use(work, book) if wants else 0
-    groups = _serve_all(work, book, request, session.groups, denied)
+    work.key_hi, work.key_lo, work.number = request.session_hi, request.session_lo, number
+    groups = () if session is None else session.groups
+    ending = request.phase == _TERMINATION
+    denied = may_use(work, book) if not ending and _wants(request.asks) else 0
+    groups = _serve_all(work, book, request, groups, denied)
     if ending:
         groups = _release_rest(work, book, request, groups)
-    free = any(group.price == 0 and group.asked == request.number for group in groups)
+    result = denied if denied and not _served_free(groups, number) else _SUCCESS
     after = Session(
-        session.id_hi,
-        session.id_lo,
-        request.number,
-        denied if denied and not free else _SUCCESS,
+        request.session_hi,
+        request.session_lo,
+        number,
+        result,
         1 if ending else 0,
         _forget_at(groups, work.now, ending=ending),
         groups,
@@ -60,9 +63,21 @@ def on_session(work: Work, book: Book, request: SessionRequest) -> Answer:
     return answer_of(after)
 
 
-def find_session(account: Account, id_hi: int, id_lo: int) -> Session | None:
+def _wants(asks: tuple[Ask, ...]) -> bool:
+    """Tell whether a request wants to use something, not only to report. One without groups asks to begin."""
+    for ask in asks:
+        if ask.requested != NOTHING:
+            return True
+    return not asks
+
+
+def _served_free(groups: tuple[Group, ...], number: int) -> bool:
+    return any(group.price == 0 and group.asked == number for group in groups)
+
+
+def find_session(sessions: tuple[Session, ...], id_hi: int, id_lo: int) -> Session | None:
     """Return the session with that id, open or kept, or None."""
-    for session in account.sessions:
+    for session in sessions:
         if session.id_lo == id_lo and session.id_hi == id_hi:
             return session
     return None
@@ -90,33 +105,30 @@ def answer_of(session: Session) -> Answer:
     )
 
 
-def _refusal(account: Account, session: Session | None, request: SessionRequest) -> int:
+def _refusal(book: Book, session: Session | None, request: SessionRequest) -> int:
     """Return why nothing can be done at all, or 0."""
     asks = request.asks
     if len(asks) > 1 and len({ask.rating_group for ask in asks}) < len(asks):
-        return ResultCode.INVALID
+        return _INVALID
     for ask in asks:
         if not (0 <= ask.used <= AMOUNT_MAX and NOTHING <= ask.requested <= AMOUNT_MAX):
-            return ResultCode.INVALID
+            return _INVALID
+    if request.phase not in _PHASES or not 0 <= request.number <= AMOUNT_MAX:
+        return _INVALID
     if session is None:
-        if request.phase != Phase.INITIAL:
-            return ResultCode.UNKNOWN_SESSION if request.phase in _PHASES else ResultCode.INVALID
-        if not 0 <= request.number <= AMOUNT_MAX:
-            return ResultCode.INVALID
-        if len(account.sessions) >= SESSIONS_MAX or len(asks) > GROUPS_MAX:
-            return ResultCode.TOO_BUSY
-        return 0
-    if session.ended or request.phase == Phase.INITIAL or request.number < session.number:
+        if request.phase != _INITIAL:
+            return ResultCode.UNKNOWN_SESSION
+        full = len(book.sessions) >= SESSIONS_MAX or len(asks) > GROUPS_MAX
+    elif session.ended or request.phase == _INITIAL or request.number < session.number:
         return ResultCode.OUT_OF_SEQUENCE
-    if request.phase not in _PHASES or request.number > AMOUNT_MAX:
-        return ResultCode.INVALID
-    if len(session.groups) + len(asks) <= GROUPS_MAX:
-        return 0
-    known = {group.rating_group for group in session.groups}
-    return ResultCode.TOO_BUSY if len(known | {ask.rating_group for ask in asks}) > GROUPS_MAX else 0
+    else:
+        full = len(session.groups) + len(asks) > GROUPS_MAX and _too_many(session.groups, asks)
+    return ResultCode.TOO_BUSY if full else 0
 
 
-_PHASES = frozenset(int(phase) for phase in Phase)
+def _too_many(groups: tuple[Group, ...], asks: tuple[Ask, ...]) -> bool:
+    known = {group.rating_group for group in groups} | {ask.rating_group for ask in asks}
+    return len(known) > GROUPS_MAX
 
 
 def _serve_all(
@@ -147,43 +159,22 @@ def _forget_at(groups: tuple[Group, ...], now: int, *, ending: bool) -> int:
         return now + SESSION_KEPT_US
     until = now
     for group in groups:
-        until = max(until, group.valid_until)
+        if group.valid_until > until:
+            until = group.valid_until
     return until + LATE_US + SESSION_IDLE_US
 
 
-def _store(book: Book, before: Session, after: Session) -> None:
+def _store(book: Book, before: Session | None, after: Session) -> None:
     """Put ``after`` in the place of ``before``; the account is due when the first quota lapses."""
-    account = book.account
-    sessions = account.sessions
-    due_at = min(account.due_at, after.forget_at)
+    sessions = book.sessions
+    if before is None:
+        book.sessions = (*sessions, after)
+    elif len(sessions) == 1:
+        book.sessions = (after,)
+    else:
+        book.sessions = tuple([after if session is before else session for session in sessions])
+    book.touched = True
+    book.due(after.forget_at)
     for group in after.groups:
         if group.holds:
-            due_at = min(due_at, group.valid_until + LATE_US)
-    if len(sessions) == 1 and sessions[0] is before:
-        sessions = (after,)
-    elif before.forget_at == NEVER:
-        sessions = (*sessions, after)
-    else:
-        sessions = tuple([after if session is before else session for session in sessions])
-    book.account = Account(
-        account.number,
-        account.tenant,
-        account.plan,
-        account.lifecycle,
-        account.flags,
-        account.active_until,
-        account.grace_until,
-        account.cycle_day,
-        account.overrun,
-        account.loan_owed,
-        account.serial,
-        due_at,
-        account.balances,
-        sessions,
-        account.counters,
-        account.limits,
-        account.shares,
-        account.holdings,
-        account.keys,
-    )
-    book.touched = True
+            book.due(group.valid_until + LATE_US)

@@ -19,6 +19,7 @@ from farwire.charging.model.state import (
     Counter,
     KeptKey,
     Limit,
+    Session,
     Share,
     Unit,
 )
@@ -28,7 +29,7 @@ from farwire.charging.model.tariffs import Tariffs
 class Book:
     """One account of the circle, open. What stays None was not touched."""
 
-    __slots__ = ("account", "balances", "counters", "limits", "shares", "touched")
+    __slots__ = ("account", "balances", "counters", "due_at", "limits", "sessions", "shares", "touched")
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -36,18 +37,35 @@ class Book:
         self.counters: list[Counter] = list(account.counters)
         self.limits: list[Limit] = list(account.limits)
         self.shares: list[Share] = list(account.shares)
+        self.sessions: tuple[Session, ...] = account.sessions
+        self.due_at = account.due_at
         self.touched = False
 
     def close(self) -> Account:
         """Return the account as it is now; the very same one where nothing was touched."""
         if not self.touched:
             return self.account
-        return replace(
-            self.account,
-            balances=tuple(self.balances),
-            counters=tuple(self.counters),
-            limits=tuple(self.limits),
-            shares=tuple(self.shares),
+        account = self.account
+        return Account(
+            account.number,
+            account.tenant,
+            account.plan,
+            account.lifecycle,
+            account.flags,
+            account.active_until,
+            account.grace_until,
+            account.cycle_day,
+            account.overrun,
+            account.loan_owed,
+            account.serial,
+            self.due_at,
+            tuple(self.balances),
+            self.sessions,
+            tuple(self.counters),
+            tuple(self.limits),
+            tuple(self.shares),
+            account.holdings,
+            account.keys,
         )
 
     def sort(self) -> None:
@@ -64,8 +82,14 @@ class Book:
         self.sort()
         return main
 
+    def due(self, at: int) -> None:
+        """Let the account be looked at again at ``at``, or earlier."""
+        if at < self.due_at:
+            self.due_at = at
+            self.touched = True
+
     def set(self, **changes: object) -> None:
-        """Change fields of the account itself."""
+        """Change fields of the account that the book has no list of."""
         self.account = replace(self.account, **changes)
         self.touched = True
 
@@ -97,8 +121,10 @@ class Work:
     def close(self) -> Circle:
         """Return the circle as it is now."""
         books = self.books
+        if len(self.circle) == 1 and books:
+            return (next(iter(books.values())).close(),)
         return tuple(
-            books[account.number].close() if account.number in books else account for account in self.circle
+            [books[account.number].close() if account.number in books else account for account in self.circle]
         )
 
     def move(self, account: int, balance: int, kind: int, amount: int, reason: int) -> None:
@@ -132,5 +158,5 @@ class Work:
 
     def keep(self, book: Book, key: KeptKey) -> None:
         """Keep the answer to an event or command for its window."""
-        account = book.account
-        book.set(keys=(*account.keys, key), due_at=min(account.due_at, key.forget_at))
+        book.set(keys=(*book.account.keys, key))
+        book.due(key.forget_at)
