@@ -48,7 +48,7 @@ def check_grants(state: State) -> None:
                 f"balance {number} is over-granted"
             )
         for share in account.shares:
-            assert 0 <= share.reserved
+            assert share.reserved >= 0
             assert share.used + share.reserved <= share.cap, f"account {account.number} is over its cap"
     assert not any(held.values()), f"held of no balance: {dict(held)}"
 
@@ -79,8 +79,10 @@ def add_movements(sums: Sums, facts: bytes) -> None:
         sums[one.account, one.balance] = sums.get((one.account, one.balance), 0) + one.amount
 
 
-def check_usage(all_facts: Iterable[bytes], expected: dict[tuple[int, int, int], int]) -> None:
-    """Each report is charged once and in full; each command moves what it says once."""
+def check_usage(
+    all_facts: Iterable[bytes], expected: dict[tuple[int, int, int], int], told: set[tuple[int, int, int]]
+) -> None:
+    """Each report is charged once and in full, all those among them that a client was told of; so is each command."""
     used: dict[tuple[int, int, int], int] = defaultdict(int)
     moved: dict[tuple[int, int], list[Movement]] = defaultdict(list)
     for facts in all_facts:
@@ -89,6 +91,8 @@ def check_usage(all_facts: Iterable[bytes], expected: dict[tuple[int, int, int],
                 used[one.key_hi, one.key_lo, one.number] += one.amount
             elif one.key_hi in (8, 9) and one.key_lo:
                 moved[one.key_hi, one.key_lo].append(one)
+    lost = [key for key in told if expected[key] and key not in used]
+    assert not lost, f"charged in an answer, and nowhere else: {lost}"
     for key, amount in used.items():
         assert -amount == expected[key], f"session {key}: {expected[key]} were used, {-amount} charged"
     for key, rows in moved.items():

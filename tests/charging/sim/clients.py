@@ -142,7 +142,10 @@ class Query:
         self.world.network.send(lambda: self.world.deliver(self))
 
     def received(self, answer: Answer) -> None:
+        request = self.request
         self.world.answers += 1
+        if isinstance(request, SessionRequest) and answer.result == ResultCode.SUCCESS:
+            self.world.told.add((7, request.session_lo, request.number))
         if answer.result not in PASSING and not self._is_reading():
             if self.first is None:
                 self.first = answer

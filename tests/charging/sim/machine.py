@@ -1,4 +1,4 @@
-"""What a simulation runs on: an event loop whose time is virtual, threads that are steps of it, clocks that are wrong."""
+"""What a simulation runs on: an event loop of virtual time, threads that are steps of it, clocks that are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log that several machines reach over a network, as the one in PostgreSQL: rows, an epoch that fences, answers lost."""
+"""A log that several machines reach, as the one in PostgreSQL: rows, an epoch that fences, answers that get lost."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class StoreLog:
         return self._store.recycled + 1
 
     async def close(self) -> None:
-        while self._waiting and self.alive:
+        while self._waiting and self.alive:  # noqa: ASYNC110 - a poll is simple, and time costs nothing here
             await asyncio.sleep(0.01)
 
 

@@ -1,7 +1,7 @@
 """Seeds: clients, networks, disks, crashes, fail-overs and clocks against one shard, step by step in virtual time.
 
-A file world has one machine whose disk loses, tears, fails and fills. A store world has machines that take the shard from
-each other over a log that fences. ``checks.py`` says what holds after every step.
+A file world has one machine whose disk loses, tears, fails and fills. A store world has machines that take the shard
+from each other over a log that fences. ``checks.py`` says what holds after every step.
 """
 
 from __future__ import annotations
