@@ -26,7 +26,7 @@ class Row:
 
     __slots__ = ("balance", "book", "charged", "drawn", "held", "share", "usable", "was_held")
 
-    def __init__(self, book: Book, balance: Balance, hold: Hold | None, now: int, share: int) -> None:
+    def __init__(self, book: Book, balance: Balance, hold: Hold | None, share: int) -> None:
         self.book = book
         self.balance = balance
         self.share = share
@@ -38,11 +38,8 @@ class Row:
         else:
             self.was_held = hold.reserved
             self.charged = hold.charged
-        if balance.valid_from <= now < balance.valid_to:
-            self.usable = balance.amount - balance.reserved + self.was_held - balance.floor
-        else:
-            # It is over: only what was promised while it was valid may still be charged.
-            self.usable = self.was_held
+        self.usable = balance.amount - balance.reserved + self.was_held - balance.floor
+        """What may be taken or held now. Of a balance that is over: what it promised while it was valid."""
 
 
 class Purse:
@@ -58,7 +55,7 @@ class Purse:
         self.promised: list[Row] = []
         """Rows that may only give what was held before: their balance is over or serves no longer."""
         self.caps: list[int] | None = None
-        if book.shares or any(hold.account != book.account.number for hold in holds):
+        if len(work.circle) > 1 and (book.shares or sharing.is_drawn_on(book, holds)):
             self.caps = sharing.caps(book, holds)
             for drawn in sharing.balances(work, book, holds):
                 self._add(drawn.book, drawn.balance, price, holds, drawn.share, opened=drawn.opened)
@@ -83,18 +80,22 @@ class Purse:
             if one.balance == number and one.account == book.account.number:
                 hold = one
                 break
-        serves = (unit == _MONEY or unit == price.unit) and (
-            not balance.scope or balance.scope in price.scopes
+        serves = (
+            opened
+            and (unit == _MONEY or unit == price.unit)
+            and (not balance.scope or balance.scope in price.scopes)
+            and balance.valid_from <= self.work.now < balance.valid_to
         )
-        if serves or hold is not None:
-            row = Row(book, balance, hold, self.work.now, share)
-            if not serves or not opened:
-                row.usable = row.was_held
-                self.promised.append(row)
-            elif not balance.valid_from <= self.work.now < balance.valid_to:
-                self.promised.append(row)
-            if row.usable > 0 or hold is not None:
-                (self.money if unit == _MONEY else self.units).append(row)
+        if hold is None and (not serves or balance.amount - balance.reserved <= balance.floor):
+            return
+        row = Row(book, balance, hold, share)
+        if not serves:
+            row.usable = row.was_held
+            self.promised.append(row)
+        if unit == _MONEY:
+            self.money.append(row)
+        else:
+            self.units.append(row)
 
     def end_promises(self) -> None:
         """Give no new quota from balances that are over: what they promised has been charged."""

@@ -50,9 +50,7 @@ def decide(circle: Circle, request: Request, tariffs: Tariffs, now: int) -> Deci
     work = Work(circle, tariffs, now)
     for account in circle:
         if account.due_at <= now:
-            book = work.book(account.number)
-            if book is not None:
-                pass_time(work, book)
+            pass_time(work, work.books.get(account.number) or work.open(account))
     book = work.book(request.account)
     if book is None:
         answer = Answer(ResultCode.UNKNOWN_USER)
@@ -72,9 +70,7 @@ def expire(circle: Circle, tariffs: Tariffs, now: int) -> Decision:
     """
     work = Work(circle, tariffs, now)
     for account in circle:
-        book = work.book(account.number)
-        if book is not None:
-            pass_time(work, book)
+        pass_time(work, work.books.get(account.number) or work.open(account))
     return Decision(work.close(), Answer(ResultCode.SUCCESS), tuple(work.movements), tuple(work.notices))
 
 

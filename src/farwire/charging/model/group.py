@@ -64,8 +64,10 @@ def serve(
         used, cost = 0, Cost(0, 0)
         segment_end = _segment_end(work, book, price, group)
     policy = terms.quotas[price.unit]
-    granted, result, until = NONE, denied if wants and denied else _SUCCESS, work.now
-    if wants and not denied:
+    granted, result, until = NONE, _SUCCESS, work.now
+    if denied and wants:
+        result = denied
+    elif wants:
         if purse.promised:
             purse.end_promises()
             usage = usage_of(book, price, purse, group)
@@ -174,7 +176,7 @@ def _grant(
     money = purse.available(purse.money)
     room = limits.headroom(book, price.tags, purse.held_before()) if book.limits else AMOUNT_MAX
     budget = cost.total + min(money, room)
-    peaks = peaks_of(price, used, used + policy.size * policy.part, usage)
+    peaks = () if price.linear else peaks_of(price, used, used + policy.size * policy.part, usage)
     quota = size(price, policy, ask.requested, used, budget, usage, peaks)
     ahead = cost_of(price, used + quota.units, usage) if quota.units else None
     if ahead is None or purse.reserve(ahead, dearest(ahead, used + quota.units, peaks) - cost.total):

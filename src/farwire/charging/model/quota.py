@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from farwire.charging.model.pricing import QUANTITY_MAX, Peaks, Usage, billed_units, reach
+from farwire.charging.model.pricing import QUANTITY_MAX, Peaks, Usage, billed_units, linear_reach, reach
 from farwire.charging.model.requests import DEFAULT
 from farwire.charging.model.tariffs import Price, QuotaPolicy
 
@@ -29,7 +29,10 @@ def size(
     """Return the quota for a session at ``used`` units that may cost ``budget`` money in all."""
     wanted = policy.size if requested == DEFAULT else min(requested, policy.size)
     plenty = min(wanted * policy.part, QUANTITY_MAX - used)
-    most = reach(price, used, plenty, budget, usage, peaks) - used
+    if price.linear:
+        most = linear_reach(price, budget, usage.units) - used
+    else:
+        most = reach(price, used, plenty, budget, usage, peaks) - used
     if most <= 0:
         return NONE
     if most >= plenty:

@@ -27,6 +27,11 @@ def caps(book: Book, holds: tuple[Hold, ...]) -> list[int]:
     return left
 
 
+def is_drawn_on(book: Book, holds: tuple[Hold, ...]) -> bool:
+    """Tell whether ``holds`` are on balances of others, by a share that may have been taken away since."""
+    return any(hold.account != book.account.number for hold in holds)
+
+
 class Drawn(NamedTuple):
     """A balance that a member may draw on (``opened``), or of which it may only use up what it holds."""
 

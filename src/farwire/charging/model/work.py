@@ -111,11 +111,16 @@ class Work:
     def book(self, number: int) -> Book | None:
         """Return the open book of the account ``number``, or None where it is not in the circle."""
         book = self.books.get(number)
-        if book is None:
-            for account in self.circle:
-                if account.number == number:
-                    book = self.books[number] = Book(account)
-                    break
+        if book is not None:
+            return book
+        for account in self.circle:
+            if account.number == number:
+                return self.open(account)
+        return None
+
+    def open(self, account: Account) -> Book:
+        """Open the book of ``account``."""
+        book = self.books[account.number] = Book(account)
         return book
 
     def close(self) -> Circle:
