@@ -22,7 +22,7 @@ from farwire.charging.log.file import FileLog, highest_epoch
 from farwire.charging.log.replay import replay
 from farwire.charging.log.scan import Scan
 from farwire.charging.log.segments import headers
-from farwire.charging.log.snapshot import snapshot_name
+from farwire.charging.log.snapshot import CHUNK_RECORDS, snapshot_name
 from farwire.kernel.errors import Defect, Exhausted, Invalid
 from tests.charging.inline import Inline
 from tests.charging.virtual_disk import VirtualDisk
@@ -256,6 +256,25 @@ async def test_a_batch_that_no_segment_can_hold_is_refused_and_the_log_goes_on()
         log.append(batch(log, 1, 2000))
     assert raised.value.code == "charging.batch_too_large"
     assert await log.append(batch(log)) == 2
+
+
+async def test_a_snapshot_that_finds_no_room_ends_and_another_one_may_begin():
+    disk = VirtualDisk()
+    log = await filled(disk, 1)
+    records = np.zeros((40 * CHUNK_RECORDS, 8), np.int64)
+    disk.full_for = "snapshot"
+    snapshot = log.snapshot(records, len(records))
+    chunks = 1
+    while snapshot.copy_chunk():
+        chunks += 1
+    assert chunks < 40
+    with pytest.raises(LogFailed, match="No space left on device"):
+        await snapshot.finish()
+    disk.full_for = ""
+    await log.append(batch(log))
+    snapshot = log.snapshot(records, 100)
+    assert not snapshot.copy_chunk()
+    assert await snapshot.finish() == 2
 
 
 async def test_a_failed_snapshot_says_so_and_the_log_goes_on():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from farwire.base.storage.endpoints import connect
 from farwire.charging.log import Batch, Durability, Fenced, LogDamaged, LogFailed, Records
 from farwire.charging.log.lease import Lease, renew_lease, take_lease
 from farwire.charging.log.postgres import PostgresLog
+from farwire.charging.log.snapshot import CHUNK_RECORDS
 from farwire.kernel.errors import Invalid
 
 SHARD = 5
@@ -133,6 +135,21 @@ async def test_an_unfinished_snapshot_is_passed_over_and_removed(db: Database):
     async with db.untenanted() as tx:
         found = await tx.fetch("SELECT epoch, part FROM charging.log_snapshot ORDER BY part")
     assert [tuple(row) for row in found] == [(2, 0), (2, 1)]
+
+
+async def test_a_snapshot_of_a_shard_that_was_taken_ends(db: Database):
+    log = await opened(db)
+    await log.append(batch(log))
+    records = np.zeros((20 * CHUNK_RECORDS, 8), np.int64)
+    snapshot = log.snapshot(records, len(records))
+    await take_lease(db=db, shard=SHARD, holder="b", seconds=60, force=True)
+    chunks = 1
+    while snapshot.copy_chunk():
+        chunks += 1
+        await asyncio.sleep(0.01)
+    assert chunks < 20
+    with pytest.raises(Fenced):
+        await snapshot.finish()
 
 
 WRITER = """

@@ -33,6 +33,8 @@ class VirtualFile:
         return bytes(self._content.seen[offset : offset + size])
 
     def pwrite(self, data: bytes | memoryview, offset: int) -> None:
+        if self._disk.full_for and self.name.startswith(self._disk.full_for):
+            raise OSError(errno.ENOSPC, "No space left on device")
         data = bytes(data)
         whole = self._disk.spend(len(data))
         part = data[:whole]
@@ -77,6 +79,8 @@ class VirtualDisk:
         self.capacity = capacity
         self.syncs = 0
         self.fail_sync_at = 0
+        self.full_for = ""
+        """The start of the names of files for which there is no room."""
         self._names: dict[str, _Content] = {}
         self._durable_names: dict[str, _Content] = {}
         self._changes: list[tuple[str, str, _Content]] = []

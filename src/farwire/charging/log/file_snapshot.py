@@ -44,8 +44,10 @@ class FileSnapshot:
         self._file = disk.open(TEMPORARY, create=True)
 
     def copy_chunk(self) -> bool:
-        """Copy the next chunk and let the thread write it."""
+        """Copy the next chunk and let the thread write it. After a failed write none is left: ``finish`` raises it."""
         while self._writing and self._writing[0].done():
+            if self._writing[0].exception() is not None:
+                return False
             self._checksums.append(self._writing.popleft().result())
         if self._chunks.left and len(self._writing) < AHEAD:
             number = self._chunks.next

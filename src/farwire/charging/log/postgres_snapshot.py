@@ -44,11 +44,13 @@ class PostgresSnapshot:
         """Whether it has ended, well or badly, and another one may begin."""
 
     def copy_chunk(self) -> bool:
-        """Copy the next chunk and let a task insert it."""
+        """Copy the next chunk and let a task insert it. After a failed one none is left: ``finish`` raises it."""
+        if self._task is not None and self._task.done() and self._task.exception() is not None:
+            return False
         if self._chunks.left and len(self._waiting) < AHEAD:
             self._waiting.append((self._chunks.next + 1, self._chunks.take()))
             self._through = self._log.last
-            if self._task is None or (self._task.done() and not self._task.exception()):
+            if self._task is None or self._task.done():
                 self._task = asyncio.create_task(self._write())
         return self._chunks.left
 
