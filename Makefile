@@ -44,11 +44,12 @@ test-full: $(VENV)/.dev ## Run the slow proofs
 bench: $(VENV)/.dev ## Measure speed and memory beside a limit or a peer
 	$(BIN)/python -m benchmarks
 
-sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=100)
-	FARWIRE_SEEDS=$${FARWIRE_SEEDS:-100} $(BIN)/pytest -n $(WORKERS) -m sim
+sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=100), or repeat one (SEED=7)
+	$(if $(SEED),FARWIRE_TEST_SEED=$(SEED)) FARWIRE_SEEDS=$${FARWIRE_SEEDS:-100} $(BIN)/pytest $(if $(SEED),-s,-n $(WORKERS)) -m sim
 
-crash: $(VENV)/.dev ## Kill servers, imports, rate runs and bill runs (FARWIRE_KILLS=30 times each)
-	FARWIRE_KILLS=$${FARWIRE_KILLS:-30} $(BIN)/pytest -n $(WORKERS) -m crash
+crash: $(VENV)/.dev ## Kill servers, imports, rate runs, bill runs (FARWIRE_KILLS=30 times each) and charging 1,000 times
+	FARWIRE_KILLS=$${FARWIRE_KILLS:-30} $(BIN)/pytest -n $(WORKERS) -m crash --ignore tests/charging
+	FARWIRE_KILLS=$${FARWIRE_KILLS:-334} $(BIN)/pytest -n $(WORKERS) -m crash tests/charging
 
 lock: $(VENV)/.dev ## Renew the lock files
 	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \

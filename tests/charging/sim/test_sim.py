@@ -15,6 +15,7 @@ from tests.charging.sim.world import play
 @pytest.mark.parametrize("stored", [False, True], ids=["file", "store"])
 def test_nothing_is_over_granted_forgotten_or_charged_twice(seed, stored):
     world = play(seed, stored=stored)
+    print(f"seed {seed}: {world.steps} steps, {world.answers} answers", *world.trace, sep="\n")  # noqa: T201 - for who replays it
     assert world.answers > 0
     assert world.recoveries > 1
 

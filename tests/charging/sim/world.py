@@ -139,6 +139,7 @@ class World:
         self.calm = False
         self.steps = self.answers = self.recoveries = 0
         self.expected: dict[tuple[int, int, int], int] = {}
+        self.trace: list[str] = []
         self.told: set[tuple[int, int, int]] = set()
         """Reports whose answer has reached a client."""
         self.acknowledged: dict[int, bytes] = {}
@@ -148,6 +149,10 @@ class World:
         self.clients = [Client(self, number, Random(self.random.random())) for number in (1, 2, 3)]
         self.standby: Standby | None = None
         self._starting = False
+
+    def say(self, what: str) -> None:
+        """Write down what happens, for who replays the seed."""
+        self.trace.append(f"{self.loop.virtual:9.4f} s  {what}")
 
     # ---- processes
 
@@ -227,6 +232,9 @@ class World:
         check_sums(process.sums, state)
         check_usage(facts.values(), self.expected, self.told)
         self.recoveries += 1
+        self.say(
+            f"recovered: sequence {last}, {len(self.acknowledged)} batches answered, {len(self.told)} reports told"
+        )
         self.lives.append(process)
 
     def acknowledge(self, process: Process, last: int) -> None:
@@ -280,7 +288,9 @@ class World:
         acts = [self.jump, self.cut_network, self.slow_down, self.copy, self.keep_books]
         acts += [self.fence, self.split, self.follow, self.kill] if self.stored else [
             self.power_cut, self.kill, self.cut_inside, self.fail_sync, self.fill_disk]  # fmt: skip
-        self.random.choice(acts)()
+        act = self.random.choice(acts)
+        self.say(act.__name__.replace("_", " "))
+        act()
 
     def jump(self) -> None:
         clock = self.random.choice(self.clocks)
@@ -385,7 +395,7 @@ def play(seed: int, *, stored: bool, acts: int = 12) -> World:
             raise loop.flaw  # noqa: TRY301 - it gets its note below
         main.result()
     except BaseException as error:
-        error.add_note(f"To replay it: make sim SEED={seed}")
+        error.add_note("\n".join([*world.trace[-20:], f"To replay it: make sim SEED={seed}"]))
         raise
     finally:
         for task in asyncio.all_tasks(loop):
