@@ -42,37 +42,40 @@ def serve(
         price = FREE if group.price == _FREE else work.tariffs.price(group.price)
     if price is FREE:
         return _free(work, request, ask, group)
-    terms = work.tariffs.plan(book.account.plan) or _NO_TERMS
     used = group.used + ask.used
     if price is None or used > QUANTITY_MAX:
         return _unrated(work, book, request, ask, group)
+    return _turn(work, book, request, ask, group, price, denied)
+
+
+def _turn(
+    work: Work, book: Book, request: SessionRequest, ask: Ask, group: Group, price: Price, denied: int
+) -> Group:
+    """Charge what was used at ``price`` and grant anew: the way of nearly every request."""
+    used = group.used + ask.used
     purse = Purse(work, book, price, group.holds)
     usage = usage_of(book, price, purse, group)
     cost = cost_of(price, used, usage)
     if cost is None:
         return _unrated(work, book, request, ask, group)
     _charge(work, book, price, purse, group, cost)
-    wants = request.phase != _TERMINATION and ask.requested != NOTHING
-    segment_end = NEVER
-    if price.counter or price.by_time:
-        segment_end = _segment_end(work, book, price, group)
-    if segment_end <= work.now and wants and not denied:
-        close(work, book, price, purse, group.rating_group)
-        group, price = _next_segment(work, book, request, group, price)
-        purse = Purse(work, book, price, ())
-        usage = usage_of(book, price, purse, group)
-        used, cost = 0, Cost(0, 0)
-        segment_end = _segment_end(work, book, price, group)
+    terms = work.tariffs.plan(book.account.plan) or _NO_TERMS
     policy = terms.quotas[price.unit]
-    granted, result, until = NONE, _SUCCESS, work.now
-    if denied and wants:
-        result = denied
-    elif wants:
-        if purse.promised:
-            purse.end_promises()
-            usage = usage_of(book, price, purse, group)
-        granted, result = _grant(work, book, ask, price, policy, purse, usage, used, cost)
-        until = _valid_until(work, book, price, policy, purse, segment_end)
+    quota, result, until, final = NONE, _SUCCESS, work.now, _MORE
+    if request.phase != _TERMINATION and ask.requested != NOTHING:
+        segment_end = _segment_end(work, book, price, group) if price.counter or price.by_time else NEVER
+        if denied:
+            result = denied
+        elif segment_end <= work.now:
+            close(work, book, price, purse, group.rating_group)
+            return _next_segment(work, book, request, ask, group, price)
+        else:
+            if purse.promised:
+                purse.end_promises()
+                usage = usage_of(book, price, purse, group)
+            quota, result = _grant(work, book, ask, price, policy, purse, usage, used, cost)
+            until = _valid_until(work, book, price, policy, purse, segment_end)
+            final = terms.final if quota.last else _MORE
     return Group(
         group.rating_group,
         price.number,
@@ -84,10 +87,10 @@ def serve(
         close(work, book, price, purse, group.rating_group),
         request.number,
         result,
-        granted.units,
-        threshold(policy, granted.units),
+        quota.units,
+        threshold(policy, quota.units),
         until,
-        terms.final if wants and granted.last else _MORE,
+        final,
     )
 
 
@@ -214,12 +217,13 @@ def _segment_end(work: Work, book: Book, price: Price, group: Group) -> int:
 
 
 def _next_segment(
-    work: Work, book: Book, request: SessionRequest, group: Group, price: Price
-) -> tuple[Group, Price]:
-    """Return the group that goes on from now, at the price that is found now where the request says for what."""
+    work: Work, book: Book, request: SessionRequest, ask: Ask, group: Group, price: Price
+) -> Group:
+    """Go on in a new record from now, at the price that is found now."""
     found = work.tariffs.find(book.account.plan, request.service, group.rating_group, work.now)
     price = found if found is not None and found.unit == price.unit else price
-    return replace(group, started_at=work.now, used=0, charged=0, counted=0, holds=()), price
+    fresh = replace(group, started_at=work.now, used=0, charged=0, counted=0, holds=())
+    return _turn(work, book, request, Ask(ask.rating_group, 0, ask.requested), fresh, price, 0)
 
 
 def _valid_until(
