@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from farwire.charging.log.file import FileLog, highest_epoch
+from farwire.charging.log.file_snapshot import FileSnapshot
 from farwire.charging.log.port import Batch, Durability, LogFailed, Records
 from farwire.charging.log.segments import SegmentWriter
 from farwire.kernel.errors import FarwireError
@@ -41,6 +42,7 @@ class Shard:
             epoch=highest_epoch(self.disk, 3) + 1,
             durability=self.durability,
             segment_bytes=SEGMENT,
+            chunk_records=8,
             writer=Inline(),
             background=Inline(),
         )
@@ -171,6 +173,23 @@ def test_an_acknowledgement_before_the_write_is_found(monkeypatch: pytest.Monkey
             true_write(self, late[-2])
 
     assert _found(monkeypatch, write=one_behind)
+
+
+def test_a_snapshot_that_claims_the_sequence_of_its_last_chunk_is_found(monkeypatch: pytest.MonkeyPatch):
+    true_name = FileSnapshot._name
+
+    def too_new(self: FileSnapshot) -> None:
+        self._sequence = self._through
+        true_name(self)
+
+    monkeypatch.setattr(FileSnapshot, "_name", too_new)
+    assert _found(monkeypatch)
+
+
+def test_a_segment_that_is_recycled_before_the_books_have_read_it_is_found(monkeypatch: pytest.MonkeyPatch):
+    true_recycle = FileLog._recycle
+    monkeypatch.setattr(FileLog, "_recycle", lambda self, _books: true_recycle(self, self.durable))
+    assert _found(monkeypatch)
 
 
 def test_without_a_planted_bug_nothing_is_found(monkeypatch: pytest.MonkeyPatch):

@@ -27,7 +27,9 @@ from farwire.charging.log.replay import replay
 from farwire.charging.log.scan import Bookmark, Scan
 from farwire.charging.log.segments import SEGMENT_BYTES, SegmentWriter, check_fits, headers
 from farwire.charging.log.snapshot import (
+    CHUNK_RECORDS,
     TEMPORARY,
+    Chunks,
     Mark,
     Present,
     load_file,
@@ -65,6 +67,7 @@ class FileLog:
         durability: Durability = Durability.HOST,
         segment_bytes: int = SEGMENT_BYTES,
         spares: int = 1,
+        chunk_records: int = CHUNK_RECORDS,
         writer: Executor | None = None,
         background: Executor | None = None,
     ) -> None:
@@ -93,6 +96,7 @@ class FileLog:
         self._durability = durability
         self._segment_bytes = segment_bytes
         self._spares = spares
+        self._chunk_records = chunk_records
         self._threads = writer or ThreadPoolExecutor(1, f"charging-log-{shard}")
         self._background = background or ThreadPoolExecutor(1, f"charging-spare-{shard}")
         self._waiting: deque[Future[int]] = deque()
@@ -271,7 +275,8 @@ class FileLog:
         check(self._copying is None or self._copying.over, "charging.snapshot_running")
         if 0 < self.last == self.snapshotted:
             return Present(self.last)
-        self._copying = FileSnapshot(self, self._disk, self._background, records, used)
+        chunks = Chunks(records, used, self._chunk_records)
+        self._copying = FileSnapshot(self, self._disk, self._background, chunks)
         return self._copying
 
     async def settle(self, through: int) -> None:

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from zlib import crc32
 
 from farwire.charging.log.disk import Disk
-from farwire.charging.log.port import RECORD_BYTES, LogFailed, Records
-from farwire.charging.log.snapshot import CHUNK_RECORDS, TEMPORARY, Chunks, Mark, mark_space, snapshot_name
+from farwire.charging.log.port import RECORD_BYTES, LogFailed
+from farwire.charging.log.snapshot import TEMPORARY, Chunks, Mark, mark_space, snapshot_name
 
 AHEAD: Final = 8
 """Chunks that may wait to be written; then ``copy_chunk`` copies none, and says that more are left."""
@@ -31,11 +31,11 @@ class Settling(Protocol):
 class FileSnapshot:
     """See ``port.Snapshot``."""
 
-    def __init__(self, log: Settling, disk: Disk, thread: Executor, records: Records, used: int) -> None:
+    def __init__(self, log: Settling, disk: Disk, thread: Executor, chunks: Chunks) -> None:
         self._log = log
         self._disk = disk
         self._thread = thread
-        self._chunks = Chunks(records, used)
+        self._chunks = chunks
         self._sequence = self._through = log.last
         self._writing: deque[Future[int]] = deque()
         self._checksums: list[int] = []
@@ -56,7 +56,7 @@ class FileSnapshot:
         return self._chunks.left
 
     def _write(self, number: int, chunk: bytes) -> int:
-        offset = mark_space(self._chunks.count) + number * CHUNK_RECORDS * RECORD_BYTES
+        offset = mark_space(self._chunks.count) + number * self._chunks.size * RECORD_BYTES
         self._file.pwrite(chunk, offset)
         return crc32(chunk)
 
@@ -82,7 +82,7 @@ class FileSnapshot:
     def _name(self) -> None:
         mark = Mark(
             *(self._log.shard, self._log.epoch, self._sequence, self._through),
-            *(self._chunks.used, tuple(self._checksums)),
+            *(self._chunks.used, tuple(self._checksums), self._chunks.size),
         )
         self._file.sync()
         self._file.pwrite(mark.encode(), 0)

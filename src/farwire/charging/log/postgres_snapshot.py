@@ -75,7 +75,7 @@ class PostgresSnapshot:
             await self._log.settle(self._through)
             mark = Mark(
                 *(self._log.shard, self._log.epoch, self._sequence, self._through),
-                *(self._chunks.used, tuple(self._checksums)),
+                *(self._chunks.used, tuple(self._checksums), self._chunks.size),
             )
             await self._insert(0, mark.encode())
         except OSError as error:

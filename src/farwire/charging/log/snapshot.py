@@ -39,7 +39,7 @@ class Mark:
     through: int
     used: int
     checksums: tuple[int, ...]
-    chunk_records: int = CHUNK_RECORDS
+    chunk_records: int
 
     def encode(self) -> bytes:
         """Return the mark's bytes."""
@@ -54,11 +54,12 @@ class Mark:
 class Chunks:
     """The chunks of an arena, copied one by one."""
 
-    def __init__(self, records: Records, used: int) -> None:
+    def __init__(self, records: Records, used: int, size: int = CHUNK_RECORDS) -> None:
         check(0 < used <= len(records), "charging.arena_capacity")
         self._records = records
         self.used = used
-        self.count = -(-used // CHUNK_RECORDS)
+        self.size = size
+        self.count = -(-used // size)
         self.next = 0
 
     @property
@@ -68,9 +69,9 @@ class Chunks:
 
     def take(self) -> bytes:
         """Return a copy of the next chunk."""
-        begin = self.next * CHUNK_RECORDS
+        begin = self.next * self.size
         self.next += 1
-        return self._records[begin : min(begin + CHUNK_RECORDS, self.used)].tobytes()
+        return self._records[begin : min(begin + self.size, self.used)].tobytes()
 
 
 class Present:
