@@ -22,7 +22,7 @@ async def main(folder: str, path: str) -> None:
     disk = RealDisk(Path(folder))
     log = FileLog(disk, shard=1, epoch=highest_epoch(disk, 1) + 1, segment_bytes=1 << 20)
     shard = await recover(log=log, records=100_000, tariffs=FlatTariffs(), clock=SystemClock())
-    runner = Runner(shard, policy=Policy(requests=2_000, tick_s=0.01), books=lambda: 0)
+    runner = Runner(shard, policy=Policy(requests=2_000, tick_ms=10), books=lambda: 0)
     front = await listen(runner, path=path)
     asyncio.get_running_loop().add_signal_handler(
         signal.SIGTERM, lambda: asyncio.ensure_future(runner.drain())

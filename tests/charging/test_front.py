@@ -128,7 +128,7 @@ async def test_what_a_drained_shard_said_is_there_when_it_starts_again(tmp_path)
 
 
 async def test_snapshots_are_taken_between_batches_and_the_log_is_given_back(tmp_path):
-    runner = await started(tmp_path, requests=200, tick_s=0.005)
+    runner = await started(tmp_path, requests=200, tick_ms=5)
     await runner.ask(1, Open(an_account(7)))
     for first in range(0, 1000, 50):
         await asyncio.gather(*(runner.ask(1, top_up(7, key, 1)) for key in range(first, first + 50)))

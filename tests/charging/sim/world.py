@@ -75,7 +75,7 @@ class Process:
         self.states: dict[int, State] = {shard.log.last: state_of(shard)}
         self.facts: dict[int, bytes] = {}
         self.sums: Sums = {}
-        policy = Policy(requests=world.random.choice([40, 400]), seconds=30, tick_s=0.5)
+        policy = Policy(requests=world.random.choice([40, 400]), seconds=30, tick_ms=500)
         self._watch()
         self.runner = Runner(shard, policy=policy, books=lambda: world.books_last)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,7 @@ from farwire.charging.model.state import (
 )
 from farwire.charging.shard.arena import RECORD_BYTES, Arena
 from farwire.charging.shard.records import FLAGS_MASK, KEYED_BYTE, STRUCTS, Kind
-from farwire.kernel.errors import Defect, check
+from farwire.kernel.errors import check
 
 _ACCOUNT = STRUCTS[Kind.ACCOUNT]
 _DEBT = STRUCTS[Kind.DEBT]
@@ -105,56 +106,67 @@ def pack_group(vshard: int, group: Group, slots: Slots, after: int) -> list[byte
     return images
 
 
+def _balance(vshard: int, one: Balance, after: int) -> bytes:
+    return _BALANCE.pack(
+        *(Kind.BALANCE, 0, vshard, one.number, one.unit, one.shared, after, one.scope, one.priority),
+        *(one.offer, one.amount, one.reserved, one.floor, one.valid_from, one.valid_to),
+    )
+
+
+def _session(vshard: int, one: Session, after: int) -> bytes:
+    return _SESSION.pack(
+        *(Kind.SESSION, 0, vshard, one.result, one.ended, after),
+        *(one.id_hi, one.id_lo, one.number, one.forget_at),
+    )
+
+
+def _key(vshard: int, one: KeptKey, after: int) -> bytes:
+    return _KEY.pack(
+        *(Kind.KEY, 0, vshard, one.result, after, one.key_hi, one.key_lo, one.cost, one.units, one.forget_at)
+    )
+
+
+def _counter(vshard: int, one: Counter, after: int) -> bytes:
+    return _COUNTER.pack(Kind.COUNTER, 0, vshard, after, one.number, one.value, one.starts_at, one.ends_at)
+
+
+def _limit(vshard: int, one: Limit, after: int) -> bytes:
+    return _LIMIT.pack(
+        *(Kind.LIMIT, 0, vshard, one.scope, one.told, one.period, one.opted_on, after),
+        *(one.number, one.cap, one.used, one.reserved, one.ends_at),
+    )
+
+
+def _share(vshard: int, one: Share, after: int) -> bytes:
+    return _SHARE.pack(
+        *(Kind.SHARE, 0, vshard, one.unit, one.period, after, one.priority),
+        *(one.owner, one.cap, one.used, one.reserved, one.ends_at),
+    )
+
+
+def _holding(vshard: int, one: Holding, after: int) -> bytes:
+    return _HOLDING.pack(Kind.HOLDING, 0, vshard, one.renews, after, one.offer, one.started_at, one.ends_at)
+
+
+def _debt(vshard: int, one: int, after: int) -> bytes:
+    return _DEBT.pack(Kind.DEBT, 0, vshard, after, one)
+
+
+_PACKERS: Final[Mapping[type, Callable[..., bytes]]] = {
+    Balance: _balance,
+    Session: _session,
+    KeptKey: _key,
+    Counter: _counter,
+    Limit: _limit,
+    Share: _share,
+    Holding: _holding,
+    int: _debt,
+}
+
+
 def pack_part(vshard: int, part: Part, after: int) -> bytes:
-    """Return the one record of a part that is no group."""
-    match part:
-        case Balance():
-            return _BALANCE.pack(
-                *(
-                    Kind.BALANCE,
-                    0,
-                    vshard,
-                    part.number,
-                    part.unit,
-                    part.shared,
-                    after,
-                    part.scope,
-                    part.priority,
-                ),
-                *(part.offer, part.amount, part.reserved, part.floor, part.valid_from, part.valid_to),
-            )
-        case Session():
-            return _SESSION.pack(
-                *(Kind.SESSION, 0, vshard, part.result, part.ended, after),
-                *(part.id_hi, part.id_lo, part.number, part.forget_at),
-            )
-        case KeptKey():
-            return _KEY.pack(
-                *(Kind.KEY, 0, vshard, part.result, after, part.key_hi, part.key_lo),
-                *(part.cost, part.units, part.forget_at),
-            )
-        case Counter():
-            return _COUNTER.pack(
-                Kind.COUNTER, 0, vshard, after, part.number, part.value, part.starts_at, part.ends_at
-            )
-        case Limit():
-            return _LIMIT.pack(
-                *(Kind.LIMIT, 0, vshard, part.scope, part.told, part.period, part.opted_on, after),
-                *(part.number, part.cap, part.used, part.reserved, part.ends_at),
-            )
-        case Share():
-            return _SHARE.pack(
-                *(Kind.SHARE, 0, vshard, part.unit, part.period, after, part.priority),
-                *(part.owner, part.cap, part.used, part.reserved, part.ends_at),
-            )
-        case Holding():
-            return _HOLDING.pack(
-                Kind.HOLDING, 0, vshard, part.renews, after, part.offer, part.started_at, part.ends_at
-            )
-        case int():
-            return _DEBT.pack(Kind.DEBT, 0, vshard, after, part)
-        case _:
-            raise Defect("no record is laid out for a part", code="charging.part_unknown")
+    """Return the one record of a part that is no group; the chain goes on at ``after``."""
+    return _PACKERS[type(part)](vshard, part, after)
 
 
 def pack_account(vshard: int, account: Account, after: int) -> bytes:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -18,6 +19,7 @@ from farwire.charging.shard.admission import Moved
 from farwire.charging.shard.shard import Ask, Reply, Shard
 from farwire.kernel.errors import FarwireError, Unavailable
 
+_PAUSE_MS: Final = 1
 _log = structlog.get_logger(__name__)
 
 
@@ -27,7 +29,7 @@ class Policy:
 
     requests: int = 2_000_000
     seconds: int = 600
-    tick_s: float = 0.05
+    tick_ms: int = 50
 
 
 class Runner:
@@ -49,7 +51,7 @@ class Runner:
         self._snapshotting: asyncio.Task[None] | None = None
         self._one_snapshot = asyncio.Lock()
         shard.on_ticket = self._watch
-        self._ticks = self._loop.call_later(self._policy.tick_s, self._tick)
+        self._ticks = self._loop.call_later(self._policy.tick_ms / 1_000, self._tick)
 
     # ---- requests
 
@@ -102,7 +104,7 @@ class Runner:
         ticket.future.add_done_callback(durable)
 
     def _tick(self) -> None:
-        self._ticks = self._loop.call_later(self._policy.tick_s, self._tick)
+        self._ticks = self._loop.call_later(self._policy.tick_ms / 1_000, self._tick)
         if self.shard.due.next_at() <= self.shard.now():
             self.wake()
         idle = self._snapshotting is None or self._snapshotting.done()
@@ -140,7 +142,7 @@ class Runner:
         await self._between_batches()
         copying = self.shard.log.snapshot(self.shard.arena.matrix, self.shard.arena.used)
         while copying.copy_chunk():
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(_PAUSE_MS / 1_000)
             await self._between_batches()
         sequence = await copying.finish()
         await self.shard.log.recycle(self._books())
@@ -151,7 +153,7 @@ class Runner:
         while not self.shard.all_appended:
             if self.shard.failure is not None:
                 raise LogFailed("the shard has ended")
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(_PAUSE_MS / 1_000)
 
     # ---- the end
 
@@ -160,7 +162,7 @@ class Runner:
         self.shard.admission.closed = True
         while not self.shard.idle and self.shard.failure is None:
             self.wake()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(_PAUSE_MS / 1_000)
         if self._snapshotting is not None:
             await asyncio.gather(self._snapshotting, return_exceptions=True)
         self._end()
