@@ -15,6 +15,8 @@ PAYMENT_RECEIVED: Final = "farwire.payment.payment_received.v1"
 PAYMENT_REVERSED: Final = "farwire.payment.payment_reversed.v1"
 REFUND_PAID: Final = "farwire.payment.refund_paid.v1"
 VOUCHER_REDEEMED: Final = "farwire.payment.voucher_redeemed.v1"
+TOPUP_PAID: Final = "farwire.payment.topup_paid.v1"
+TOPUP_REVERSED: Final = "farwire.payment.topup_reversed.v1"
 VOUCHER_GUESSING_NOTICED: Final = "farwire.payment.voucher_guessing_noticed.v1"
 
 
@@ -108,3 +110,31 @@ def voucher_guessing_noticed(guard: Guard, attempt: Attempt, *, tenant_id: Tenan
             "locked_until": None if guard.locked_until is None else guard.locked_until.isoformat(),
         },
     )
+
+
+def _topup(fact: str, order: CreditOrder, *, tenant_id: TenantId, at: datetime) -> Event:
+    account = order.asked.account_id
+    return new_event(
+        tenant_id=tenant_id,
+        type=fact,
+        subject=order.key,
+        occurred_at=at,
+        recorded_at=at,
+        data={
+            "key": order.key,
+            "account_id": None if account is None else str(account),
+            "payment_id": str(order.payment_id),
+            "currency": order.value.currency.code,
+            "amount_minor": order.value.amount_minor,
+        },
+    )
+
+
+def topup_paid(order: CreditOrder, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that a payment tops a balance up: it is to be credited once, under ``key``."""
+    return _topup(TOPUP_PAID, order, tenant_id=tenant_id, at=at)
+
+
+def topup_reversed(order: CreditOrder, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that the payment of a top-up was taken back: the balance gives back what it still has."""
+    return _topup(TOPUP_REVERSED, order, tenant_id=tenant_id, at=at)

@@ -88,7 +88,7 @@ class RedemptionDocument(
 
     id: str
     subscriber: str
-    serial: int
+    serial: int | None
     value: MoneyDocument
     redeemed_at: str
     credited_at: str | None = None

@@ -47,12 +47,15 @@ class Charge:
     reason: str
     created_at: datetime
     payment_id: PaymentId | None = None
+    topup_for: str = ""
+    """Whose prepaid balance it tops up, as charging names him; without a name it pays bills."""
 
 
 class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a gateway tells: ``outcome`` is done, denied or reversed. Without a known ``key`` the payer paid by himself.
 
-    ``reversed``: the provider gave the money ``reference`` back to the payer, without asking us.
+    ``topup`` names whose prepaid balance he tops up; without it he pays bills. ``reversed``: the provider gave the
+    money ``reference`` back to the payer, without asking us.
     """
 
     reference: str
@@ -64,6 +67,7 @@ class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: str = ""
     bill: str = ""
     reason: str = ""
+    topup: str = ""
 
 
 QUESTIONS: Final = 10

@@ -65,10 +65,11 @@ def allocation_entry(match: Match, key: str, day: date, at: datetime) -> Entry |
     return _entry(credit.legal_entity_id, "allocation", key, day, at, credit.currency, sides)
 
 
-def reversal_entry(payment: Payment, day: date, at: datetime) -> Entry:
+def reversal_entry(payment: Payment, day: date, at: datetime, *, topped_minor: int = 0) -> Entry:
     """Return the booking of a payment that is taken back. ``payment`` is as it was before.
 
-    What had been refunded of it is owed again; from suspense it went to nobody who is known, and is lost.
+    What topped a balance up (``topped_minor``) is taken from prepaid balances; charging says later what was spent.
+    What had been refunded is owed again; from suspense it went to nobody who is known, and is lost.
     """
     account = payment.account_id
     unmatched = payment.state is PaymentState.UNMATCHED
@@ -76,9 +77,10 @@ def reversal_entry(payment: Payment, day: date, at: datetime) -> Entry:
     sides = (
         (
             Book.WRITE_OFF if unmatched else Book.RECEIVABLE,
-            payment.amount_minor - payment.left_minor,
+            payment.amount_minor - payment.left_minor - topped_minor,
             account,
         ),
+        (Book.PREPAID, topped_minor, account),
         (rest, payment.left_minor, account),
         (clearing_book(payment.method), -payment.amount_minor, None),
     )

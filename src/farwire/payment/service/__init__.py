@@ -38,6 +38,7 @@ from farwire.payment.service.refunding import (
 from farwire.payment.service.reporting import ageing, ageing_totals, standing, statement
 from farwire.payment.service.reversing import reverse_payment
 from farwire.payment.service.settling import apply_credit
+from farwire.payment.service.topping_up import top_up, topup_taken_back
 from farwire.payment.service.voucher import credit_confirmed, get_credit_order
 
 __all__ = [
@@ -78,4 +79,6 @@ __all__ = [
     "standing",
     "statement",
     "take_payment",
+    "top_up",
+    "topup_taken_back",
 ]

@@ -63,12 +63,14 @@ async def receive_payment(
     account_number: str = "",
     reference: str = "",
     legal_entity_id: LegalEntityId | None = None,
+    pays_bills: bool = True,
 ) -> Payment:
     """Take in a payment and put it against open bills: the one that ``reference`` numbers, then the oldest due.
 
     What is left over stays as the customer's credit. Without an account (by id, by number, or by the bill that
     ``reference`` numbers), or in another currency than the account's, it waits in suspense of ``legal_entity_id`` (the
-    tenant's first company by default). Idempotent by (``method``, ``external_reference``).
+    tenant's first company by default). Without ``pays_bills`` all of it stays as credit. Idempotent by (``method``,
+    ``external_reference``).
     Raises ``NotFound`` (``account.unknown`` for an ``account_id``, ``payment.company_unknown``), ``Invalid``
     (``payment.amount``, ``payment.reference``, ``payment.card_number``), ``ReferenceReused``.
     """
@@ -94,7 +96,7 @@ async def receive_payment(
         received_at=received_at,
         recorded_at=now,
     )
-    return await _book(tx, payment, found.named, actor)
+    return await _book(tx, payment, found.named, actor, pays_bills=pays_bills)
 
 
 async def _booked(
@@ -108,7 +110,9 @@ async def _booked(
     return entity, day_of(days, entity)
 
 
-async def _book(tx: Tx, payment: Payment, named: frozenset[OpenItemId], actor: Actor) -> Payment:
+async def _book(
+    tx: Tx, payment: Payment, named: frozenset[OpenItemId], actor: Actor, *, pays_bills: bool
+) -> Payment:
     """Write a new payment, put it against bills, book and announce it; or return the one that is there."""
     now = payment.recorded_at
     if payment.account_id is not None:
@@ -116,7 +120,7 @@ async def _book(tx: Tx, payment: Payment, named: frozenset[OpenItemId], actor: A
     if not await store.add_payment(tx, payment):
         raced = await store.payment_by_reference(tx, payment.method, payment.external_reference)
         return _same(raced or payment, payment.amount, payment.account_id)
-    settled = await _settle(tx, payment, named, now=now)
+    settled = await _settle(tx, payment, named, now=now) if pays_bills else payment
     await ledger.post_entries(tx=tx, entries=[receipt_entry(settled, now)])
     if settled.state is PaymentState.DONE:
         await publish(tx, payment_received(settled, tenant_id=tx.tenant_id, at=now))

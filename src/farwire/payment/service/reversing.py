@@ -26,6 +26,7 @@ from farwire.payment.service.items import add_open_items
 from farwire.payment.service.receiving import MAX_REFERENCE, get_payment, note, payment_items
 from farwire.payment.service.refunding import deny_refund
 from farwire.payment.service.settling import booking_dates, day_of
+from farwire.payment.service.topping_up import reverse_topup
 from farwire.payment.store import items as item_store
 from farwire.payment.store import methods
 from farwire.payment.store import payments as store
@@ -56,13 +57,14 @@ async def reverse_payment(
             value=payment_id,
             fix="deny the refund first, or settle the difference with the bank",
         )
+    topped_minor = await reverse_topup(tx, payment_id, now)
     parts = await payment_items(tx, payment_id=payment_id)
     day = day_of(await booking_dates(tx, now), payment.legal_entity_id)
     if parts:
         back = [(uuid7(now), item, minor) for item, minor in parts]
         await item_store.take_back(tx, payment_id, back, day, now)
     await store.end_payment(tx, payment_id, reason[:MAX_REFERENCE])
-    await ledger.post_entries(tx=tx, entries=[reversal_entry(payment, day, now)])
+    await ledger.post_entries(tx=tx, entries=[reversal_entry(payment, day, now, topped_minor=topped_minor)])
     await _owe(tx, payment, debt_minor, day, now)
     ended = replace(payment, state=PaymentState.REVERSED, left_minor=0, reason=reason[:MAX_REFERENCE])
     if payment.state is PaymentState.DONE:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _METHOD = "method_id, account_id, kind, token, brand, last4, expires, preferred, added_at, removed_at"
 _CHARGE = (
     "charge_id, account_id, method, token, key, reference, currency, amount_minor, state, reason, created_at, "
-    "payment_id"
+    "payment_id, topup_for"
 )
 
 
@@ -121,6 +121,7 @@ def _charge_from_row(row: Record) -> Charge:
         row["reason"],
         row["created_at"],
         None if row["payment_id"] is None else PaymentId(row["payment_id"]),
+        row["topup_for"],
     )
 
 
@@ -128,7 +129,7 @@ async def add_charge(tx: Tx, charge: Charge) -> bool:
     """Insert a charge; return False where its key is there already."""
     row = await tx.fetchrow(
         f"INSERT INTO payment.charge (tenant_id, {_CHARGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-        "$13) ON CONFLICT (tenant_id, method, key) DO NOTHING RETURNING charge_id",
+        "$13, $14) ON CONFLICT (tenant_id, method, key) DO NOTHING RETURNING charge_id",
         tx.tenant_id,
         charge.id,
         charge.account_id,
@@ -142,6 +143,7 @@ async def add_charge(tx: Tx, charge: Charge) -> bool:
         charge.reason,
         charge.created_at,
         charge.payment_id,
+        charge.topup_for,
     )
     return row is not None
 

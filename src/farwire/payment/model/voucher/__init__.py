@@ -24,7 +24,13 @@ from farwire.payment.model.voucher.code import (
     read_code,
 )
 from farwire.payment.model.voucher.guard import Guard, after_failure, alarmed_at, rings
-from farwire.payment.model.voucher.posting import expiry_entry, redemption_entry, sale_entry
+from farwire.payment.model.voucher.posting import (
+    expiry_entry,
+    redemption_entry,
+    sale_entry,
+    topup_entry,
+    topup_short_entry,
+)
 from farwire.payment.model.voucher.redemption import (
     Answer,
     Asked,
@@ -69,4 +75,6 @@ __all__ = [
     "rings",
     "sale_entry",
     "told_of",
+    "topup_entry",
+    "topup_short_entry",
 ]

@@ -50,6 +50,20 @@ def redemption_entry(order: CreditOrder, day: date, at: datetime) -> Entry:
     return _entry(order.legal_entity_id, "voucher_redeemed", order.key, day, at, sides)
 
 
+def topup_entry(order: CreditOrder, day: date, at: datetime) -> Entry:
+    """Return the booking of a payment that tops a balance up."""
+    account = order.asked.account_id
+    sides = ((Book.CUSTOMER_CREDIT, order.value, account), (Book.PREPAID, -order.value, account))
+    return _entry(order.legal_entity_id, "topup", order.key, day, at, sides)
+
+
+def topup_short_entry(order: CreditOrder, short: Money, day: date, at: datetime) -> Entry:
+    """Return the booking of what was spent of a top-up whose payment was taken back: the customer owes it."""
+    account = order.asked.account_id
+    sides = ((Book.RECEIVABLE, short, account), (Book.PREPAID, -short, account))
+    return _entry(order.legal_entity_id, "topup_short", order.key, day, at, sides)
+
+
 def expiry_entry(
     entity: LegalEntityId, batch_id: UUID, first: int, value: Money, day: date, at: datetime
 ) -> Entry:

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from farwire.kernel.errors import Invalid
-from farwire.kernel.ids import AccountId, LegalEntityId
+from farwire.kernel.ids import AccountId, LegalEntityId, PaymentId
 from farwire.kernel.money import Money
 
 LONGEST_NAME: Final = 80
@@ -46,6 +46,12 @@ def told_of(outcome: Outcome) -> Told:
     return Told.REFUSED
 
 
+def check_name(field: str, text: str) -> None:
+    """Return if ``text`` names something. Raises ``Invalid`` (``payment.redemption``)."""
+    if not 1 <= len(text) <= LONGEST_NAME or not text.isprintable() or not text.strip():
+        raise Invalid(f"{field} has 1 to {LONGEST_NAME} characters", code="payment.redemption", field=field)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who wants to use a voucher. (``client``, ``key``) names the wish once; ``subscriber`` is charging's name of him.
@@ -60,29 +66,29 @@ class Asked:
 
     def __post_init__(self) -> None:
         for field in ("client", "key", "subscriber"):
-            text = getattr(self, field)
-            if not 1 <= len(text) <= LONGEST_NAME or not text.isprintable() or not text.strip():
-                raise Invalid(
-                    f"{field} has 1 to {LONGEST_NAME} characters", code="payment.redemption", field=field
-                )
+            check_name(field, getattr(self, field))
 
 
 @dataclass(frozen=True, slots=True)
 class CreditOrder:
-    """What charging owes a subscriber, once: the value of the voucher ``serial``. ``id`` is the key of the credit.
+    """What charging owes a subscriber, once: the value of the voucher ``serial``, or the money of a payment.
 
-    ``credited_at`` is when charging confirmed it; until then the voucher is used and not credited.
+    ``id`` is the key of the credit. ``credited_at`` is when charging confirmed it. ``reversed_at`` is when the payment
+    was taken back, ``short_minor`` what of it charging could not take from the balance; None until it says.
     """
 
     id: UUID
     asked: Asked
-    serial: int
-    batch_id: UUID
+    serial: int | None
+    batch_id: UUID | None
     legal_entity_id: LegalEntityId
     value: Money
     extra: str
     redeemed_at: datetime
     credited_at: datetime | None = None
+    payment_id: PaymentId | None = None
+    reversed_at: datetime | None = None
+    short_minor: int | None = None
 
     @property
     def key(self) -> str:

@@ -79,10 +79,15 @@ async def list_vouchers(
     return Page(found, total, page.offset, page.limit)
 
 
-async def list_credit_orders(tx: Tx, *, page: PageRequest, waiting_only: bool) -> Page[CreditOrder]:
-    """Return a page of credit orders, oldest first; with ``waiting_only`` those that charging did not confirm."""
+async def list_credit_orders(
+    tx: Tx, *, page: PageRequest, waiting_only: bool, vouchers: bool = True
+) -> Page[CreditOrder]:
+    """Return a page of credit orders, oldest first; with ``waiting_only`` those that charging did not confirm.
+
+    Those of vouchers, or, not ``vouchers``, of payments.
+    """
     found, total = await redemptions.list_orders(
-        tx, waiting_only=waiting_only, offset=page.offset, limit=page.limit
+        tx, vouchers=vouchers, waiting_only=waiting_only, offset=page.offset, limit=page.limit
     )
     return Page(found, total, page.offset, page.limit)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from farwire.base.storage import Tx, on_violation
 from farwire.kernel.errors import Conflict
-from farwire.kernel.ids import AccountId, LegalEntityId
+from farwire.kernel.ids import AccountId, LegalEntityId, PaymentId
 from farwire.kernel.money import Money, currency
 from farwire.payment.model.voucher import Asked, Attempt, CreditOrder, Guard, Outcome
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _ORDER: Final = (
     "credit_order_id, client, key, subscriber, account_id, serial, batch_id, legal_entity_id, currency, value_minor, "
-    "extra, redeemed_at, credited_at"
+    "extra, redeemed_at, credited_at, payment_id, reversed_at, short_minor"
 )
 _ATTEMPT: Final = "attempt_id, client, key, subscriber, account_id, at, outcome, serial, retry_at"
 
@@ -40,6 +40,9 @@ def _order_from_row(row: Record) -> CreditOrder:
         row["extra"],
         row["redeemed_at"],
         row["credited_at"],
+        None if row["payment_id"] is None else PaymentId(row["payment_id"]),
+        row["reversed_at"],
+        row["short_minor"],
     )
 
 
@@ -101,10 +104,11 @@ async def add_order(tx: Tx, order: CreditOrder) -> None:
     with on_violation({"credit_order_key": reused}):
         await tx.execute(
             f"INSERT INTO payment.credit_order (tenant_id, {_ORDER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-            "$11, $12, $13, $14)",
+            "$11, $12, $13, $14, $15, $16, $17)",
             *(tx.tenant_id, order.id, order.asked.client, order.asked.key, order.asked.subscriber),
             *(order.asked.account_id, order.serial, order.batch_id, order.legal_entity_id),
             *(order.value.currency.code, order.value.amount_minor, order.extra, order.redeemed_at, None),
+            *(order.payment_id, None, None),
         )
 
 
@@ -138,6 +142,33 @@ async def order_of(tx: Tx, serial: int) -> CreditOrder | None:
     return None if row is None else _order_from_row(row)
 
 
+async def order_of_payment(tx: Tx, payment_id: PaymentId) -> CreditOrder | None:
+    """Return what a payment tops up, held until the commit."""
+    row = await tx.fetchrow(
+        f"SELECT {_ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND payment_id = $2 FOR UPDATE",
+        *(tx.tenant_id, payment_id),
+    )
+    return None if row is None else _order_from_row(row)
+
+
+async def reverse_order(tx: Tx, order_id: UUID, at: datetime) -> None:
+    """Write that the payment of a top-up was taken back."""
+    await tx.execute(
+        "UPDATE payment.credit_order SET reversed_at = $3 WHERE tenant_id = $1 AND credit_order_id = $2",
+        *(tx.tenant_id, order_id, at),
+    )
+
+
+async def settle_reversal(tx: Tx, order_id: UUID, short_minor: int) -> bool:
+    """Write what charging could not take back, the first time; return whether this was it."""
+    tag = await tx.execute(
+        "UPDATE payment.credit_order SET short_minor = $3 WHERE tenant_id = $1 AND credit_order_id = $2 "
+        "AND reversed_at IS NOT NULL AND short_minor IS NULL",
+        *(tx.tenant_id, order_id, short_minor),
+    )
+    return tag == "UPDATE 1"
+
+
 async def confirm_order(tx: Tx, order_id: UUID, at: datetime) -> CreditOrder | None:
     """Write when charging carried an order out, the first time; return it."""
     row = await tx.fetchrow(
@@ -149,17 +180,17 @@ async def confirm_order(tx: Tx, order_id: UUID, at: datetime) -> CreditOrder | N
 
 
 async def list_orders(
-    tx: Tx, *, waiting_only: bool, offset: int, limit: int
+    tx: Tx, *, vouchers: bool, waiting_only: bool, offset: int, limit: int
 ) -> tuple[tuple[CreditOrder, ...], int]:
     """Return one page of credit orders, oldest first, and how many there are."""
-    where = "tenant_id = $1 AND (NOT $2 OR credited_at IS NULL)"
+    where = "tenant_id = $1 AND (NOT $2 OR credited_at IS NULL) AND (serial IS NOT NULL) = $3"
     total: int = await tx.fetchval(
-        f"SELECT count(*) FROM payment.credit_order WHERE {where}", tx.tenant_id, waiting_only
+        f"SELECT count(*) FROM payment.credit_order WHERE {where}", *(tx.tenant_id, waiting_only, vouchers)
     )
     rows = await tx.fetch(
         f"SELECT {_ORDER} FROM payment.credit_order WHERE {where} ORDER BY redeemed_at, credit_order_id "
-        "OFFSET $3 LIMIT $4",
-        *(tx.tenant_id, waiting_only, offset, limit),
+        "OFFSET $4 LIMIT $5",
+        *(tx.tenant_id, waiting_only, vouchers, offset, limit),
     )
     return tuple(_order_from_row(row) for row in rows), total
 

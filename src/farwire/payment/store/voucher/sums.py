@@ -27,7 +27,7 @@ async def sums_by_currency(tx: Tx) -> dict[str, dict[str, int]]:
     }
     ordered = await tx.fetch(
         "SELECT currency, sum(value_minor)::bigint AS ordered FROM payment.credit_order WHERE tenant_id = $1 "
-        "GROUP BY currency",
+        "AND serial IS NOT NULL GROUP BY currency",
         tx.tenant_id,
     )
     for row in ordered:
@@ -48,6 +48,8 @@ async def incomplete_batches(tx: Tx) -> int:
 async def waiting_orders(tx: Tx) -> int:
     """Return how many vouchers are used and not credited."""
     found: int = await tx.fetchval(
-        "SELECT count(*) FROM payment.credit_order WHERE tenant_id = $1 AND credited_at IS NULL", tx.tenant_id
+        "SELECT count(*) FROM payment.credit_order WHERE tenant_id = $1 AND credited_at IS NULL "
+        "AND serial IS NOT NULL",
+        tx.tenant_id,
     )
     return found
