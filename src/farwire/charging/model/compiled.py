@@ -20,7 +20,7 @@ from farwire.charging.model.tariffs import FREE, NO_PERIOD, OfferTerms, PlanTerm
 from farwire.kernel.time import BillCycle, local_date, local_midnight, zone
 from farwire.rating.model import CounterSpec, Deck, DeckRow, DeckVersion, Tariff
 from farwire.rating.model.compile import scaled
-from farwire.rating.model.tariff import AllowanceRule, CompiledPrice
+from farwire.rating.model.tariff import AllowanceRule, CompiledPrice, DiscountRule, UnitPrice
 
 BAND_DAYS: Final = 8
 """A band that lasts longer than a week is asked again after it."""
@@ -232,15 +232,6 @@ def _prepare(
 ) -> Price:
     """Return ``price`` with everything decided that is fixed when the usage starts."""
     rules = tuple(_rule(scope_of(tariff, rule.id), rule.bands) for rule in price.allowances)
-    discounts = tuple(
-        replace(rule, regions=frozenset(), segments=frozenset(), valid_from=None, valid_to=None)
-        for i, rule in enumerate(price.discounts)
-        if mask >> i & 1
-    )
-    terms = price if row is None else row
-    connect, unit = (terms.connect_nano, 1), price.price if row is None else (row.price_nano, row.per)
-    if row is not None and price.markup_text:
-        connect, unit = scaled(connect, price.markup), scaled(unit, price.markup)
     one = replace(
         price,
         rating_groups=frozenset(),
@@ -248,24 +239,19 @@ def _prepare(
         segments=frozenset(),
         deck=_one_row(price.deck, row),
         allowances=(*rules, _rule(0, frozenset())),
-        discounts=discounts,
+        discounts=_discounts(price, mask),
         plain=False,
     )
+    terms = price if row is None else row
+    connect, unit = _money(price, row)
     counted = price.tiers or price.package
-    linear = price.plain or not (
-        price.by_time
-        or any(rule.bands for rule in rules)
-        or discounts
-        or counted
-        or price.minimum is not None
-        or price.maximum is not None
-    )
+    tiers = price.tiers.steps if price.tiers is not None and price.tiers.mode is TierMode.VOLUME else ()
     return Price(
         number,
         int(_UNITS.get(price.kind, Unit.EVENTS)),
         tuple(int(rule.id) for rule in rules),
         int(Scope.ROAMING if roaming else Scope.HOME),
-        linear and connect[1] == 1 and not (connect[0] and terms.included),
+        _is_linear(one) and connect[1] == 1 and not (connect[0] and terms.included),
         *unit,
         terms.first,
         terms.step,
@@ -277,9 +263,39 @@ def _prepare(
         counted.counter.key if counted else "",
         _period(counted.counter) if counted else 0,
         price.by_time,
-        tuple(step.above for step in price.tiers.steps[1:])
-        if price.tiers is not None and price.tiers.mode is TierMode.VOLUME
-        else (),
+        tuple(step.above for step in tiers[1:]),
+    )
+
+
+def _discounts(price: CompiledPrice, mask: int) -> tuple[DiscountRule, ...]:
+    """Return the discounts of ``mask``, which need not be asked again whether they apply."""
+    return tuple(
+        replace(rule, regions=frozenset(), segments=frozenset(), valid_from=None, valid_to=None)
+        for i, rule in enumerate(price.discounts)
+        if mask >> i & 1
+    )
+
+
+def _money(price: CompiledPrice, row: DeckRow | None) -> tuple[UnitPrice, UnitPrice]:
+    """Return the connect fee and the price of a unit, the markup of a deck included."""
+    if row is None:
+        return (price.connect_nano, 1), price.price
+    connect, unit = (row.connect_nano, 1), (row.price_nano, row.per)
+    if price.markup_text:
+        return scaled(connect, price.markup), scaled(unit, price.markup)
+    return connect, unit
+
+
+def _is_linear(price: CompiledPrice) -> bool:
+    """Tell whether the cost is connect fee and paid units only."""
+    return not (
+        price.by_time
+        or any(rule.bands for rule in price.allowances)
+        or price.discounts
+        or price.tiers
+        or price.package
+        or price.minimum is not None
+        or price.maximum is not None
     )
 
 

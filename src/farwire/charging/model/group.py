@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from farwire.charging.model import limits
@@ -15,7 +16,7 @@ from farwire.charging.model.answers import FinalAction, MovementKind, NoticeKind
 from farwire.charging.model.consume import Purse
 from farwire.charging.model.counters import counted_by_others, counter_end, move_counter
 from farwire.charging.model.pricing import QUANTITY_MAX, Cost, Usage, cost_of, dearest, peaks_of
-from farwire.charging.model.quota import NONE, Size, size, threshold
+from farwire.charging.model.quota import size, threshold
 from farwire.charging.model.requests import NOTHING, Ask, Phase, Service, SessionRequest
 from farwire.charging.model.state import AMOUNT_MAX, NEVER, Group, Hold, Unit
 from farwire.charging.model.tariffs import FREE, QUOTAS, PlanTerms, Price, QuotaPolicy
@@ -30,6 +31,15 @@ _MORE: Final = int(FinalAction.NONE)
 _FREE: Final = FREE.number
 _SECONDS: Final = int(Unit.SECONDS)
 _TERMINATION: Final = int(Phase.TERMINATION)
+
+
+class Quota(msgspec.Struct, frozen=True, gc=False):
+    """What one rating group is given."""
+
+    units: int
+    result: int
+    until: int
+    final: int
 
 
 def serve(
@@ -60,22 +70,19 @@ def _turn(
         return _unrated(work, book, request, ask, group)
     _charge(work, book, price, purse, group, cost)
     terms = work.tariffs.plan(book.account.plan) or _NO_TERMS
-    policy = terms.quotas[price.unit]
-    quota, result, until, final = NONE, _SUCCESS, work.now, _MORE
-    if request.phase != _TERMINATION and ask.requested != NOTHING:
+    if request.phase == _TERMINATION or ask.requested == NOTHING:
+        quota = Quota(0, _SUCCESS, work.now, _MORE)
+    elif denied:
+        quota = Quota(0, denied, work.now, _MORE)
+    else:
         segment_end = _segment_end(work, book, price, group) if price.counter or price.by_time else NEVER
-        if denied:
-            result = denied
-        elif segment_end <= work.now:
+        if segment_end <= work.now:
             close(work, book, price, purse, group.rating_group)
             return _next_segment(work, book, request, ask, group, price)
-        else:
-            if purse.promised:
-                purse.end_promises()
-                usage = usage_of(book, price, purse, group)
-            quota, result = _grant(work, book, ask, price, policy, purse, usage, used, cost)
-            until = _valid_until(work, book, price, policy, purse, segment_end)
-            final = terms.final if quota.last else _MORE
+        if purse.promised:
+            purse.end_promises()
+            usage = usage_of(book, price, purse, group)
+        quota = _grant(work, book, ask, price, terms, purse, usage, used, cost, segment_end)
     return Group(
         group.rating_group,
         price.number,
@@ -86,11 +93,11 @@ def _turn(
         cost.counted,
         close(work, book, price, purse, group.rating_group),
         request.number,
-        result,
+        quota.result,
         quota.units,
-        threshold(policy, quota.units),
-        until,
-        final,
+        threshold(terms.quotas[price.unit], quota.units),
+        quota.until,
+        quota.final,
     )
 
 
@@ -169,27 +176,28 @@ def _grant(
     book: Book,
     ask: Ask,
     price: Price,
-    policy: QuotaPolicy,
+    terms: PlanTerms,
     purse: Purse,
     usage: Usage,
     used: int,
     cost: Cost,
-) -> tuple[Size, int]:
-    """Size a quota and hold its price; return it with its result code."""
+    segment_end: int,
+) -> Quota:
+    """Size a quota within the money, the limits and the next change of tariff, and hold its price."""
+    policy = terms.quotas[price.unit]
     money = purse.available(purse.money)
     room = limits.headroom(book, price.tags, purse.held_before()) if book.limits else AMOUNT_MAX
-    budget = cost.total + min(money, room)
     peaks = () if price.linear else peaks_of(price, used, used + policy.size * policy.part, usage)
-    quota = size(price, policy, ask.requested, used, budget, usage, peaks)
-    ahead = cost_of(price, used + quota.units, usage) if quota.units else None
-    if ahead is None or purse.reserve(ahead, dearest(ahead, used + quota.units, peaks) - cost.total):
+    granted = size(price, policy, ask.requested, used, cost.total + min(money, room), usage, peaks)
+    ahead = cost_of(price, used + granted.units, usage) if granted.units else None
+    if ahead is None or purse.reserve(ahead, dearest(ahead, used + granted.units, peaks) - cost.total):
         purse.let_go()
-        quota = NONE
-    if not quota.units:
-        return quota, int(ResultCode.SPEND_LIMIT_REACHED if room < money else ResultCode.CREDIT_LIMIT_REACHED)
-    if quota.last:
-        work.tell(book.account.number, NoticeKind.FINAL_QUOTA, ask.rating_group, quota.units)
-    return quota, _SUCCESS
+        result = ResultCode.SPEND_LIMIT_REACHED if room < money else ResultCode.CREDIT_LIMIT_REACHED
+        return Quota(0, int(result), work.now, terms.final)
+    if granted.last:
+        work.tell(book.account.number, NoticeKind.FINAL_QUOTA, ask.rating_group, granted.units)
+    until = _valid_until(work, book, price, policy, purse, segment_end)
+    return Quota(granted.units, _SUCCESS, until, terms.final if granted.last else _MORE)
 
 
 def close(work: Work, book: Book, price: Price, purse: Purse, reason: int) -> tuple[Hold, ...]:

@@ -176,5 +176,5 @@ def _store(book: Book, before: Session | None, after: Session) -> None:
     book.touched = True
     book.due(after.forget_at)
     for group in after.groups:
-        if group.holds:
+        if group.granted and group.holds:
             book.due(group.valid_until + LATE_US)
