@@ -38,7 +38,7 @@ REPEAT_S = 100.0
 
 
 class Client:
-    """One subscriber. Accounts 2, 3 … may draw on the money of account 1."""
+    """One subscriber. The others may draw on the money of account 1: all have its virtual shard."""
 
     def __init__(self, world: World, number: int, random: Random) -> None:
         self.world = world

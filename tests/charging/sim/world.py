@@ -146,7 +146,7 @@ class World:
         self.books: dict[int, bytes] = {}
         self.books_last = 0
         self.lives: list[Process] = []
-        self.clients = [Client(self, number, Random(self.random.random())) for number in (1, 2, 3)]
+        self.clients = [Client(self, number, Random(self.random.random())) for number in (1, 4097, 8193)]
         self.standby: Standby | None = None
         self._starting = False
 
@@ -351,7 +351,7 @@ class World:
         await self.finish()
 
     async def heal(self) -> None:
-        self.calm = True
+        self.calm = self.store.calm = True
         self.network.cut_until, self.network.lossy = 0.0, 0.0
         self.slow, self.disk.budget, self.disk.fail_sync_at, self.disk.capacity = 1.0, None, 0, 1 << 40
         await asyncio.sleep(6)

@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 from farwire.charging.model import (
     Answer,
+    Command,
+    CommandKind,
     EventRequest,
     Phase,
     ResultCode,
@@ -37,6 +39,13 @@ class Moved:
     shard: int
 
 
+def vshards_of(request: HasAccount) -> tuple[int, ...]:
+    """Return the virtual shards whose accounts a request changes."""
+    if isinstance(request, Command) and request.kind == CommandKind.TRANSFER:
+        return vshard_of(request.account), vshard_of(request.subject)
+    return (vshard_of(request.account),)
+
+
 class Admission:
     """Decides in constant time, before anything else is done.
 
@@ -60,11 +69,10 @@ class Admission:
     def refusal(self, waiting: int, request: HasAccount) -> Answer | Moved | None:
         """Return None where the request may come in while ``waiting`` others wait, or what it is told."""
         if self.elsewhere or self.frozen:
-            vshard = vshard_of(request.account)
-            home = self.elsewhere.get(vshard)
+            home = self.elsewhere.get(vshard_of(request.account))
             if home is not None:
                 return Moved(home)
-            if vshard in self.frozen:
+            if not self.frozen.isdisjoint(vshards_of(request)):
                 return self._busy()
         if waiting < self._new and not self.closed:
             return None

@@ -37,14 +37,14 @@ from farwire.charging.model import (
     decide,
     expire,
 )
-from farwire.charging.shard.admission import Admission, Moved
+from farwire.charging.shard.admission import Admission, Moved, vshards_of
 from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.due import DueIndex
 from farwire.charging.shard.facts import pack_movement, pack_notice
 from farwire.charging.shard.homes import vshard_of
 from farwire.charging.shard.index import Index
 from farwire.charging.shard.layout import CACHE, Accounts
-from farwire.kernel.errors import Exhausted, FarwireError, Invalid
+from farwire.kernel.errors import Exhausted, FarwireError, Invalid, check
 
 Reply = Callable[[Answer | Moved | None], None]
 """Called once with the answer; with None when nobody knows what became of the request: the client repeats it."""
@@ -141,7 +141,16 @@ class Shard:
     @property
     def all_appended(self) -> bool:
         """Return whether every change of the arena stands in a batch that the log has: a snapshot may copy it."""
-        return self._unsent is None and not self.arena.changed
+        return self.all_sent and not self.arena.changed
+
+    @property
+    def all_sent(self) -> bool:
+        """Return whether the log has taken every batch so far."""
+        return self._unsent is None
+
+    def waits_for(self, vshard: int) -> bool:
+        """Return whether a request waits that touches accounts of a virtual shard."""
+        return any(vshard in vshards_of(request) for _, request, _ in self._queue)
 
     @property
     def idle(self) -> bool:
@@ -265,8 +274,11 @@ class Shard:
         facts += new
 
     def _open(self, account: Account) -> Answer:
+        home = vshard_of(account.number)
+        if any(vshard_of(share.owner) != home for share in account.shares):
+            return Answer(ResultCode.INVALID)  # they would be parted when one of them moves
         if self.accounts.find(account.tenant, account.number) is None:
-            slot = self.accounts.add(account, vshard=vshard_of(account.number))
+            slot = self.accounts.add(account, vshard=home)
             self.due.note(slot, account.due_at)
         return Answer(ResultCode.SUCCESS)
 
@@ -275,7 +287,7 @@ class Shard:
         slots = self.due.take(now, self.settings.sweep)
         for slot in slots:
             account = self.accounts.at(slot)
-            if account is None:
+            if account is None or vshard_of(account.number) in self.admission.frozen:
                 continue
             circle = self._with_owners(account)
             try:
@@ -308,6 +320,11 @@ class Shard:
         else:
             self._held.append((ticket, replies))
             self.on_ticket(ticket)
+
+    def log_changes(self, reply: Reply) -> None:
+        """Log what somebody else has changed in the arena between two batches; ``reply`` tells when it is durable."""
+        check(self.all_sent and not self._ended(), "charging.shard_busy")
+        self._commit(1, [(reply, Answer(ResultCode.SUCCESS))], [])
 
     def settle(self) -> int:
         """Let out the answers of durable batches, in order; return how many left."""
