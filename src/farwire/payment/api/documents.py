@@ -64,6 +64,9 @@ class ChargeCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     amount: MoneyDocument
     key: Needed
     reference: Text = ""
+    topup_for: Annotated[
+        str, msgspec.Meta(max_length=80, description="Whose prepaid balance it tops up; else it pays bills.")
+    ] = ""
 
 
 class ChargeDocument(
