@@ -188,3 +188,12 @@ def test_a_shared_balance_that_ends_while_a_member_holds_it_is_forfeited_when_it
     player.sweep()
     assert player.amount(2, account=9) == 0 if len(player.account(9).balances) > 1 else True
     assert -sum(m.amount for m in player.movements) == 100 * MB
+
+
+def test_the_balances_of_a_barred_owner_are_closed_to_members_but_for_what_they_hold() -> None:
+    player = family(priority=1, own=0, pot=10, caps=(9, 9))
+    granted = player.session(0, Phase.INITIAL, Ask(1)).groups[0].granted
+    player.command(CommandKind.BAR, 1, account=9)
+    assert player.session(1, Phase.UPDATE, Ask(1, granted + 10 * MB)).groups[0].granted == 0
+    assert player.amount(account=9) == 10 * EURO - granted * 20
+    assert player.account().overrun == -200_000_000

@@ -262,7 +262,7 @@ def test_an_emergency_call_is_never_refused_and_costs_nothing(lifecycle: int, fl
         if phase != LAST:
             assert answer.groups[0].granted == 300
     assert player.amount() == euro * EURO
-    assert player.account().lifecycle == lifecycle or lifecycle == Lifecycle.POOL
+    assert player.account().lifecycle == lifecycle
     assert player.movements == []
 
 

@@ -43,7 +43,7 @@ def on_event(work: Work, book: Book, request: EventRequest) -> Answer:
         return _refund(work, book, request, price)
     if request.kind != EventKind.DIRECT_DEBIT:
         return Answer(ResultCode.INVALID)
-    denied = may_use(work, book)
+    denied = may_use(work, book, request.service)
     return Answer(denied) if denied else _debit(work, book, request, price)
 
 

@@ -11,8 +11,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from farwire.charging.model.answers import MovementKind, NoticeKind, ResultCode
-from farwire.charging.model.group import release
+from farwire.charging.model.group import is_emergency, release
 from farwire.charging.model.renewal import renew_due
+from farwire.charging.model.requests import Service
 from farwire.charging.model.state import (
     LATE_US,
     NEVER,
@@ -28,16 +29,17 @@ _ACTIVE: Final = int(Lifecycle.ACTIVE)
 _BARRED: Final = int(Flag.BARRED)
 
 
-def may_use(work: Work, book: Book) -> int:
-    """Return 0 where the account may use services now, or the result code that says why not.
+def may_use(work: Work, book: Book, service: Service) -> int:
+    """Return 0 where the account may use ``service`` now, or the result code that says why not.
 
-    The first use takes an account off the shelf.
+    The first use takes an account off the shelf; an emergency call does not.
     """
     account = book.account
     if account.lifecycle == _ACTIVE and not account.flags & _BARRED:
         return 0
     if account.lifecycle == Lifecycle.POOL and not account.flags & _BARRED:
-        activate(work, book)
+        if not is_emergency(work, account.plan, service):
+            activate(work, book)
         return 0
     return ResultCode.END_USER_DENIED
 

@@ -31,7 +31,7 @@ def count(work: Work, book: Book, tags: int, used: int, reserved: int) -> None:
     for index, limit in enumerate(book.limits):
         if not limit.scope & tags or not (used or reserved):
             continue
-        total = limit.used + used
+        total = min(limit.used + used, AMOUNT_MAX)
         percent = (
             100 if total >= limit.cap else WARN_PERCENT if total * 100 >= limit.cap * WARN_PERCENT else 0
         )

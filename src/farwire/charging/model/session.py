@@ -21,6 +21,7 @@ from farwire.charging.model.state import (
     SESSION_IDLE_US,
     SESSION_KEPT_US,
     SESSIONS_MAX,
+    STARTED_MAX_US,
     Group,
     Session,
 )
@@ -39,13 +40,13 @@ def on_session(work: Work, book: Book, request: SessionRequest) -> Answer:
     number = request.number
     if session is not None and number == session.number:
         return answer_of(session)
-    refused = _refusal(book, session, request)
+    refused = _refusal(work.now, book, session, request)
     if refused:
         return Answer(refused)
     work.key_hi, work.key_lo, work.number = request.session_hi, request.session_lo, number
     groups = () if session is None else session.groups
     ending = request.phase == _TERMINATION
-    denied = may_use(work, book) if not ending and _wants(request.asks) else 0
+    denied = may_use(work, book, request.service) if not ending and _wants(request.asks) else 0
     groups = _serve_all(work, book, request, groups, denied)
     if ending:
         groups = _release_rest(work, book, request, groups)
@@ -105,7 +106,7 @@ def answer_of(session: Session) -> Answer:
     )
 
 
-def _refusal(book: Book, session: Session | None, request: SessionRequest) -> int:
+def _refusal(now: int, book: Book, session: Session | None, request: SessionRequest) -> int:
     """Return why nothing can be done at all, or 0."""
     asks = request.asks
     if len(asks) > 1 and len({ask.rating_group for ask in asks}) < len(asks):
@@ -114,6 +115,8 @@ def _refusal(book: Book, session: Session | None, request: SessionRequest) -> in
         if not (0 <= ask.used <= AMOUNT_MAX and NOTHING <= ask.requested <= AMOUNT_MAX):
             return _INVALID
     if request.phase not in _PHASES or not 0 <= request.number <= AMOUNT_MAX:
+        return _INVALID
+    if request.started_at and not 0 <= now - request.started_at <= STARTED_MAX_US:
         return _INVALID
     if session is None:
         if request.phase != _INITIAL:

@@ -32,6 +32,8 @@ EVENT_KEPT_US: Final = 600 * SECOND_US
 """How long the key of an event (direct debit, refund) is kept."""
 COMMAND_KEPT_US: Final = DAY_US
 """How long the key of a command (top-up, purchase, transfer …) is kept."""
+STARTED_MAX_US: Final = 400 * DAY_US
+"""How long ago usage that is charged online may have begun, at most; it never begins later than now."""
 SESSIONS_MAX: Final = 512
 GROUPS_MAX: Final = 64
 KEYS_MAX: Final = 1_024

@@ -158,8 +158,10 @@ class Work:
 
     def overrun(self, book: Book, kind: int, amount: int, reason: int) -> None:
         """Post ``amount`` (below 0: used and not found) to the overrun of the account."""
-        book.set(overrun=max(book.account.overrun + amount, -AMOUNT_MAX))
-        self.move(book.account.number, OVERRUN, kind, amount, reason)
+        before = book.account.overrun
+        after = max(before + amount, -AMOUNT_MAX)
+        book.set(overrun=after)
+        self.move(book.account.number, OVERRUN, kind, after - before, reason)
 
     def keep(self, book: Book, key: KeptKey) -> None:
         """Keep the answer to an event or command for its window."""
