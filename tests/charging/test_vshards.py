@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farwire.base.storage import Database
-from farwire.charging.shard.arena import Arena, head
+from farwire.charging.shard.arena import KEYED, Arena, head
 from farwire.charging.shard.homes import VSHARDS
+from farwire.charging.shard.index import Index
+from farwire.charging.shard.layout import Accounts
 from farwire.charging.shard.placement import Home, change_home, place
 from farwire.charging.shard.shipping import clear, pack, unpack
 from farwire.charging.shard.vshards import Move, first_homes, plan_moves, vshard_of_key
 from farwire.kernel.errors import Conflict, Defect, Exhausted, Invalid
+from tests.charging.test_layout import account_of
 
 SHARDS = st.sets(st.integers(0, 30), min_size=1, max_size=12)
 LINKS = {1: 3, 2: 1}
@@ -126,6 +129,32 @@ def test_records_arrive_as_they_left_whatever_slots_they_get(lengths: list[int],
     clear(source, shipment)
     assert source.records == left - len(old)
     assert len(pack(source, 4).slots) == 0
+
+
+@given(data=st.data())
+def test_accounts_with_all_their_parts_are_the_same_in_another_arena(data: st.DataObject):
+    source, target = Arena(4000), Arena(4000)
+    index = Index(source)
+    accounts = Accounts(source, index)
+    given_accounts = [data.draw(account_of(number)) for number in range(1, 5)]
+    for account in given_accounts:
+        accounts.add(account, vshard=account.number % 2)
+    shipment = pack(source, 1)
+    chain(target, 9, 1, 3)
+    new_index = Index(target)
+    for slot in unpack(target, shipment).tolist():
+        if target.words[slot * 8] & KEYED:
+            new_index.add(slot)
+    arrived = Accounts(target, new_index)
+    expected = [account if account.number % 2 else None for account in given_accounts]
+    assert [arrived.find(account.tenant, account.number) for account in given_accounts] == expected
+    for slot in np.frombuffer(shipment.slots, np.int64).tolist():
+        if source.words[slot * 8] & KEYED:
+            index.remove(slot)
+    clear(source, shipment)
+    accounts.forget()
+    left = [accounts.find(account.tenant, account.number) for account in given_accounts]
+    assert left == [None if account.number % 2 else account for account in given_accounts]
 
 
 def test_a_link_to_another_virtual_shard_and_a_full_target_are_refused():

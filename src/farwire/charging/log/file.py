@@ -9,6 +9,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Final, TypeVar
 
+import structlog
+
 from farwire.charging.log.codec import Entry
 from farwire.charging.log.disk import Disk
 from farwire.charging.log.file_snapshot import FileSnapshot
@@ -48,6 +50,7 @@ LOCK: Final = "lock"
 _READ_PIECE: Final = 1 << 20
 _READ_TOGETHER: Final = 64
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 
 
 def highest_epoch(disk: Disk, shard: int) -> int:
@@ -209,8 +212,12 @@ class FileLog:
         return batch.last
 
     def _prepare(self) -> None:
-        """Make the next spare in the background. If that fails, the next roll fails, and says why."""
-        self._background.submit(self._opened().prepare, self._spares)
+        """Make the next spare in the background. If that fails, the next roll tries again, and may stop the shard."""
+        self._background.submit(self._opened().prepare, self._spares).add_done_callback(self._warn)
+
+    def _warn(self, prepared: Future[None]) -> None:
+        if error := prepared.exception():
+            _log.warning("no room for the next segment", folder=self._disk.label(""), reason=str(error))
 
     def _opened(self) -> SegmentWriter:
         check(self._writer is not None, "charging.log_not_recovered")

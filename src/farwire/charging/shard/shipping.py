@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farwire.charging.shard.arena import KIND_MASK, VSHARD_SHIFT, WORDS, Arena
+from farwire.charging.shard.records import Kind
 from farwire.kernel.errors import check
 
 _VSHARD_MASK: Final = 0xFFFF << VSHARD_SHIFT
 _LINK_MASK: Final = 0xFFFF_FFFF
 """A link is the low half of its word."""
+LINKS: Final[Mapping[int, int]] = {int(kind): 3 if kind is Kind.ACCOUNT else 1 for kind in Kind}
+"""The word of the link, by kind: see the table of ``records.py``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,14 @@ def pack(arena: Arena, vshard: int) -> Shipment:
     return Shipment(vshard, slots.tobytes(), arena.matrix[slots].tobytes())
 
 
-def unpack(arena: Arena, shipment: Shipment, links: Mapping[int, int]) -> NDArray[np.int64]:
+def unpack(arena: Arena, shipment: Shipment, links: Mapping[int, int] = LINKS) -> NDArray[np.int64]:
     """Put records into free slots of ``arena`` and return these, in the order of the shipment.
 
     ``links`` names the word that holds the link, by kind. All slots count as changed: the next batch logs them, and
-    is the moment from which they are here. The index is the caller's. Raises ``Exhausted`` (``charging.arena_full``),
-    ``Defect`` (``charging.link_leaves_vshard``) if a link points to a record that is not in the shipment.
+    is the moment from which they are here. Index and due index are the caller's.
+
+    Raises ``Exhausted`` (``charging.arena_full``), ``Defect`` (``charging.link_leaves_vshard``) if a link points to a
+    record that is not in the shipment.
     """
     old = np.frombuffer(shipment.slots, np.int64)
     images = np.frombuffer(shipment.images, np.int64).reshape(-1, WORDS).copy()
