@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from farwire.charging.model import sharing
 from farwire.charging.model.answers import MovementKind
 from farwire.charging.model.pricing import Cost
@@ -21,25 +23,20 @@ _USAGE: Final = int(MovementKind.USAGE)
 _EXPIRED: Final = int(Lifecycle.EXPIRED)
 
 
-class Row:
+class Row(msgspec.Struct, gc=False):
     """One balance in a purse."""
 
-    __slots__ = ("balance", "book", "charged", "drawn", "held", "share", "usable", "was_held")
-
-    def __init__(self, book: Book, balance: Balance, hold: Hold | None, share: int) -> None:
-        self.book = book
-        self.balance = balance
-        self.share = share
-        """The index of the share that it comes in by, -1 for an own balance."""
-        self.drawn = 0
-        self.held = 0
-        if hold is None:
-            self.was_held = self.charged = 0
-        else:
-            self.was_held = hold.reserved
-            self.charged = hold.charged
-        self.usable = balance.amount - balance.reserved + self.was_held - balance.floor
-        """What may be taken or held now. Of a balance that is over: what it promised while it was valid."""
+    book: Book
+    balance: Balance
+    share: int
+    """The index of the share that it comes in by, -1 for an own balance."""
+    was_held: int
+    charged: int
+    """What the group has taken from it in all."""
+    usable: int
+    """What may be taken or held now. Of a balance that is over: what it promised while it was valid."""
+    drawn: int = 0
+    held: int = 0
 
 
 class Purse:
@@ -88,9 +85,10 @@ class Purse:
         )
         if hold is None and (not serves or balance.amount - balance.reserved <= balance.floor):
             return
-        row = Row(book, balance, hold, share)
+        held, charged = (0, 0) if hold is None else (hold.reserved, hold.charged)
+        usable = balance.amount - balance.reserved + held - balance.floor if serves else held
+        row = Row(book, balance, share, held, charged, usable)
         if not serves:
-            row.usable = row.was_held
             self.promised.append(row)
         if unit == _MONEY:
             self.money.append(row)

@@ -47,7 +47,7 @@ def decide(circle: Circle, request: Request, tariffs: Tariffs, now: int) -> Deci
     ``circle`` holds the account that is asked and every account that shares balances with it; all stand on one shard.
     What time alone does is done first. Cost: linear in the sessions and balances of the account.
     """
-    work = Work(circle, tariffs, now)
+    work = Work.begin(circle, tariffs, now)
     for account in circle:
         if account.due_at <= now:
             pass_time(work, work.books.get(account.number) or work.open(account))
@@ -68,7 +68,7 @@ def expire(circle: Circle, tariffs: Tariffs, now: int) -> Decision:
 
     Quotas lapse, offers renew, balances end, accounts age. ``Account.due_at`` says when it is worth calling.
     """
-    work = Work(circle, tariffs, now)
+    work = Work.begin(circle, tariffs, now)
     for account in circle:
         pass_time(work, work.books.get(account.number) or work.open(account))
     return Decision(work.close(), Answer(ResultCode.SUCCESS), tuple(work.movements), tuple(work.notices))

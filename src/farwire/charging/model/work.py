@@ -5,6 +5,7 @@ A decision changes few records of an account. They are lists here while it lasts
 
 from __future__ import annotations
 
+import msgspec
 from msgspec.structs import replace
 
 from farwire.charging.model.answers import Movement, Notice
@@ -26,20 +27,17 @@ from farwire.charging.model.state import (
 from farwire.charging.model.tariffs import Tariffs
 
 
-class Book:
-    """One account of the circle, open. What stays None was not touched."""
+class Book(msgspec.Struct, gc=False):
+    """One account of the circle, open."""
 
-    __slots__ = ("account", "balances", "counters", "due_at", "limits", "sessions", "shares", "touched")
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.balances: list[Balance] = list(account.balances)
-        self.counters: list[Counter] = list(account.counters)
-        self.limits: list[Limit] = list(account.limits)
-        self.shares: list[Share] = list(account.shares)
-        self.sessions: tuple[Session, ...] = account.sessions
-        self.due_at = account.due_at
-        self.touched = False
+    account: Account
+    balances: list[Balance]
+    counters: list[Counter]
+    limits: list[Limit]
+    shares: list[Share]
+    sessions: tuple[Session, ...]
+    due_at: int
+    touched: bool = False
 
     def close(self) -> Account:
         """Return the account as it is now; the very same one where nothing was touched."""
@@ -94,19 +92,23 @@ class Book:
         self.touched = True
 
 
-class Work:
+class Work(msgspec.Struct, gc=False):
     """A decision in progress: the books of its circle, what moved, what is worth telling."""
 
-    __slots__ = ("books", "circle", "key_hi", "key_lo", "movements", "notices", "now", "number", "tariffs")
+    circle: Circle
+    tariffs: Tariffs
+    now: int
+    books: dict[int, Book]
+    movements: list[Movement]
+    notices: list[Notice]
+    key_hi: int = 0
+    key_lo: int = 0
+    number: int = 0
 
-    def __init__(self, circle: Circle, tariffs: Tariffs, now: int) -> None:
-        self.circle = circle
-        self.tariffs = tariffs
-        self.now = now
-        self.key_hi = self.key_lo = self.number = 0
-        self.books: dict[int, Book] = {}
-        self.movements: list[Movement] = []
-        self.notices: list[Notice] = []
+    @classmethod
+    def begin(cls, circle: Circle, tariffs: Tariffs, now: int) -> Work:
+        """Return the work on ``circle`` with nothing done."""
+        return cls(circle, tariffs, now, {}, [], [])
 
     def book(self, number: int) -> Book | None:
         """Return the open book of the account ``number``, or None where it is not in the circle."""
@@ -120,7 +122,15 @@ class Work:
 
     def open(self, account: Account) -> Book:
         """Open the book of ``account``."""
-        book = self.books[account.number] = Book(account)
+        book = self.books[account.number] = Book(
+            account,
+            list(account.balances),
+            list(account.counters),
+            list(account.limits),
+            list(account.shares),
+            account.sessions,
+            account.due_at,
+        )
         return book
 
     def close(self) -> Circle:
