@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -302,6 +303,23 @@ async def test_threads_of_the_log_roll_and_prepare_segments_at_the_same_time(tmp
     again, records = FileLog(RealDisk(tmp_path), shard=1, epoch=2), arena()
     assert (await again.recover(records)).last == 1000
     assert int(records[1, 0]) == 1000
+    await again.close()
+
+
+async def test_who_loses_patience_with_a_ticket_takes_no_batch_out_of_the_log(tmp_path: Path):
+    log = FileLog(RealDisk(tmp_path), shard=1, epoch=1, segment_bytes=SEGMENT)
+    await log.recover(arena())
+    go_on = threading.Event()
+    log._threads.submit(go_on.wait)  # the thread is busy: what is appended waits
+    first = log.append(batch(log))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(first, timeout=0.01)
+    second = log.append(batch(log))
+    go_on.set()
+    assert await second == 2
+    await log.close()
+    again = FileLog(RealDisk(tmp_path), shard=1, epoch=2)
+    assert (await again.recover(arena())).last == 2
     await again.close()
 
 

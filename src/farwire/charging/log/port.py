@@ -124,7 +124,8 @@ class Ticket:
 
     def __await__(self) -> Generator[None, None, int]:
         if isinstance(self.future, Future):
-            return (yield from asyncio.wrap_future(self.future).__await__())
+            # Shielded: cancelling who waits would else cancel the batch, and leave a gap behind it.
+            return (yield from asyncio.shield(asyncio.wrap_future(self.future)).__await__())
         return (yield from asyncio.shield(self.future).__await__())
 
 

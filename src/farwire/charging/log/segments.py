@@ -17,7 +17,7 @@ from zlib import crc32
 from farwire.charging.log.codec import Place, encode, padded, size_of
 from farwire.charging.log.disk import BLOCK, Disk, DiskFile
 from farwire.charging.log.port import Batch, LogDamaged
-from farwire.kernel.errors import Exhausted
+from farwire.kernel.errors import Exhausted, check
 
 FORMAT: Final = 1
 SEGMENT_BYTES: Final = 64 << 20
@@ -153,6 +153,7 @@ class SegmentWriter:
 
     def write(self, batch: Batch) -> None:
         """Write a batch and make it durable. Raises ``OSError``."""
+        check(batch.first == self._last + 1, "charging.batch_sequence")
         space = padded(size_of(batch))
         if self._file is None or self._offset + space > self._size:
             self.roll()
