@@ -99,6 +99,25 @@ class Accounts:
                 changes.append((cell, account))
         self._write(changes)
 
+    def replace(self, account: Account) -> int:
+        """Store one account anew and return its slot. Raises what ``store`` raises."""
+        cell = self._cell(account.tenant, account.number)
+        check(cell, "charging.account_unknown")
+        if cell is None:
+            return 0
+        try:
+            found = _rewritten(cell, account)
+        except struct.error as error:
+            raise _out_of_range(error) from error
+        if found is None:
+            self._write([(cell, account)])
+        else:
+            write = self._arena.write_image
+            cell.account, cell.parts, images = account, *found
+            for slot, image in images:
+                write(slot, image)
+        return cell.slot
+
     def remove(self, account: Account) -> None:
         """Take an account out, all of its records."""
         cell = self._cell(account.tenant, account.number)
@@ -145,11 +164,7 @@ class Accounts:
                 layouts.append((parts, where))
         except struct.error as error:
             self._give_back(taken)
-            raise Invalid(
-                f"a number does not fit into its record: {error}",
-                code="charging.out_of_range",
-                fix="see the table of words for what fits",
-            ) from error
+            raise _out_of_range(error) from error
         except Exception:
             self._give_back(taken)
             raise
@@ -183,6 +198,37 @@ class Accounts:
         for slot in slots:
             self._arena.write_word(slot, 0, Kind.DEBT)
             self._arena.release(slot)
+
+
+def _out_of_range(error: struct.error) -> Invalid:
+    return Invalid(
+        f"a number does not fit into its record: {error}",
+        code="charging.out_of_range",
+        fix="see the table of words for what fits",
+    )
+
+
+def _rewritten(cell: Cell, account: Account) -> tuple[list[Part], list[tuple[int, bytes]]] | None:
+    """Return parts and changed images if every part fits where one stood before: the usual case, in one pass."""
+    parts, old, where, vshard = parts_of(account), cell.parts, cell.where, cell.vshard
+    if len(parts) != len(old):
+        return None
+    images: list[tuple[int, bytes]] = []
+    after = 0
+    for at in range(len(parts) - 1, -1, -1):
+        part, slots = parts[at], where[at]
+        if part is not old[at]:
+            if type(part) is Group:
+                if type(old[at]) is not Group or records_of(part) != len(slots):
+                    return None
+                images += zip(slots, pack_group(vshard, part, slots, after), strict=True)
+            elif type(part) is not type(old[at]):
+                return None
+            else:
+                images.append((slots[0], pack_part(vshard, part, after)))
+        after = slots[0]
+    images.append((cell.slot, pack_account(vshard, account, after)))
+    return parts, images
 
 
 def _same_places(cell: Cell, parts: list[Part]) -> list[Slots] | None:

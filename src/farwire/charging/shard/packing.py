@@ -35,6 +35,20 @@ _SHARE = STRUCTS[Kind.SHARE]
 _HOLDING = STRUCTS[Kind.HOLDING]
 _KEY = STRUCTS[Kind.KEY]
 
+# Plain numbers: a member of an enumeration costs a look-up and a conversion at each use.
+_K_ACCOUNT: Final = int(Kind.ACCOUNT)
+_K_DEBT: Final = int(Kind.DEBT)
+_K_BALANCE: Final = int(Kind.BALANCE)
+_K_SESSION: Final = int(Kind.SESSION)
+_K_GROUP_2: Final = int(Kind.GROUP_2)
+_K_GROUP: Final = int(Kind.GROUP)
+_K_HOLDS: Final = int(Kind.HOLDS)
+_K_COUNTER: Final = int(Kind.COUNTER)
+_K_LIMIT: Final = int(Kind.LIMIT)
+_K_SHARE: Final = int(Kind.SHARE)
+_K_HOLDING: Final = int(Kind.HOLDING)
+_K_KEY: Final = int(Kind.KEY)
+
 Part = Balance | Session | Group | Counter | Limit | Share | Holding | KeptKey | int
 """What has records of its own in the chain; the ``int`` is the debt of a loan."""
 Slots = tuple[int, ...]
@@ -83,22 +97,28 @@ def pack_group(vshard: int, group: Group, slots: Slots, after: int) -> list[byte
     first = holds[0] if holds else _NO_HOLD
     images = [
         _GROUP.pack(
-            *(Kind.GROUP, 0, vshard, group.result, group.unit, group.final + 1, slots[1], group.rating_group),
-            *(group.started_at, group.used, group.charged, group.counted, group.granted, group.valid_until),
+            _K_GROUP, 0, vshard, group.result, group.unit, group.final + 1, slots[1], group.rating_group,
+            group.started_at, group.used, group.charged, group.counted, group.granted, group.valid_until,
         ),
         _GROUP_2.pack(
-            *(Kind.GROUP_2, 0, vshard, first.balance, min(len(holds), 1), first.unit),
-            *(slots[2] if len(slots) > 2 else after, group.threshold, group.price, group.asked),
-            *(first.account, first.reserved, first.charged),
+            _K_GROUP_2, 0, vshard, first.balance, 1 if holds else 0, first.unit,
+            slots[2] if len(slots) > 2 else after, group.threshold, group.price, group.asked,
+            first.account, first.reserved, first.charged,
         ),
-    ]
+    ]  # fmt: skip
+    return images + _more_holds(vshard, holds, slots, after) if len(slots) > 2 else images
+
+
+def _more_holds(vshard: int, holds: tuple[Hold, ...], slots: Slots, after: int) -> list[bytes]:
+    """Return the records of the holds after the first, two in each."""
+    images = []
     for at in range(2, len(slots)):
         one = holds[2 * at - 3]
         two = holds[2 * at - 2] if 2 * at - 2 < len(holds) else None
         other = two or _NO_HOLD
         images.append(
             _HOLDS.pack(
-                *(Kind.HOLDS, 0, vshard, 1 if two is None else 2, one.unit, other.unit),
+                *(_K_HOLDS, 0, vshard, 1 if two is None else 2, one.unit, other.unit),
                 *(slots[at + 1] if at + 1 < len(slots) else after, one.balance, other.balance),
                 *(one.account, one.reserved, one.charged, other.account, other.reserved, other.charged),
             )
@@ -108,48 +128,47 @@ def pack_group(vshard: int, group: Group, slots: Slots, after: int) -> list[byte
 
 def _balance(vshard: int, one: Balance, after: int) -> bytes:
     return _BALANCE.pack(
-        *(Kind.BALANCE, 0, vshard, one.number, one.unit, one.shared, after, one.scope, one.priority),
-        *(one.offer, one.amount, one.reserved, one.floor, one.valid_from, one.valid_to),
-    )
+        _K_BALANCE, 0, vshard, one.number, one.unit, one.shared, after, one.scope, one.priority,
+        one.offer, one.amount, one.reserved, one.floor, one.valid_from, one.valid_to,
+    )  # fmt: skip
 
 
 def _session(vshard: int, one: Session, after: int) -> bytes:
     return _SESSION.pack(
-        *(Kind.SESSION, 0, vshard, one.result, one.ended, after),
-        *(one.id_hi, one.id_lo, one.number, one.forget_at),
+        _K_SESSION, 0, vshard, one.result, one.ended, after, one.id_hi, one.id_lo, one.number, one.forget_at
     )
 
 
 def _key(vshard: int, one: KeptKey, after: int) -> bytes:
     return _KEY.pack(
-        *(Kind.KEY, 0, vshard, one.result, after, one.key_hi, one.key_lo, one.cost, one.units, one.forget_at)
+        *(_K_KEY, 0, vshard, one.result, after, one.key_hi, one.key_lo, one.cost, one.units, one.forget_at)
     )
 
 
 def _counter(vshard: int, one: Counter, after: int) -> bytes:
-    return _COUNTER.pack(Kind.COUNTER, 0, vshard, after, one.number, one.value, one.starts_at, one.ends_at)
+    return _COUNTER.pack(_K_COUNTER, 0, vshard, after, one.number, one.value, one.starts_at, one.ends_at)
 
 
 def _limit(vshard: int, one: Limit, after: int) -> bytes:
     return _LIMIT.pack(
-        *(Kind.LIMIT, 0, vshard, one.scope, one.told, one.period, one.opted_on, after),
+        *(_K_LIMIT, 0, vshard, one.scope, one.told, one.period, one.opted_on, after),
         *(one.number, one.cap, one.used, one.reserved, one.ends_at),
     )
 
 
 def _share(vshard: int, one: Share, after: int) -> bytes:
     return _SHARE.pack(
-        *(Kind.SHARE, 0, vshard, one.unit, one.period, after, one.priority),
+        *(_K_SHARE, 0, vshard, one.unit, one.period, after, one.priority),
         *(one.owner, one.cap, one.used, one.reserved, one.ends_at),
     )
 
 
 def _holding(vshard: int, one: Holding, after: int) -> bytes:
-    return _HOLDING.pack(Kind.HOLDING, 0, vshard, one.renews, after, one.offer, one.started_at, one.ends_at)
+    return _HOLDING.pack(_K_HOLDING, 0, vshard, one.renews, after, one.offer, one.started_at, one.ends_at)
 
 
 def _debt(vshard: int, one: int, after: int) -> bytes:
-    return _DEBT.pack(Kind.DEBT, 0, vshard, after, one)
+    return _DEBT.pack(_K_DEBT, 0, vshard, after, one)
 
 
 _PACKERS: Final[Mapping[type, Callable[..., bytes]]] = {
@@ -173,17 +192,10 @@ def pack_account(vshard: int, account: Account, after: int) -> bytes:
     """Return the account's own record; its chain begins at ``after``."""
     check(not account.flags & ~FLAGS_MASK, "charging.flags")
     return _ACCOUNT.pack(
-        *(
-            Kind.ACCOUNT,
-            KEYED_BYTE | account.flags,
-            vshard,
-            account.serial,
-            account.lifecycle,
-            account.cycle_day,
-        ),
-        *(account.tenant, account.number, after, account.plan),
-        *(account.active_until, account.grace_until, account.overrun, account.due_at),
-    )
+        _K_ACCOUNT, KEYED_BYTE | account.flags, vshard, account.serial, account.lifecycle, account.cycle_day,
+        account.tenant, account.number, after, account.plan,
+        account.active_until, account.grace_until, account.overrun, account.due_at,
+    )  # fmt: skip
 
 
 def read_cell(arena: Arena, slot: int) -> Cell:
@@ -242,21 +254,21 @@ class _Chain:
         """Decode the part that begins in ``slot``; return the slot after it."""
         offset = slot * RECORD_BYTES
         kind = buffer[offset]
-        if kind == Kind.GROUP:
+        if kind == _K_GROUP:
             return self._group(buffer, slot)
         self.where.append((slot,))
-        if kind == Kind.BALANCE:
+        if kind == _K_BALANCE:
             _, _, _, number, unit, shared, after, scope, priority, *rest = _BALANCE.unpack_from(
                 buffer, offset
             )
             self.balances.append(Balance(number, unit, scope, priority, shared, *rest))
-        elif kind == Kind.SESSION:
+        elif kind == _K_SESSION:
             self._end_session()
             _, _, _, result, ended, after, id_hi, id_lo, number, forget_at = _SESSION.unpack_from(
                 buffer, offset
             )
             self.session = Session(id_hi, id_lo, number, result, ended, forget_at, ())
-        elif kind == Kind.KEY:
+        elif kind == _K_KEY:
             _, _, _, result, after, hi, lo, cost, units, forget_at = _KEY.unpack_from(buffer, offset)
             self.keys.append(KeptKey(hi, lo, result, cost, units, forget_at))
         else:
@@ -265,22 +277,22 @@ class _Chain:
 
     def _rare(self, buffer: memoryview, offset: int, kind: int) -> int:
         after: int
-        if kind == Kind.COUNTER:
+        if kind == _K_COUNTER:
             _, _, _, after, *rest = _COUNTER.unpack_from(buffer, offset)
             self.counters.append(Counter(*rest))
-        elif kind == Kind.LIMIT:
+        elif kind == _K_LIMIT:
             found = _LIMIT.unpack_from(buffer, offset)
             _, _, _, scope, told, period, opted_on, after, number, cap, used, reserved, ends_at = found
             self.limits.append(Limit(number, scope, cap, used, reserved, told, opted_on, period, ends_at))
-        elif kind == Kind.SHARE:
+        elif kind == _K_SHARE:
             found = _SHARE.unpack_from(buffer, offset)
             _, _, _, unit, period, after, priority, owner, cap, used, reserved, ends_at = found
             self.shares.append(Share(owner, unit, priority, cap, used, reserved, period, ends_at))
-        elif kind == Kind.HOLDING:
+        elif kind == _K_HOLDING:
             _, _, _, renews, after, offer, started_at, ends_at = _HOLDING.unpack_from(buffer, offset)
             self.holdings.append(Holding(offer, started_at, ends_at, renews))
         else:
-            check(kind == Kind.DEBT, "charging.chain_broken", f"a record of kind {kind} stands in a chain")
+            check(kind == _K_DEBT, "charging.chain_broken", f"a record of kind {kind} stands in a chain")
             _, _, _, after, self.debt = _DEBT.unpack_from(buffer, offset)
         return after
 
@@ -292,7 +304,7 @@ class _Chain:
         _, _, _, balance, count, held, after, threshold, price, asked, account, reserved, taken = more
         holds: tuple[Hold, ...] = (Hold(account, balance, held, reserved, taken),) if count else ()
         slots = [slot, second]
-        while after and buffer[after * RECORD_BYTES] == Kind.HOLDS:
+        while after and buffer[after * RECORD_BYTES] == _K_HOLDS:
             slots.append(after)
             found = _HOLDS.unpack_from(buffer, after * RECORD_BYTES)
             _, _, _, count, u1, u2, after, b1, b2, a1, r1, c1, a2, r2, c2 = found

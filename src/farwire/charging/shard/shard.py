@@ -251,23 +251,28 @@ class Shard:
         number = account.number
         others = {share.owner for share in account.shares} if account.shares else set()
         for session in account.sessions:
-            for group in session.groups:
-                for hold in group.holds:
-                    if hold.account != number:
-                        others.add(hold.account)
+            if not session.ended:
+                for group in session.groups:
+                    for hold in group.holds:
+                        if hold.account != number:
+                            others.add(hold.account)
         if not others:
             return (account,)
         found = (self.accounts.find(account.tenant, other) for other in sorted(others - {number}))
         return (account, *(one for one in found if one is not None))
 
     def _store(self, before: Circle, decision: Decision, facts: list[bytes]) -> None:
-        changed = [after for old, after in zip(before, decision.circle, strict=True) if after is not old]
-        new = []
+        circle = decision.circle
+        new: list[bytes] = []
         if decision.movements or decision.notices:
-            tenant = decision.circle[0].tenant
+            tenant = circle[0].tenant
             new = [pack_movement(tenant, one) for one in decision.movements]
             new += [pack_notice(tenant, one) for one in decision.notices]
-        if changed:
+        if len(circle) == 1:
+            if circle[0] is not before[0]:
+                self.due.note(self.accounts.replace(circle[0]), circle[0].due_at)
+        else:
+            changed = [after for old, after in zip(before, circle, strict=True) if after is not old]
             self.accounts.store(changed)
             for account in changed:
                 self.due.note(self.accounts.slot_of(account), account.due_at)
