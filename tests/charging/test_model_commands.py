@@ -274,3 +274,15 @@ def test_an_event_that_makes_no_sense_is_refused(event: EventRequest) -> None:
     player = Player(funded())
     assert player.ask(event).result == ResultCode.INVALID
     assert player.movements == []
+
+
+@pytest.mark.parametrize("why", ["barred", "grace"])
+def test_an_offer_does_not_renew_on_an_account_that_may_not_use_it(why: str) -> None:
+    player = selling(funded(20, active_until=NEVER if why == "barred" else START + DAY_US))
+    player.command(CommandKind.PURCHASE, 1, 5)
+    if why == "barred":
+        player.command(CommandKind.BAR, 1)
+    player.now += 8 * DAY_US
+    player.sweep()
+    assert player.amount() == 15 * EURO
+    assert NoticeKind.RENEWAL_FAILED in player.told()

@@ -349,3 +349,13 @@ def test_a_postpaid_account_spends_down_to_its_credit_limit() -> None:
     player = Player(account)
     assert use_up(player) == 50 * MB
     assert player.amount() == -EURO
+
+
+def test_a_lapsed_group_of_a_session_that_goes_on_is_not_looked_at_again_and_again() -> None:
+    player = Player(funded(10))
+    first = player.session(0, FIRST, Ask(1), Ask(2))
+    player.session(1, NEXT, Ask(1, MB))
+    player.now = first.groups[0].valid_until + 2 * LATE_US
+    player.session(2, NEXT, Ask(2, MB))
+    assert player.account().due_at > player.now
+    assert player.told() == [NoticeKind.QUOTA_LAPSED, NoticeKind.QUOTA_LAPSED]

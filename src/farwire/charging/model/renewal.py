@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from farwire.charging.model.answers import MovementKind, NoticeKind, ResultCode
-from farwire.charging.model.state import AMOUNT_MAX, MAIN, Balance, Holding
+from farwire.charging.model.state import AMOUNT_MAX, MAIN, Balance, Flag, Holding, Lifecycle
 from farwire.charging.model.tariffs import Grant, OfferTerms
 from farwire.charging.model.work import Book, Work
 
@@ -65,7 +65,7 @@ def renew_due(work: Work, book: Book) -> None:
         if due is None:
             return
         offer = work.tariffs.offer(due.offer)
-        if due.renews and offer is not None and due.ends_at > due.started_at:
+        if due.renews and offer is not None and _may_renew(book, due):
             work.now = due.ends_at
             done = renew(work, book, due, offer, due.ends_at) == ResultCode.SUCCESS
             work.now = now
@@ -73,6 +73,13 @@ def renew_due(work: Work, book: Book) -> None:
                 continue
             work.tell(book.account.number, NoticeKind.RENEWAL_FAILED, due.offer, offer.price)
         book.set(holdings=tuple(one for one in book.account.holdings if one is not due))
+
+
+def _may_renew(book: Book, due: Holding) -> bool:
+    """Tell whether the account was in use when ``due`` ended: nobody pays for what may not be used."""
+    account = book.account
+    in_use = account.lifecycle == Lifecycle.ACTIVE and not account.flags & Flag.BARRED
+    return in_use and due.started_at < due.ends_at < account.active_until
 
 
 def _end(holding: Holding) -> int:

@@ -60,7 +60,7 @@ def on_session(work: Work, book: Book, request: SessionRequest) -> Answer:
         _forget_at(groups, work.now, ending=ending),
         groups,
     )
-    _store(book, session, after)
+    _store(book, session, after, work.now)
     return answer_of(after)
 
 
@@ -167,7 +167,7 @@ def _forget_at(groups: tuple[Group, ...], now: int, *, ending: bool) -> int:
     return until + LATE_US + SESSION_IDLE_US
 
 
-def _store(book: Book, before: Session | None, after: Session) -> None:
+def _store(book: Book, before: Session | None, after: Session, now: int) -> None:
     """Put ``after`` in the place of ``before``; the account is due when the first quota lapses."""
     sessions = book.sessions
     if before is None:
@@ -179,5 +179,5 @@ def _store(book: Book, before: Session | None, after: Session) -> None:
     book.touched = True
     book.due(after.forget_at)
     for group in after.groups:
-        if group.granted and group.holds:
+        if group.granted and group.holds and group.valid_until + LATE_US > now:
             book.due(group.valid_until + LATE_US)
