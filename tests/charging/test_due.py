@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -16,13 +18,18 @@ from farwire.charging.shard.layout import Accounts
 from tests.charging.shard_world import an_account
 
 WORD = st.integers(-(2**63), 2**63 - 1)
-ACT = st.tuples(
-    st.sampled_from(["change", "add", "remove", "take", "rebuild"]), st.integers(1, 3), st.integers(1, 20)
-)
+ACTS = ("change", "change", "add", "remove", "take", "take", "rebuild")
 
 
-@given(acts=st.lists(ACT, max_size=60), most=st.integers(1, 3))
-def test_what_is_taken_is_what_is_due(acts, most):
+def test_what_is_taken_is_what_is_due():
+    """Random acts from a seed: short random lists would seldom put a time off and take it later."""
+    for seed in range(300):
+        rng = Random(seed)
+        acts = [(rng.choice(ACTS), rng.randint(1, 3), rng.randint(1, 20)) for _ in range(60)]
+        play(acts, most=rng.randint(1, 3))
+
+
+def play(acts: list[tuple[str, int, int]], most: int) -> None:
     arena = Arena(64)
     index = Index(arena)
     accounts, due = Accounts(arena, index), DueIndex(arena)
