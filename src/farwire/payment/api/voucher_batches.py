@@ -193,6 +193,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         permission=Permission.VOUCHER_READ,
         response=list[VoucherDocument],
         query_type=VoucherQuery,
+        errors=("404",),
         description="By serial number.",
     ),
     Route(
