@@ -79,9 +79,7 @@ def test_a_prepared_price_says_what_rating_says(case: Case) -> None:
         assert isinstance(charge, Charge)
         assert cost is not None
         assert cost.total == charge.total_nano
-        assert cost.units == sum(
-            units for key, units in charge.taken.items() if key.startswith("allowance:")
-        )
+        assert cost.units == sum(units for key, units in charge.taken.items() if key.startswith("allowance:"))
         assert cost.counted == charge.taken.get(price.counter_key, 0)
 
 
@@ -187,7 +185,24 @@ def test_periods_are_days_and_cycles_of_the_plan_s_zone() -> None:
     assert tariffs.period(PLAN, 0, at, 1) == (0, NEVER)
 
 
-def _flat() -> Tariff:
+def test_a_quota_does_not_lead_over_a_moment_that_is_dearer_than_its_end() -> None:
+    steps = [{"price": "0.05", "up_to": "50 MB"}, {"price": "0.03"}]
+    tariffs = port(_flat(tiers={"mode": "volume", "steps": steps}))
+    at = micros(datetime(2026, 6, 10, 12, 0, tzinfo=UTC))
+    price = tariffs.find(PLAN, Service("data"), 1, at)
+    assert price is not None
+    usage_ = Usage(at, 0, {}, 0)
+    whole = cost_of(price, 66_000_000, usage_)
+    assert whole is not None
+    assert whole.total == 1_980_000_000
+    peaks = peaks_of(price, 0, 66_000_000, usage_)
+    assert peaks == ((50_000_000, 2_500_000_000),)
+    assert dearest(whole, 66_000_000, peaks) == 2_500_000_000
+    assert reach(price, 0, 66_000_000, 2_000_000_000, usage_, peaks) == 40_000_000
+    assert reach(price, 0, 66_000_000, 2_500_000_000, usage_, peaks) == 66_000_000
+
+
+def _flat(**way: object) -> Tariff:
     from farwire.catalog.model.document import from_document
     from farwire.rating.model import compile_tariff
 
@@ -205,9 +220,8 @@ def _flat() -> Tariff:
                     {
                         "id": "data",
                         "kind": "data",
-                        "price": "0.02",
                         "per": "1 MB",
-                        "by_band": {"night": {"price": "0.01"}},
+                        **(way or {"price": "0.02", "by_band": {"night": {"price": "0.01"}}}),
                     }
                 ],
             }

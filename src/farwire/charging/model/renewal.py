@@ -65,9 +65,9 @@ def renew_due(work: Work, book: Book) -> None:
         if due is None:
             return
         offer = work.tariffs.offer(due.offer)
-        if due.renews and offer is not None and _may_renew(book, due):
+        if due.renews and offer is not None:
             work.now = due.ends_at
-            done = renew(work, book, due, offer, due.ends_at) == ResultCode.SUCCESS
+            done = _may_renew(book, due) and renew(work, book, due, offer, due.ends_at) == ResultCode.SUCCESS
             work.now = now
             if done:
                 continue
