@@ -23,11 +23,12 @@ _FEWEST_BITS: Final = 10
 class Index:
     """Slots of keyed records by key. At most half of the table is in use, so that a search looks at 1.5 entries."""
 
-    __slots__ = ("_arena", "_bits", "_entries", "_table", "count")
+    __slots__ = ("_arena", "_bits", "_entries", "_shift", "_table", "_words", "count")
 
     def __init__(self, arena: Arena, expected: int = 0) -> None:
         """Begin empty, with room for ``expected`` keys before the table must grow."""
         self._arena = arena
+        self._words = arena.words
         self.count = 0
         self._make(max(_FEWEST_BITS, (2 * expected).bit_length()))
 
@@ -38,14 +39,14 @@ class Index:
 
     def find(self, high: int, low: int) -> int:
         """Return the slot of a key, or 0."""
-        entries, words = self._entries, self._arena.words
-        mask = len(entries) - 1
-        place = self._home(high, low)
+        entries, words = self._entries, self._words
+        # The home of the key, written out: this is asked for every request.
+        place = ((high * _MULTIPLY_HIGH + low * _MULTIPLY_LOW) & _MASK) >> self._shift
         while slot := entries[place]:
             base = slot * WORDS
             if words[base + KEY_LOW] == low and words[base + KEY_HIGH] == high:
                 return slot
-            place = (place + 1) & mask
+            place = (place + 1) & (len(entries) - 1)
         return 0
 
     def add(self, slot: int) -> None:
@@ -107,6 +108,7 @@ class Index:
 
     def _make(self, bits: int) -> None:
         self._bits = bits
+        self._shift = 64 - bits
         self._table: NDArray[np.int64] = np.zeros(1 << bits, dtype=np.int64)
         self._entries = self._table.data.cast("B").cast("q")
 
@@ -120,4 +122,4 @@ class Index:
         return words[slot * WORDS + KEY_HIGH], words[slot * WORDS + KEY_LOW]
 
     def _home(self, high: int, low: int) -> int:
-        return ((high * _MULTIPLY_HIGH + low * _MULTIPLY_LOW) & _MASK) >> (64 - self._bits)
+        return ((high * _MULTIPLY_HIGH + low * _MULTIPLY_LOW) & _MASK) >> self._shift
