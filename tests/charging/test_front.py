@@ -34,6 +34,7 @@ from farwire.charging.shard.frames import (
     encode_request,
 )
 from farwire.charging.shard.front import listen
+from farwire.charging.shard.reading import Inspect, Seen
 from farwire.charging.shard.runner import Policy, Runner
 from farwire.charging.shard.shard import Open, recover
 from farwire.kernel.errors import Invalid, Unavailable
@@ -48,9 +49,16 @@ REQUEST = st.one_of(
     st.builds(EventRequest, WORD, WORD, WORD, st.integers(0, 3), SERVICE, WORD, WORD, WORD),
     st.builds(Command, WORD, WORD, WORD, WORD, WORD, WORD),
     st.builds(Open, st.integers(1, 2**60).map(an_account)),
+    st.builds(Inspect, WORD),
 )
 GROUPS = st.lists(st.builds(GroupAnswer, *[WORD] * 7), max_size=3).map(tuple)
-ANSWER = st.one_of(st.builds(Answer, WORD, GROUPS, WORD, WORD), st.builds(Moved, WORD), st.none())
+SEEN = st.none() | st.integers(1, 2**60).map(an_account)
+ANSWER = st.one_of(
+    st.builds(Answer, WORD, GROUPS, WORD, WORD),
+    st.builds(Moved, WORD),
+    st.builds(Seen, WORD, seen=SEEN, left_out=st.integers(0, 9)),
+    st.none(),
+)
 
 
 @given(request_=REQUEST, correlation=st.integers(0, 2**64 - 1))

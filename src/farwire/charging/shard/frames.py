@@ -16,6 +16,7 @@ op    request      body after the envelope
 3     COMMAND      account i64 | key_hi i64 | key_lo i64 | amount i64 | subject i64 | kind i64
 4     OPEN         account i64 | plan i64 | lifecycle i64 | active_until i64 | grace_until i64 | cycle_day i64 |
                    credit_limit i64
+5     INSPECT      account i64
 ===== ============ ===============================================================================================
 
 ``kind`` of a service: 1 data, 2 voice, 3 message, 4 event. ``text`` is UTF-8: destination, direction, visited network,
@@ -24,7 +25,8 @@ region, segment, routed-as, with a NUL between each two; missing ones are empty.
 Answer bodies begin with ``operation u8 | version u8 | status u16 | groups u32 | correlation u64 | tenant i64``.
 Status 0 is an answer: ``result i64 | cost i64 | units i64``, then for each group ``rating_group i64 | result i64 |
 unit i64 | granted i64 | threshold i64 | valid_until i64 | final i64``. Status 1: the account has moved, ``shard i64``.
-Status 2: the frame makes no sense. There is no answer when the shard ends: the connection closes, and what was not
+Status 2: the frame makes no sense. Status 3, to INSPECT: ``result i64 | left out i64``, then the account in MessagePack
+(``reading.py``). There is no answer when the shard ends: the connection closes, and what was not
 answered is asked again.
 """
 
@@ -45,6 +47,7 @@ from farwire.charging.model import (
     new_account,
 )
 from farwire.charging.shard.admission import Moved
+from farwire.charging.shard.reading import Inspect, Seen, pack_account, unpack_account
 from farwire.charging.shard.shard import Ask as Asked
 from farwire.charging.shard.shard import Open
 from farwire.kernel.errors import Invalid
@@ -53,8 +56,8 @@ VERSION: Final = 1
 LENGTH: Final = Struct("<I")
 MOST: Final = 16_384
 """Bytes of the longest frame."""
-SESSION, EVENT, COMMAND, OPEN = 1, 2, 3, 4
-ANSWERED, MOVED, NONSENSE = 0, 1, 2
+SESSION, EVENT, COMMAND, OPEN, INSPECT = 1, 2, 3, 4, 5
+ANSWERED, MOVED, NONSENSE, SEEN = 0, 1, 2, 3
 KINDS: Final = ("", "data", "voice", "message", "event")
 _ENVELOPE: Final = Struct("<BBHIQq")
 _SESSION: Final = Struct("<5qBBHI")
@@ -66,6 +69,8 @@ _ANSWER: Final = Struct("<BBHIQq")
 _RESULT: Final = Struct("<3q")
 _ANSWER_GROUP: Final = Struct("<7q")
 _MOVED: Final = Struct("<q")
+_INSPECT: Final = Struct("<q")
+_SEEN_HEAD: Final = Struct("<2q")
 _BEFORE: Final = _ENVELOPE.size
 
 
@@ -92,6 +97,8 @@ def encode_request(tenant: int, correlation: int, request: Asked) -> bytes:
         body = _COMMAND.pack(
             *(request.account, request.key_hi, request.key_lo, request.amount, request.subject, request.kind)
         )
+    elif isinstance(request, Inspect):
+        operation, body = INSPECT, _INSPECT.pack(request.account)
     else:
         operation, account = OPEN, request.account_to_open
         body = _OPEN.pack(
@@ -131,6 +138,8 @@ def decode_request(operation: int, tenant: int, body: bytes) -> Asked:
         if operation == COMMAND:
             account, key_hi, key_lo, amount, subject, kind = _COMMAND.unpack(body[_BEFORE:])
             return Command(account, key_hi, key_lo, kind, amount, subject)
+        if operation == INSPECT:
+            return Inspect(*_INSPECT.unpack(body[_BEFORE:]))
         if operation == OPEN:
             number, plan, lifecycle, active, grace, cycle_day, credit = _OPEN.unpack(body[_BEFORE:])
             return Open(
@@ -179,7 +188,10 @@ def _service(kind: int, text: bytes) -> Service:
 
 def encode_answer(operation: int, correlation: int, tenant: int, answer: Answer | Moved | None) -> bytes:
     """Return the frame of an answer, length included; None says that the request made no sense."""
-    if isinstance(answer, Answer):
+    if isinstance(answer, Seen):
+        status, count = SEEN, 0
+        body = _SEEN_HEAD.pack(answer.result, answer.left_out) + pack_account(answer.seen)
+    elif isinstance(answer, Answer):
         groups = answer.groups
         body = _RESULT.pack(answer.result, answer.cost, answer.units)
         for one in groups:
@@ -211,6 +223,10 @@ def decode_answer(body: bytes) -> tuple[int, Answer | Moved | None]:
         return correlation, Moved(*_MOVED.unpack_from(body, at))
     if status == NONSENSE:
         return correlation, None
+    if status == SEEN:
+        result, left_out = _SEEN_HEAD.unpack_from(body, at)
+        seen = unpack_account(body[at + _SEEN_HEAD.size :])
+        return correlation, Seen(result, seen=seen, left_out=left_out)
     result, cost, units = _RESULT.unpack_from(body, at)
     at += _RESULT.size
     groups = tuple(

@@ -44,6 +44,7 @@ from farwire.charging.shard.facts import pack_movement, pack_notice
 from farwire.charging.shard.homes import vshard_of
 from farwire.charging.shard.index import Index
 from farwire.charging.shard.layout import CACHE, Accounts
+from farwire.charging.shard.reading import Inspect, look
 from farwire.kernel.errors import Exhausted, FarwireError, Invalid, check
 
 Reply = Callable[[Answer | Moved | None], None]
@@ -86,7 +87,7 @@ def _nothing(_: Ticket) -> None:
     """Nobody asked."""
 
 
-Ask = Request | Open
+Ask = Request | Open | Inspect
 Held = tuple[Ticket, list[tuple[Reply, Answer]]]
 
 
@@ -172,7 +173,7 @@ class Shard:
 
     def _without_state(self, request: Ask, now: int, refusal: Answer) -> Answer:
         """Return the refusal, unless it is an emergency call: that is granted whatever happens."""
-        if isinstance(request, Open | Command):
+        if isinstance(request, Open | Inspect | Command):
             return refusal
         free = decide((), request, self.tariffs, now).answer
         return free if free.result == ResultCode.SUCCESS else refusal
@@ -223,6 +224,8 @@ class Shard:
         try:
             if isinstance(request, Open):
                 return self._open(request.account_to_open)
+            if isinstance(request, Inspect):
+                return look(self.accounts.find(tenant, request.account))
             circle = self._circle(tenant, request)
             decision = decide(circle, request, self.tariffs, now)
             self._store(circle, decision, facts)
