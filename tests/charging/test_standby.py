@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from farwire.charging.log import Fenced
 from farwire.charging.log.lease import take_lease
 from farwire.charging.log.postgres import PostgresLog
 from farwire.charging.model import ResultCode
+from farwire.charging.shard.keeper import Keeper
 from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import Open, recover
 from farwire.charging.shard.standby import Standby
@@ -77,3 +80,39 @@ async def test_a_standby_that_fell_behind_what_is_kept_begins_anew(db, clock):
     log = await owned(db, "two")
     shard = await standby.take_over(log, tariffs=FlatTariffs(), clock=clock)
     assert shard.accounts.find(1, 7).balances[0].amount == 3
+
+
+async def test_of_two_processes_one_serves_and_the_other_takes_over_when_it_is_gone(db, clock):
+    def keeper(name: str) -> Keeper:
+        return Keeper(
+            db=db, shard=1, holder=name, records=1_000, tariffs=FlatTariffs(), clock=clock, lease_s=1
+        )
+
+    first = await keeper("one").serve()
+    await first.runner.ask(1, Open(an_account(7)))
+    standing_by = asyncio.ensure_future(keeper("two").serve())
+    await first.runner.ask(1, top_up(7, 1, 10))
+    await asyncio.sleep(1.5)
+    assert not standing_by.done()  # the lease is renewed
+    first.keeping.cancel()  # the process hangs
+    second = await asyncio.wait_for(standing_by, 10)
+    assert second.lease.epoch == first.lease.epoch + 1
+    assert (await second.runner.ask(1, top_up(7, 2, 20))).cost == 20
+    with pytest.raises(Unavailable):
+        await first.runner.ask(1, top_up(7, 3, 40))
+    assert second.runner.shard.accounts.find(1, 7).balances[0].amount == 30
+
+    third = asyncio.ensure_future(keeper("three").serve())
+    await second.runner.drain()  # it leaves in good order: the lease is free at once
+    third_served = await asyncio.wait_for(third, 10)
+    assert third_served.runner.shard.accounts.find(1, 7).balances[0].amount == 30
+    await third_served.runner.drain()
+    await third_served.keeping
+
+
+async def test_a_process_that_has_lost_its_lease_ends(db, clock):
+    one = Keeper(db=db, shard=1, holder="one", records=1_000, tariffs=FlatTariffs(), clock=clock, lease_s=1)
+    served = await one.serve()
+    await take_lease(db=db, shard=1, holder="two", seconds=60, force=True)
+    await asyncio.wait_for(served.runner.ended.wait(), 10)
+    assert isinstance(served.runner.shard.failure, Fenced)
