@@ -237,3 +237,14 @@ def test_time_never_goes_back(world):
     before = world.shard.now()
     world.shard._clock = MovableClock(START - timedelta(days=1))
     assert world.shard.now() == before
+
+
+def test_a_client_that_cannot_be_told_does_not_keep_others_from_their_answers(world):
+    world.ask(Open(an_account(7)))
+
+    def broken(_):
+        raise RuntimeError("the way back is broken")
+
+    world.shard.submit(1, top_up(7, 1, 5), broken)
+    assert world.ask(top_up(7, 2, 6)).cost == 6
+    assert world.balance(7).amount == 11

@@ -40,7 +40,7 @@ from farwire.charging.model import (
 from farwire.charging.shard.admission import Admission, Moved, vshards_of
 from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.due import DueIndex
-from farwire.charging.shard.facts import pack_movement, pack_notice
+from farwire.charging.shard.facts import pack_movement, pack_notice, pack_used
 from farwire.charging.shard.homes import vshard_of
 from farwire.charging.shard.index import Index
 from farwire.charging.shard.layout import CACHE, Accounts
@@ -267,10 +267,11 @@ class Shard:
     def _store(self, before: Circle, decision: Decision, facts: list[bytes]) -> None:
         circle = decision.circle
         new: list[bytes] = []
-        if decision.movements or decision.notices:
+        if decision.movements or decision.notices or decision.usages:
             tenant = circle[0].tenant
             new = [pack_movement(tenant, one) for one in decision.movements]
             new += [pack_notice(tenant, one) for one in decision.notices]
+            new += [pack_used(tenant, one) for one in decision.usages]
         if len(circle) == 1:
             if circle[0] is not before[0]:
                 self.due.note(self.accounts.replace(circle[0]), circle[0].due_at)
@@ -348,7 +349,7 @@ class Shard:
                 break
             held.popleft()
             for reply, answer in replies:
-                reply(answer)
+                _say(reply, answer)
             count += len(replies)
         return count
 
@@ -365,7 +366,15 @@ class Shard:
         self._queue.clear()
         self._unsent = None
         for reply in waiting:
-            reply(None)
+            _say(reply, None)
+
+
+def _say(reply: Reply, answer: Answer | None) -> None:
+    """Tell one client; a defect in its way back must not keep the others from their answers."""
+    try:
+        reply(answer)
+    except Exception:  # noqa: BLE001
+        _log.exception("answer could not be told")
 
 
 async def recover(
