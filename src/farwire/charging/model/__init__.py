@@ -10,6 +10,7 @@ from farwire.charging.model.answers import (
     Notice,
     NoticeKind,
     ResultCode,
+    Used,
 )
 from farwire.charging.model.decide import decide, expire
 from farwire.charging.model.requests import (
@@ -100,6 +101,7 @@ __all__ = [
     "Share",
     "Tariffs",
     "Unit",
+    "Used",
     "decide",
     "expire",
     "new_account",

@@ -113,6 +113,29 @@ class Movement(msgspec.Struct, frozen=True, gc=False):
     number: int
     """The number of the request in its session; 0 where there is none."""
     at: int
+    unit: int = 0
+    """The ``Unit`` of the balance."""
+
+
+class Used(msgspec.Struct, frozen=True, gc=False):
+    """What one rating group used from its begin to its end, or one event: a usage record, already charged.
+
+    Σ ``charged`` of ended groups and events = Σ movements of money of kinds USAGE and OVERRUN, with the sign turned.
+    """
+
+    account: int
+    rating_group: int
+    price: int
+    """The number of its price; 0 was free, −1 is an amount that the request named."""
+    unit: int
+    started_at: int
+    units: int
+    charged: int
+    key_hi: int
+    """The id of the session, or the key of the event."""
+    key_lo: int
+    at: int
+    """When it ended."""
 
 
 class NoticeKind(IntEnum):
@@ -153,3 +176,4 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     answer: Answer
     movements: tuple[Movement, ...] = ()
     notices: tuple[Notice, ...] = ()
+    usages: tuple[Used, ...] = ()

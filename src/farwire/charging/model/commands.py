@@ -80,7 +80,7 @@ def _transfer(work: Work, book: Book, command: Command) -> Answer:
     return Answer(_OK, (), command.amount)
 
 
-def _loan(work: Work, book: Book, command: Command) -> Answer:
+def _loan(work: Work, book: Book, _command: Command) -> Answer:
     """Lend the plan's emergency credit to who is active, has little left and owes nothing."""
     terms = work.tariffs.plan(book.account.plan)
     if terms is None or terms.loan_amount <= 0:
@@ -90,7 +90,7 @@ def _loan(work: Work, book: Book, command: Command) -> Answer:
         return Answer(_DENIED)
     if spendable(book) >= terms.loan_below:
         return Answer(_DENIED)
-    if not work.post(book, book.main(), MovementKind.LOAN, terms.loan_amount, command.subject):
+    if not work.post(book, book.main(), MovementKind.LOAN, terms.loan_amount, terms.loan_fee):
         return Answer(_INVALID)
     book.set(loan_owed=terms.loan_amount + terms.loan_fee)
     return Answer(_OK, (), terms.loan_amount)

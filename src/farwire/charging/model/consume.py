@@ -269,7 +269,7 @@ class Purse:
             # What it no longer holds is forfeited when the account is next looked at.
             book.due(self.work.now)
         if row.drawn:
-            self.work.move(book.account.number, old.number, _USAGE, -row.drawn, reason)
+            self.work.move(book.account.number, old.number, _USAGE, -row.drawn, reason, old.unit)
         if row.share >= 0:
             sharing.count(self.book, row.share, row.drawn, row.held - row.was_held)
         row.balance = new

@@ -60,7 +60,7 @@ def decide(circle: Circle, request: Request, tariffs: Tariffs, now: int) -> Deci
         answer = _once(work, book, request)
     if answer.result not in _GOOD and not isinstance(request, Command):
         answer = _never_refused(work, request, answer)
-    return Decision(work.close(), answer, tuple(work.movements), tuple(work.notices))
+    return Decision(work.close(), answer, tuple(work.movements), tuple(work.notices), tuple(work.usages))
 
 
 def expire(circle: Circle, tariffs: Tariffs, now: int) -> Decision:
@@ -71,7 +71,8 @@ def expire(circle: Circle, tariffs: Tariffs, now: int) -> Decision:
     work = Work.begin(circle, tariffs, now)
     for account in circle:
         pass_time(work, work.books.get(account.number) or work.open(account))
-    return Decision(work.close(), Answer(ResultCode.SUCCESS), tuple(work.movements), tuple(work.notices))
+    movements, notices, usages = tuple(work.movements), tuple(work.notices), tuple(work.usages)
+    return Decision(work.close(), Answer(ResultCode.SUCCESS), movements, notices, usages)
 
 
 def _once(work: Work, book: Book, request: EventRequest | Command) -> Answer:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from farwire.charging.model import limits
 from farwire.charging.model.answers import Answer, MovementKind, ResultCode
 from farwire.charging.model.consume import Purse
@@ -85,6 +87,7 @@ def _debit(work: Work, book: Book, request: EventRequest, price: Price) -> Answe
     if price.counter:
         move_counter(work, book, price, group, cost.counted)
     close(work, book, price, purse, request.rating_group)
+    work.use(book.account.number, replace(group, used=request.units, charged=cost.total))
     return Answer(ResultCode.SUCCESS, (), cost.total, cost.units)
 
 

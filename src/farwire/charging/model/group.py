@@ -78,6 +78,7 @@ def _turn(
         segment_end = _segment_end(work, book, price, group) if price.counter or price.by_time else NEVER
         if segment_end <= work.now:
             close(work, book, price, purse, group.rating_group)
+            work.use(book.account.number, replace(group, used=used, charged=cost.total))
             return _next_segment(work, book, request, ask, group, price)
         if purse.promised:
             purse.end_promises()

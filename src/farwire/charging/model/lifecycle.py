@@ -85,6 +85,9 @@ def _lapse_quotas(work: Work, book: Book) -> None:
         groups = tuple(_lapsed(work, book, group) for group in session.groups)
         if session.forget_at > work.now:
             sessions.append(session if groups == session.groups else replace(session, groups=groups))
+        elif not session.ended:
+            for group in groups:
+                work.use(book.account.number, group, (session.id_hi, session.id_lo))
     book.sessions = tuple(sessions)
     book.touched = True
 

@@ -49,7 +49,7 @@ def on_session(work: Work, book: Book, request: SessionRequest) -> Answer:
     denied = may_use(work, book, request.service) if not ending and _wants(request.asks) else 0
     groups = _serve_all(work, book, request, groups, denied)
     if ending:
-        groups = _release_rest(work, book, request, groups)
+        groups = _end(work, book, request, groups)
     result = denied if denied and not _served_free(groups, number) else _SUCCESS
     after = Session(
         request.session_hi,
@@ -145,13 +145,13 @@ def _serve_all(
     return tuple(kept.values())
 
 
-def _release_rest(
-    work: Work, book: Book, request: SessionRequest, groups: tuple[Group, ...]
-) -> tuple[Group, ...]:
-    """Release the groups that the last request does not name; only those it names are needed for a repeat."""
+def _end(work: Work, book: Book, request: SessionRequest, groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Write down what each group used; release those that the last request does not name: a repeat needs them not."""
     for group in groups:
+        ended = group
         if group.asked != request.number:
-            serve(work, book, request, Ask(group.rating_group, 0, NOTHING), group, 0)
+            ended = serve(work, book, request, Ask(group.rating_group, 0, NOTHING), group, 0)
+        work.use(book.account.number, ended)
     return tuple(
         replace(group, holds=(), final=FinalAction.NONE) for group in groups if group.asked == request.number
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from farwire.charging.model.answers import Movement, Notice
+from farwire.charging.model.answers import Movement, Notice, Used
 from farwire.charging.model.state import (
     AMOUNT_MAX,
     MAIN,
@@ -18,6 +18,7 @@ from farwire.charging.model.state import (
     Balance,
     Circle,
     Counter,
+    Group,
     KeptKey,
     Limit,
     Session,
@@ -101,6 +102,7 @@ class Work(msgspec.Struct, gc=False):
     books: dict[int, Book]
     movements: list[Movement]
     notices: list[Notice]
+    usages: list[Used]
     key_hi: int = 0
     key_lo: int = 0
     number: int = 0
@@ -108,7 +110,7 @@ class Work(msgspec.Struct, gc=False):
     @classmethod
     def begin(cls, circle: Circle, tariffs: Tariffs, now: int) -> Work:
         """Return the work on ``circle`` with nothing done."""
-        return cls(circle, tariffs, now, {}, [], [])
+        return cls(circle, tariffs, now, {}, [], [], [])
 
     def book(self, number: int) -> Book | None:
         """Return the open book of the account ``number``, or None where it is not in the circle."""
@@ -142,11 +144,23 @@ class Work(msgspec.Struct, gc=False):
             [books[account.number].close() if account.number in books else account for account in self.circle]
         )
 
-    def move(self, account: int, balance: int, kind: int, amount: int, reason: int) -> None:
-        """Write down that ``balance`` has changed by ``amount``."""
+    def move(self, account: int, balance: int, kind: int, amount: int, reason: int, unit: int = 0) -> None:
+        """Write down that ``balance``, which holds ``unit``, has changed by ``amount``."""
         self.movements.append(
-            Movement(account, balance, kind, amount, reason, self.key_hi, self.key_lo, self.number, self.now)
+            Movement(
+                account, balance, kind, amount, reason, self.key_hi, self.key_lo, self.number, self.now, unit
+            )
         )
+
+    def use(self, account: int, group: Group, key: tuple[int, int] | None = None) -> None:
+        """Write down what ``group`` has used, now that it ends; ``key`` names a session other than the one asked."""
+        if group.used or group.charged:
+            self.usages.append(
+                Used(
+                    *(account, group.rating_group, group.price, group.unit, group.started_at),
+                    *(group.used, group.charged, *(key or (self.key_hi, self.key_lo)), self.now),
+                )
+            )
 
     def tell(self, account: int, kind: int, subject: int, value: int = 0) -> None:
         """Write down a notice."""
@@ -163,7 +177,7 @@ class Work(msgspec.Struct, gc=False):
                     book.balances[index] = replace(found, amount=found.amount + amount)
                     break
             book.touched = True
-            self.move(book.account.number, balance.number, kind, amount, reason)
+            self.move(book.account.number, balance.number, kind, amount, reason, balance.unit)
         return True
 
     def overrun(self, book: Book, kind: int, amount: int, reason: int) -> None:
