@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farwire.base.storage import Database
@@ -131,6 +131,7 @@ def test_records_arrive_as_they_left_whatever_slots_they_get(lengths: list[int],
     assert len(pack(source, 4).slots) == 0
 
 
+@settings(max_examples=20)  # an account has some hundred fields to draw
 @given(data=st.data())
 def test_accounts_with_all_their_parts_are_the_same_in_another_arena(data: st.DataObject):
     source, target = Arena(4000), Arena(4000)
