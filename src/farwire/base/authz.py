@@ -180,7 +180,14 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         Role.INTEGRATOR: _matching(
             *_CUSTOMER_READ,
             *_CUSTOMER_WRITE,
-            *("catalog.read", "resource.read", "event.read", "usage.import", "payment.write", "voucher.redeem"),
+            *(
+                "catalog.read",
+                "resource.read",
+                "event.read",
+                "usage.import",
+                "payment.write",
+                "voucher.redeem",
+            ),
             *("assurance.read", "assurance.write", "device.read", "device.write", "balance.write"),
         ),
     }
