@@ -23,7 +23,14 @@ from benchmarks.measured import in_fresh_process, peak_kib
 from farwire.base.config import Settings
 from farwire.base.storage import open_database
 from farwire.base.storage.embedded import DatabaseRole, EmbeddedServer
-from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, make_template, more_room, remove
+from farwire.base.storage.ephemeral import (
+    Run,
+    clone_template,
+    ephemeral_server,
+    make_template,
+    more_room,
+    remove,
+)
 from farwire.charging.log import Batch, Durability, Log
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.log.file import QUEUE, FileLog
