@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,7 +57,7 @@ def _parts(account: Account) -> int:
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Account | None).decode
+_decode: Final[Callable[[bytes], Account | None]] = msgspec.msgpack.Decoder(Account | None).decode
 
 
 def pack_account(account: Account | None) -> bytes:

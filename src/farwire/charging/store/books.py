@@ -1,0 +1,140 @@
+"""SQL of positions, movements and running totals: what the books have of the logs of the shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from farwire.base.storage import Tx, UntenantedTx
+from farwire.charging.model.answers import Movement
+from farwire.charging.model.booking import Pair
+from farwire.kernel.ids import AccountId, LegalEntityId, ProductId
+from farwire.ledger.model import Book
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+_FIELDS: Final = (
+    "tenant_id", "shard", "sequence", "place", "account", "balance", "unit", "kind", "amount", "reason",
+    "key_hi", "key_lo", "request", "at",
+)  # fmt: skip
+
+
+class Owner(msgspec.Struct, frozen=True, gc=False):
+    """Who stands behind an account of online charging."""
+
+    currency: str
+    postpaid: bool
+    account_id: AccountId | None
+    product_id: ProductId | None
+
+
+class Placed(msgspec.Struct, frozen=True, gc=False):
+    """A movement with its place in the log of its shard."""
+
+    sequence: int
+    place: int
+    movement: Movement
+    at: datetime
+
+
+async def shard_position(tx: UntenantedTx, shard: int) -> int:
+    """Return where reading of a shard begins: every tenant's books hold what is before."""
+    found: int | None = await tx.fetchval("SELECT last FROM charging.books_shard WHERE shard = $1", shard)
+    return found or 0
+
+
+async def save_shard_position(tx: UntenantedTx, shard: int, last: int) -> None:
+    """Let reading begin after ``last``; it never goes back."""
+    await tx.execute(
+        "INSERT INTO charging.books_shard AS known (shard, last) VALUES ($1, $2) ON CONFLICT (shard) DO UPDATE "
+        "SET last = excluded.last WHERE known.last < excluded.last",
+        *(shard, last),
+    )
+
+
+async def lock_position(tx: Tx, shard: int) -> int:
+    """Return how far the tenant's books hold a shard, and let nobody else go on until this transaction ends."""
+    await tx.execute(
+        "INSERT INTO charging.books_position (tenant_id, shard, last) VALUES ($1, $2, 0) ON CONFLICT DO NOTHING",
+        *(tx.tenant_id, shard),
+    )
+    last: int = await tx.fetchval(
+        "SELECT last FROM charging.books_position WHERE tenant_id = $1 AND shard = $2 FOR UPDATE",
+        *(tx.tenant_id, shard),
+    )
+    return last
+
+
+async def save_position(tx: Tx, shard: int, last: int) -> None:
+    """Write how far the tenant's books hold a shard."""
+    await tx.execute(
+        "UPDATE charging.books_position SET last = $3 WHERE tenant_id = $1 AND shard = $2",
+        *(tx.tenant_id, shard, last),
+    )
+
+
+async def owners(tx: Tx, numbers: Iterable[int]) -> dict[int, Owner]:
+    """Return who stands behind the accounts that are known."""
+    rows = await tx.fetch(
+        "SELECT number, currency, postpaid, account_id, product_id FROM charging.account "
+        "WHERE tenant_id = $1 AND number = ANY($2::bigint[])",
+        *(tx.tenant_id, sorted(numbers)),
+    )
+    return {row["number"]: _owner(row) for row in rows}
+
+
+def _owner(row: Record) -> Owner:
+    account, product = row["account_id"], row["product_id"]
+    return Owner(
+        row["currency"],
+        row["postpaid"],
+        None if account is None else AccountId(account),
+        None if product is None else ProductId(product),
+    )
+
+
+async def known_places(tx: Tx, shard: int, sequences: Sequence[int]) -> set[tuple[int, int]]:
+    """Return which movements of these batches are there."""
+    rows = await tx.fetch(
+        "SELECT sequence, place FROM charging.movement WHERE tenant_id = $1 AND shard = $2 "
+        "AND sequence = ANY($3::bigint[])",
+        *(tx.tenant_id, shard, list(sequences)),
+    )
+    return {(row["sequence"], row["place"]) for row in rows}
+
+
+async def add_movements(tx: Tx, shard: int, placed: Sequence[Placed]) -> None:
+    """Insert movements that are new."""
+    await tx.copy_records(
+        "charging.movement",
+        columns=_FIELDS,
+        records=(
+            (
+                *(tx.tenant_id, shard, one.sequence, one.place, one.movement.account, one.movement.balance),
+                *(one.movement.unit, one.movement.kind, one.movement.amount, one.movement.reason),
+                *(one.movement.key_hi, one.movement.key_lo, one.movement.number, one.at),
+            )
+            for one in placed
+        ),
+    )
+
+
+async def grow(
+    tx: Tx, entity: LegalEntityId, currency: str, sums: Mapping[Pair, int]
+) -> dict[Pair, tuple[int, int]]:
+    """Add to the running totals; return each before and after."""
+    pairs = sorted(sums)
+    rows = await tx.fetch(
+        "INSERT INTO charging.booked AS known (tenant_id, legal_entity_id, currency, own, other, nano) "
+        "SELECT $1, $2, $3, * FROM unnest($4::text[], $5::text[], $6::numeric[]) ON CONFLICT "
+        "(tenant_id, legal_entity_id, currency, own, other) DO UPDATE SET nano = known.nano + excluded.nano "
+        "RETURNING own, other, nano",
+        *(tx.tenant_id, entity, currency, [pair.own.value for pair in pairs]),
+        *([pair.other.value for pair in pairs], [sums[pair] for pair in pairs]),
+    )
+    after = {Pair(Book(row["own"]), Book(row["other"])): int(row["nano"]) for row in rows}
+    return {pair: (after[pair] - sums[pair], after[pair]) for pair in pairs}
