@@ -97,13 +97,13 @@ async def take(*, db: Database, log: Log, clock: Clock, most: int = BYTES) -> Ta
         for place, (number, fact) in enumerate(unpack(batch.facts)):
             by_tenant[number].append(_At(batch.last, place, fact))
     last = batches[-1].last
-    counts = [0, 0, 0]
+    movements = usages = events = 0
     for number, facts in sorted(by_tenant.items()):
         done = await _take_tenant(db, _tenant(known, number), log.shard, last, facts, clock.now())
-        counts = [one + other for one, other in zip(counts, done, strict=True)]
+        movements, usages, events = movements + done[0], usages + done[1], events + done[2]
     async with db.untenanted() as tx:
         await store.save_shard_position(tx, log.shard, last)
-    return Taken(last, *counts, more=more)
+    return Taken(last, movements, usages, events, more)
 
 
 async def take_all(*, db: Database, log: Log, clock: Clock) -> Taken:
