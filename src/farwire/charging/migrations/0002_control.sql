@@ -2,7 +2,7 @@
 
 -- Shards name a tenant by a number. Whoever reads what a shard says must find the tenant first.
 CREATE TABLE charging.tenant (
-    tenant_id uuid PRIMARY KEY REFERENCES tenant.tenant (tenant_id),
+    tenant_id uuid PRIMARY KEY,
     number    bigint GENERATED ALWAYS AS IDENTITY UNIQUE
 );
 SELECT base.untenanted_table('charging', 'tenant', 'a shard names tenants by number: looked up before a tenant is known',

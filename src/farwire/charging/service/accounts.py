@@ -67,14 +67,18 @@ async def open_account(
             )
     found = _from_row(there)
     if (offering, account_id, product_id, cycle_day, credit_limit, postpaid) != found.asked:
-        raise Conflict(
-            "another account was opened with this key",
-            code="charging.key_reused",
-            field="key",
-            value=key,
-            fix="use a key of its own for each account",
-        )
+        raise _reused(key)
     return found
+
+
+def _reused(key: str) -> Conflict:
+    return Conflict(
+        "another account was opened with this key",
+        code="charging.key_reused",
+        field="key",
+        value=key,
+        fix="use a key of its own for each account",
+    )
 
 
 async def _note(

@@ -21,9 +21,9 @@ from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import Ask
 from farwire.kernel.errors import Defect, FarwireError, Invalid, Unavailable
 
-TIMEOUT_S: Final = 5.0
+TIMEOUT_MS: Final = 5_000
 """How long is asked at most, repeats included."""
-_PAUSE_S: Final = 0.05
+_PAUSE_MS: Final = 50
 _SOCKET_PATH_MAX: Final = 107
 _MOVES_MAX: Final = 4
 ANSWER_MOST: Final = 1 << 20
@@ -168,12 +168,12 @@ class SocketClient:
     """Asks shards over their fronts. It connects when it is needed, and again when a shard has gone."""
 
     def __init__(
-        self, address_of: Callable[[int], Address], *, shard: int = 0, timeout_s: float = TIMEOUT_S
+        self, address_of: Callable[[int], Address], *, shard: int = 0, timeout_ms: int = TIMEOUT_MS
     ) -> None:
         """``shard`` is asked first; it tells where an account is that has moved."""
         self._address_of = address_of
         self._first = shard
-        self._timeout_s = timeout_s
+        self._timeout_ms = timeout_ms
         self._homes: dict[int, int] = {}
         self._connections: dict[int, _Connection] = {}
         self._connecting = asyncio.Lock()
@@ -183,13 +183,13 @@ class SocketClient:
         shard = self._homes.get(vshard_of(request.account), self._first)
         why = "it did not answer in time"
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_ms / 1_000):
                 while True:
                     try:
                         return await self._once(tenant, request)
                     except OSError as error:
                         why = f"nobody listens at {self._address_of(shard)}: {error.strerror}"
-                    await asyncio.sleep(_PAUSE_S)
+                    await asyncio.sleep(_PAUSE_MS / 1_000)
         raise _no_answer(why)
 
     async def _once(self, tenant: int, request: Ask) -> Answer:
