@@ -24,6 +24,7 @@ from farwire.charging.model import (
     new_account,
 )
 from farwire.charging.model.state import NEVER, Lifecycle
+from farwire.charging.shard.homes import vshard_of
 from farwire.charging.shard.shard import Ask as Asked
 from farwire.charging.shard.shard import Open
 
@@ -38,11 +39,12 @@ REPEAT_S = 100.0
 
 
 class Client:
-    """One subscriber. The others may draw on the money of account 1: all have its virtual shard."""
+    """One subscriber. The first of a virtual shard has the money that the others of it may draw on."""
 
     def __init__(self, world: World, number: int, random: Random) -> None:
         self.world = world
         self.number = number
+        self.owner = vshard_of(number)
         self.random = random
         self.done = False
         self._keys = number << 32
@@ -60,10 +62,10 @@ class Client:
         self.done = True
 
     def account(self):
-        share = Share(1, 0, self.random.choice([5, 200]), 300, 0, 0, 0, NEVER)
-        shares = (share,) if self.number > 1 and self.random.random() < 0.5 else ()
+        share = Share(self.owner, 0, self.random.choice([5, 200]), 300, 0, 0, 0, NEVER)
+        shares = (share,) if self.number > self.owner and self.random.random() < 0.5 else ()
         account = new_account(self.number, tenant=1, plan=1, lifecycle=Lifecycle.ACTIVE)
-        balances = tuple(replace(one, shared=int(self.number == 1)) for one in account.balances)
+        balances = tuple(replace(one, shared=int(self.number == self.owner)) for one in account.balances)
         return replace(account, shares=shares, balances=balances)
 
     async def act(self) -> None:

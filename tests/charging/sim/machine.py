@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.charging.virtual_disk import PowerCut
 
+LONGEST_S = 3_000.0
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -32,6 +33,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.flaw = self.flaw or context.get("exception") or RuntimeError(context["message"])
         self.stop()
 
+    def run_to_end(self, play: Coroutine[Any, Any, None], *, note: str) -> None:
+        """Run until ``play`` has ended or something is found wrong; then raise that."""
+        main = self.create_task(play)
+        main.add_done_callback(lambda _: self.stop())
+        try:
+            self.run_forever()
+            if self.flaw is not None:
+                raise self.flaw  # noqa: TRY301 - it gets its note below
+            main.result()
+        except BaseException as error:
+            error.add_note(note)
+            raise
+        finally:
+            for task in asyncio.all_tasks(self):
+                task.cancel()
+            self.set_exception_handler(lambda *_: None)
+            self.call_later(0.001, self.stop)
+            self.run_forever()
+            self.close()
+
     def time(self) -> float:
         return self.virtual
 
@@ -39,6 +60,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if timeout is None:
             raise RuntimeError("the simulation waits for something that will not come")
         self.virtual += timeout
+        assert self.virtual < LONGEST_S, "the simulation does not come to its end"
         return ()
 
     def _process_events(self, event_list: Any) -> None:

@@ -14,6 +14,7 @@ from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.shard import Shard
 from farwire.charging.shard.standby import Standby
 from farwire.kernel.errors import FarwireError
+from tests.charging.sim.moving_world import MovingWorld, play_moves
 from tests.charging.sim.store_log import StoreLog
 from tests.charging.sim.world import play
 from tests.charging.virtual_disk import VirtualFile
@@ -117,6 +118,16 @@ PLANTS = [
     (miss_a_batch, True),
     (answer_again_in_another_way, True),
 ]
+
+
+def test_a_move_that_outlives_a_restart_is_found(monkeypatch):
+    monkeypatch.setattr(MovingWorld, "claim", lambda self: list(self.homes))
+    for seed in range(1, SEEDS + 1):
+        try:
+            play_moves(seed)
+        except (AssertionError, FarwireError):
+            return
+    pytest.fail(f"{SEEDS} seeds did not find it")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.charging.sim.moving_world import play_moves
 from tests.charging.sim.world import play
 
 
@@ -18,6 +19,12 @@ def test_nothing_is_over_granted_forgotten_or_charged_twice(seed, stored):
     print(f"seed {seed}: {world.steps} steps, {world.answers} answers", *world.trace, sep="\n")  # noqa: T201 - for who replays it
     assert world.answers > 0
     assert world.recoveries > 1
+
+
+@pytest.mark.sim
+def test_accounts_that_move_between_crashing_shards_stay_in_one_place(seed):
+    world = play_moves(seed)
+    assert world.answers > 0
 
 
 def test_a_seed_plays_the_same_again():

@@ -386,22 +386,9 @@ def play(seed: int, *, stored: bool, acts: int = 12) -> World:
     """Play one seed to its end. Raises what is found wrong."""
     loop = VirtualLoop()
     world = World(loop, seed, stored=stored)
-    asyncio.set_event_loop(None)
-    main = loop.create_task(world.play(acts))
-    main.add_done_callback(lambda _: loop.stop())
     try:
-        loop.run_forever()
-        if loop.flaw is not None:
-            raise loop.flaw  # noqa: TRY301 - it gets its note below
-        main.result()
+        loop.run_to_end(world.play(acts), note=f"To replay it: make sim SEED={seed}")
     except BaseException as error:
-        error.add_note("\n".join([*world.trace[-20:], f"To replay it: make sim SEED={seed}"]))
+        error.add_note("\n".join(world.trace[-20:]))
         raise
-    finally:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.set_exception_handler(lambda *_: None)
-        loop.call_later(0.001, loop.stop)
-        loop.run_forever()
-        loop.close()
     return world

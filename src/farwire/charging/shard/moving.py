@@ -5,8 +5,10 @@
 3. The home is changed, in one step (``placement.change_home``). That alone decides whose they are.
 4. ``settle``, on both sides: the target serves them; the source drops them and says where they are.
 
-A crash on either side leaves records that are nobody's: whoever recovers reads the homes and calls ``settle_all``,
-which drops what lives elsewhere. So each step may be repeated, and a failed move is begun anew.
+The epoch of the home is read before step 1, and must still be the same in step 3. A shard that recovers claims the
+homes (``placement.claim``): that raises every epoch, so no move ends that began before, when a process may have had
+records that are gone or newer by now. Then it calls ``settle_all``, which drops what lives elsewhere. So each step may
+fail, and a move that did is begun anew.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ async def move_vshard(
 ) -> int:
     """Move a virtual shard and return the shard that has it now.
 
-    ``change_home`` returns the home after it has tried to change it; when it raises, nobody knows, and neither side
-    serves the virtual shard until ``settle`` is told. Raises ``Exhausted`` (``charging.arena_full``), ``LogFailed``.
+    ``change_home`` changes the home if it still has the epoch that was read before, and returns it as it is then. When
+    it raises, nobody knows, and neither side serves the virtual shard until ``settle`` is told. Raises ``Exhausted``
+    (``charging.arena_full``), ``LogFailed``.
     """
     shipment = await depart(source, move.vshard)
     try:

@@ -31,6 +31,18 @@ async def place(*, db: Database, shards: Collection[int]) -> tuple[Home, ...]:
     return tuple(Home(*row) for row in found)
 
 
+async def claim(*, db: Database) -> tuple[Home, ...]:
+    """Return the home of every virtual shard to a shard that has just recovered, and end every move in progress.
+
+    The records that such a move counts on may be gone with the process that had them, or have changed since: its
+    ``change_home`` then meets a higher epoch than it began with.
+    """
+    async with db.untenanted() as tx:
+        await store.raise_epochs(tx)
+        found = await store.homes(tx)
+    return tuple(Home(*row) for row in found)
+
+
 async def change_home(tx: UntenantedTx, *, move: Move, epoch: int) -> Home:
     """Give a virtual shard to its target, in the transaction of whoever ships its records.
 

@@ -23,6 +23,15 @@ async def homes(tx: UntenantedTx) -> list[tuple[int, int]]:
     return [(row["shard"], row["epoch"]) for row in rows]
 
 
+async def raise_epochs(tx: UntenantedTx) -> None:
+    """Raise the epoch of every home. Locked in order, so that two who do so wait for each other and do not deadlock."""
+    await tx.execute(
+        "UPDATE charging.vshard AS home SET epoch = epoch + 1 "
+        "FROM (SELECT vshard FROM charging.vshard ORDER BY vshard FOR UPDATE) AS locked "
+        "WHERE home.vshard = locked.vshard"
+    )
+
+
 async def move(tx: UntenantedTx, vshard: int, source: int, target: int, epoch: int) -> bool:
     """Give a virtual shard to another shard if it still has this source and epoch; the epoch rises."""
     tag = await tx.execute(
