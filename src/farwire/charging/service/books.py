@@ -204,7 +204,7 @@ async def _movements(tx: Tx, shard: int, facts: Sequence[_At]) -> list[Placed]:
         return []
     known = await store.known_places(tx, shard, sorted({one.sequence for one in moved}))
     placed = [
-        Placed(one.sequence, one.place, cast("Movement", one.fact), moment(one.fact.at))
+        Placed(one.sequence, one.place, cast("Movement", one.fact), moment(one.fact.at), shard)
         for one in moved
         if (one.sequence, one.place) not in known
     ]
