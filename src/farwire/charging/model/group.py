@@ -78,8 +78,9 @@ def _turn(
         segment_end = _segment_end(work, book, price, group) if price.counter or price.by_time else NEVER
         if segment_end <= work.now:
             close(work, book, price, purse, group.rating_group)
-            work.use(book.account.number, replace(group, used=used, charged=cost.total))
-            return _next_segment(work, book, request, ask, group, price)
+            return _next_segment(
+                work, book, request, ask, replace(group, used=used, charged=cost.total), price
+            )
         if purse.promised:
             purse.end_promises()
             usage = usage_of(book, price, purse, group)
@@ -229,6 +230,7 @@ def _next_segment(
     work: Work, book: Book, request: SessionRequest, ask: Ask, group: Group, price: Price
 ) -> Group:
     """Go on in a new record from now, at the price that is found now."""
+    work.use(book.account.number, group)
     found = work.tariffs.find(book.account.plan, request.service, group.rating_group, work.now)
     price = found if found is not None and found.unit == price.unit else price
     fresh = replace(group, started_at=work.now, used=0, charged=0, counted=0, holds=())
