@@ -70,17 +70,15 @@ def _turn(
         return _unrated(work, book, request, ask, group)
     _charge(work, book, price, purse, group, cost)
     terms = work.tariffs.plan(book.account.plan) or _NO_TERMS
-    if request.phase == _TERMINATION or ask.requested == NOTHING:
-        quota = Quota(0, _SUCCESS, work.now, _MORE)
-    elif denied:
-        quota = Quota(0, denied, work.now, _MORE)
+    reports_only = request.phase == _TERMINATION or ask.requested == NOTHING
+    if reports_only or denied:
+        quota = Quota(0, _SUCCESS if reports_only else denied, work.now, _MORE)
     else:
         segment_end = _segment_end(work, book, price, group) if price.counter or price.by_time else NEVER
         if segment_end <= work.now:
             close(work, book, price, purse, group.rating_group)
-            return _next_segment(
-                work, book, request, ask, replace(group, used=used, charged=cost.total), price
-            )
+            ended = replace(group, used=used, charged=cost.total)
+            return _next_segment(work, book, request, ask, ended, price)
         if purse.promised:
             purse.end_promises()
             usage = usage_of(book, price, purse, group)
