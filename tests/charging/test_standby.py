@@ -10,7 +10,9 @@ from farwire.charging.log import Fenced
 from farwire.charging.log.lease import take_lease
 from farwire.charging.log.postgres import PostgresLog
 from farwire.charging.model import ResultCode
+from farwire.charging.shard.admission import Moved
 from farwire.charging.shard.keeper import Keeper
+from farwire.charging.shard.placement import place
 from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import Open, recover
 from farwire.charging.shard.standby import Standby
@@ -88,24 +90,27 @@ async def test_of_two_processes_one_serves_and_the_other_takes_over_when_it_is_g
             db=db, shard=1, holder=name, records=1_000, tariffs=FlatTariffs(), clock=clock, lease_s=1
         )
 
+    await place(db=db, shards=[1, 2])
     first = await keeper("one").serve()
-    await first.runner.ask(1, Open(an_account(7)))
+    assert await first.runner.ask(1, top_up(6, 1, 1)) != Moved(2)
+    assert await first.runner.ask(1, top_up(7, 1, 1)) == Moved(2)
+    await first.runner.ask(1, Open(an_account(6)))
     standing_by = asyncio.ensure_future(keeper("two").serve())
-    await first.runner.ask(1, top_up(7, 1, 10))
+    await first.runner.ask(1, top_up(6, 1, 10))
     await asyncio.sleep(1.5)
     assert not standing_by.done()  # the lease is renewed
     first.keeping.cancel()  # the process hangs
     second = await asyncio.wait_for(standing_by, 10)
     assert second.lease.epoch == first.lease.epoch + 1
-    assert (await second.runner.ask(1, top_up(7, 2, 20))).cost == 20
+    assert (await second.runner.ask(1, top_up(6, 2, 20))).cost == 20
     with pytest.raises(Unavailable):
-        await first.runner.ask(1, top_up(7, 3, 40))
-    assert second.runner.shard.accounts.find(1, 7).balances[0].amount == 30
+        await first.runner.ask(1, top_up(6, 3, 40))
+    assert second.runner.shard.accounts.find(1, 6).balances[0].amount == 30
 
     third = asyncio.ensure_future(keeper("three").serve())
     await second.runner.drain()  # it leaves in good order: the lease is free at once
     third_served = await asyncio.wait_for(third, 10)
-    assert third_served.runner.shard.accounts.find(1, 7).balances[0].amount == 30
+    assert third_served.runner.shard.accounts.find(1, 6).balances[0].amount == 30
     await third_served.runner.drain()
     await third_served.keeping
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,8 @@ from farwire.charging.log import Durability, Fenced
 from farwire.charging.log.lease import Lease, renew_lease, take_lease
 from farwire.charging.log.postgres import PostgresLog
 from farwire.charging.model import Tariffs
+from farwire.charging.shard.moving import settle_all
+from farwire.charging.shard.placement import claim
 from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import Settings, Shard
 from farwire.charging.shard.standby import Standby
@@ -51,6 +54,7 @@ class Keeper:
         settings: Settings | None = None,
         durability: Durability = Durability.HOST,
         lease_s: int = LEASE_S,
+        make_runner: Callable[[Shard], Runner] = Runner,
     ) -> None:
         self._db = db
         self._shard = shard
@@ -60,10 +64,14 @@ class Keeper:
         self._settings = settings
         self._durability = durability
         self._lease_s = lease_s
+        self._make_runner = make_runner
         self._standby = Standby(records)
 
     async def serve(self) -> Served:
-        """Follow the shard until its lease is free; take it over and return it. Raises what ``Log.recover`` raises."""
+        """Follow the shard until its lease is free; take it over and return it, with what of its records is its own.
+
+        Raises what ``Log.recover`` raises.
+        """
         reader = PostgresLog(self._db, shard=self._shard, epoch=_READ_ONLY)
         await self._standby.follow(reader)
         while (lease := await self._try()) is None:
@@ -73,8 +81,13 @@ class Keeper:
             "charging shard taken over", shard=self._shard, epoch=lease.epoch, followed=self._standby.last
         )
         shard = await self._take_over(lease)
-        runner = Runner(shard)
-        return Served(runner, lease, asyncio.create_task(self._keep(runner, lease)))
+        runner = self._make_runner(shard)
+        homes = await claim(db=self._db)
+        await settle_all(runner, [home.shard for home in homes])
+        return Served(runner, lease, self._kept(runner, lease))
+
+    def _kept(self, runner: Runner, lease: Lease) -> asyncio.Task[None]:
+        return asyncio.create_task(keep(db=self._db, runner=runner, lease=lease, seconds=self._lease_s))
 
     async def _try(self) -> Lease | None:
         try:
@@ -90,21 +103,22 @@ class Keeper:
             log, tariffs=self._tariffs, clock=self._clock, settings=self._settings
         )
 
-    async def _keep(self, runner: Runner, lease: Lease) -> None:
-        """Renew the lease until the shard ends, then give it up. One that is lost ends the shard.
 
-        While the database does not answer nothing is durable, so nothing is answered: the shard may wait for it.
-        """
-        while not runner.ended.is_set():
-            try:
-                await renew_lease(db=self._db, lease=lease, seconds=self._lease_s)
-            except Fenced as error:
-                runner.shard.fail(error)
-                runner.wake()
-                return
-            except (FarwireError, OSError) as error:
-                _log.warning("lease not renewed", shard=self._shard, reason=str(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(runner.ended.wait(), self._lease_s / 3)
-        if runner.shard.failure is None:
-            await renew_lease(db=self._db, lease=lease, seconds=0)
+async def keep(*, db: Database, runner: Runner, lease: Lease, seconds: int = LEASE_S) -> None:
+    """Renew the lease until the shard ends, then give it up. One that is lost ends the shard.
+
+    While the database does not answer nothing is durable, so nothing is answered: the shard may wait for it.
+    """
+    while not runner.ended.is_set():
+        try:
+            await renew_lease(db=db, lease=lease, seconds=seconds)
+        except Fenced as error:
+            runner.shard.fail(error)
+            runner.wake()
+            return
+        except (FarwireError, OSError) as error:
+            _log.warning("lease not renewed", shard=lease.shard, reason=str(error))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(runner.ended.wait(), seconds / 3)
+    if runner.shard.failure is None:
+        await renew_lease(db=db, lease=lease, seconds=0)

@@ -95,7 +95,10 @@ async def settle(runner: Runner, vshard: int, home: int) -> None:
 
 
 async def settle_all(runner: Runner, homes: Sequence[int]) -> None:
-    """Let a shard that has just started know the home of every virtual shard; it drops what is not its own."""
+    """Let a shard that has just recovered know the home of every virtual shard; it drops what is not its own.
+
+    Call it before the first request is let in. ``homes`` may be empty: then all are its own.
+    """
     shard = runner.shard
     await _between_batches(runner)
     mine = shard.log.shard
