@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check test test-full bench sim crash lock format clean
+.PHONY: help setup demo check test test-full bench bench-charging sim crash lock format clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.run: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Farwire needs Python 3.11 to 3.13: apt-get install python3 python3-venv"; exit 1; }
@@ -44,11 +44,15 @@ test-full: $(VENV)/.dev ## Run the slow proofs
 bench: $(VENV)/.dev ## Measure speed and memory beside a limit or a peer
 	$(BIN)/python -m benchmarks
 
-sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=100)
-	FARWIRE_SEEDS=$${FARWIRE_SEEDS:-100} $(BIN)/pytest -n $(WORKERS) -m sim
+bench-charging: $(VENV)/.dev ## Measure online charging: load in C on a durable shard (BENCH="--tail 10000000 --seconds 60")
+	$(BIN)/python -m benchmarks.bench_charging $(BENCH)
 
-crash: $(VENV)/.dev ## Kill servers, imports, rate runs and bill runs (FARWIRE_KILLS=30 times each)
-	FARWIRE_KILLS=$${FARWIRE_KILLS:-30} $(BIN)/pytest -n $(WORKERS) -m crash
+sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=100), or repeat one (SEED=7)
+	$(if $(SEED),FARWIRE_TEST_SEED=$(SEED)) FARWIRE_SEEDS=$${FARWIRE_SEEDS:-100} $(BIN)/pytest $(if $(SEED),-s,-n $(WORKERS)) -m sim
+
+crash: $(VENV)/.dev ## Kill servers, imports, rate runs, bill runs (FARWIRE_KILLS=30 times each) and charging 1,000 times
+	FARWIRE_KILLS=$${FARWIRE_KILLS:-30} $(BIN)/pytest -n $(WORKERS) -m crash --ignore tests/charging
+	FARWIRE_KILLS=$${FARWIRE_KILLS:-334} $(BIN)/pytest -n $(WORKERS) -m crash tests/charging
 
 lock: $(VENV)/.dev ## Renew the lock files
 	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \

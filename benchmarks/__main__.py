@@ -10,14 +10,19 @@ import sys
 from pathlib import Path
 
 NAMES = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
+ALONE = frozenset({"charging"})
+"""Run only by name: they take minutes and want the machine to themselves."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"which ones: {', '.join(NAMES)} (default: all)"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"which ones: {', '.join(NAMES)} (default: all but {', '.join(ALONE)})",
     )
-    names = parser.parse_args().names or NAMES
+    names = parser.parse_args().names or [name for name in NAMES if name not in ALONE]
     if unknown := set(names) - set(NAMES):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     print(f"machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")

@@ -10,6 +10,9 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +27,12 @@ from farwire.billing import service as billing
 from farwire.communication.model import Channel
 from farwire.communication.service import send
 from farwire.kernel.ids import BillRunId, PartyId, parse_id
+from farwire.kernel.money import Money
+from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import instant
 from farwire.ordering import service as ordering
+from farwire.payment.model.voucher import Alphabet, BatchOrder
+from farwire.payment.service import voucher as vouchers
 from farwire.tenant.model import Address
 
 V1 = "/farwire/v1"
@@ -108,6 +115,7 @@ async def fill(world: Any, keys: Keys) -> Things:
     await _bills(world, keys, things)
     await _corrections(keys, things)
     await _money(world, keys, things)
+    await _vouchers(world, keys, things)
     await _messages(world, keys, things)
     await _listeners(world, keys, things)
     return things
@@ -309,6 +317,45 @@ async def _money(world: Any, keys: Keys, things: Things) -> None:
         f"{V1}/ledger/trialBalance": {"month": "2026-06"},
         f"{V1}/ledger/revenue": june,
         f"{V1}/openItems": {"settled": "true"},
+    }
+
+
+async def _vouchers(world: Any, keys: Keys, things: Things) -> None:
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "codes.csv"
+        now = world.clock.now()
+        order = BatchOrder(
+            "spring",
+            world.entity.id,
+            3,
+            Money.of("10", "EUR"),
+            now,
+            now + timedelta(days=99),
+            Alphabet.DIGITS,
+            16,
+        )
+        await vouchers.generate(
+            db=world.db,
+            clock=world.clock,
+            tenant_id=world.tenant_id,
+            order=order,
+            file=file,
+            actor=Actor(ActorKind.OPERATOR, "printer"),
+            report=lambda _: None,
+        )
+        codes = [row.split(",")[1] for row in file.read_text().splitlines()[1:]]
+    batch = (await keys.get("voucherBatches"))[0]["id"]
+    await keys.post(f"voucherBatches/{batch}/activate", {"method": "cash", "firstSerial": 1, "lastSerial": 2})
+    wish = {"code": codes[0], "key": "w-1", "subscriber": "s-1", "accountId": things.ids[f"{V1}/accounts"]}
+    await keys.post("voucherRedemptions", wish)
+    await keys.post("voucherRedemptions", wish | {"key": "w-2"})
+    things.ids |= {f"{V1}/voucherBatches": batch, f"{V1}/vouchers": "1"}
+    things.bodies |= {
+        "POST /voucherBatches/{id}/activate": {"method": "cash"},
+        "POST /voucherBatches/{id}/block": {"reason": "lost"},
+        "POST /voucherBatches/{id}/unblock": {},
+        "POST /voucherBatches/{id}/cancel": {"reason": "lost"},
+        "POST /voucherRedemptions": wish | {"code": codes[1], "key": "w-3"},
     }
 
 

@@ -15,17 +15,18 @@ V1 = "/farwire/v1/"
 OURS = [route for route in api_routes() if route.path.startswith(V1)]
 CAMEL = re.compile(r"[a-z]+([A-Z][a-z0-9]+)*")
 ACTS = re.compile(
-    "abort|allocate|amend|approve|assign|cancel|close|decide|end|erase|hold|refuse|reject|release|rerun|retry|reverse"
-    "|rollback|skip|terminate|withdraw"
+    "abort|activate|allocate|amend|approve|assign|block|cancel|close|decide|end|erase|hold|refuse|reject|release|rerun|retry|reverse"
+    "|rollback|skip|terminate|unblock|withdraw"
 )
 # One document, or books that there is one of: no list of things.
 SINGULAR = {"export", "ledger", "revenue", "trialBalance"}
 # Calculated and not kept: there is nothing to be found afterwards.
 PREVIEWS = {"billPreviews", "orderPreviews", "priceImpacts"}
 # What is told is a fact about the thing before it, and the answer is that thing; a month's closing may be asked again.
-TOLD = {"terms", "receipts", "paymentNotices", "closings", "resources"}
+TOLD = {"terms", "receipts", "paymentNotices", "closings", "resources", "voucherRedemptions"}
 # A closing commits step by step, so that one that was stopped goes on: it cannot share the transaction of a key.
-NO_KEY = {"closings"}
+# The wish to use a voucher has its key in the body: nothing of a code is kept with an answer.
+NO_KEY = {"closings", "voucherRedemptions"}
 # An amount per unit, or one that is exact below the cent.
 EXACT = re.compile(r"(price|total|minimum|maximum|chargedBefore|remainder)Nano")
 

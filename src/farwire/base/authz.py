@@ -70,6 +70,9 @@ class Permission(StrEnum):
     PAYMENT_WRITE = "payment.write"
     REFUND_WRITE = "refund.write"
     REFUND_APPROVE = "refund.approve"
+    VOUCHER_READ = "voucher.read"
+    VOUCHER_MANAGE = "voucher.manage"
+    VOUCHER_REDEEM = "voucher.redeem"
     LEDGER_READ = "ledger.read"
     LEDGER_CLOSE = "ledger.close"
     MESSAGE_READ = "message.read"
@@ -140,6 +143,8 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
             *_CUSTOMER_WRITE,
             *("tenant.read", "catalog.read", "resource.read", "party.verify", "party.erase"),
             *(
+                "voucher.read",
+                "voucher.redeem",
                 "balance.write",
                 "device.read",
                 "agreement.write",
@@ -163,7 +168,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
                 "credit.write",
                 "credit.approve",
             ),
-            *("agreement.approve", "bill.approve", "ledger.close"),
+            *("agreement.approve", "bill.approve", "ledger.close", "voucher.read", "voucher.manage"),
         ),
         Role.NOC: _matching(
             *("tenant.read", "product.read", "usage.read", "event.read", "job.read"),
@@ -176,7 +181,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
         Role.INTEGRATOR: _matching(
             *_CUSTOMER_READ,
             *_CUSTOMER_WRITE,
-            *("catalog.read", "resource.read", "usage.import", "payment.write"),
+            *("catalog.read", "resource.read", "usage.import", "payment.write", "voucher.redeem"),
             *("event.read", "event.replay", "event.write"),
             *("assurance.read", "assurance.write", "device.read", "device.write", "balance.write"),
         ),

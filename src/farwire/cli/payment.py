@@ -10,7 +10,7 @@ import typer
 from farwire.account import service as accounts
 from farwire.account.model import BillingAccount
 from farwire.base.storage import Tx
-from farwire.cli import payment_gateways, payment_methods, payment_refunds
+from farwire.cli import payment_gateways, payment_methods, payment_mobile, payment_refunds
 from farwire.cli.shell import (
     ActorOption,
     ExitCode,
@@ -45,6 +45,10 @@ app.command("refund")(payment_refunds.refund)
 app.command("refunds")(payment_refunds.refunds)
 app.command("approve-refund")(payment_refunds.approve)
 app.command("deny-refund")(payment_refunds.deny)
+app.command("topup")(payment_mobile.topup)
+app.command("topups")(payment_mobile.topups)
+app.command("debts")(payment_mobile.debts)
+app.command("simulate")(payment_mobile.simulate)
 
 PaymentArgument = Annotated[str, typer.Argument(help="The payment's id, from farwire payment list.")]
 MethodOption = Annotated[MethodKind, typer.Option("--method", help="How the money came.")]
@@ -99,6 +103,10 @@ def take(
     token: Annotated[
         str, typer.Option("--token", help="Charge this card or wallet through its gateway.")
     ] = "",
+    topup_for: Annotated[
+        str,
+        typer.Option("--topup", help="With --token: the balance it tops up, as charging names its owner."),
+    ] = "",
     currency: Annotated[str, typer.Option("--currency", help="Where no account is known; EUR, NGN, …")] = "",
     received: Annotated[
         str, typer.Option("--received", help="A day or a time with a zone; now by default.")
@@ -126,7 +134,7 @@ def take(
                 )
             money = Money.of(amount, code)
             if token:
-                denied = await _charge(session, tx, found, method, token, money, reference, actor)
+                denied = await _charge(session, tx, found, method, token, money, reference, actor, topup_for)
             else:
                 payment = await service.receive_payment(
                     tx,
@@ -156,6 +164,7 @@ async def _charge(
     amount: Money,
     reference: str,
     actor: str,
+    topup_for: str,
 ) -> bool:
     """Charge a token, show how it went, and return whether it was denied."""
     if account is None:
@@ -169,6 +178,7 @@ async def _charge(
         now=session.clock.now(),
         actor=actor_named(actor),
         reference=reference,
+        topup_for=topup_for,
     )
     facts: dict[str, object] = {
         "charge": charge.id,

@@ -45,6 +45,9 @@ class Gateway(Protocol):
     ) -> Answer:
         """Collect ``amount`` from the payer behind ``token``. Raises ``GatewayTimeout``."""
 
+    async def status(self, tx: Tx, *, key: str) -> Answer:
+        """Return how what was asked for under ``key`` stands. Raises ``NotFound`` and ``GatewayTimeout``."""
+
     async def refund(self, tx: Tx, *, key: str, reference: str, amount: Money, now: datetime) -> str:
         """Give ``amount`` of the money ``reference`` back; return the gateway's reference of that.
 

@@ -32,11 +32,15 @@ class Book(StrEnum):
     CASH = "1010"
     CARD_CLEARING = "1020"
     MOBILE_MONEY_CLEARING = "1030"
+    TOPUPS_TO_ACCOUNT = "1060"
     RECEIVABLE = "1200"
     UNBILLED = "1250"
+    PREPAID_OVERRUN = "1260"
+    PREPAID_LOANS = "1270"
     REMAINDER = "1290"
     CUSTOMER_CREDIT = "2000"
     PREPAID = "2050"
+    VOUCHERS_SOLD = "2060"
     PAYMENT_SUSPENSE = "2090"
     REFUND_PAYABLE = "2100"
     TAX_PAYABLE = "2200"
@@ -44,8 +48,11 @@ class Book(StrEnum):
     REVENUE_RECURRING = "4000"
     REVENUE_ONE_OFF = "4100"
     REVENUE_USAGE = "4200"
+    VOUCHER_BREAKAGE = "4300"
+    PREPAID_BREAKAGE = "4310"
     CREDITS_GIVEN = "4800"
     WRITE_OFF = "6000"
+    DEALER_COMMISSION = "6100"
 
 
 CHART: Final = MappingProxyType(
@@ -54,11 +61,15 @@ CHART: Final = MappingProxyType(
         Book.CASH: ("Cash", BookKind.ASSET),
         Book.CARD_CLEARING: ("Card clearing", BookKind.ASSET),
         Book.MOBILE_MONEY_CLEARING: ("Mobile money clearing", BookKind.ASSET),
+        Book.TOPUPS_TO_ACCOUNT: ("Top-ups and transfers to be accounted for", BookKind.ASSET),
         Book.RECEIVABLE: ("Accounts receivable", BookKind.ASSET),
         Book.UNBILLED: ("Unbilled receivable", BookKind.ASSET),
+        Book.PREPAID_OVERRUN: ("Prepaid usage beyond the balance", BookKind.ASSET),
+        Book.PREPAID_LOANS: ("Prepaid credit lent", BookKind.ASSET),
         Book.REMAINDER: ("Remainder of posting", BookKind.ASSET),
         Book.CUSTOMER_CREDIT: ("Customer credit on account", BookKind.LIABILITY),
         Book.PREPAID: ("Prepaid balances", BookKind.LIABILITY),
+        Book.VOUCHERS_SOLD: ("Vouchers sold, not used", BookKind.LIABILITY),
         Book.PAYMENT_SUSPENSE: ("Payments not matched", BookKind.LIABILITY),
         Book.REFUND_PAYABLE: ("Refunds to be paid", BookKind.LIABILITY),
         Book.TAX_PAYABLE: ("Tax payable", BookKind.LIABILITY),
@@ -66,8 +77,11 @@ CHART: Final = MappingProxyType(
         Book.REVENUE_RECURRING: ("Revenue, recurring", BookKind.REVENUE),
         Book.REVENUE_ONE_OFF: ("Revenue, one-off", BookKind.REVENUE),
         Book.REVENUE_USAGE: ("Revenue, usage", BookKind.REVENUE),
+        Book.VOUCHER_BREAKAGE: ("Vouchers expired unused", BookKind.REVENUE),
+        Book.PREPAID_BREAKAGE: ("Prepaid balances forfeited", BookKind.REVENUE),
         Book.CREDITS_GIVEN: ("Credits given", BookKind.CONTRA_REVENUE),
         Book.WRITE_OFF: ("Receivables written off", BookKind.EXPENSE),
+        Book.DEALER_COMMISSION: ("Dealer commission", BookKind.EXPENSE),
     }
 )
 """Code → name and kind."""

@@ -64,6 +64,9 @@ class ChargeCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     amount: MoneyDocument
     key: Needed
     reference: Text = ""
+    topup_for: Annotated[
+        str, msgspec.Meta(max_length=80, description="Whose prepaid balance it tops up; else it pays bills.")
+    ] = ""
 
 
 class ChargeDocument(
@@ -151,12 +154,12 @@ class RefundDocument(
     id: str
     href: str
     state: str
-    account_id: str
     method: str
     amount: MoneyDocument
     reason: str
     requested_by: str
     requested_at: str
+    account_id: str | None = None
     payment_id: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
@@ -253,7 +256,7 @@ def to_refund(refund: Refund) -> RefundDocument:
         id=str(refund.id),
         href=f"{REFUNDS}/{refund.id}",
         state=refund.state.value,
-        account_id=str(refund.account_id),
+        account_id=None if refund.account_id is None else str(refund.account_id),
         method=refund.method.value,
         amount=MoneyDocument.of(refund.amount_minor, refund.currency),
         reason=refund.reason,

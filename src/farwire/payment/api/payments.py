@@ -164,6 +164,7 @@ async def create_charge(call: Call[Nothing, Nothing, ChargeCreate]) -> Reply:
             actor=call.principal.actor,
             reference=body.reference,
             key=body.key,
+            topup_for=body.topup_for,
         )
     return Reply(to_charge(charge))
 

@@ -143,11 +143,12 @@ def to_tmf_refund(refund: Refund) -> Document:
         "statusDate": stored_time(refund.decided_at or refund.requested_at),
         "refundDate": stored_time(refund.requested_at),
         "description": refund.reason,
-        "account": {"id": str(refund.account_id)},
         "paymentMethod": {"@type": TYPES[refund.method], "name": refund.method.value},
         "amount": amount,
         "totalAmount": amount,
     }
+    if refund.account_id is not None:
+        document["account"] = {"id": str(refund.account_id)}
     if refund.external_reference:
         document["correlatorId"] = refund.external_reference
     if refund.payment_id is not None:

@@ -1,6 +1,13 @@
 """The pure core of payment: open items, payments, allocation, refunds. Import its public names from here."""
 
-from farwire.payment.model.gateway import Charge, ChargeState, Notice, parse_notice, signature_of
+from farwire.payment.model.gateway import (
+    Charge,
+    ChargeState,
+    Notice,
+    next_question,
+    parse_notice,
+    signature_of,
+)
 from farwire.payment.model.item import Credit, CreditKind, ItemKind, Match, OpenItem, settle, settle_accounts
 from farwire.payment.model.method import MethodKind, PaymentMethod, refuse_card_number
 from farwire.payment.model.payment import Payment, PaymentState, Refund, RefundState, clearing_book
@@ -38,6 +45,7 @@ __all__ = [
     "assignment_entry",
     "bucket_of",
     "clearing_book",
+    "next_question",
     "parse_notice",
     "receipt_entry",
     "refund_entry",

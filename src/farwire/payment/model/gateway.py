@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -47,10 +47,16 @@ class Charge:
     reason: str
     created_at: datetime
     payment_id: PaymentId | None = None
+    topup_for: str = ""
+    """Whose prepaid balance it tops up, as charging names him; without a name it pays bills."""
 
 
 class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a gateway tells: ``outcome`` is done or denied. Without a known ``key`` the payer paid by himself."""
+    """What a gateway tells: ``outcome`` is done, denied or reversed. Without a known ``key`` the payer paid by himself.
+
+    ``topup`` names whose prepaid balance he tops up; without it he pays bills. ``reversed``: the provider gave the
+    money ``reference`` back to the payer, without asking us.
+    """
 
     reference: str
     outcome: str
@@ -61,6 +67,22 @@ class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account: str = ""
     bill: str = ""
     reason: str = ""
+    topup: str = ""
+
+
+QUESTIONS: Final = 10
+FIRST_QUESTION: Final = timedelta(minutes=1)
+
+
+def next_question(asked: int, now: datetime) -> datetime | None:
+    """Return when a gateway that was asked ``asked`` times is asked again; None: it is given up.
+
+    After 1, 2, 4 … minutes: ten questions in 17 hours.
+    """
+    if asked >= QUESTIONS:
+        return None
+    doublings: int = 2**asked
+    return now + FIRST_QUESTION * doublings
 
 
 def signature_of(payload: str, secret: bytes) -> str:

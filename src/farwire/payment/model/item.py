@@ -18,6 +18,10 @@ class ItemKind(StrEnum):
 
     BILL = "bill"
     CREDIT_NOTE = "credit_note"
+    VOUCHER_SALE = "voucher_sale"
+    """Vouchers that a dealer bought."""
+    DEBT = "debt"
+    """A payment that was refunded and then taken back by its provider: the refund is owed again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,10 +110,13 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money that goes back: from what is left of a payment, or of a credit note. One person asks, another approves."""
+    """Money that goes back: from what is left of a payment, or of a credit note. One person asks, another approves.
+
+    Without an account it comes from suspense.
+    """
 
     id: RefundId
-    account_id: AccountId
+    account_id: AccountId | None
     legal_entity_id: LegalEntityId
     payment_id: PaymentId | None
     open_item_id: OpenItemId | None

@@ -65,12 +65,22 @@ def allocation_entry(match: Match, key: str, day: date, at: datetime) -> Entry |
     return _entry(credit.legal_entity_id, "allocation", key, day, at, credit.currency, sides)
 
 
-def reversal_entry(payment: Payment, day: date, at: datetime) -> Entry:
-    """Return the booking of a payment that is taken back. ``payment`` is as it was before."""
+def reversal_entry(payment: Payment, day: date, at: datetime, *, topped_minor: int = 0) -> Entry:
+    """Return the booking of a payment that is taken back. ``payment`` is as it was before.
+
+    What topped a balance up (``topped_minor``) is taken from prepaid balances; charging says later what was spent.
+    What had been refunded is owed again; from suspense it went to nobody who is known, and is lost.
+    """
     account = payment.account_id
-    rest = Book.PAYMENT_SUSPENSE if payment.state is PaymentState.UNMATCHED else Book.CUSTOMER_CREDIT
+    unmatched = payment.state is PaymentState.UNMATCHED
+    rest = Book.PAYMENT_SUSPENSE if unmatched else Book.CUSTOMER_CREDIT
     sides = (
-        (Book.RECEIVABLE, payment.amount_minor - payment.left_minor, account),
+        (
+            Book.WRITE_OFF if unmatched else Book.RECEIVABLE,
+            payment.amount_minor - payment.left_minor - topped_minor,
+            account,
+        ),
+        (Book.PREPAID, topped_minor, account),
         (rest, payment.left_minor, account),
         (clearing_book(payment.method), -payment.amount_minor, None),
     )
@@ -82,6 +92,8 @@ def reversal_entry(payment: Payment, day: date, at: datetime) -> Entry:
 def refund_entry(refund: Refund, day: date, at: datetime, *, denied: bool = False) -> Entry:
     """Return the booking that sets a refund aside, or, ``denied``, that puts it back."""
     origin = Book.CUSTOMER_CREDIT if refund.payment_id is not None else Book.RECEIVABLE
+    if refund.account_id is None:
+        origin = Book.PAYMENT_SUSPENSE
     amount = -refund.amount_minor if denied else refund.amount_minor
     sides = (
         (origin, amount, refund.account_id),

@@ -1,5 +1,9 @@
-"""Use cases of payment: open items, payments, allocation, refunds, methods, gateways, reports."""
+"""Use cases of payment: open items, payments, allocation, refunds, methods, gateways, reports.
 
+``voucher`` has those of vouchers.
+"""
+
+from farwire.payment.service.asking import ask_gateways
 from farwire.payment.service.charging import (
     expire_charge,
     find_charge,
@@ -22,7 +26,6 @@ from farwire.payment.service.receiving import (
     list_payments,
     payment_items,
     receive_payment,
-    reverse_payment,
 )
 from farwire.payment.service.refunding import (
     approve_refund,
@@ -33,7 +36,10 @@ from farwire.payment.service.refunding import (
     request_refund,
 )
 from farwire.payment.service.reporting import ageing, ageing_totals, standing, statement
+from farwire.payment.service.reversing import reverse_payment
 from farwire.payment.service.settling import apply_credit
+from farwire.payment.service.topping_up import top_up, topup_taken_back
+from farwire.payment.service.voucher import credit_confirmed, get_credit_order
 
 __all__ = [
     "ReferenceReused",
@@ -44,12 +50,15 @@ __all__ = [
     "allocate_payment",
     "apply_credit",
     "approve_refund",
+    "ask_gateways",
     "assign_payment",
+    "credit_confirmed",
     "deny_refund",
     "expire_charge",
     "find_charge",
     "gateway_secret",
     "gateways",
+    "get_credit_order",
     "get_method",
     "get_payment",
     "get_refund",
@@ -70,4 +79,6 @@ __all__ = [
     "standing",
     "statement",
     "take_payment",
+    "top_up",
+    "topup_taken_back",
 ]

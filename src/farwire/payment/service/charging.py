@@ -20,12 +20,16 @@ from farwire.payment.model import (
     MethodKind,
     Notice,
     Payment,
+    PaymentState,
     parse_notice,
     refuse_card_number,
 )
 from farwire.payment.model.gateway import SECRET_BYTES
-from farwire.payment.port import Outcome
+from farwire.payment.model.voucher.redemption import LONGEST_NAME, check_name
+from farwire.payment.port import Answer, Outcome
 from farwire.payment.service.receiving import get_payment, receive_payment
+from farwire.payment.service.reversing import take_back, take_back_if_told
+from farwire.payment.service.topping_up import top_up
 from farwire.payment.simulator import gateway_of
 from farwire.payment.store import methods as store
 
@@ -41,15 +45,17 @@ async def take_payment(
     actor: Actor,
     reference: str = "",
     key: str = "",
+    topup_for: str = "",
 ) -> Charge:
     """Ask the gateway of ``method`` to collect ``amount`` from the payer behind ``token``; return how it stands.
 
-    DONE has its payment; PENDING waits for the gateway's notice. Idempotent by (``method``, ``key``): asking again
-    with the same key returns the charge as it stands. Raises ``NotFound`` (``account.unknown``), ``Invalid``
-    (``payment.amount``, ``payment.no_gateway``, ``payment.card_number``), ``Conflict`` (``payment.key_reused``).
+    The money pays bills, or tops up the prepaid balance of ``topup_for``. DONE has its payment; PENDING waits for the
+    gateway's notice. Idempotent by (``method``, ``key``): asking again with the same key returns the charge as it
+    stands. Raises ``NotFound`` (``account.unknown``), ``Invalid`` (``payment.amount``, ``payment.no_gateway``,
+    ``payment.card_number``), ``Conflict`` (``payment.key_reused``).
     """
     gateway = gateway_of(method)
-    number = await _chargeable(tx, account_id, token, reference, amount)
+    number = await _chargeable(tx, account_id, token, reference, amount, topup_for)
     charge = Charge(
         uuid7(now),
         account_id,
@@ -62,13 +68,20 @@ async def take_payment(
         ChargeState.PENDING,
         "",
         now,
+        topup_for=topup_for,
     )
     if not await store.add_charge(tx, charge):
         return await _earlier(tx, charge)
     answer = await gateway.charge(tx, key=charge.key, token=token, account=number, amount=amount, now=now)
+    return await _answered(tx, charge, answer, now, actor)
+
+
+async def _answered(tx: Tx, charge: Charge, answer: Answer, now: datetime, actor: Actor) -> Charge:
+    """Write what the gateway said at once."""
     if answer.outcome is Outcome.DENIED:
         charge = replace(charge, state=ChargeState.DENIED, reason=answer.reason)
     elif answer.outcome is Outcome.DONE:
+        amount = Money(charge.amount_minor, charge.currency)
         payment = await _receive(tx, charge, answer.reference, amount, now, now, actor)
         charge = replace(charge, state=ChargeState.DONE, payment_id=payment.id)
     else:
@@ -77,8 +90,12 @@ async def take_payment(
     return charge
 
 
-async def _chargeable(tx: Tx, account_id: AccountId, token: str, reference: str, amount: Money) -> str:
+async def _chargeable(
+    tx: Tx, account_id: AccountId, token: str, reference: str, amount: Money, topup_for: str
+) -> str:
     """Return the account's number if a token of it can be charged."""
+    if topup_for:
+        check_name("topup_for", topup_for)
     refuse_card_number(token, field="token")
     refuse_card_number(reference, field="reference")
     if amount.amount_minor <= 0:
@@ -98,10 +115,11 @@ async def _chargeable(tx: Tx, account_id: AccountId, token: str, reference: str,
 
 async def _earlier(tx: Tx, wanted: Charge) -> Charge:
     found = await store.charge_by_key(tx, wanted.method, wanted.key)
-    same = found is not None and (found.account_id, found.amount_minor, found.currency) == (
+    same = found is not None and (found.account_id, found.amount_minor, found.currency, found.topup_for) == (
         wanted.account_id,
         wanted.amount_minor,
         wanted.currency,
+        wanted.topup_for,
     )
     if found is None or not same:
         raise Conflict(
@@ -113,7 +131,7 @@ async def _earlier(tx: Tx, wanted: Charge) -> Charge:
 async def _receive(
     tx: Tx, charge: Charge, reference: str, amount: Money, at: datetime, now: datetime, actor: Actor
 ) -> Payment:
-    return await receive_payment(
+    payment = await receive_payment(
         tx,
         method=charge.method,
         external_reference=reference,
@@ -123,7 +141,17 @@ async def _receive(
         actor=actor,
         account_id=charge.account_id,
         reference=charge.reference,
+        pays_bills=not charge.topup_for,
     )
+    return await _topped_up(tx, payment, charge.topup_for, now, actor)
+
+
+async def _topped_up(tx: Tx, payment: Payment, subscriber: str, now: datetime, actor: Actor) -> Payment:
+    """Put a payment on the balance that it is for, once; without one, or in suspense, it stays as it is."""
+    if subscriber and payment.state is PaymentState.DONE and payment.left_minor:
+        await top_up(tx, payment_id=payment.id, subscriber=subscriber, now=now, actor=actor)
+        return await get_payment(tx, payment_id=payment.id)
+    return payment
 
 
 async def expire_charge(tx: Tx, *, method: MethodKind, key: str) -> Charge:
@@ -140,28 +168,49 @@ async def expire_charge(tx: Tx, *, method: MethodKind, key: str) -> Charge:
 async def hear_notice(
     tx: Tx, *, method: MethodKind, payload: str, signature: str, now: datetime, actor: Actor
 ) -> Payment | None:
-    """Take in what a gateway tells, as often as it tells it; return the payment, or None where money was denied.
+    """Take in what a gateway tells, as often and in whatever order it tells it.
 
-    Raises ``Forbidden`` (``payment.signature``), ``Invalid`` (``payment.notice``, ``payment.amount``, and of money
-    and time).
+    Return the payment, or None where money was denied, or taken back before anybody told of it. Raises ``Forbidden``
+    (``payment.signature``), ``Invalid`` (``payment.notice``, ``payment.amount``, ``payment.reversal_amount``, and of
+    money and time).
     """
     gateway_of(method)
     secret = await store.gateway_secret(tx, method, None)
     notice = parse_notice(payload, signature, secret or secrets.token_bytes(SECRET_BYTES))
-    if notice.outcome not in ("done", "denied") or notice.amount_minor <= 0:
+    if notice.outcome not in ("done", "denied", "reversed") or notice.amount_minor <= 0:
         raise Invalid("the notice makes no sense", code="payment.notice", field="payload")
+    amount = Money(notice.amount_minor, currency(notice.currency))
+    at = min(instant(notice.at), now)
+    await store.hold_reference(tx, method, notice.reference)
+    if notice.outcome == "reversed":
+        return await take_back(
+            tx,
+            method=method,
+            reference=notice.reference,
+            amount=amount,
+            reason=notice.reason[:200],
+            now=now,
+            actor=actor,
+        )
     charge = await store.charge_by_key(tx, method, notice.key) if notice.key else None
     if notice.outcome == "denied":
         if charge is not None and charge.state in (ChargeState.PENDING, ChargeState.FAILED):
             await store.save_charge(tx, replace(charge, state=ChargeState.DENIED, reason=notice.reason[:200]))
         return None
-    amount = Money(notice.amount_minor, currency(notice.currency))
-    at = min(instant(notice.at), now)
     if charge is None:
-        return await _unasked(tx, method, notice, amount, at, now, actor)
+        payment = await _unasked(tx, method, notice, amount, at, now, actor)
+    else:
+        payment = await arrived(tx, charge, notice.reference, amount, at, now, actor)
+    return await take_back_if_told(tx, payment, now=now, actor=actor)
+
+
+async def arrived(
+    tx: Tx, charge: Charge, reference: str, amount: Money, at: datetime, now: datetime, actor: Actor
+) -> Payment:
+    """Take in the money of a charge, however often it is told."""
     if charge.state is ChargeState.DONE and charge.payment_id is not None:
         return await get_payment(tx, payment_id=charge.payment_id)
-    payment = await _receive(tx, charge, notice.reference, amount, at, now, actor)
+    payment = await _receive(tx, charge, reference, amount, at, now, actor)
     await store.save_charge(tx, replace(charge, state=ChargeState.DONE, payment_id=payment.id, reason=""))
     return payment
 
@@ -175,7 +224,10 @@ async def _unasked(
         refuse_card_number(reference, field="bill")
     except FarwireError:
         reference = ""
-    return await receive_payment(
+    # What makes no name of a subscriber stays as the customer's credit.
+    topup = notice.topup if len(notice.topup) <= LONGEST_NAME and notice.topup.isprintable() else ""
+    topup = topup.strip()
+    payment = await receive_payment(
         tx,
         method=method,
         external_reference=notice.reference,
@@ -185,7 +237,9 @@ async def _unasked(
         actor=actor,
         account_number=notice.account,
         reference=reference[:200],
+        pays_bills=not notice.topup,
     )
+    return await _topped_up(tx, payment, topup, now, actor)
 
 
 async def find_charge(tx: Tx, charge_id: UUID) -> Charge | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from farwire.base.storage import Tx
 from farwire.kernel.ids import AccountId
 from farwire.kernel.page import Page, PageRequest
-from farwire.payment.model import OpenItem
+from farwire.payment.model import ItemKind, OpenItem
 from farwire.payment.service.settling import apply_credit
 from farwire.payment.store import items as item_store
 
@@ -43,10 +43,15 @@ async def items_of_documents(tx: Tx, document_ids: Sequence[UUID]) -> Mapping[UU
 
 
 async def list_open_items(
-    tx: Tx, *, page: PageRequest, account_id: AccountId | None = None, only_open: bool = True
+    tx: Tx,
+    *,
+    page: PageRequest,
+    account_id: AccountId | None = None,
+    only_open: bool = True,
+    kind: ItemKind | None = None,
 ) -> Page[OpenItem]:
     """Return a page of items, oldest due first; with ``only_open`` those of which something is open."""
     found, total = await item_store.list_items(
-        tx, account_id=account_id, only_open=only_open, offset=page.offset, limit=page.limit
+        tx, account_id=account_id, only_open=only_open, kind=kind, offset=page.offset, limit=page.limit
     )
     return Page(found, total, page.offset, page.limit)

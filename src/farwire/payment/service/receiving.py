@@ -16,7 +16,7 @@ from farwire.kernel.money import Money, int64
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor
 from farwire.ledger import service as ledger
-from farwire.payment.events import payment_received, payment_reversed
+from farwire.payment.events import payment_received
 from farwire.payment.model import (
     Match,
     MethodKind,
@@ -26,7 +26,6 @@ from farwire.payment.model import (
     assignment_entry,
     receipt_entry,
     refuse_card_number,
-    reversal_entry,
     settle,
 )
 from farwire.payment.service.settling import apply_credit, book_matches, booking_dates, day_of, tell_states
@@ -64,12 +63,14 @@ async def receive_payment(
     account_number: str = "",
     reference: str = "",
     legal_entity_id: LegalEntityId | None = None,
+    pays_bills: bool = True,
 ) -> Payment:
     """Take in a payment and put it against open bills: the one that ``reference`` numbers, then the oldest due.
 
     What is left over stays as the customer's credit. Without an account (by id, by number, or by the bill that
     ``reference`` numbers), or in another currency than the account's, it waits in suspense of ``legal_entity_id`` (the
-    tenant's first company by default). Idempotent by (``method``, ``external_reference``).
+    tenant's first company by default). Without ``pays_bills`` all of it stays as credit. Idempotent by (``method``,
+    ``external_reference``).
     Raises ``NotFound`` (``account.unknown`` for an ``account_id``, ``payment.company_unknown``), ``Invalid``
     (``payment.amount``, ``payment.reference``, ``payment.card_number``), ``ReferenceReused``.
     """
@@ -95,7 +96,7 @@ async def receive_payment(
         received_at=received_at,
         recorded_at=now,
     )
-    return await _book(tx, payment, found.named, actor)
+    return await _book(tx, payment, found.named, actor, pays_bills=pays_bills)
 
 
 async def _booked(
@@ -109,7 +110,9 @@ async def _booked(
     return entity, day_of(days, entity)
 
 
-async def _book(tx: Tx, payment: Payment, named: frozenset[OpenItemId], actor: Actor) -> Payment:
+async def _book(
+    tx: Tx, payment: Payment, named: frozenset[OpenItemId], actor: Actor, *, pays_bills: bool
+) -> Payment:
     """Write a new payment, put it against bills, book and announce it; or return the one that is there."""
     now = payment.recorded_at
     if payment.account_id is not None:
@@ -117,11 +120,11 @@ async def _book(tx: Tx, payment: Payment, named: frozenset[OpenItemId], actor: A
     if not await store.add_payment(tx, payment):
         raced = await store.payment_by_reference(tx, payment.method, payment.external_reference)
         return _same(raced or payment, payment.amount, payment.account_id)
-    settled = await _settle(tx, payment, named, now=now)
+    settled = await _settle(tx, payment, named, now=now) if pays_bills else payment
     await ledger.post_entries(tx=tx, entries=[receipt_entry(settled, now)])
     if settled.state is PaymentState.DONE:
         await publish(tx, payment_received(settled, tenant_id=tx.tenant_id, at=now))
-    await _note(tx, actor, "payment.received", settled, now)
+    await note(tx, actor, "payment.received", settled, now)
     return settled
 
 
@@ -204,7 +207,8 @@ async def _settle(tx: Tx, payment: Payment, named: frozenset[OpenItemId], *, now
     return replace(payment, left_minor=payment.left_minor - sum(match.amount_minor for match in matches))
 
 
-async def _note(tx: Tx, actor: Actor, action: str, payment: Payment, at: datetime) -> None:
+async def note(tx: Tx, actor: Actor, action: str, payment: Payment, at: datetime) -> None:
+    """Write what somebody did with a payment into the audit log."""
     detail = {
         "method": payment.method.value,
         "currency": payment.currency.code,
@@ -268,7 +272,7 @@ async def assign_payment(
     day = day_of(days, payment.legal_entity_id)
     await ledger.post_entries(tx=tx, entries=[assignment_entry(settled, day, now)])
     await publish(tx, payment_received(settled, tenant_id=tx.tenant_id, at=now))
-    await _note(tx, actor, "payment.assigned", settled, now)
+    await note(tx, actor, "payment.assigned", settled, now)
     return settled
 
 
@@ -278,6 +282,14 @@ async def _named(tx: Tx, reference: str) -> frozenset[OpenItemId]:
 
 
 def _check_assignable(payment: Payment, account: BillingAccount) -> None:
+    if payment.left_minor < payment.amount_minor:
+        raise Conflict(
+            "the payment is going back to its payer",
+            code="payment.refunded",
+            field="payment",
+            value=payment.id,
+            fix="deny the refund first",
+        )
     if payment.state is not PaymentState.UNMATCHED:
         raise Conflict(
             f"the payment is {payment.state}, not in suspense",
@@ -332,43 +344,5 @@ async def allocate_payment(
         matches = settle(payment.credit(), [item for item in bills if item.id in named])
         await book_matches(tx, matches, days=await booking_dates(tx, now), now=now)
     if matches:
-        await _note(tx, actor, "payment.allocated", payment, now)
+        await note(tx, actor, "payment.allocated", payment, now)
     return matches
-
-
-async def reverse_payment(
-    tx: Tx, *, payment_id: PaymentId, reason: str, now: datetime, actor: Actor
-) -> Payment:
-    """Take a payment back (returned debit, chargeback, mistake): what it paid is open again. Idempotent.
-
-    Raises ``NotFound`` (``payment.unknown``) and ``Conflict`` (``payment.refunded``) where some of it was refunded.
-    """
-    refuse_card_number(reason, field="reason")
-    payment = await get_payment(tx, payment_id=payment_id)
-    if payment.account_id is not None:
-        await item_store.lock_accounts(tx, [payment.account_id])
-    await store.lock_payment(tx, payment_id)
-    payment = await get_payment(tx, payment_id=payment_id)
-    if payment.state is PaymentState.REVERSED:
-        return payment
-    if await store.refunded(tx, payment_id):
-        raise Conflict(
-            "some of the payment was refunded or is going to be",
-            code="payment.refunded",
-            field="payment",
-            value=payment_id,
-            fix="deny the refund first, or settle the difference with the bank",
-        )
-    parts = await payment_items(tx, payment_id=payment_id)
-    day = day_of(await booking_dates(tx, now), payment.legal_entity_id)
-    if parts:
-        back = [(uuid7(now), item, minor) for item, minor in parts]
-        await item_store.take_back(tx, payment_id, back, day, now)
-        await tell_states(tx, [(item, -minor) for item, minor in parts], now)
-    await store.end_payment(tx, payment_id, reason[:MAX_REFERENCE])
-    await ledger.post_entries(tx=tx, entries=[reversal_entry(payment, day, now)])
-    ended = replace(payment, state=PaymentState.REVERSED, left_minor=0, reason=reason[:MAX_REFERENCE])
-    if payment.state is PaymentState.DONE:
-        await publish(tx, payment_reversed(ended, tenant_id=tx.tenant_id, at=now))
-    await _note(tx, actor, "payment.reversed", ended, now)
-    return ended

@@ -21,6 +21,7 @@ from farwire.payment.events import refund_paid
 from farwire.payment.model import (
     MethodKind,
     Payment,
+    PaymentState,
     Refund,
     RefundState,
     refund_entry,
@@ -38,15 +39,17 @@ async def request_refund(
 ) -> Refund:
     """Ask that ``amount`` of what is left of a payment goes back to where it came from; set it aside meanwhile.
 
-    What a payment has paid is not left: a credit note frees it. Raises ``NotFound`` (``payment.unknown``), ``Invalid``
-    (``payment.amount``, ``money.currency_mismatch``) and ``Conflict`` (``payment.refund_too_large``).
+    What a payment has paid is not left: a credit note frees it. What is in suspense goes back as a whole. Raises
+    ``NotFound`` (``payment.unknown``), ``Invalid`` (``payment.amount``, ``money.currency_mismatch``) and ``Conflict``
+    (``payment.refund_too_large``).
     """
     payment = await _locked(tx, payment_id)
-    left = Money(payment.left_minor if payment.credit() else 0, payment.currency)
-    _check_amount(amount, left)
+    suspense = payment.state is PaymentState.UNMATCHED
+    left = Money(payment.left_minor if suspense or payment.credit() else 0, payment.currency)
+    _check_amount(amount, left, whole=suspense)
     refund = Refund(
         RefundId(uuid7(now)),
-        payment.credit()[0].account_id,
+        payment.account_id,
         payment.legal_entity_id,
         payment.id,
         None,
@@ -116,6 +119,7 @@ async def _locked(tx: Tx, payment_id: PaymentId) -> Payment:
     payment = await _payment(tx, payment_id)
     if payment.account_id is not None:
         await item_store.lock_accounts(tx, [payment.account_id])
+    await store.lock_payment(tx, payment_id)
     return await _payment(tx, payment_id)
 
 
@@ -130,10 +134,18 @@ def _reason(text: str) -> str:
     return refuse_card_number(text, field="reason")[:200]
 
 
-def _check_amount(amount: Money, left: Money) -> None:
+def _check_amount(amount: Money, left: Money, *, whole: bool = False) -> None:
     if amount.amount_minor <= 0:
         raise Invalid(
             "a refund is more than 0", code="payment.amount", field="amount", value=str(amount.to_decimal())
+        )
+    if whole and amount < left:
+        raise Invalid(
+            "what is in suspense goes back as a whole",
+            code="payment.amount",
+            field="amount",
+            value=str(amount),
+            fix=f"refund {left}, or give the payment its account first",
         )
     if left < amount:
         raise Conflict(

@@ -58,6 +58,10 @@ class CardSimulator:
             )
         return await memory.move(tx, charge, "captured")
 
+    async def status(self, tx: Tx, *, key: str) -> Answer:
+        """Return how a charge stands."""
+        return memory.answer_of(await memory.recall(tx, MethodKind.CARD, key), "card_declined")
+
     async def refund(self, tx: Tx, *, key: str, reference: str, amount: Money, now: datetime) -> str:  # noqa: ARG002
         """Give back what was captured, once per key."""
         return await memory.give_back(tx, MethodKind.CARD, key=key, reference=reference, amount=amount)

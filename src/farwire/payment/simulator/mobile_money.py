@@ -45,6 +45,17 @@ class MobileMoneySimulator:
             charge = await memory.move(tx, charge, "declined")
         return memory.notice_of(charge, outcome="denied", at=at, reason="payer_refused")
 
+    async def status(self, tx: Tx, *, key: str) -> Answer:
+        """Return what the payer did so far."""
+        return memory.answer_of(await memory.recall(tx, MethodKind.MOBILE_MONEY, key), "payer_refused")
+
+    async def take_back(self, tx: Tx, *, key: str, at: datetime, reason: str = "wrong number") -> Notice:
+        """Give the payer his money back without asking us, and return the notice of it."""
+        charge = await memory.recall(tx, MethodKind.MOBILE_MONEY, key)
+        if charge.state == "captured":
+            charge = await memory.move(tx, charge, "reversed")
+        return memory.notice_of(charge, outcome="reversed", at=at, reason=reason)
+
     async def pay_by_oneself(
         self, tx: Tx, *, reference: str, account: str, amount: Money, at: datetime
     ) -> Notice:

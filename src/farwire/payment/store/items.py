@@ -114,18 +114,24 @@ async def items_of_documents(tx: Tx, document_ids: Sequence[UUID]) -> Mapping[UU
 
 
 async def list_items(
-    tx: Tx, *, account_id: AccountId | None, only_open: bool, offset: int, limit: int
+    tx: Tx, *, account_id: AccountId | None, only_open: bool, kind: ItemKind | None, offset: int, limit: int
 ) -> tuple[tuple[OpenItem, ...], int]:
     """Return one page of items, oldest due first, and how many there are."""
-    where = "tenant_id = $1 AND ($2::uuid IS NULL OR account_id = $2) AND (NOT $3 OR open_minor <> 0)"
+    where = (
+        "tenant_id = $1 AND ($2::uuid IS NULL OR account_id = $2) AND (NOT $3 OR open_minor <> 0) "
+        "AND ($4::text IS NULL OR kind = $4)"
+    )
+    wanted = None if kind is None else kind.value
     total: int = await tx.fetchval(
-        f"SELECT count(*) FROM payment.open_item WHERE {where}", tx.tenant_id, account_id, only_open
+        f"SELECT count(*) FROM payment.open_item WHERE {where}", tx.tenant_id, account_id, only_open, wanted
     )
     rows = await tx.fetch(
-        f"SELECT {_ITEM} FROM payment.open_item WHERE {where} ORDER BY due_on, number, open_item_id OFFSET $4 LIMIT $5",
+        f"SELECT {_ITEM} FROM payment.open_item WHERE {where} ORDER BY due_on, number, open_item_id "
+        "OFFSET $5 LIMIT $6",
         tx.tenant_id,
         account_id,
         only_open,
+        wanted,
         offset,
         limit,
     )

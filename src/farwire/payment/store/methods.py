@@ -7,7 +7,7 @@ from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.kernel.ids import AccountId, PaymentId
-from farwire.kernel.money import currency
+from farwire.kernel.money import Money, currency
 from farwire.payment.model import Charge, ChargeState, MethodKind, PaymentMethod
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _METHOD = "method_id, account_id, kind, token, brand, last4, expires, preferred, added_at, removed_at"
 _CHARGE = (
     "charge_id, account_id, method, token, key, reference, currency, amount_minor, state, reason, created_at, "
-    "payment_id"
+    "payment_id, topup_for"
 )
 
 
@@ -121,6 +121,7 @@ def _charge_from_row(row: Record) -> Charge:
         row["reason"],
         row["created_at"],
         None if row["payment_id"] is None else PaymentId(row["payment_id"]),
+        row["topup_for"],
     )
 
 
@@ -128,7 +129,7 @@ async def add_charge(tx: Tx, charge: Charge) -> bool:
     """Insert a charge; return False where its key is there already."""
     row = await tx.fetchrow(
         f"INSERT INTO payment.charge (tenant_id, {_CHARGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-        "$13) ON CONFLICT (tenant_id, method, key) DO NOTHING RETURNING charge_id",
+        "$13, $14) ON CONFLICT (tenant_id, method, key) DO NOTHING RETURNING charge_id",
         tx.tenant_id,
         charge.id,
         charge.account_id,
@@ -142,6 +143,7 @@ async def add_charge(tx: Tx, charge: Charge) -> bool:
         charge.reason,
         charge.created_at,
         charge.payment_id,
+        charge.topup_for,
     )
     return row is not None
 
@@ -177,6 +179,67 @@ async def save_charge(tx: Tx, charge: Charge) -> None:
         charge.reason,
         charge.payment_id,
     )
+
+
+async def due_charges(
+    tx: Tx, now: datetime, first_at: datetime, limit: int
+) -> tuple[tuple[MethodKind, str], ...]:
+    """Return (method, key) of charges whose gateway is to be asked by ``now``, new ones made by ``first_at``."""
+    rows = await tx.fetch(
+        "SELECT method, key FROM payment.charge WHERE tenant_id = $1 AND state = 'pendingAuthorization' "
+        "AND (ask_at <= $2 OR ask_at IS NULL AND created_at <= $3) "
+        "ORDER BY coalesce(ask_at, created_at), charge_id LIMIT $4",
+        *(tx.tenant_id, now, first_at, limit),
+    )
+    return tuple((MethodKind(row["method"]), row["key"]) for row in rows)
+
+
+async def count_question(tx: Tx, charge_id: UUID) -> int:
+    """Count one more question about a charge; return how many there were."""
+    asked: int = await tx.fetchval(
+        "UPDATE payment.charge SET asked = asked + 1 WHERE tenant_id = $1 AND charge_id = $2 RETURNING asked",
+        *(tx.tenant_id, charge_id),
+    )
+    return asked
+
+
+async def ask_again(tx: Tx, charge_id: UUID, at: datetime) -> None:
+    """Write when the gateway is asked again."""
+    await tx.execute(
+        "UPDATE payment.charge SET ask_at = $3 WHERE tenant_id = $1 AND charge_id = $2",
+        tx.tenant_id,
+        charge_id,
+        at,
+    )
+
+
+async def hold_reference(tx: Tx, method: MethodKind, reference: str) -> None:
+    """Let only one notice about a reference be taken in at a time: that of money, or that it was taken back."""
+    await tx.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended($1 || ' ' || $2 || ' ' || $3, 0))",
+        *(str(tx.tenant_id), method.value, reference),
+    )
+
+
+async def add_early_reversal(
+    tx: Tx, method: MethodKind, reference: str, amount: Money, reason: str, at: datetime
+) -> None:
+    """Keep that money was taken back of which nobody has told yet."""
+    await tx.execute(
+        "INSERT INTO payment.early_reversal (tenant_id, method, reference, currency, amount_minor, reason, heard_at) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+        *(tx.tenant_id, method.value, reference, amount.currency.code, amount.amount_minor, reason, at),
+    )
+
+
+async def early_reversal(tx: Tx, method: MethodKind, reference: str) -> tuple[Money, str] | None:
+    """Return what was told before its payment: the amount and the reason."""
+    row = await tx.fetchrow(
+        "SELECT currency, amount_minor, reason FROM payment.early_reversal WHERE tenant_id = $1 AND method = $2 "
+        "AND reference = $3",
+        *(tx.tenant_id, method.value, reference),
+    )
+    return None if row is None else (Money(row["amount_minor"], currency(row["currency"])), row["reason"])
 
 
 async def gateway_secret(tx: Tx, method: MethodKind, fresh: bytes | None) -> bytes | None:

@@ -148,7 +148,7 @@ def _actor(kind: str | None, name: str | None) -> Actor | None:
 def _refund_from_row(row: Record) -> Refund:
     return Refund(
         RefundId(row["refund_id"]),
-        AccountId(row["account_id"]),
+        None if row["account_id"] is None else AccountId(row["account_id"]),
         LegalEntityId(row["legal_entity_id"]),
         None if row["payment_id"] is None else PaymentId(row["payment_id"]),
         None if row["open_item_id"] is None else OpenItemId(row["open_item_id"]),
@@ -225,6 +225,16 @@ async def refunded(tx: Tx, payment_id: PaymentId) -> int:
         payment_id,
     )
     return total
+
+
+async def waiting_refunds(tx: Tx, payment_id: PaymentId) -> tuple[RefundId, ...]:
+    """Return the refunds of a payment that nobody decided yet."""
+    rows = await tx.fetch(
+        "SELECT refund_id FROM payment.refund WHERE tenant_id = $1 AND payment_id = $2 AND state = 'requested' "
+        "ORDER BY refund_id",
+        *(tx.tenant_id, payment_id),
+    )
+    return tuple(RefundId(row["refund_id"]) for row in rows)
 
 
 async def decide_refund(

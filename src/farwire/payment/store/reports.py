@@ -100,8 +100,8 @@ async def ageing_totals(
 
 _TEXTS = """
     SELECT w.source, w.key, coalesce(
-        (SELECT o.number FROM payment.open_item o WHERE w.source IN ('bill', 'credit_note') AND o.tenant_id = $1
-            AND o.document_id = w.key::uuid AND o.kind IN ('bill', 'credit_note') LIMIT 1),
+        (SELECT o.number FROM payment.open_item o WHERE w.source IN ('bill', 'credit_note', 'voucher_sold')
+            AND o.tenant_id = $1 AND o.document_id = w.key::uuid AND o.kind <> 'debt' LIMIT 1),
         (SELECT p.external_reference FROM payment.payment p WHERE w.source LIKE 'payment%' AND p.tenant_id = $1
             AND p.payment_id = w.key::uuid),
         (SELECT r.reason FROM payment.refund r WHERE w.source LIKE 'refund%' AND r.tenant_id = $1

@@ -13,6 +13,7 @@ from farwire.base.storage import Tx
 from farwire.kernel.errors import Conflict, NotFound
 from farwire.kernel.money import Currency, Money, currency
 from farwire.payment.model import MethodKind, Notice, signature_of
+from farwire.payment.port import Answer, Outcome
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -151,6 +152,15 @@ async def give_back(tx: Tx, method: MethodKind, *, key: str, reference: str, amo
                 fix="pay it out by bank transfer",
             )
     return name
+
+
+def answer_of(charge: Remembered, why_denied: str) -> Answer:
+    """Return how a charge stands, as the gateway says it when it is asked."""
+    if charge.state in ("captured", "refunded", "reversed"):
+        return Answer(Outcome.DONE, charge.reference)
+    if charge.state == "declined":
+        return Answer(Outcome.DENIED, charge.reference, why_denied)
+    return Answer(Outcome.PENDING, charge.reference)
 
 
 def notice_of(charge: Remembered, *, outcome: str, at: datetime, reason: str = "") -> Notice:

@@ -48,7 +48,7 @@ class DeckRow(msgspec.Struct, frozen=True, gc=False):
 class DeckVersion:
     """One immutable version of a deck, in force from ``valid_from`` until the next version starts."""
 
-    __slots__ = ("_ranges", "currency", "digest", "name", "source", "valid_from", "version")
+    __slots__ = ("_ranges", "currency", "digest", "name", "rows", "source", "valid_from", "version")
 
     def __init__(
         self,
@@ -66,7 +66,8 @@ class DeckVersion:
         self.valid_from = valid_from
         self.digest = digest
         self.source = f"{name}@{version}"
-        self._ranges = PrefixRanges(_chains(rows))
+        self.rows = tuple(rows)
+        self._ranges = PrefixRanges(_chains(self.rows))
 
     def find(self, number: str, at: datetime) -> DeckRow | None:
         """Return the row of the longest prefix of ``number`` that is in force at ``at``, or None."""

@@ -10,6 +10,12 @@ from farwire.usage.service.billed import (
     usage_record,
     usage_records,
 )
+from farwire.usage.service.charged import (
+    charged_records,
+    charged_totals,
+    charged_usage_id,
+    record_charged,
+)
 from farwire.usage.service.importing import ImportReport, import_usage
 from farwire.usage.service.privacy import RETENTION_DAYS, erase_subscriber_rows, expire_suspended_rows
 from farwire.usage.service.profiles import built_in_profiles, load_profile, profile_text
@@ -31,6 +37,9 @@ __all__ = [
     "RecycleReport",
     "Verification",
     "built_in_profiles",
+    "charged_records",
+    "charged_totals",
+    "charged_usage_id",
     "close_stale_sessions",
     "erase_subscriber_rows",
     "expire_suspended_rows",
@@ -44,6 +53,7 @@ __all__ = [
     "queued_usages",
     "rate_usage",
     "rated_records",
+    "record_charged",
     "recycle",
     "suspended_counts",
     "suspended_rows",

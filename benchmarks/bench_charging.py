@@ -1,0 +1,320 @@
+"""``python -m benchmarks.bench_charging``: a charging shard behind its binary front, beside the limits of the same run.
+
+A load generator in C (``charging_load.c``) plays sessions on a real shard process whose log syncs to the disk before
+each answer: one request outstanding, a closed loop, and an open loop at a given rate. The shard has one core, the load
+another. Then the shard is killed and recovered. Memory is measured at 1, 3 and 8 balances, recovery with a synthetic
+tail. ``--help`` names the sizes; the goal of recovery is a tail of 10,000,000 (``--tail``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from benchmarks.charging_world import fill, folder, prepare
+from benchmarks.measured import in_fresh_process
+from farwire.charging.log.disk import RealDisk
+from farwire.charging.shard.arena import Arena
+from farwire.charging.shard.due import DueIndex
+from farwire.charging.shard.index import Index
+
+GOAL_PER_S: Final = 25_000
+GOAL_ONE_MS: Final = 1.0
+GOAL_RECOVERY_S: Final = 10.0
+GOAL_TAIL: Final = 10_000_000
+SOURCE: Final = Path(__file__).with_name("charging_load.c")
+_BLOCK: Final = 4096
+_TAIL_BATCH: Final = 500
+Figures = dict[str, float]
+
+
+# ---- processes
+
+
+def compiled(into: Path) -> Path:
+    """Compile the load generator. A machine without a compiler is told so: Python cannot load a shard."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        sys.exit(
+            "no C compiler: the load generator of this benchmark is benchmarks/charging_load.c. "
+            "Install one (apt-get install gcc libc6-dev), or name it in CC."
+        )
+    subprocess.run([compiler, "-O2", "-Wall", "-o", into / "load", SOURCE], check=True)
+    return into / "load"
+
+
+def cores() -> tuple[list[int], list[int]]:
+    """Return the core of the shard and that of the load; with one core they share it."""
+    have = sorted(os.sched_getaffinity(0))
+    return have[:1], have[-1:]
+
+
+class Server:
+    """A process that serves frames, on a core of its own."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.charging_server", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.watched = psutil.Process(self.process.pid)
+        self.watched.cpu_affinity(cores()[0])
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit("the process that was to be measured did not start")
+        self.told: Figures = json.loads(line)
+
+    def cpu_s(self) -> float:
+        """Return the CPU that it has used, its threads included."""
+        times = self.watched.cpu_times()
+        return float(times.user + times.system)
+
+    def kill(self) -> None:
+        """End it at once, as ``kill -9`` does."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[Server]:
+    server = Server(*arguments)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load generator, and what is the same for all of its runs."""
+
+    program: Path
+    accounts: int
+    updates: int
+
+    def run(self, mode: str, server: Server | None = None, **options: float) -> Figures:
+        """Play ``mode`` and return its figures; with a server also ``cpu_us``, what a request cost it."""
+        given: dict[str, float] = {"accounts": self.accounts, "updates": self.updates, **options}
+        if server is not None:
+            given["port"] = server.told["port"]
+        before = server.cpu_s() if server else 0.0
+        words = [word for name, value in given.items() for word in (name, f"{value:.10g}")]
+        process = subprocess.Popen([self.program, mode, *words], stdout=subprocess.PIPE, text=True)
+        psutil.Process(process.pid).cpu_affinity(cores()[1])
+        line, _ = process.communicate()
+        if process.returncode:
+            sys.exit(f"the load generator ended with {process.returncode}")
+        figures = {name: float(value) for name, value in (word.split("=") for word in line.split())}
+        if server is not None and figures["answered"]:
+            figures["cpu_us"] = 1e6 * (server.cpu_s() - before) / figures["answered"]
+        return figures
+
+
+# ---- limits
+
+
+def syncs(path: Path, size: int, seconds: float) -> tuple[float, float]:
+    """Write and sync blocks behind each other in a preallocated file; return syncs/s and ms of the median one."""
+    disk = RealDisk(path)
+    file = disk.open("raw", create=True)
+    file.preallocate(64 << 20)
+    data, took, offset = bytes(size), [], 0
+    started = time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        before = time.perf_counter()
+        file.pwrite(data, offset)
+        file.sync()
+        took.append(time.perf_counter() - before)
+        offset = (offset + size) % (64 << 20)
+    elapsed = time.perf_counter() - started
+    file.close()
+    disk.remove("raw")
+    return len(took) / elapsed, 1000 * sorted(took)[len(took) // 2]
+
+
+def limits(load: Load, path: Path, asked: Namespace) -> None:
+    """Print what the disk and the loopback alone can do."""
+    print("limits")
+    for size in (_BLOCK, 16 * _BLOCK):
+        per_s, p50_ms = syncs(path, size, asked.limit_seconds)
+        print(
+            f"{f'  fdatasync of {size // 1024} KiB, preallocated':<44}{per_s:>12,.0f}/s  p50 {p50_ms:.3f} ms"
+        )
+    row("  loopback alone, C to C, 1 outstanding", load.run("pong", seconds=asked.limit_seconds))
+    with serving("echo") as echo:
+        one = {"connections": 1, "window": 1, "seconds": asked.limit_seconds}
+        row("  echo of the frames, 1 outstanding", load.run("closed", echo, **one))
+        many = {"connections": asked.connections, "window": asked.window, "seconds": asked.limit_seconds}
+        row(f"  echo of the frames, {asked.connections} × {asked.window}", load.run("closed", echo, **many))
+
+
+def row(label: str, found: Figures) -> None:
+    """Print one line of figures; times come in nanoseconds."""
+    names = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
+    times = "  ".join(f"{name} {found[key] / 1e6:.3f}" for name, key in names)
+    cpu = f"  CPU {found['cpu_us']:.1f} µs each" if "cpu_us" in found else ""
+    print(f"{label:<44}{found['per_s']:>12,.0f}/s  {times} ms{cpu}")
+    if found["wrong"] or found["unanswered"]:
+        print(
+            f"  {found['wrong']:,.0f} answers were refusals (the first: {found['first_wrong']:.0f}), "
+            f"{found['unanswered']:,.0f} requests had no answer"
+        )
+
+
+# ---- the shard
+
+
+def served(load: Load, path: Path, asked: Namespace) -> tuple[Figures, Figures]:
+    """Print the shard's figures; return those of one outstanding request and of the closed loop."""
+    records = str(4 * asked.subscribers + 2_000_000)
+    with serving("shard", str(path), records) as shard:
+        print(f"shard of {shard.told['accounts']:,.0f} subscribers, each answer after fdatasync")
+        some = {"connections": 1, "window": 1, "seconds": asked.limit_seconds}
+        one = load.run("closed", shard, **some)
+        row("  1 outstanding", one)
+        many = {"connections": asked.connections, "window": asked.window, "warmup": asked.warmup}
+        closed = load.run("closed", shard, seconds=asked.seconds, **many)
+        row(f"  closed loop, {asked.connections} × {asked.window} outstanding", closed)
+        print(
+            f"{'':<44}{closed['slowest_second']:>12,.0f} in the slowest of {asked.seconds:g} s; "
+            f"one core all to itself could do {1e6 / closed['cpu_us']:,.0f}/s"
+        )
+        offered = load.run(
+            "open", shard, rate=asked.rate, seconds=asked.open_seconds, **{**many, "window": asked.pool}
+        )
+        row(f"  open loop, {asked.rate:,.0f}/s offered", offered)
+        answered = one["answered"] + closed["answered"] + offered["answered"]
+        mib = shard.watched.memory_info().rss / (1 << 20)
+        print(f"{'  memory of the process after it':<44}{mib:>12,.0f} MiB")
+        shard.kill()
+    with serving("shard", str(path), records) as again:
+        lost = max(0, answered - (again.told["last"] - 1))
+        print(
+            f"{'  killed with -9 and recovered':<44}{again.told['seconds']:>12.2f} s  "
+            f"{answered:,.0f} answers, {lost:,.0f} lost"
+        )
+    return one, closed
+
+
+# ---- memory and recovery
+
+
+def resident(subscribers: int, balances: int) -> tuple[int, int, int]:
+    """Return bytes of records, of index, and resident in all that subscribers need."""
+    before = psutil.Process().memory_info().rss
+    arena = Arena(2 + subscribers * (1 + balances))
+    fill(arena, subscribers, balances)
+    index = Index(arena)
+    index.rebuild()
+    due = DueIndex(arena)
+    due.rebuild()
+    after = psutil.Process().memory_info().rss
+    return 64 * (arena.used - 1), index.table_bytes, after - before
+
+
+def memory(subscribers: int) -> None:
+    """Print bytes per subscriber, and memory of a million."""
+    print(f"memory of {subscribers:,} subscribers, idle")
+    print(f"{'':<20}{'bytes of records':>18}{'of index':>12}{'resident':>12}{'MiB a million':>16}")
+    for balances in (1, 3, 8):
+        (records, index, held), _ = in_fresh_process(resident, subscribers, balances)
+        each = held / subscribers
+        print(
+            f"{f'  {balances} balance(s)':<20}{records / subscribers:>18,.0f}{index / subscribers:>12,.1f}"
+            f"{each:>12,.0f}{each * 1e6 / (1 << 20):>16,.0f}"
+        )
+
+
+def recovery(asked: Namespace) -> float:
+    """Print how long a shard takes to be ready again; return seconds."""
+    with folder() as path:
+        asyncio.run(prepare(path, asked.subscribers, asked.tail, _TAIL_BATCH))
+        size = sum(file.stat().st_size for file in path.glob("s*-*")) / 1e9
+        with serving("shard", str(path), str(4 * asked.subscribers)) as shard:
+            took = shard.told["seconds"]
+            print(
+                f"recovery of {shard.told['accounts']:,.0f} subscribers and a synthetic tail of "
+                f"{shard.told['last'] - 1:,.0f} requests (batches of {_TAIL_BATCH} in the real format, 5 records and a "
+                f"movement each; {size:.1f} GB of files, in the page cache): {took:.2f} s, "
+                f"+{shard.told['grew_kib'] / 1024:,.0f} MiB"
+            )
+    return took
+
+
+# ---- the run
+
+
+def goals(one: Figures, closed: Figures, recovered_s: float, asked: Namespace) -> None:
+    """Print which goals are met."""
+
+    def goal(label: str, figure: str, *, met: bool) -> None:
+        print(f"  {'met   ' if met else 'MISSED'}  {label}: {figure}")
+
+    print("goals")
+    per_s, p50_ms = closed["per_s"], one["p50"] / 1e6
+    good = not (one["wrong"] or closed["wrong"] or closed["unanswered"])
+    label = f"{GOAL_PER_S:,} durable requests/s on one core over {asked.seconds:g} s"
+    goal(label, f"{per_s:,.0f}/s", met=per_s >= GOAL_PER_S and good)
+    goal(f"p50 below {GOAL_ONE_MS:g} ms with one outstanding", f"{p50_ms:.3f} ms", met=p50_ms < GOAL_ONE_MS)
+    tail = f"{asked.subscribers:,} subscribers and {asked.tail:,} requests"
+    goal(
+        f"recovery of {tail} in {GOAL_RECOVERY_S:g} s",
+        f"{recovered_s:.2f} s",
+        met=recovered_s <= GOAL_RECOVERY_S,
+    )
+    if asked.tail < GOAL_TAIL or asked.subscribers < 1_000_000:
+        print(f"          the goal is 1,000,000 subscribers and {GOAL_TAIL:,} requests: --tail {GOAL_TAIL}")
+
+
+def options() -> Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_charging", description=__doc__)
+    for name, default, meaning in (
+        ("seconds", 60.0, "how long the closed loop is measured"),
+        ("warmup", 2.0, "seconds before that are not counted"),
+        ("open-seconds", 20.0, "how long the open loop is measured"),
+        ("limit-seconds", 3.0, "how long each limit and the single request are measured"),
+        ("rate", 20_000.0, "requests/s that the open loop offers"),
+        ("connections", 4, "sockets"),
+        ("window", 128, "requests outstanding on each socket of the closed loop"),
+        ("pool", 2_048, "sessions on each socket of the open loop"),
+        ("updates", 8, "updates between the first and the last request of a session"),
+        ("subscribers", 1_000_000, "accounts of the shard"),
+        ("tail", 1_000_000, "requests in the tail of the recovery"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=type(default), default=default, help=f"{meaning} ({default:,g})"
+        )
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the measurement."""
+    asked = options()
+    with tempfile.TemporaryDirectory() as temporary, folder() as path:
+        load = Load(compiled(Path(temporary)), asked.subscribers, asked.updates)
+        print(
+            f"load before the run {os.getloadavg()[0]:.1f}; shard on core {cores()[0][0]}, load on {cores()[1][0]}"
+        )
+        limits(load, path, asked)
+        asyncio.run(prepare(path, asked.subscribers))
+        one, closed = served(load, path, asked)
+    memory(asked.subscribers)
+    goals(one, closed, recovery(asked), asked)
+
+
+if __name__ == "__main__":
+    main()

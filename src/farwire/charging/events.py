@@ -1,0 +1,79 @@
+"""The facts that charging publishes: what its notices say, with the account as the control plane knows it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from farwire.base.canonical import JSON
+from farwire.base.eventbus.model import Event, new_event
+from farwire.charging.model.answers import Notice, NoticeKind
+from farwire.kernel.ids import AccountId, ProductId, TenantId
+
+OVERRUN_NOTICED: Final = "farwire.charging.overrun_noticed.v1"
+USAGE_UNRATED: Final = "farwire.charging.usage_unrated.v1"
+LIMIT_USED: Final = "farwire.charging.limit_used.v1"
+FINAL_QUOTA_GRANTED: Final = "farwire.charging.final_quota_granted.v1"
+ACCOUNT_ACTIVATED: Final = "farwire.charging.account_activated.v1"
+GRACE_BEGUN: Final = "farwire.charging.grace_begun.v1"
+ACCOUNT_EXPIRED: Final = "farwire.charging.account_expired.v1"
+OFFER_RENEWED: Final = "farwire.charging.offer_renewed.v1"
+RENEWAL_FAILED: Final = "farwire.charging.renewal_failed.v1"
+BALANCE_FORFEITED: Final = "farwire.charging.balance_forfeited.v1"
+
+_FORMS: Final = MappingProxyType(
+    {
+        NoticeKind.OVERRUN: (OVERRUN_NOTICED, "rating_group", "amount_nano"),
+        NoticeKind.UNRATED: (USAGE_UNRATED, "rating_group", "units"),
+        NoticeKind.LIMIT_80: (LIMIT_USED, "limit", "used_nano"),
+        NoticeKind.LIMIT_REACHED: (LIMIT_USED, "limit", "used_nano"),
+        NoticeKind.FINAL_QUOTA: (FINAL_QUOTA_GRANTED, "rating_group", "units"),
+        NoticeKind.ACTIVATED: (ACCOUNT_ACTIVATED, "plan", "until_us"),
+        NoticeKind.GRACE_BEGAN: (GRACE_BEGUN, "", "until_us"),
+        NoticeKind.EXPIRED: (ACCOUNT_EXPIRED, "", ""),
+        NoticeKind.RENEWED: (OFFER_RENEWED, "offer", "until_us"),
+        NoticeKind.RENEWAL_FAILED: (RENEWAL_FAILED, "offer", "result"),
+        NoticeKind.BALANCE_FORFEITED: (BALANCE_FORFEITED, "balance", "amount"),
+    }
+)
+"""Type, and what ``subject`` and ``value`` of the notice are called; a notice that is not here is no event."""
+_PERCENT: Final = MappingProxyType({NoticeKind.LIMIT_80: 80, NoticeKind.LIMIT_REACHED: 100})
+
+
+def noticed(
+    notice: Notice,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId | None,
+    product_id: ProductId | None,
+    currency: str,
+    occurred_at: datetime,
+    recorded_at: datetime,
+) -> Event | None:
+    """Return the fact that a notice tells, or None for one that nobody follows (a quota that lapsed)."""
+    kind = NoticeKind(notice.kind)
+    form = _FORMS.get(kind)
+    if form is None:
+        return None
+    type_, subject, value = form
+    data: dict[str, JSON] = {
+        "account": str(notice.account),
+        "account_id": None if account_id is None else str(account_id),
+        "product_id": None if product_id is None else str(product_id),
+        "currency": currency,
+    }
+    if kind in _PERCENT:
+        data["percent"] = _PERCENT[kind]
+    if subject:
+        data[subject] = notice.subject
+    if value:
+        data[value] = notice.value
+    return new_event(
+        tenant_id=tenant_id,
+        type=type_,
+        subject=str(notice.account),
+        occurred_at=occurred_at,
+        recorded_at=recorded_at,
+        data=data,
+    )

@@ -1,0 +1,176 @@
+"""What people, vouchers and payments do to an account. Each command is all or nothing and has a key.
+
+A transfer needs both accounts in the circle. Between shards it is a ``DEBIT`` here and, under the same key, a
+``TOP_UP`` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec.structs import replace
+
+from farwire.charging.model.answers import Answer, MovementKind, ResultCode
+from farwire.charging.model.lifecycle import activate
+from farwire.charging.model.renewal import buy, renew, spendable
+from farwire.charging.model.requests import Command, CommandKind
+from farwire.charging.model.state import AMOUNT_MAX, Flag, Lifecycle
+from farwire.charging.model.work import Book, Work
+
+_OK: Final = int(ResultCode.SUCCESS)
+_INVALID: Final = int(ResultCode.INVALID)
+_DENIED: Final = int(ResultCode.END_USER_DENIED)
+_NO_CREDIT: Final = int(ResultCode.CREDIT_LIMIT_REACHED)
+
+
+def on_command(work: Work, book: Book, command: Command) -> Answer:
+    """Do ``command``, whose key is new, and answer with the money that it moved."""
+    act = _ACTS.get(command.kind)
+    if act is None or not -AMOUNT_MAX <= command.amount <= AMOUNT_MAX:
+        return Answer(_INVALID)
+    if book.account.lifecycle == Lifecycle.EXPIRED and command.kind != CommandKind.ADJUST:
+        return Answer(_DENIED)
+    return act(work, book, command)
+
+
+def _top_up(work: Work, book: Book, command: Command) -> Answer:
+    return _credit(work, book, command, MovementKind.TOP_UP)
+
+
+def _credit(work: Work, book: Book, command: Command, kind: MovementKind) -> Answer:
+    """Credit the main balance, pay a loan back from it, and keep the account alive."""
+    if command.amount <= 0 or not work.post(book, book.main(), kind, command.amount, command.subject):
+        return Answer(_INVALID)
+    owed = min(book.account.loan_owed, command.amount)
+    if owed:
+        work.post(book, book.main(), MovementKind.LOAN_REPAID, -owed)
+        book.set(loan_owed=book.account.loan_owed - owed)
+    activate(work, book)
+    return Answer(_OK, (), command.amount)
+
+
+def _voucher(work: Work, book: Book, command: Command) -> Answer:
+    """Credit what a voucher is worth: money, or the offer ``subject`` as a gift."""
+    if not command.subject:
+        return _credit(work, book, command, MovementKind.VOUCHER)
+    offer = work.tariffs.offer(command.subject)
+    if offer is None:
+        return Answer(_INVALID)
+    done = buy(work, book, replace(offer, price=0), work.now, renews=False)
+    if done == _OK:
+        activate(work, book)
+    return Answer(done)
+
+
+def _transfer(work: Work, book: Book, command: Command) -> Answer:
+    to = work.book(command.subject)
+    if to is None:
+        return Answer(ResultCode.UNKNOWN_USER)
+    if command.amount <= 0 or to is book or to.account.tenant != book.account.tenant:
+        return Answer(_INVALID)
+    if book.account.flags & Flag.BARRED or to.account.lifecycle == Lifecycle.EXPIRED:
+        return Answer(_DENIED)
+    if book.account.loan_owed or command.amount > spendable(book):
+        return Answer(_NO_CREDIT)
+    if to.main().amount + command.amount > AMOUNT_MAX:
+        return Answer(_INVALID)
+    work.post(book, book.main(), MovementKind.TRANSFER_OUT, -command.amount, command.subject)
+    work.post(to, to.main(), MovementKind.TRANSFER_IN, command.amount, book.account.number)
+    return Answer(_OK, (), command.amount)
+
+
+def _loan(work: Work, book: Book, _command: Command) -> Answer:
+    """Lend the plan's emergency credit to who is active, has little left and owes nothing."""
+    terms = work.tariffs.plan(book.account.plan)
+    if terms is None or terms.loan_amount <= 0:
+        return Answer(ResultCode.NOT_APPLICABLE)
+    account = book.account
+    if account.lifecycle != Lifecycle.ACTIVE or account.flags & Flag.BARRED or account.loan_owed:
+        return Answer(_DENIED)
+    if spendable(book) >= terms.loan_below:
+        return Answer(_DENIED)
+    if not work.post(book, book.main(), MovementKind.LOAN, terms.loan_amount, terms.loan_fee):
+        return Answer(_INVALID)
+    book.set(loan_owed=terms.loan_amount + terms.loan_fee)
+    return Answer(_OK, (), terms.loan_amount)
+
+
+def _purchase(work: Work, book: Book, command: Command) -> Answer:
+    offer = work.tariffs.offer(command.subject)
+    if offer is None:
+        return Answer(_INVALID)
+    if book.account.flags & Flag.BARRED or book.account.lifecycle == Lifecycle.GRACE:
+        return Answer(_DENIED)
+    done = buy(work, book, offer, work.now, renews=command.amount == 1)
+    if done == _OK and book.account.lifecycle == Lifecycle.POOL:
+        activate(work, book)
+    return Answer(done, (), offer.price if done == _OK else 0)
+
+
+def _renew(work: Work, book: Book, command: Command) -> Answer:
+    holding = next((one for one in book.account.holdings if one.offer == command.subject), None)
+    offer = work.tariffs.offer(command.subject)
+    if holding is None or offer is None:
+        return Answer(_INVALID)
+    if book.account.flags & Flag.BARRED or book.account.lifecycle == Lifecycle.GRACE:
+        return Answer(_DENIED)
+    done = renew(work, book, holding, offer, work.now)
+    return Answer(done, (), offer.price if done == _OK else 0)
+
+
+def _adjust(work: Work, book: Book, command: Command) -> Answer:
+    """Correct a balance; never below what is held."""
+    balance = next((one for one in book.balances if one.number == command.subject), None)
+    if balance is None:
+        return Answer(_INVALID)
+    if balance.amount + command.amount - balance.reserved < balance.floor and command.amount < 0:
+        return Answer(_NO_CREDIT)
+    done = work.post(book, balance, MovementKind.ADJUSTMENT, command.amount)
+    return Answer(_OK if done else _INVALID, (), command.amount if done else 0)
+
+
+def _refund(work: Work, book: Book, command: Command) -> Answer:
+    if command.amount <= 0 or not work.post(
+        book, book.main(), MovementKind.REFUND, command.amount, command.subject
+    ):
+        return Answer(_INVALID)
+    return Answer(_OK, (), command.amount)
+
+
+def _debit(work: Work, book: Book, command: Command) -> Answer:
+    if command.amount <= 0:
+        return Answer(_INVALID)
+    if command.amount > spendable(book):
+        return Answer(_NO_CREDIT)
+    work.post(book, book.main(), MovementKind.DEBIT, -command.amount, command.subject)
+    return Answer(_OK, (), command.amount)
+
+
+def _bar(_work: Work, book: Book, command: Command) -> Answer:
+    flags = book.account.flags
+    book.set(flags=flags | Flag.BARRED if command.amount else flags & ~int(Flag.BARRED))
+    return Answer(_OK)
+
+
+def _opt_on(_work: Work, book: Book, command: Command) -> Answer:
+    found = [index for index, limit in enumerate(book.limits) if limit.number == command.subject]
+    for index in found:
+        book.limits[index] = replace(book.limits[index], opted_on=1 if command.amount else 0)
+        book.touched = True
+    return Answer(_OK if found else _INVALID)
+
+
+_ACTS: Final[Mapping[int, Callable[[Work, Book, Command], Answer]]] = {
+    CommandKind.TOP_UP: _top_up,
+    CommandKind.VOUCHER: _voucher,
+    CommandKind.TRANSFER: _transfer,
+    CommandKind.LOAN: _loan,
+    CommandKind.PURCHASE: _purchase,
+    CommandKind.RENEW: _renew,
+    CommandKind.ADJUST: _adjust,
+    CommandKind.REFUND: _refund,
+    CommandKind.DEBIT: _debit,
+    CommandKind.BAR: _bar,
+    CommandKind.OPT_ON: _opt_on,
+}

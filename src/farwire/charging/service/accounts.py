@@ -1,0 +1,221 @@
+"""Open charging accounts, and find them by number or by who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final
+
+from farwire.base import audit
+from farwire.base.storage import Tx, on_violation
+from farwire.charging.model.accounts import ChargingAccount, Identity, IdentityKind
+from farwire.charging.service.tenants import tenant_number
+from farwire.charging.service.terms import plan_number
+from farwire.charging.shard.vshards import vshard_of_key
+from farwire.charging.store import accounts as store
+from farwire.kernel.errors import Conflict, Invalid, NotFound, check
+from farwire.kernel.ids import AccountId, ProductId
+from farwire.kernel.page import Page, PageRequest
+from farwire.kernel.tenancy import Actor
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+CREDIT_LIMIT_MAX: Final = 2**61
+FIRST_PAGE: Final = PageRequest()
+
+
+async def open_account(
+    tx: Tx,
+    *,
+    offering: str,
+    key: str,
+    now: datetime,
+    actor: Actor,
+    identities: Sequence[Identity] = (),
+    account_id: AccountId | None = None,
+    product_id: ProductId | None = None,
+    cycle_day: int = 1,
+    credit_limit: int = 0,
+    postpaid: bool = False,
+    circle: str = "",
+) -> ChargingAccount:
+    """Open an account on the plan of ``offering``; the same ``key`` again returns the one that is there.
+
+    Its shard is told afterwards (``make_live``; shards also ask by themselves). Accounts of one ``circle`` can share
+    balances and transfer money. ``credit_limit`` is in nano-units. Raises ``NotFound`` (``charging.terms_missing``,
+    ``catalog.plan_not_in_force``), ``Conflict`` (``charging.identity_taken``, ``charging.key_reused``), ``Invalid``
+    (``charging.account_field``).
+    """
+    _check(key, cycle_day, credit_limit, identities)
+    there = await store.by_key(tx, key)
+    if there is None:
+        await tenant_number(tx)
+        plan, version = await plan_number(tx, offering=offering, now=now)
+        new = await store.add_account(
+            tx, key=key, vshard=vshard_of_key(f"{tx.tenant_id}:{circle or key}".encode()), plan=plan,
+            currency=version.plan.currency, cycle_day=cycle_day, credit_limit=credit_limit, postpaid=postpaid,
+            account_id=account_id, product_id=product_id, at=now,
+        )  # fmt: skip
+        there = await store.by_key(tx, key)
+        check(there is not None, "charging.account_opened")
+        if there is not None and new:
+            await _add_identities(tx, there["number"], identities)
+            await _note(
+                tx, "account_open", there["number"], now, actor, {"offering": offering, "postpaid": postpaid}
+            )
+    found = _from_row(there)
+    if (offering, account_id, product_id, cycle_day, credit_limit, postpaid) != found.asked:
+        raise _reused(key)
+    return found
+
+
+def _reused(key: str) -> Conflict:
+    return Conflict(
+        "another account was opened with this key",
+        code="charging.key_reused",
+        field="key",
+        value=key,
+        fix="use a key of its own for each account",
+    )
+
+
+async def _note(
+    tx: Tx, act: str, number: int, now: datetime, actor: Actor, detail: Mapping[str, str | int | bool]
+) -> None:
+    await audit.record(
+        tx, actor=actor, action=f"charging.{act}", subject=str(number), at=now, detail=dict(detail)
+    )
+
+
+def _check(key: str, cycle_day: int, credit_limit: int, identities: Sequence[Identity]) -> None:
+    wrong: tuple[str, object] | None = None
+    if not 0 < len(key) <= 200 or not key.isprintable():
+        wrong = ("key", key)
+    elif not 1 <= cycle_day <= 31:
+        wrong = ("cycle_day", cycle_day)
+    elif not 0 <= credit_limit <= CREDIT_LIMIT_MAX:
+        wrong = ("credit_limit", credit_limit)
+    else:
+        bad = [one for one in identities if not 0 < len(one.value) <= 255 or not one.value.isprintable()]
+        if bad:
+            wrong = ("identity", bad[0].value)
+    if wrong is not None:
+        raise Invalid(
+            f"{wrong[0]} cannot be used", code="charging.account_field", field=wrong[0], value=wrong[1]
+        )
+
+
+async def _add_identities(tx: Tx, number: int, identities: Sequence[Identity]) -> None:
+    taken = Conflict(
+        "another account has this identity",
+        code="charging.identity_taken",
+        field="identity",
+        value=", ".join(f"{one.kind.value} {one.value}" for one in identities),
+        fix="see: farwire charging account show",
+    )
+    with on_violation({"identity_pkey": taken}):
+        await store.add_identities(tx, number, [(one.kind.value, one.value) for one in identities])
+
+
+async def find_account(tx: Tx, *, name: str) -> ChargingAccount:
+    """Return the account that ``name`` means: an identity ("4915112345678"), or its number.
+
+    Raises ``NotFound`` (``charging.account_unknown``), ``Conflict`` (``charging.account_ambiguous``).
+    """
+    rows = await store.by_identity(tx, name)
+    if len(rows) > 1:
+        raise Conflict(
+            "several accounts have this identity",
+            code="charging.account_ambiguous",
+            field="account",
+            value=name,
+            fix=f"use a number: {', '.join(str(row['number']) for row in rows)}",
+        )
+    if rows:
+        return _from_row(rows[0])
+    number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
+    row = await store.by_number(tx, number) if number else None
+    if row is None:
+        raise NotFound(
+            "there is no such charging account",
+            code="charging.account_unknown",
+            field="account",
+            value=name,
+            fix="see: farwire charging account list",
+        )
+    return _from_row(row)
+
+
+async def account_numbered(tx: Tx, *, number: int) -> ChargingAccount:
+    """Return the account ``number``. Raises ``NotFound`` (``charging.account_unknown``)."""
+    row = await store.by_number(tx, number)
+    if row is None:
+        raise NotFound(
+            "there is no such charging account",
+            code="charging.account_unknown",
+            field="account",
+            value=number,
+        )
+    return _from_row(row)
+
+
+async def list_accounts(tx: Tx, *, page: PageRequest = FIRST_PAGE) -> Page[ChargingAccount]:
+    """Return a page of accounts, by number."""
+    rows, total = await store.list_accounts(tx, offset=page.offset, limit=page.limit)
+    return Page(tuple(_from_row(row) for row in rows), total, page.offset, page.limit)
+
+
+async def identities_of(tx: Tx, *, numbers: Sequence[int]) -> Mapping[int, tuple[Identity, ...]]:
+    """Return the identities of accounts; one without any is absent."""
+    found: dict[int, tuple[Identity, ...]] = {}
+    for row in await store.identities_of(tx, numbers):
+        identity = Identity(IdentityKind(row["kind"]), row["value"])
+        found[row["number"]] = (*found.get(row["number"], ()), identity)
+    return found
+
+
+async def erase_identities(tx: Tx, *, number: int, now: datetime, actor: Actor) -> int:
+    """Forget who an account belongs to; return how many identities it had. What was charged stays.
+
+    Raises ``NotFound`` (``charging.account_unknown``).
+    """
+    await account_numbered(tx, number=number)
+    count = await store.erase_identities(tx, number)
+    await _note(tx, "identity_erase", number, now, actor, {"identities": count})
+    return count
+
+
+async def accounts_not_live(tx: Tx, *, limit: int = 1_000) -> tuple[ChargingAccount, ...]:
+    """Return accounts that no shard has confirmed yet."""
+    return tuple(_from_row(row) for row in await store.not_live(tx, limit))
+
+
+async def set_live(tx: Tx, *, numbers: Sequence[int], now: datetime) -> None:
+    """Write that their shards have these accounts."""
+    await store.set_live(tx, numbers, now)
+
+
+def request_key(text: str) -> tuple[int, int]:
+    """Return the 128-bit key of a command that ``text`` names: the same text is the same command."""
+    found = blake2b(text.encode(), digest_size=16).digest()
+    return int.from_bytes(found[:8], "big", signed=True), int.from_bytes(found[8:], "big", signed=True)
+
+
+def _from_row(row: Record) -> ChargingAccount:
+    return ChargingAccount(
+        number=row["number"],
+        tenant_number=row["tenant_number"],
+        key=row["key"],
+        plan=row["plan"],
+        offering=row["offering"],
+        currency=row["currency"],
+        cycle_day=row["cycle_day"],
+        credit_limit=row["credit_limit"],
+        postpaid=row["postpaid"],
+        account_id=None if row["account_id"] is None else AccountId(row["account_id"]),
+        product_id=None if row["product_id"] is None else ProductId(row["product_id"]),
+        opened_at=row["opened_at"],
+        live_at=row["live_at"],
+    )

@@ -1,0 +1,304 @@
+"""To the books: what the log of a shard tells becomes movements, ledger entries, usage and events, each exactly once.
+
+A shard serves all tenants, a transaction belongs to one. So each tenant's part of what was read is one transaction
+with the tenant's own position, and the position of the shard moves when all of them are done. A crash in between
+reads again; who is past it already takes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Final, cast
+
+import structlog
+
+from farwire.account import service as accounts
+from farwire.base.clock import Clock
+from farwire.base.eventbus.service import publish_many
+from farwire.base.storage import Database, Tx
+from farwire.charging.events import noticed
+from farwire.charging.log import Facts, Log
+from farwire.charging.model.answers import Movement, Notice, Used
+from farwire.charging.model.booking import postings_of, sums_of
+from farwire.charging.model.pricing import moment
+from farwire.charging.model.state import Unit
+from farwire.charging.shard.facts import Fact, unpack
+from farwire.charging.store import books as store
+from farwire.charging.store import control
+from farwire.charging.store.books import Owner, Placed
+from farwire.kernel.errors import FarwireError, NotFound
+from farwire.kernel.ids import EntryId, LegalEntityId, TenantId, uuid7
+from farwire.kernel.money import currency
+from farwire.kernel.time import local_date, zone
+from farwire.ledger import service as ledger
+from farwire.ledger.model import Entry
+from farwire.rating.model import UsageKind
+from farwire.tenant import service as tenants
+from farwire.tenant.model import LegalEntity
+from farwire.usage import service as usage
+from farwire.usage.model.charged import ChargedUsage
+
+SOURCE: Final = "charging"
+"""Of ledger entries and usage ids."""
+BYTES: Final = 512 << 10
+"""Facts that one round takes at most, beyond its first batch: 8,192 records."""
+KINDS: Final = MappingProxyType(
+    {
+        Unit.MONEY: UsageKind.EVENT,
+        Unit.OCTETS: UsageKind.DATA,
+        Unit.SECONDS: UsageKind.VOICE,
+        Unit.MESSAGES: UsageKind.MESSAGE,
+        Unit.EVENTS: UsageKind.EVENT,
+    }
+)
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one round brought to the books. ``last`` is the sequence up to which they hold the shard now."""
+
+    last: int
+    movements: int = 0
+    usages: int = 0
+    events: int = 0
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """A fact with its place in the log."""
+
+    sequence: int
+    place: int
+    fact: Fact
+
+
+async def take(*, db: Database, log: Log, clock: Clock, most: int = BYTES) -> Taken:
+    """Bring the next facts of a shard to the books, about ``most`` bytes of them; return what was new.
+
+    Raises ``NotFound`` (``charging.tenant_unknown``, ``charging.account_unknown``, ``charging.company_missing``): the
+    books stand still rather than pass over money. Raises what ``Log.facts`` raises.
+    """
+    async with db.untenanted(read_only=True) as tx:
+        after = await store.shard_position(tx, log.shard)
+        known = await control.tenants(tx)
+    batches, more = await _read(log, after, most)
+    if not batches:
+        return Taken(after)
+    by_tenant: dict[int, list[_At]] = defaultdict(list)
+    for batch in batches:
+        for place, (number, fact) in enumerate(unpack(batch.facts)):
+            by_tenant[number].append(_At(batch.last, place, fact))
+    last = batches[-1].last
+    movements = usages = events = 0
+    for number, facts in sorted(by_tenant.items()):
+        done = await _take_tenant(db, _tenant(known, number), log.shard, last, facts, clock.now())
+        movements, usages, events = movements + done[0], usages + done[1], events + done[2]
+    async with db.untenanted() as tx:
+        await store.save_shard_position(tx, log.shard, last)
+    return Taken(last, movements, usages, events, more)
+
+
+async def take_all(*, db: Database, log: Log, clock: Clock) -> Taken:
+    """Bring everything that is durable to the books; return the last round."""
+    taken = await take(db=db, log=log, clock=clock)
+    while taken.more:
+        taken = await take(db=db, log=log, clock=clock)
+    return taken
+
+
+async def follow(
+    *, db: Database, log: Log, clock: Clock, pause_s: float = 0.5, told: Callable[[Taken], None] | None = None
+) -> None:
+    """Bring facts to the books as they come, until cancelled. What fails is logged and tried again, ever later.
+
+    ``told`` hears of each round; ``last`` is what ``Log.recycle`` may be told.
+    """
+    wait = pause_s
+    while True:
+        try:
+            taken = await take(db=db, log=log, clock=clock)
+        except FarwireError as error:
+            _log.error("the books stand still", shard=log.shard, code=error.code, reason=str(error))
+            wait = min(2 * wait, 60.0)
+        else:
+            wait = 0.0 if taken.more else pause_s
+            if told is not None:
+                told(taken)
+        await asyncio.sleep(wait)
+
+
+async def position(*, db: Database, shard: int) -> int:
+    """Return the sequence up to which the books hold a shard: what ``Log.recycle`` may be told at the start."""
+    async with db.untenanted(read_only=True) as tx:
+        return await store.shard_position(tx, shard)
+
+
+async def _read(log: Log, after: int, most: int) -> tuple[list[Facts], bool]:
+    batches: list[Facts] = []
+    size = 0
+    async with aclosing(log.facts(after)) as found:  # type: ignore[type-var]
+        async for batch in found:
+            if batches and size + len(batch.facts) > most:
+                return batches, True
+            batches.append(batch)
+            size += len(batch.facts)
+    return batches, False
+
+
+def _tenant(known: Mapping[int, TenantId], number: int) -> TenantId:
+    found = known.get(number)
+    if found is None:
+        raise NotFound(
+            f"no tenant has the number {number}",
+            code="charging.tenant_unknown",
+            field="tenant",
+            value=number,
+        )
+    return found
+
+
+async def _take_tenant(
+    db: Database, tenant_id: TenantId, shard: int, last: int, facts: Sequence[_At], now: datetime
+) -> tuple[int, int, int]:
+    """Write one tenant's part in one transaction; return how many movements, usages and events were new."""
+    async with db.transaction(tenant_id) as tx:
+        position = await store.lock_position(tx, shard)
+        new = [one for one in facts if one.sequence > position]
+        if not new:
+            return 0, 0, 0
+        owners = await _owners(tx, new)
+        placed = await _movements(tx, shard, new)
+        await _book(tx, shard, placed, owners, now)
+        used = [_charged(tx.tenant_id, shard, one, owners) for one in new if isinstance(one.fact, Used)]
+        recorded = await usage.record_charged(tx, usages=used, now=now)
+        events = await _publish(tx, new, owners, now)
+        await store.save_position(tx, shard, last)
+    return len(placed), recorded, events
+
+
+async def _owners(tx: Tx, facts: Sequence[_At]) -> Mapping[int, Owner]:
+    wanted = {one.fact.account for one in facts}
+    found = await store.owners(tx, wanted)
+    if missing := wanted - found.keys():
+        raise NotFound(
+            f"{len(missing)} accounts are unknown that a shard has charged",
+            code="charging.account_unknown",
+            field="account",
+            value=min(missing),
+        )
+    return found
+
+
+async def _movements(tx: Tx, shard: int, facts: Sequence[_At]) -> list[Placed]:
+    """Insert the movements that are not there; return them."""
+    moved = [one for one in facts if isinstance(one.fact, Movement)]
+    if not moved:
+        return []
+    known = await store.known_places(tx, shard, sorted({one.sequence for one in moved}))
+    placed = [
+        Placed(one.sequence, one.place, cast("Movement", one.fact), moment(one.fact.at), shard)
+        for one in moved
+        if (one.sequence, one.place) not in known
+    ]
+    await store.add_movements(tx, shard, placed)
+    return placed
+
+
+# ---- the ledger
+
+
+async def _book(
+    tx: Tx, shard: int, placed: Sequence[Placed], owners: Mapping[int, Owner], now: datetime
+) -> None:
+    """Book what moved on prepaid accounts: an entry for each company, currency and local day."""
+    money = [
+        one for one in placed if one.movement.unit == Unit.MONEY and not owners[one.movement.account].postpaid
+    ]
+    if not money:
+        return
+    groups: dict[tuple[LegalEntityId, str, date], list[Placed]] = defaultdict(list)
+    entities = await entities_of(tx, owners)
+    for one in money:
+        entity = entities[one.movement.account]
+        day = local_date(one.at, zone(entity.zone))
+        groups[entity.id, owners[one.movement.account].currency, day].append(one)
+    entries = []
+    for (entity_id, code, day), moved in sorted(groups.items()):
+        sums = sums_of(one.movement for one in moved)
+        totals = await store.grow(tx, entity_id, code, sums) if sums else {}
+        postings = postings_of(totals, currency(code))
+        if postings:
+            key = f"{shard}:{moved[0].sequence}.{moved[0].place}"
+            entries.append(Entry(EntryId(uuid7(now)), entity_id, day, now, SOURCE, key, postings))
+    await ledger.post_entries(tx=tx, entries=entries)
+
+
+async def entities_of(tx: Tx, owners: Mapping[int, Owner]) -> Mapping[int, LegalEntity]:
+    """Return the company that owes each account its balance: the billing account's, else the tenant's oldest.
+
+    Raises ``NotFound`` (``charging.company_missing``).
+    """
+    companies = await tenants.legal_entities(tx)
+    if not companies:
+        raise NotFound(
+            "the tenant has no company that could owe a balance",
+            code="charging.company_missing",
+            fix="add one: farwire tenant add-entity",
+        )
+    wanted = sorted({one.account_id for one in owners.values() if one.account_id is not None})
+    billed = await accounts.accounts_by_id(tx=tx, account_ids=wanted) if wanted else {}
+    oldest = next(iter(companies.values()))
+    found: dict[int, LegalEntity] = {}
+    for number, owner in owners.items():
+        account = None if owner.account_id is None else billed.get(owner.account_id)
+        found[number] = oldest if account is None else companies[account.legal_entity_id]
+    return found
+
+
+# ---- usage and events
+
+
+def _charged(tenant_id: TenantId, shard: int, one: _At, owners: Mapping[int, Owner]) -> ChargedUsage:
+    used = cast("Used", one.fact)
+    owner = owners[used.account]
+    return ChargedUsage(
+        usage_id=usage.charged_usage_id(tenant_id, SOURCE, f"{shard}:{one.sequence}.{one.place}"),
+        kind=KINDS[Unit(used.unit)],
+        started_at=moment(used.started_at),
+        ended_at=moment(used.at),
+        quantity=used.units,
+        subscriber=used.account,
+        product_id=owner.product_id,
+        rating_group=used.rating_group,
+        price=used.price,
+        charge_nano=used.charged,
+        currency=owner.currency,
+    )
+
+
+async def _publish(tx: Tx, facts: Sequence[_At], owners: Mapping[int, Owner], now: datetime) -> int:
+    events = []
+    for one in facts:
+        if not isinstance(one.fact, Notice):
+            continue
+        owner = owners[one.fact.account]
+        event = noticed(
+            one.fact,
+            tenant_id=tx.tenant_id,
+            account_id=owner.account_id,
+            product_id=owner.product_id,
+            currency=owner.currency,
+            occurred_at=moment(one.fact.at),
+            recorded_at=now,
+        )
+        if event is not None:
+            events.append(event)
+    return await publish_many(tx, events) if events else 0

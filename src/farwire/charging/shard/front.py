@@ -1,0 +1,150 @@
+"""The binary front of a shard process: frames in, frames out, on TCP or a Unix socket (``frames.py``).
+
+It is meant for gateways of the same operator on a private network; it knows no passwords. Frames that arrive together
+are decided together, and answers that leave together are written together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Final, cast
+
+from farwire.charging.model import Answer
+from farwire.charging.shard.admission import Moved
+from farwire.charging.shard.frames import (
+    LENGTH,
+    MOST,
+    decode_envelope,
+    decode_request,
+    encode_answer,
+)
+from farwire.charging.shard.runner import Runner
+from farwire.kernel.errors import Invalid
+
+_HIGH_WATER: Final = 4 << 20
+"""Bytes of answers that a client has not read, after which nothing more is read from it."""
+
+
+class Connection(asyncio.Protocol):
+    """One client."""
+
+    __slots__ = ("_buffer", "_open", "_out", "_runner", "_transport", "_writing")
+
+    def __init__(self, runner: Runner, connections: set[Connection]) -> None:
+        self._runner = runner
+        self._open = connections
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._writing = False
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
+        self._open.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's name
+        """Forget the client; what it asked is decided all the same, and a repeat has the same answer."""
+        self._transport = None
+        self._open.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take every whole frame."""
+        buffer = self._buffer + data if self._buffer else data
+        at, end = 0, len(buffer)
+        while end - at >= LENGTH.size:
+            size = LENGTH.unpack_from(buffer, at)[0]
+            if size > MOST:
+                self.close()
+                return
+            if end - at < LENGTH.size + size:
+                break
+            at += LENGTH.size
+            self._take(buffer[at : at + size])
+            at += size
+        self._buffer = buffer[at:]
+
+    def _take(self, body: bytes) -> None:
+        try:
+            operation, correlation, tenant = decode_envelope(body)
+        except Invalid:
+            self.close()  # whose answer would it be?
+            return
+        try:
+            request = decode_request(operation, tenant, body)
+        except Invalid:
+            self._send(encode_answer(operation, correlation, tenant, None))
+            return
+        self._runner.submit(tenant, request, partial(self._reply, operation, correlation, tenant))
+
+    def _reply(self, operation: int, correlation: int, tenant: int, answer: Answer | Moved | None) -> None:
+        if answer is None:
+            self.close()  # nobody knows what became of it: the client asks again
+        else:
+            self._send(encode_answer(operation, correlation, tenant, answer))
+
+    def _send(self, frame: bytes) -> None:
+        self._out.append(frame)
+        if not self._writing:
+            self._writing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._writing = False
+        if self._transport is not None:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def pause_writing(self) -> None:
+        """Read nothing more from a client that does not read."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Write what is there and hang up."""
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
+            self._transport = None
+
+
+class Front:
+    """Listens for clients."""
+
+    def __init__(self, runner: Runner, server: asyncio.Server, connections: set[Connection]) -> None:
+        self.server = server
+        self._runner = runner
+        self._connections = connections
+
+    async def serve(self) -> None:
+        """Serve until the shard has ended; then hang up on everybody."""
+        await self._runner.ended.wait()
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.server.close()
+        for connection in tuple(self._connections):
+            connection.close()
+
+
+async def listen(runner: Runner, *, host: str = "127.0.0.1", port: int = 0, path: str = "") -> Front:
+    """Listen on ``path``, a Unix socket, or on TCP; port 0 takes a free one."""
+    connections: set[Connection] = set()
+    loop = asyncio.get_running_loop()
+
+    def made() -> Connection:
+        return Connection(runner, connections)
+
+    if path:
+        server = await loop.create_unix_server(made, path)
+    else:
+        server = await loop.create_server(made, host, port)
+    return Front(runner, server, connections)

@@ -1,0 +1,150 @@
+"""Moving a virtual shard from one shard to another: nothing is lost, nothing is in two places.
+
+1. ``depart``: the source lets nothing more in for it (callers are told to try again) and finishes what waits.
+2. ``arrive``: the target takes the records and logs them in one batch. It does not serve them yet.
+3. The home is changed, in one step (``placement.change_home``). That alone decides whose they are.
+4. ``settle``, on both sides: the target serves them; the source drops them and says where they are.
+
+The epoch of the home is read before step 1, and must still be the same in step 3. A shard that recovers claims the
+homes (``placement.claim``): that raises every epoch, so no move ends that began before, when a process may have had
+records that are gone or newer by now. Then it calls ``settle_all``, which drops what lives elsewhere. So each step may
+fail, and a move that did is begun anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from farwire.charging.log import LogFailed
+from farwire.charging.shard.arena import KEYED, KIND_MASK, VSHARD_SHIFT
+from farwire.charging.shard.records import DUE_WORD, Kind
+from farwire.charging.shard.runner import Runner
+from farwire.charging.shard.shard import Shard
+from farwire.charging.shard.shipping import Shipment, clear, pack, unpack
+from farwire.charging.shard.vshards import Move
+
+LINKS: Final = {int(kind): 3 if kind is Kind.ACCOUNT else 1 for kind in Kind}
+"""The word that holds ``next``, by kind."""
+_PAUSE_MS: Final = 1
+
+
+async def move_vshard(
+    *, source: Runner, target: Runner, move: Move, change_home: Callable[[Move], Awaitable[int]]
+) -> int:
+    """Move a virtual shard and return the shard that has it now.
+
+    ``change_home`` changes the home if it still has the epoch that was read before, and returns it as it is then. When
+    it raises, nobody knows, and neither side serves the virtual shard until ``settle`` is told. Raises ``Exhausted``
+    (``charging.arena_full``), ``LogFailed``.
+    """
+    shipment = await depart(source, move.vshard)
+    try:
+        await arrive(target, shipment)
+    except Exception:
+        await settle(source, move.vshard, move.source)
+        raise
+    home = await change_home(move)
+    await settle(target, move.vshard, home)
+    await settle(source, move.vshard, home)
+    return home
+
+
+async def depart(runner: Runner, vshard: int) -> Shipment:
+    """Freeze a virtual shard and return its records, once all that was asked of them is durable."""
+    shard = runner.shard
+    shard.admission.frozen.add(vshard)
+    while shard.waits_for(vshard) or not shard.all_appended:
+        await _pause(runner)
+    last = shard.log.last
+    while shard.log.durable < last:
+        await _pause(runner)
+    return pack(shard.arena, vshard)
+
+
+async def arrive(runner: Runner, shipment: Shipment) -> None:
+    """Put records into the arena of ``runner`` and wait until they are durable. What was there of them is replaced."""
+    shard = runner.shard
+    await _between_batches(runner)
+    shard.admission.frozen.add(shipment.vshard)
+    _drop(shard, shipment.vshard)
+    slots = unpack(shard.arena, shipment, LINKS)
+    matrix = shard.arena.matrix
+    for slot in slots[matrix[slots, 0] & KEYED != 0].tolist():
+        shard.index.add(slot)
+        shard.due.note(slot, int(matrix[slot, DUE_WORD]))
+    await _logged(runner)
+
+
+async def settle(runner: Runner, vshard: int, home: int) -> None:
+    """Let a shard know where a virtual shard lives: it serves it from now on, or drops it and says where it is."""
+    shard = runner.shard
+    await _between_batches(runner)
+    if home == shard.log.shard:
+        shard.admission.elsewhere.pop(vshard, None)
+        shard.admission.frozen.discard(vshard)
+        _note_due(shard, vshard)
+        return
+    shard.admission.elsewhere[vshard] = home
+    shard.admission.frozen.discard(vshard)
+    if _drop(shard, vshard):
+        await _logged(runner)
+
+
+async def settle_all(runner: Runner, homes: Sequence[int]) -> None:
+    """Let a shard that has just recovered know the home of every virtual shard; it drops what is not its own.
+
+    Call it before the first request is let in. ``homes`` may be empty: then all are its own.
+    """
+    shard = runner.shard
+    await _between_batches(runner)
+    mine = shard.log.shard
+    shard.admission.elsewhere = {vshard: home for vshard, home in enumerate(homes) if home != mine}
+    heads = shard.arena.matrix[1 : shard.arena.used, 0]
+    there = np.unique(heads[heads != 0] >> VSHARD_SHIFT & 0xFFFF).tolist()
+    dropped = [_drop(shard, vshard) for vshard in there if vshard in shard.admission.elsewhere]
+    if any(dropped):
+        await _logged(runner)
+
+
+def _note_due(shard: Shard, vshard: int) -> None:
+    """Look after accounts again whose time came while they were frozen."""
+    mask, value = KIND_MASK | 0xFFFF << VSHARD_SHIFT, int(Kind.ACCOUNT) | vshard << VSHARD_SHIFT
+    slots = shard.arena.slots_where(mask=mask, value=value)
+    for slot, due_at in zip(slots.tolist(), shard.arena.matrix[slots, DUE_WORD].tolist(), strict=True):
+        shard.due.note(slot, due_at)
+
+
+def _drop(shard: Shard, vshard: int) -> bool:
+    """Take all records of a virtual shard out of the arena; return whether there were any."""
+    shipment = pack(shard.arena, vshard)
+    slots = np.frombuffer(shipment.slots, np.int64)
+    for slot in slots[shard.arena.matrix[slots, 0] & KEYED != 0].tolist():
+        shard.index.remove(slot)
+    clear(shard.arena, shipment)
+    shard.accounts.forget()
+    return len(slots) > 0
+
+
+async def _logged(runner: Runner) -> None:
+    """Log what has just been changed, and wait until it is durable. Raises ``LogFailed``."""
+    future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    runner.shard.log_changes(lambda answer: None if future.done() else future.set_result(answer))
+    runner.wake()
+    if await future is None:
+        raise LogFailed("the shard has ended")
+
+
+async def _between_batches(runner: Runner) -> None:
+    while not runner.shard.all_appended:
+        await _pause(runner)
+
+
+async def _pause(runner: Runner) -> None:
+    if runner.shard.failure is not None:
+        raise runner.shard.failure
+    runner.wake()
+    await asyncio.sleep(_PAUSE_MS / 1_000)

@@ -1,0 +1,35 @@
+"""Take usage over from online charging, which has priced it and taken it from a balance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from farwire.base.storage import Tx
+from farwire.kernel.ids import TenantId, UsageId
+from farwire.kernel.page import Page, PageRequest
+from farwire.usage.model import raw_identity
+from farwire.usage.model.assembly import usage_id
+from farwire.usage.model.charged import ChargedTotal, ChargedUsage
+from farwire.usage.store import charged as store
+
+
+def charged_usage_id(tenant_id: TenantId, source: str, key: str) -> UsageId:
+    """Return the id of the usage that ``source`` calls ``key``: the same one for ever."""
+    return usage_id(raw_identity(tenant_id, source, key.encode()))
+
+
+async def record_charged(tx: Tx, *, usages: Sequence[ChargedUsage], now: datetime) -> int:
+    """Write usage that is charged; return how much of it was new. Idempotent by its id."""
+    return await store.add(tx, usages, now) if usages else 0
+
+
+async def charged_totals(tx: Tx) -> tuple[ChargedTotal, ...]:
+    """Return what online charging has charged for usage that has ended, by currency."""
+    return await store.totals(tx)
+
+
+async def charged_records(tx: Tx, *, subscriber: int, page: PageRequest) -> Page[ChargedUsage]:
+    """Return one page of what a subscriber's account was charged for, the newest first."""
+    found, total = await store.page(tx, subscriber, offset=page.offset, limit=page.limit)
+    return Page(found, total, page.offset, page.limit)

@@ -1,0 +1,69 @@
+"""SQL of usage that online charging has charged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from farwire.base.storage import Tx
+from farwire.kernel.ids import ProductId, UsageId
+from farwire.rating.model import UsageKind
+from farwire.usage.model.charged import ChargedTotal, ChargedUsage
+
+_FIELDS: Final = (
+    "usage_id", "kind", "started_at", "ended_at", "quantity", "subscriber", "product_id", "rating_group", "price",
+    "charge_nano", "currency",
+)  # fmt: skip
+
+
+async def add(tx: Tx, usages: Sequence[ChargedUsage], at: datetime) -> int:
+    """Insert the usages that are not there yet; return how many."""
+    return await tx.copy_records(
+        "usage.charged",
+        columns=("tenant_id", *_FIELDS, "recorded_at"),
+        records=(
+            (
+                *(tx.tenant_id, one.usage_id, one.kind.value, one.started_at, one.ended_at, one.quantity),
+                *(one.subscriber, one.product_id, one.rating_group, one.price, one.charge_nano),
+                *(one.currency, at),
+            )
+            for one in usages
+        ),
+        skip_duplicates=True,
+    )
+
+
+async def totals(tx: Tx) -> tuple[ChargedTotal, ...]:
+    """Return the sum of each currency."""
+    rows = await tx.fetch(
+        "SELECT currency, sum(charge_nano)::numeric AS nano, count(*) AS count FROM usage.charged "
+        "WHERE tenant_id = $1 GROUP BY currency ORDER BY currency",
+        tx.tenant_id,
+    )
+    return tuple(ChargedTotal(row["currency"], int(row["nano"]), row["count"]) for row in rows)
+
+
+async def page(tx: Tx, subscriber: int, *, offset: int, limit: int) -> tuple[tuple[ChargedUsage, ...], int]:
+    """Return a page of a subscriber's usage, the newest first, and how much there is."""
+    total: int = await tx.fetchval(
+        "SELECT count(*) FROM usage.charged WHERE tenant_id = $1 AND subscriber = $2",
+        tx.tenant_id,
+        subscriber,
+    )
+    rows = await tx.fetch(
+        f"SELECT {', '.join(_FIELDS)} FROM usage.charged WHERE tenant_id = $1 AND subscriber = $2 "
+        "ORDER BY started_at DESC, usage_id OFFSET $3 LIMIT $4",
+        *(tx.tenant_id, subscriber, offset, limit),
+    )
+    found = []
+    for row in rows:
+        fields = dict(row)
+        product = fields["product_id"]
+        fields |= {
+            "usage_id": UsageId(fields["usage_id"]),
+            "kind": UsageKind(fields["kind"]),
+            "product_id": None if product is None else ProductId(product),
+        }
+        found.append(ChargedUsage(**fields))
+    return tuple(found), total

@@ -1,0 +1,145 @@
+"""Planted defects: the simulator finds each within a few seeds. One that finds nothing would prove nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import pytest
+from msgspec.structs import replace
+
+from farwire.charging.model.work import Work
+from farwire.charging.shard import shard as loop
+from farwire.charging.shard.arena import Arena
+from farwire.charging.shard.shard import Shard
+from farwire.charging.shard.standby import Standby
+from farwire.kernel.errors import FarwireError
+from tests.charging.sim.moving_world import MovingWorld, play_moves
+from tests.charging.sim.store_log import StoreLog
+from tests.charging.sim.world import play
+from tests.charging.virtual_disk import VirtualFile
+
+SEEDS = 25
+Patch = pytest.MonkeyPatch
+
+
+def each(nth: int) -> Callable[[], bool]:
+    """Return a function that is true each ``nth`` time."""
+    numbers: Iterator[int] = count(1)
+    return lambda: next(numbers) % nth == 0
+
+
+def skip_a_sync(patch: Patch) -> None:
+    sync, now = VirtualFile.sync, each(5)
+    patch.setattr(VirtualFile, "sync", lambda self: None if now() else sync(self))
+
+
+def forget_keys_on_recovery(patch: Patch) -> None:
+    made = Shard.__init__
+
+    def init(self: Shard, **arguments: object) -> None:
+        made(self, **arguments)
+        for slot in self.arena.slots_where(mask=0xFF, value=1).tolist():
+            account = self.accounts.at(slot)
+            if account is not None:
+                self.accounts.store([replace(account, keys=account.keys[1:])])
+
+    patch.setattr(Shard, "__init__", init)
+
+
+def forget_a_key(patch: Patch) -> None:
+    keep, now = Work.keep, each(10)
+    patch.setattr(Work, "keep", lambda self, book, key: None if now() else keep(self, book, key))
+
+
+def double_a_movement(patch: Patch) -> None:
+    pack, now = loop.pack_movement, each(20)
+    patch.setattr(loop, "pack_movement", lambda tenant, one: pack(tenant, one) * (2 if now() else 1))
+
+
+def answer_before_durable(patch: Patch) -> None:
+    append = Shard._append
+
+    def hasty(self: Shard, batch: object, replies: list) -> None:
+        for reply, answer in replies:
+            reply(answer)
+        append(self, batch, [])
+
+    patch.setattr(Shard, "_append", hasty)
+
+
+def forget_a_record(patch: Patch) -> None:
+    write, now = Arena.write_image, each(40)
+
+    def careless(self: Arena, slot: int, image: bytes) -> None:
+        changed = slot in self._changed
+        write(self, slot, image)
+        if now() and not changed:
+            self._changed.discard(slot)
+
+    patch.setattr(Arena, "write_image", careless)
+
+
+def ignore_the_fence(patch: Patch) -> None:
+    patch.setattr(StoreLog, "_check_fence", lambda self: None)
+
+
+def miss_a_batch(patch: Patch) -> None:
+    apply, now = Standby._apply, each(5)
+
+    def careless(self: Standby, batch: object) -> None:
+        arena, self.arena = self.arena, Arena(4_001) if now() else self.arena
+        apply(self, batch)
+        self.arena = arena
+
+    patch.setattr(Standby, "_apply", careless)
+
+
+def answer_again_in_another_way(patch: Patch) -> None:
+    answer, now = Shard._answer, each(30)
+
+    def fickle(self: Shard, tenant, request, at, facts):
+        found = answer(self, tenant, request, at, facts)
+        return replace(found, cost=found.cost + 1) if now() else found
+
+    patch.setattr(Shard, "_answer", fickle)
+
+
+PLANTS = [
+    (skip_a_sync, False),
+    (forget_keys_on_recovery, False),
+    (forget_keys_on_recovery, True),
+    (forget_a_key, False),
+    (double_a_movement, False),
+    (answer_before_durable, False),
+    (answer_before_durable, True),
+    (forget_a_record, False),
+    (ignore_the_fence, True),
+    (miss_a_batch, True),
+    (answer_again_in_another_way, True),
+]
+
+
+def test_a_move_that_outlives_a_restart_is_found(monkeypatch):
+    monkeypatch.setattr(MovingWorld, "claim", lambda self: list(self.homes))
+    for seed in range(1, SEEDS + 1):
+        try:
+            play_moves(seed)
+        except (AssertionError, FarwireError):
+            return
+    pytest.fail(f"{SEEDS} seeds did not find it")
+
+
+@pytest.mark.parametrize(
+    ("plant", "stored"),
+    PLANTS,
+    ids=[f"{plant.__name__}-{'store' if stored else 'file'}" for plant, stored in PLANTS],
+)
+def test_a_planted_defect_is_found(plant, stored, monkeypatch):
+    plant(monkeypatch)
+    for seed in range(1, SEEDS + 1):
+        try:
+            play(seed, stored=stored)
+        except (AssertionError, FarwireError):
+            return
+    pytest.fail(f"{SEEDS} seeds did not find it")
