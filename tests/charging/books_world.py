@@ -54,6 +54,7 @@ class BooksWorld:
     clock: MovableClock
     tenant_id: TenantId
     runner: Runner
+    tariffs: service.LiveTariffs
     accounts: list[service.ChargingAccount] = field(default_factory=list)
     offer: int = 0
     keys: int = 0
@@ -79,6 +80,15 @@ class BooksWorld:
         )
         self.accounts.append(account)
         return account
+
+    async def neighbour(self, tenant_id: TenantId) -> BooksWorld:
+        """Return the world of another tenant at the same shard."""
+        await Till(self.db, self.clock, tenant_id).company()
+        await sell_go_5(self.db, tenant_id, self.clock)
+        other = BooksWorld(self.db, self.clock, tenant_id, self.runner, self.tariffs)
+        await other.subscriber()
+        await self.tariffs.reload(self.db, clock=self.clock)
+        return other
 
     async def command(
         self, account: service.ChargingAccount, kind: CommandKind, amount: int = 0, subject: int = 0
@@ -207,7 +217,7 @@ async def books_world(
         lease = await take_lease(db=db, shard=0, holder="test", seconds=600)
         log = PostgresLog(db, shard=0, epoch=lease.epoch)
     runner = Runner(await recover(log=log, records=20_000, tariffs=tariffs, clock=clock))
-    world = BooksWorld(db, clock, tenant_id, runner)
+    world = BooksWorld(db, clock, tenant_id, runner, tariffs)
     try:
         await world.subscriber()
         await tariffs.reload(db, clock=clock)

@@ -133,7 +133,7 @@ class Trap:
 
 @pytest.mark.parametrize("after", [False, True])
 async def test_a_crash_between_any_two_steps_loses_nothing_and_doubles_nothing(
-    world: BooksWorld, other_tenant_id: TenantId, monkeypatch: pytest.MonkeyPatch, after: bool
+    world: BooksWorld, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
     account = world.accounts[0]
     await world.command(account, CommandKind.TOP_UP, 20 * EURO, PAID)
@@ -163,6 +163,31 @@ async def test_a_crash_between_any_two_steps_loses_nothing_and_doubles_nothing(
     assert await world.charged() == rounds * 3_333_333
     assert await world.count("charging.movement") == first["charging.movement"] + 2 * rounds
     assert (await world.ledger())[Book.REVENUE_USAGE] == -rounds * 3_333_333
+
+
+async def test_a_shard_of_two_tenants_is_booked_once_for_each_wherever_it_stops(
+    world: BooksWorld, other_tenant_id: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await world.neighbour(other_tenant_id)
+    trap = Trap(monkeypatch)
+    for at in range(1, 60):
+        for one in (world, other):
+            await one.command(one.accounts[0], CommandKind.VOUCHER, EURO)
+            await one.event(one.accounts[0], EventKind.DIRECT_DEBIT, 1_234_567)
+        trap.left = at
+        try:
+            await books.take(db=world.db, log=world.log, clock=world.clock)
+        except Crashed:
+            trap.left = -1
+        else:
+            break
+    trap.left = -1
+    await world.take()
+    for one in (world, other):
+        assert await one.charged() == at * 1_234_567
+        assert await one.count("charging.movement") == 2 * at
+        done, stray = await one.reconciled()
+        assert (done.differences, stray) == ((), ())
 
 
 async def test_small_charges_become_whole_cents_when_they_have_come_together(world: BooksWorld) -> None:
