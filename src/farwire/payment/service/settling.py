@@ -13,7 +13,7 @@ from farwire.kernel.ids import AccountId, LegalEntityId, uuid7
 from farwire.kernel.time import local_date, zone
 from farwire.ledger import service as ledger
 from farwire.payment.events import bill_state_changed, paid_state
-from farwire.payment.model import Match, OpenItem, allocation_entry, settle_accounts
+from farwire.payment.model import ItemKind, Match, OpenItem, allocation_entry, settle_accounts
 from farwire.payment.store import items as item_store
 from farwire.tenant import service as tenants
 
@@ -50,7 +50,10 @@ async def book_matches(
 
 
 async def tell_states(tx: Tx, paid: Sequence[tuple[OpenItem, int]], now: datetime) -> None:
-    """Publish which bills are paid further or less far than before by ``paid``: items as they were, with amounts."""
+    """Publish which bills are paid further or less far than before by ``paid``: items as they were, with amounts.
+
+    Debts and what dealers owe are no bills: nobody is told of them here.
+    """
     before: dict[UUID, OpenItem] = {}
     after: dict[UUID, int] = {}
     for item, minor in paid:
@@ -59,7 +62,7 @@ async def tell_states(tx: Tx, paid: Sequence[tuple[OpenItem, int]], now: datetim
     changed = [
         bill_state_changed(item, after[key], tenant_id=tx.tenant_id, at=now)
         for key, item in before.items()
-        if item.amount_minor > 0 and paid_state(item, item.open_minor) != paid_state(item, after[key])
+        if item.kind is ItemKind.BILL and paid_state(item, item.open_minor) != paid_state(item, after[key])
     ]
     await publish_many(tx, changed)
 
