@@ -25,9 +25,9 @@ region, segment, routed-as, with a NUL between each two; missing ones are empty.
 Answer bodies begin with ``operation u8 | version u8 | status u16 | groups u32 | correlation u64 | tenant i64``.
 Status 0 is an answer: ``result i64 | cost i64 | units i64``, then for each group ``rating_group i64 | result i64 |
 unit i64 | granted i64 | threshold i64 | valid_until i64 | final i64``. Status 1: the account has moved, ``shard i64``.
-Status 2: the frame makes no sense. Status 3, to INSPECT: ``result i64 | left out i64``, then the account in MessagePack
-(``reading.py``). There is no answer when the shard ends: the connection closes, and what was not
-answered is asked again.
+Status 2: the frame makes no sense. Status 3, to INSPECT: ``result i64 | left out i64``, then the account and its denials
+in MessagePack (``reading.py``). There is no answer when the shard ends: the connection closes, and what was not answered
+is asked again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from farwire.charging.model import (
     new_account,
 )
 from farwire.charging.shard.admission import Moved
-from farwire.charging.shard.reading import Inspect, Seen, pack_account, unpack_account
+from farwire.charging.shard.reading import Inspect, Seen, pack_seen, unpack_seen
 from farwire.charging.shard.shard import Ask as Asked
 from farwire.charging.shard.shard import Open
 from farwire.kernel.errors import Invalid
@@ -190,7 +190,7 @@ def encode_answer(operation: int, correlation: int, tenant: int, answer: Answer 
     """Return the frame of an answer, length included; None says that the request made no sense."""
     if isinstance(answer, Seen):
         status, count = SEEN, 0
-        body = _SEEN_HEAD.pack(answer.result, answer.left_out) + pack_account(answer.seen)
+        body = _SEEN_HEAD.pack(answer.result, answer.left_out) + pack_seen(answer)
     elif isinstance(answer, Answer):
         groups = answer.groups
         body = _RESULT.pack(answer.result, answer.cost, answer.units)
@@ -225,8 +225,7 @@ def decode_answer(body: bytes) -> tuple[int, Answer | Moved | None]:
         return correlation, None
     if status == SEEN:
         result, left_out = _SEEN_HEAD.unpack_from(body, at)
-        seen = unpack_account(body[at + _SEEN_HEAD.size :])
-        return correlation, Seen(result, seen=seen, left_out=left_out)
+        return correlation, unpack_seen(result, left_out, body[at + _SEEN_HEAD.size :])
     result, cost, units = _RESULT.unpack_from(body, at)
     at += _RESULT.size
     groups = tuple(

@@ -24,12 +24,28 @@ class Inspect:
     account: int
 
 
+class Denial(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What was refused lately, as far as the process remembers."""
+
+    at: int
+    what: str
+    """"session", "event", "command"."""
+    kind: str
+    """The kind of usage; of a command its name."""
+    visited_network: str
+    rating_group: int
+    """−1: the request as a whole."""
+    result: int
+
+
 class Seen(Answer, frozen=True, gc=False):
     """The answer: the account, bounded, or ``UNKNOWN_USER``."""
 
     seen: Account | None = None
     left_out: int = 0
     """How many parts of it are not shown."""
+    denials: tuple[Denial, ...] = ()
+    """The last refusals, the oldest first; unknown accounts have them too."""
 
 
 def look(account: Account | None) -> Seen:
@@ -56,15 +72,17 @@ def _parts(account: Account) -> int:
     return groups + sum(map(len, parts)) + len(account.holdings) + len(account.keys)
 
 
+_Body = tuple[Account | None, tuple[Denial, ...]]
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final[Callable[[bytes], Account | None]] = msgspec.msgpack.Decoder(Account | None).decode
+_decode: Final[Callable[[bytes], _Body]] = msgspec.msgpack.Decoder(_Body).decode
 
 
-def pack_account(account: Account | None) -> bytes:
-    """Return the bytes of an account: MessagePack, by the names of ``model.state``."""
-    return _encode(account)
+def pack_seen(seen: Seen) -> bytes:
+    """Return the bytes of what was seen: MessagePack, an account by the names of ``model.state``, and denials."""
+    return _encode((seen.seen, seen.denials))
 
 
-def unpack_account(body: bytes) -> Account | None:
-    """Return the account of such bytes. Raises ``msgspec.DecodeError``."""
-    return _decode(body)
+def unpack_seen(result: int, left_out: int, body: bytes) -> Seen:
+    """Return what such bytes say. Raises ``msgspec.DecodeError``."""
+    account, denials = _decode(body)
+    return Seen(result, seen=account, left_out=left_out, denials=denials)
