@@ -19,7 +19,8 @@ from farwire.charging.service.client import (
     SocketClient,
     shard_address,
 )
-from farwire.charging.service.commands import command, inspect, make_live
+from farwire.charging.service.commands import command, inspect, make_live, person_commands
+from farwire.charging.service.explaining import Refusal, check_done, main_balance, refusals, words
 from farwire.charging.service.tariffs import LiveTariffs, load_all, load_tariffs
 from farwire.charging.service.tenants import tenant_number, tenants_by_number
 from farwire.charging.service.terms import (
@@ -44,10 +45,12 @@ __all__ = [
     "IdentityKind",
     "InProcessClient",
     "LiveTariffs",
+    "Refusal",
     "SocketClient",
     "Terms",
     "account_numbered",
     "accounts_not_live",
+    "check_done",
     "command",
     "erase_identities",
     "find_account",
@@ -60,12 +63,15 @@ __all__ = [
     "list_plan_terms",
     "load_all",
     "load_tariffs",
+    "main_balance",
     "make_live",
     "offer_number",
     "offering_of_offer",
     "offering_of_plan",
     "open_account",
+    "person_commands",
     "plan_number",
+    "refusals",
     "request_key",
     "set_live",
     "set_offer_terms",
@@ -73,4 +79,5 @@ __all__ = [
     "shard_address",
     "tenant_number",
     "tenants_by_number",
+    "words",
 ]

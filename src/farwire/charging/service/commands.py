@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from farwire.base import audit
 from farwire.base.storage import Database
 from farwire.charging.model import Answer, Command, CommandKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
@@ -13,6 +14,7 @@ from farwire.charging.shard.reading import Inspect, Seen
 from farwire.charging.shard.shard import Open
 from farwire.kernel.errors import Unavailable, check
 from farwire.kernel.ids import TenantId
+from farwire.kernel.tenancy import Actor
 
 
 async def command(
@@ -32,6 +34,32 @@ async def command(
     return await client.ask(
         account.tenant_number, Command(account.number, hi, lo, int(kind), amount, subject)
     )
+
+
+async def person_commands(
+    client: Client,
+    *,
+    db: Database,
+    tenant_id: TenantId,
+    account: ChargingAccount,
+    kind: CommandKind,
+    key: str,
+    actor: Actor,
+    now: datetime,
+    amount: int = 0,
+    subject: int = 0,
+) -> Answer:
+    """Give a command of a person: who wants what is written down first, then it is done. See ``command``."""
+    async with db.transaction(tenant_id) as tx:
+        await audit.record(
+            tx,
+            actor=actor,
+            action=f"charging.{kind.name.lower()}",
+            subject=str(account.number),
+            at=now,
+            detail={"amount": amount, "subject": subject, "key": f"{request_key(key)[1] & 2**64 - 1:016x}"},
+        )
+    return await command(client, account=account, kind=kind, key=key, amount=amount, subject=subject)
 
 
 async def inspect(client: Client, *, account: ChargingAccount) -> Seen:

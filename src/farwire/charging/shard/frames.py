@@ -25,9 +25,9 @@ region, segment, routed-as, with a NUL between each two; missing ones are empty.
 Answer bodies begin with ``operation u8 | version u8 | status u16 | groups u32 | correlation u64 | tenant i64``.
 Status 0 is an answer: ``result i64 | cost i64 | units i64``, then for each group ``rating_group i64 | result i64 |
 unit i64 | granted i64 | threshold i64 | valid_until i64 | final i64``. Status 1: the account has moved, ``shard i64``.
-Status 2: the frame makes no sense. Status 3, to INSPECT: ``result i64 | left out i64``, then the account and its denials
-in MessagePack (``reading.py``). There is no answer when the shard ends: the connection closes, and what was not answered
-is asked again.
+Status 2: the frame makes no sense. Status 3, to INSPECT: ``result i64 | left out i64``, then the account and its last
+denials in MessagePack (``reading.py``). There is no answer when the shard ends: the connection closes, and what was not
+answered is asked again.
 """
 
 from __future__ import annotations
