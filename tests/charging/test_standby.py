@@ -79,6 +79,9 @@ async def test_a_standby_that_fell_behind_what_is_kept_begins_anew(db, clock):
         await old.ask(1, top_up(7, key, 1))
         await old.snapshot()
     assert await standby.follow(log) == 0
+    assert await standby.follow(log) == old.shard.log.last  # from the newest snapshot
+    late = Standby(1_000)
+    assert await late.follow(log) == old.shard.log.last
     log = await owned(db, "two")
     shard = await standby.take_over(log, tariffs=FlatTariffs(), clock=clock)
     assert shard.accounts.find(1, 7).balances[0].amount == 3

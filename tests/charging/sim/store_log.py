@@ -60,6 +60,13 @@ class StoreLog:
         self.last = self.durable = self._store.last
         return Recovered(self.epoch, self.last, used, start, 0, 0)
 
+    async def load_newest(self, records: Records) -> tuple[int, int]:
+        if self._store.copy is None:
+            return 0, 1
+        sequence, used, copied = self._store.copy
+        records[:used] = copied
+        return sequence, used
+
     def _check_fence(self) -> None:
         if self._store.epoch != self.epoch:
             raise Fenced("another process has taken the shard")

@@ -69,15 +69,16 @@ def answer_before_durable(patch: Patch) -> None:
 
 
 def forget_a_record(patch: Patch) -> None:
-    write, now = Arena.write_image, each(40)
+    write, now = Arena.write_images, each(40)
 
-    def careless(self: Arena, slot: int, image: bytes) -> None:
-        changed = slot in self._changed
-        write(self, slot, image)
-        if now() and not changed:
-            self._changed.discard(slot)
+    def careless(self: Arena, images: list[tuple[int, bytes]]) -> None:
+        for slot, image in images:
+            changed = slot in self._changed
+            write(self, [(slot, image)])
+            if now() and not changed:
+                self._changed.discard(slot)
 
-    patch.setattr(Arena, "write_image", careless)
+    patch.setattr(Arena, "write_images", careless)
 
 
 def ignore_the_fence(patch: Patch) -> None:

@@ -141,6 +141,11 @@ class FileLog:
         passed_over = tuple(sequence for sequence in snapshots(self._disk) if sequence > start)
         return Recovered(self.epoch, self.last, done.used, start, done.batches, done.images, passed_over)
 
+    async def load_newest(self, records: Records) -> tuple[int, int]:
+        """Fill ``records`` with the newest whole snapshot only."""
+        mark = await asyncio.to_thread(self._load, records)
+        return (mark.sequence, mark.used) if mark else (0, 1)
+
     def _load(self, records: Records) -> Mark | None:
         """Load the newest snapshot that is whole."""
         for sequence in snapshots(self._disk):

@@ -175,6 +175,13 @@ class Log(Protocol):
         (``charging.arena_full``), ``LogFailed`` (``charging.log_failed``).
         """
 
+    async def load_newest(self, records: Records) -> tuple[int, int]:
+        """Fill ``records`` (zeros before) with the newest snapshot, also of another owner, and nothing else.
+
+        Return its sequence and the slots used from the front; (0, 1) without one. Its chunks are level with each other
+        once the batches that follow are applied.
+        """
+
     def append(self, batch: Batch) -> Ticket:
         """Hand over a batch; it is written and synced while the next one fills. Never waits.
 

@@ -85,6 +85,11 @@ class PostgresLog:
         self._ready = True
         return Recovered(self.epoch, self.last, used, start, batches, images, self._passed_over)
 
+    async def load_newest(self, records: Records) -> tuple[int, int]:
+        """Fill ``records`` with the newest whole snapshot only: a standby begins with it."""
+        mark = await self._load(records)
+        return (mark.sequence, mark.used) if mark else (0, 1)
+
     async def _checked(self) -> int:
         """Return the last durable sequence, after checking that this epoch owns the shard and keeps its promise."""
         async with self.db.untenanted(read_only=True) as tx:

@@ -35,8 +35,10 @@ class Standby:
     async def follow(self, log: Log) -> int:
         """Read what is new in ``log``; return the last sequence.
 
-        If that is no longer kept, the copy begins anew: the take-over then reads the newest snapshot.
+        A copy that has nothing yet, or whose next batch is no longer kept, begins with the newest snapshot.
         """
+        if not self.last:
+            self.last, self._used = await log.load_newest(self.arena.matrix)
         try:
             async for batch in log.batches(self.last):
                 self._apply(batch)
