@@ -13,7 +13,7 @@ from __future__ import annotations
 import mmap
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,10 +129,13 @@ class Arena:
         """Return the 64 bytes of a record."""
         return self._buffer[slot * RECORD_BYTES : (slot + 1) * RECORD_BYTES]
 
-    def write_image(self, slot: int, image: bytes) -> None:
-        """Replace the 64 bytes of a record. The slot counts as changed."""
-        self._buffer[slot * RECORD_BYTES : (slot + 1) * RECORD_BYTES] = image
-        self._changed.add(slot)
+    def write_images(self, images: Iterable[tuple[int, bytes]]) -> None:
+        """Replace the 64 bytes of each record. The slots count as changed."""
+        buffer, change = self._buffer, self._changed.add
+        for slot, image in images:
+            at = slot * RECORD_BYTES
+            buffer[at : at + RECORD_BYTES] = image
+            change(slot)
 
     def write_word(self, slot: int, word: int, value: int) -> None:
         """Replace one word of a record. The slot counts as changed. Read one by ``words[slot * 8 + word]``."""

@@ -54,18 +54,9 @@ FACT: Final = np.dtype(
 def pack_movement(tenant: int, one: Movement) -> bytes:
     """Return the record of a movement. Raises ``struct.error`` if a number does not fit."""
     return _MOVEMENT.pack(
-        *(
-            MOVEMENT,
-            one.kind | one.unit << KIND_BITS,
-            one.balance,
-            one.number,
-            tenant,
-            one.account,
-            one.amount,
-            one.reason,
-        ),
-        *(one.key_hi, one.key_lo, one.at),
-    )
+        MOVEMENT, one.kind | one.unit << KIND_BITS, one.balance, one.number, tenant, one.account,
+        one.amount, one.reason, one.key_hi, one.key_lo, one.at,
+    )  # fmt: skip
 
 
 def pack_notice(tenant: int, one: Notice) -> bytes:

@@ -112,10 +112,8 @@ class Accounts:
         if found is None:
             self._write([(cell, account)])
         else:
-            write = self._arena.write_image
-            cell.account, cell.parts, images = account, *found
-            for slot, image in images:
-                write(slot, image)
+            cell.account, (cell.parts, images) = account, found
+            self._arena.write_images(images)
         return cell.slot
 
     def remove(self, account: Account) -> None:
@@ -169,8 +167,7 @@ class Accounts:
             self._give_back(taken)
             raise
         arena = self._arena
-        for slot, image in images:
-            arena.write_image(slot, image)
+        arena.write_images(images)
         for slot in freed:
             arena.release(slot)
         for (cell, account), (parts, where) in zip(changes, layouts, strict=True):

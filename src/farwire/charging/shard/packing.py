@@ -141,7 +141,7 @@ def _session(vshard: int, one: Session, after: int) -> bytes:
 
 def _key(vshard: int, one: KeptKey, after: int) -> bytes:
     return _KEY.pack(
-        *(_K_KEY, 0, vshard, one.result, after, one.key_hi, one.key_lo, one.cost, one.units, one.forget_at)
+        _K_KEY, 0, vshard, one.result, after, one.key_hi, one.key_lo, one.cost, one.units, one.forget_at
     )
 
 
