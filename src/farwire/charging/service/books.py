@@ -24,10 +24,12 @@ from farwire.base.eventbus.service import publish_many
 from farwire.base.storage import Database, Tx
 from farwire.charging.events import noticed
 from farwire.charging.log import Facts, Log
+from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.answers import Movement, Notice, Used
 from farwire.charging.model.booking import postings_of, sums_of
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import Unit
+from farwire.charging.service.accounts import request_key
 from farwire.charging.shard.facts import Fact, unpack
 from farwire.charging.store import books as store
 from farwire.charging.store import control
@@ -35,6 +37,7 @@ from farwire.charging.store.books import Owner, Placed
 from farwire.kernel.errors import FarwireError, NotFound
 from farwire.kernel.ids import EntryId, LegalEntityId, TenantId, uuid7
 from farwire.kernel.money import currency
+from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.time import local_date, zone
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Entry
@@ -139,6 +142,20 @@ async def position(*, db: Database, shard: int) -> int:
     """Return the sequence up to which the books hold a shard: what ``Log.recycle`` may be told at the start."""
     async with db.untenanted(read_only=True) as tx:
         return await store.shard_position(tx, shard)
+
+
+async def moved_by(tx: Tx, *, account: ChargingAccount, key: str) -> int | None:
+    """Return the money that the command ``key`` moved on an account, or None if the books know of none.
+
+    A shard keeps keys for 24 hours, the books for ever: who repeats a command after longer looks here first.
+    """
+    return await store.movement_with_key(tx, account.number, *request_key(key))
+
+
+async def list_movements(tx: Tx, *, account: int, page: PageRequest) -> Page[Placed]:
+    """Return a page of an account's movements, the newest first, as far as the books hold its shard."""
+    found, total = await store.page_movements(tx, account, offset=page.offset, limit=page.limit)
+    return Page(found, total, page.offset, page.limit)
 
 
 async def _read(log: Log, after: int, most: int) -> tuple[list[Facts], bool]:

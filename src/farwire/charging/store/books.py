@@ -208,12 +208,12 @@ async def balance_sums(tx: Tx, numbers: Iterable[int]) -> dict[tuple[int, int], 
 
 async def movement_with_key(tx: Tx, account: int, key_hi: int, key_lo: int) -> int | None:
     """Return what the request with that key moved on the account's money, or None if the books know none."""
-    found: int | None = await tx.fetchval(
-        "SELECT sum(amount)::bigint FROM charging.movement WHERE tenant_id = $1 AND account = $2 AND key_hi = $3 "
-        "AND key_lo = $4 AND unit = 0",
+    row = await tx.fetchrow(
+        "SELECT count(*) AS count, coalesce(sum(amount) FILTER (WHERE unit = 0), 0)::bigint AS amount "
+        "FROM charging.movement WHERE tenant_id = $1 AND account = $2 AND key_hi = $3 AND key_lo = $4",
         *(tx.tenant_id, account, key_hi, key_lo),
     )
-    return found
+    return None if row is None or not row["count"] else int(row["amount"])
 
 
 async def page_movements(tx: Tx, account: int, *, offset: int, limit: int) -> tuple[tuple[Placed, ...], int]:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import AccountId, LegalEntityId, PaymentId
-from farwire.kernel.money import Money
+from farwire.kernel.money import Currency, Money
 
 LONGEST_NAME: Final = 80
 
@@ -94,6 +94,18 @@ class CreditOrder:
     def key(self) -> str:
         """Return the name under which charging carries it out exactly once."""
         return str(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCredit:
+    """What a company's books say of prepaid balances and charging has not confirmed yet, in one currency."""
+
+    legal_entity_id: LegalEntityId
+    currency: Currency
+    waiting_minor: int
+    """Owed to balances, not credited."""
+    taking_back_minor: int
+    """Taken back with its payment, still on the balance as far as is known."""
 
 
 @dataclass(frozen=True, slots=True)

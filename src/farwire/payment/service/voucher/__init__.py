@@ -15,6 +15,7 @@ from farwire.payment.service.voucher.reading import (
     list_credit_orders,
     list_locked,
     list_vouchers,
+    open_credits,
 )
 from farwire.payment.service.voucher.redeeming import credit_confirmed, get_credit_order, redeem
 from farwire.payment.service.voucher.selling import activate
@@ -39,5 +40,6 @@ __all__ = [
     "list_credit_orders",
     "list_locked",
     "list_vouchers",
+    "open_credits",
     "redeem",
 ]

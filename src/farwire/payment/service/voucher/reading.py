@@ -12,7 +12,16 @@ from farwire.kernel.money import currency
 from farwire.kernel.page import Page, PageRequest
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Book
-from farwire.payment.model.voucher import Attempt, Batch, CreditOrder, Guard, Sale, Voucher, VoucherState
+from farwire.payment.model.voucher import (
+    Attempt,
+    Batch,
+    CreditOrder,
+    Guard,
+    OpenCredit,
+    Sale,
+    Voucher,
+    VoucherState,
+)
 from farwire.payment.store.voucher import batches as store
 from farwire.payment.store.voucher import redemptions, sums
 
@@ -90,6 +99,11 @@ async def list_credit_orders(
         tx, vouchers=vouchers, waiting_only=waiting_only, offset=page.offset, limit=page.limit
     )
     return Page(found, total, page.offset, page.limit)
+
+
+async def open_credits(tx: Tx) -> tuple[OpenCredit, ...]:
+    """Return what is on the books for prepaid balances and charging has not confirmed, by company and currency."""
+    return await redemptions.open_sums(tx)
 
 
 async def list_attempts(tx: Tx, *, page: PageRequest, subscriber: str = "") -> Page[Attempt]:

@@ -10,7 +10,7 @@ from farwire.base.storage import Tx, on_violation
 from farwire.kernel.errors import Conflict
 from farwire.kernel.ids import AccountId, LegalEntityId, PaymentId
 from farwire.kernel.money import Money, currency
-from farwire.payment.model.voucher import Asked, Attempt, CreditOrder, Guard, Outcome
+from farwire.payment.model.voucher import Asked, Attempt, CreditOrder, Guard, OpenCredit, Outcome
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -193,6 +193,23 @@ async def list_orders(
         *(tx.tenant_id, waiting_only, vouchers, offset, limit),
     )
     return tuple(_order_from_row(row) for row in rows), total
+
+
+async def open_sums(tx: Tx) -> tuple[OpenCredit, ...]:
+    """Return what charging has still to credit and to take back, by company and currency."""
+    rows = await tx.fetch(
+        "SELECT legal_entity_id, currency, "
+        "coalesce(sum(value_minor) FILTER (WHERE credited_at IS NULL), 0)::bigint AS waiting, "
+        "coalesce(sum(value_minor) FILTER (WHERE reversed_at IS NOT NULL AND short_minor IS NULL), 0)::bigint AS back "
+        "FROM payment.credit_order WHERE tenant_id = $1 GROUP BY legal_entity_id, currency",
+        tx.tenant_id,
+    )
+    return tuple(
+        OpenCredit(
+            LegalEntityId(row["legal_entity_id"]), currency(row["currency"]), row["waiting"], row["back"]
+        )
+        for row in rows
+    )
 
 
 async def add_attempt(tx: Tx, attempt: Attempt, code_hash: bytes) -> None:
