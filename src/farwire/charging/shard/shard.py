@@ -14,7 +14,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from struct import error as PackError  # noqa: N812 - it is an exception
 from typing import Final
@@ -39,55 +38,24 @@ from farwire.charging.model import (
 )
 from farwire.charging.shard.admission import Admission, Moved, vshards_of
 from farwire.charging.shard.arena import Arena
+from farwire.charging.shard.asks import Ask, Open, Reply, Settings, tell
 from farwire.charging.shard.due import DueIndex
 from farwire.charging.shard.facts import pack_movement, pack_notice, pack_used
 from farwire.charging.shard.homes import vshard_of
 from farwire.charging.shard.index import Index
-from farwire.charging.shard.layout import CACHE, Accounts
+from farwire.charging.shard.layout import Accounts
 from farwire.charging.shard.reading import Inspect, look
 from farwire.kernel.errors import Exhausted, FarwireError, Invalid, check
 
-Reply = Callable[[Answer | Moved | None], None]
-"""Called once with the answer; with None when nobody knows what became of the request: the client repeats it."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a shard works. Times are microseconds."""
-
-    queue: int = 20_000
-    """Requests that may wait. New sessions and events are refused first (``admission.py``)."""
-    batch: int = 512
-    """Requests in one batch at most …"""
-    batch_us: int = 2_000
-    """… and how long one may be decided on: others wait for its sync."""
-    in_flight: int = 3
-    """Batches that wait for the log at most. The log takes one more than that."""
-    sweep: int = 128
-    """Due accounts that are looked after with one batch."""
-    cache: int = CACHE
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """A request of the control plane: a new account. One that is there already stays as it is."""
-
-    account_to_open: Account
-
-    @property
-    def account(self) -> int:
-        """Return the number of the account."""
-        return self.account_to_open.number
 
 
 def _nothing(_: Ticket) -> None:
     """Nobody asked."""
 
 
-Ask = Request | Open | Inspect
 Held = tuple[Ticket, list[tuple[Reply, Answer]]]
 
 
@@ -352,7 +320,7 @@ class Shard:
                 break
             held.popleft()
             for reply, answer in replies:
-                _say(reply, answer)
+                tell(reply, answer)
             count += len(replies)
         return count
 
@@ -369,15 +337,7 @@ class Shard:
         self._queue.clear()
         self._unsent = None
         for reply in waiting:
-            _say(reply, None)
-
-
-def _say(reply: Reply, answer: Answer | None) -> None:
-    """Tell one client; a defect in its way back must not keep the others from their answers."""
-    try:
-        reply(answer)
-    except Exception:  # noqa: BLE001
-        _log.exception("answer could not be told")
+            tell(reply, None)
 
 
 async def recover(
