@@ -81,6 +81,8 @@ class Permission(StrEnum):
     TICKET_WRITE = "ticket.write"
     LOCATION_READ = "location.read"
     LOCATION_WRITE = "location.write"
+    CHARGING_READ = "charging.read"
+    CHARGING_WRITE = "charging.write"
     BALANCE_READ = "balance.read"
     BALANCE_WRITE = "balance.write"
     ASSURANCE_READ = "assurance.read"
@@ -115,10 +117,11 @@ _CUSTOMER_READ: Final = (
         "bill.read",
     ),
     *("payment.read", "message.read", "ticket.read", "location.read", "balance.read"),
+    "charging.read",
 )
 _CUSTOMER_WRITE: Final = (
     *("party.write", "account.write", "product.write", "order.write"),
-    *("ticket.write", "location.write"),
+    *("ticket.write", "location.write", "charging.write"),
 )
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType(
@@ -174,7 +177,7 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
             *("tenant.read", "product.read", "usage.read", "event.read", "job.read"),
             *("order.read", "order.manage", "resource.read", "resource.write"),
             *("ticket.read", "ticket.write", "assurance.read", "assurance.write"),
-            *("device.read", "device.write", "location.read"),
+            *("device.read", "device.write", "location.read", "charging.read"),
         ),
         Role.AUDITOR: _matching("*.read"),
         # A machine of the operator or of a partner: it feeds usage and customers in and follows the events.

@@ -90,7 +90,7 @@ class Operations:
 
     async def create(self, call: CreateCall) -> Reply:
         """Make a resource: what the server gives is filled, references and the first state are checked."""
-        tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal)
+        tree, act = self._fields(call), Act(call.principal.actor, call.clock, call.principal, call.key)
         async with call.transaction() as tx:
             tie = await self._parent(tx, call)
             given = from_wire(self.resource.descriptor, call.body, self.version)

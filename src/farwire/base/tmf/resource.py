@@ -29,6 +29,8 @@ class Act:
     clock: Clock
     principal: Principal | None = None
     """The caller, where one of several acts of a resource needs a permission of its own."""
+    key: str = ""
+    """The idempotency key of the request, for what is done elsewhere."""
 
     @property
     def now(self) -> datetime:

@@ -197,7 +197,7 @@ class Endpoint:
                 return StoredAnswer(
                     stored.status, {**stored.headers, "idempotency-replayed": "true"}, stored.body
                 )
-            reply = await self._handler(_joined(call, tx))
+            reply = await self._handler(_joined(call, tx, key))
             answer = StoredAnswer(
                 status=reply.status or self._route.status,
                 headers={**self._headers(reply, path), "content-type": reply.media_type},
@@ -207,7 +207,7 @@ class Endpoint:
             return answer
 
 
-def _joined(call: Call[Any, Any, Any], tx: Tx) -> Call[Any, Any, Any]:
+def _joined(call: Call[Any, Any, Any], tx: Tx, key: str) -> Call[Any, Any, Any]:
     return Call(
         principal=call.principal,
         database=call.database,
@@ -219,6 +219,7 @@ def _joined(call: Call[Any, Any, Any], tx: Tx) -> Call[Any, Any, Any]:
         request_id=call.request_id,
         media_type=call.media_type,
         tx=tx,
+        key=key,
     )
 
 

@@ -52,6 +52,7 @@ class Call(Generic[P, Q, B]):
         "body",
         "clock",
         "database",
+        "key",
         "media_type",
         "path",
         "principal",
@@ -73,6 +74,7 @@ class Call(Generic[P, Q, B]):
         request_id: str,
         media_type: str = JSON,
         tx: Tx | None = None,
+        key: str = "",
     ) -> None:
         self.principal = principal
         self.database = database
@@ -83,6 +85,8 @@ class Call(Generic[P, Q, B]):
         self.body = body
         self.request_id = request_id
         self.media_type = media_type
+        self.key = key
+        """The idempotency key, in a request that has one: what is done elsewhere for it can be done under it."""
         self._tx = tx
 
     def now(self) -> datetime:
