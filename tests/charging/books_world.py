@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
+from farwire.base.storage.database import Session
 from farwire.charging import service
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.log.file import FileLog
@@ -55,6 +58,7 @@ class BooksWorld:
     tenant_id: TenantId
     runner: Runner
     tariffs: service.LiveTariffs
+    till: Till
     accounts: list[service.ChargingAccount] = field(default_factory=list)
     offer: int = 0
     keys: int = 0
@@ -83,9 +87,10 @@ class BooksWorld:
 
     async def neighbour(self, tenant_id: TenantId) -> BooksWorld:
         """Return the world of another tenant at the same shard."""
-        await Till(self.db, self.clock, tenant_id).company()
+        till = Till(self.db, self.clock, tenant_id)
+        await till.company()
         await sell_go_5(self.db, tenant_id, self.clock)
-        other = BooksWorld(self.db, self.clock, tenant_id, self.runner, self.tariffs)
+        other = BooksWorld(self.db, self.clock, tenant_id, self.runner, self.tariffs, till)
         await other.subscriber()
         await self.tariffs.reload(self.db, clock=self.clock)
         return other
@@ -206,7 +211,8 @@ class BooksWorld:
 async def books_world(
     db: Database, tenant_id: TenantId, clock: MovableClock, folder: Path, kind: str = "file"
 ) -> AsyncIterator[BooksWorld]:
-    await Till(db, clock, tenant_id).company()
+    till = Till(db, clock, tenant_id)
+    await till.company()
     await sell_go_5(db, tenant_id, clock)
     tariffs = service.LiveTariffs()
     await tariffs.reload(db, clock=clock)
@@ -217,10 +223,37 @@ async def books_world(
         lease = await take_lease(db=db, shard=0, holder="test", seconds=600)
         log = PostgresLog(db, shard=0, epoch=lease.epoch)
     runner = Runner(await recover(log=log, records=20_000, tariffs=tariffs, clock=clock))
-    world = BooksWorld(db, clock, tenant_id, runner, tariffs)
+    world = BooksWorld(db, clock, tenant_id, runner, tariffs, till)
     try:
         await world.subscriber()
         await tariffs.reload(db, clock=clock)
         yield world
     finally:
         await runner.drain()
+
+
+class Crashed(Exception):
+    """The process ended here."""
+
+
+class Trap:
+    """Ends the process at the n-th statement, before or after the server has done it."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.left = -1
+        self.after = False
+        for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany", "copy_records"):
+            patch.setattr(Session, name, self._wrapped(getattr(Session, name)))
+
+    def _wrapped(self, method):
+        async def wrapped(session, *args, **kwargs):
+            if self.left > 0:
+                self.left -= 1
+            if self.left == 0 and not self.after:
+                raise Crashed
+            found = await method(session, *args, **kwargs)
+            if self.left == 0:
+                raise Crashed
+            return found
+
+        return wrapped

@@ -11,7 +11,6 @@ import pytest
 
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
-from farwire.base.storage.database import Session
 from farwire.charging.model import CommandKind, EventKind
 from farwire.charging.model.booking import PAID
 from farwire.charging.model.state import DAY_US
@@ -21,7 +20,7 @@ from farwire.kernel.ids import EntryId, TenantId, uuid7
 from farwire.kernel.money import currency
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Book, Entry, Posting
-from tests.charging.books_world import BooksWorld, books_world
+from tests.charging.books_world import BooksWorld, Crashed, Trap, books_world
 from tests.charging.play import EURO, MB
 
 EUR = currency("EUR")
@@ -102,33 +101,6 @@ async def test_whatever_is_played_the_books_say_what_the_shard_holds(world: Book
     assert held.balances == money
     assert -on_books.get(Book.PREPAID, 0) == money - held.paid
     assert -on_books.get(Book.PREPAID_OVERRUN, 0) == sum(state.overrun for state in states)
-
-
-class Crashed(Exception):
-    """The process ended here."""
-
-
-class Trap:
-    """Ends the process at the n-th statement, before or after the server has done it."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.left = -1
-        self.after = False
-        for name in ("fetch", "fetchrow", "fetchval", "execute", "executemany", "copy_records"):
-            patch.setattr(Session, name, self._wrapped(getattr(Session, name)))
-
-    def _wrapped(self, method):
-        async def wrapped(session, *args, **kwargs):
-            if self.left > 0:
-                self.left -= 1
-            if self.left == 0 and not self.after:
-                raise Crashed
-            found = await method(session, *args, **kwargs)
-            if self.left == 0:
-                raise Crashed
-            return found
-
-        return wrapped
 
 
 @pytest.mark.parametrize("after", [False, True])
