@@ -52,7 +52,7 @@ sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=1
 
 crash: $(VENV)/.dev ## Kill servers, imports, rate runs, bill runs (FARWIRE_KILLS=30 times each) and charging 1,000 times
 	FARWIRE_KILLS=$${FARWIRE_KILLS:-30} $(BIN)/pytest -n $(WORKERS) -m crash --ignore tests/charging
-	FARWIRE_KILLS=$${FARWIRE_KILLS:-334} $(BIN)/pytest -n $(WORKERS) -m crash tests/charging
+	FARWIRE_KILLS=$${FARWIRE_KILLS:-167} $(BIN)/pytest -n $(WORKERS) -m crash tests/charging
 
 lock: $(VENV)/.dev ## Renew the lock files
 	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \

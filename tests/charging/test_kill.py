@@ -11,13 +11,18 @@ import random
 import signal
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from farwire.base.clock import SystemClock
+from farwire.base.storage import Database
+from farwire.charging.log import Log
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.log.file import FileLog, highest_epoch
+from farwire.charging.log.lease import take_lease
+from farwire.charging.log.postgres import PostgresLog
 from farwire.charging.model import Answer, EventKind, EventRequest, Phase, ResultCode, Service
 from farwire.charging.model.answers import Movement
 from farwire.charging.shard.facts import unpack
@@ -123,29 +128,30 @@ class Subscriber:
         assert (await self.link.ask(check)).cost == self.left, f"account {self.number}"
 
 
-async def started(folder: Path) -> asyncio.subprocess.Process:
+async def started(where: str, folder: Path) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(PROCESS), str(folder / "log"), str(folder / "s")),
+        *(sys.executable, str(PROCESS), where, str(folder / "s")),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    assert await process.stdout.readline() == b"ready\n"
+    while (line := await process.stdout.readline()) != b"ready\n":
+        assert line, "the process did not start"
     return process
 
 
-async def play(folder: Path, seed: int, kills: int) -> int:
+async def play(where: str, folder: Path, seed: int, kills: int, reopen: Callable[[], Awaitable[Log]]) -> int:
     """Let subscribers live while their shard is killed again and again; return how many requests were repeated."""
     rng = random.Random(seed)
     links = [Link(str(folder / "s")) for _ in range(4)]
     subscribers = [Subscriber(links[number % 4], number, seed) for number in range(1, ACCOUNTS + 1)]
-    process = await started(folder)
+    process = await started(where, folder)
     running = [asyncio.ensure_future(link.run()) for link in links]
     lives = [asyncio.ensure_future(one.live()) for one in subscribers]
     for _ in range(kills):
         await asyncio.sleep(rng.uniform(0.02, 0.25))
         process.send_signal(signal.SIGKILL)
         await process.wait()
-        process = await started(folder)
+        process = await started(where, folder)
     await asyncio.sleep(0.1)
     for one in subscribers:
         one.stop = True
@@ -156,14 +162,22 @@ async def play(folder: Path, seed: int, kills: int) -> int:
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
-    await check_facts(folder, subscribers)
+    await check_facts(await reopen(), subscribers)
     return sum(link.repeated for link in links)
 
 
-async def check_facts(folder: Path, subscribers: list[Subscriber]) -> None:
+async def in_files(folder: Path) -> Log:
+    disk = RealDisk(folder)
+    return FileLog(disk, shard=1, epoch=highest_epoch(disk, 1) + 1, segment_bytes=1 << 20)
+
+
+async def in_postgres(db: Database) -> Log:
+    lease = await take_lease(db=db, shard=1, holder="test", seconds=60, force=True)
+    return PostgresLog(db, shard=1, epoch=lease.epoch)
+
+
+async def check_facts(log: Log, subscribers: list[Subscriber]) -> None:
     """The facts for the books name each charge once, and add up to the balances."""
-    disk = RealDisk(folder / "log")
-    log = FileLog(disk, shard=1, epoch=highest_epoch(disk, 1) + 1, segment_bytes=1 << 20)
     shard = await recover(log=log, records=100_000, tariffs=FlatTariffs(), clock=SystemClock())
     sums: Counter[int] = Counter()
     seen: Counter[tuple[int, ...]] = Counter()
@@ -183,10 +197,19 @@ async def check_facts(folder: Path, subscribers: list[Subscriber]) -> None:
 @pytest.mark.crash
 @pytest.mark.timeout(120)
 async def test_a_shard_that_is_killed_under_load_forgets_no_answer_and_charges_nothing_twice(tmp_path, seed):
-    assert await play(tmp_path, seed, kills=3) > 0
+    log = tmp_path / "log"
+    assert await play(str(log), tmp_path, seed, 3, lambda: in_files(log)) > 0
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(120)
+async def test_a_shard_whose_log_is_in_postgresql_is_killed_likewise(db, settings, tmp_path, seed):
+    url = str(settings.database_url)
+    assert await play(url, tmp_path, seed, 3, lambda: in_postgres(db)) > 0
 
 
 @pytest.mark.full
 @pytest.mark.timeout(300)
 async def test_a_shard_that_is_killed_twenty_times_forgets_no_answer_and_charges_nothing_twice(tmp_path):
-    assert await play(tmp_path, 1_000, kills=20) > 0
+    log = tmp_path / "log"
+    assert await play(str(log), tmp_path, 1_000, 20, lambda: in_files(log)) > 0
