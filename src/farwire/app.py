@@ -136,6 +136,7 @@ _SUBSCRIBERS: Final[tuple[str, ...]] = (
     "farwire.process.notices",
     "farwire.process.order_to_activate",
     "farwire.process.agreed_prices",
+    "farwire.process.prepaid",
     "farwire.base.tmf_events.notify",
 )
 """Modules with ``subscribers``: what follows the events in ``farwire worker``, and in whoever waits for all of it."""
