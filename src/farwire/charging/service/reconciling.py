@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from bisect import bisect_right
 from collections import defaultdict
@@ -10,20 +11,25 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
 
-from farwire.base.storage import Tx
+from farwire.base.storage import Database, Tx
 from farwire.charging.model import Account
 from farwire.charging.model.booking import is_paid, sums_of
 from farwire.charging.model.state import OVERRUN
 from farwire.charging.service.books import SOURCE, entities_of
+from farwire.charging.service.client import Client
+from farwire.charging.shard.reading import SHOWN, Inspect, Seen
 from farwire.charging.store import books as store
+from farwire.charging.store import control
 from farwire.charging.store.books import Owner
-from farwire.kernel.ids import LegalEntityId
+from farwire.kernel.ids import LegalEntityId, TenantId
 from farwire.kernel.money import currency
 from farwire.kernel.time import local_date, zone
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Book, LedgerRow
 from farwire.tenant.model import LegalEntity
 
+AT_ONCE: Final = 64
+"""Accounts that a shard is asked for at once."""
 _KEY: Final = re.compile(r"(\d+):(\d+)\.(\d+)")
 _NOWHERE: Final = (-1, 0, 0)
 """The place of an entry that charging has not written."""
@@ -144,6 +150,65 @@ async def strayed(tx: Tx, *, accounts: Sequence[Account]) -> tuple[Strayed, ...]
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What shards hold compared with what the books have."""
+
+    compared: int
+    """Balances of so many accounts."""
+    skipped: int
+    """Accounts of which a shard shows only a part, or that it does not have yet."""
+    strayed: tuple[Strayed, ...]
+
+
+async def compare_live(
+    *, db: Database, tenant_id: TenantId, client: Client, tries: int = 6, pause_s: float = 0.5
+) -> Live:
+    """Compare every balance of the tenant's accounts, as their shards have it, with the sum of its movements.
+
+    The books follow a shard within a second: what differs is looked at again, ``tries`` times in all.
+    Raises ``Unavailable`` (``charging.no_answer``).
+    """
+    compared = skipped = 0
+    found: list[Strayed] = []
+    after = 0
+    while True:
+        async with db.transaction(tenant_id, read_only=True) as tx:
+            page = await store.page_owners(tx, after=after, limit=PAGE)
+            tenant = await control.tenant_number(tx, tenant_id)
+        if not page or tenant is None:
+            return Live(compared, skipped, tuple(found))
+        after = max(page)
+        states = await _states(client, tenant, list(page))
+        compared, skipped = compared + len(states), skipped + len(page) - len(states)
+        wrong = await _strayed(db, tenant_id, states)
+        for _ in range(tries - 1):
+            if not wrong:
+                break
+            await asyncio.sleep(pause_s)
+            again = sorted({one.account for one in wrong})
+            wrong = await _strayed(db, tenant_id, await _states(client, tenant, again))
+        found += wrong
+
+
+async def _strayed(db: Database, tenant_id: TenantId, states: Sequence[Account]) -> tuple[Strayed, ...]:
+    async with db.transaction(tenant_id, read_only=True) as tx:
+        return await strayed(tx, accounts=states)
+
+
+async def _states(client: Client, tenant: int, numbers: Sequence[int]) -> list[Account]:
+    """Return the accounts that a shard shows whole, a few at a time."""
+    states: list[Account] = []
+    for at in range(0, len(numbers), AT_ONCE):
+        asked = (client.ask(tenant, Inspect(number)) for number in numbers[at : at + AT_ONCE])
+        states += [
+            answer.seen
+            for answer in await asyncio.gather(*asked)
+            if isinstance(answer, Seen) and answer.seen is not None and len(answer.seen.balances) < SHOWN
+        ]
+    return states
+
+
 async def _prepaid(tx: Tx) -> AsyncIterator[tuple[dict[int, Owner], Mapping[int, LegalEntity]]]:
     after = 0
     while page := await store.page_owners(tx, after=after, limit=PAGE):
@@ -223,4 +288,14 @@ def _place_of(row: LedgerRow) -> tuple[int, int, int]:
     return (int(found[1]), int(found[2]), int(found[3])) if found else _NOWHERE
 
 
-__all__ = ["Compared", "Held", "Purse", "Reconciled", "Strayed", "reconcile", "strayed"]
+__all__ = [
+    "Compared",
+    "Held",
+    "Live",
+    "Purse",
+    "Reconciled",
+    "Strayed",
+    "compare_live",
+    "reconcile",
+    "strayed",
+]
