@@ -1,0 +1,154 @@
+"""``farwire charging reconcile`` and ``movements``: prove the books of prepaid balances, see what they are made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from farwire.base.storage.database import Isolation
+from farwire.charging.model import MovementKind
+from farwire.charging.service.books import list_movements
+from farwire.charging.service.reconciling import Live, compare_live
+from farwire.cli.charging_options import (
+    AccountArgument,
+    ShardOption,
+    SocketOption,
+    account_named,
+    charging_client,
+    money,
+    quantity,
+)
+from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, run
+from farwire.kernel.ids import TenantId
+from farwire.kernel.page import PageRequest
+from farwire.ledger.model import CHART
+from farwire.process.prepaid import Proof, prove
+
+_COLUMNS = ("what", "charging", "books", "difference", "ok")
+
+
+def reconcile(
+    tenant: TenantOption,
+    books_only: Annotated[
+        bool, typer.Option("--books-only", help="Do not ask the shards what they hold: none need run.")
+    ] = False,
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove that charging, payment and ledger say the same of every prepaid balance. Exit code 1 if they do not.
+
+    Three proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
+    balances came there; each balance in the shard is the sum of what moved. A difference comes with its place.
+
+    [bold]Examples[/bold]
+
+      farwire charging reconcile --tenant acme
+
+      farwire charging reconcile --tenant acme --books-only
+    """
+
+    async def act(session: Session) -> None:
+        tenant_id = await session.tenant(tenant)
+        async with session.db.transaction(
+            tenant_id, isolation=Isolation.REPEATABLE_READ, read_only=True
+        ) as tx:
+            proof = await prove(tx)
+        live = None if books_only else await _live(session, tenant_id, socket, shard)
+        rows = _rows(proof)
+        session.out.rows(
+            "Prepaid balances and books",
+            _COLUMNS,
+            rows,
+            empty="Nothing has moved yet.",
+            right=("charging", "books", "difference"),
+        )
+        for one in proof.charging.differences:
+            session.out.note(f"{_name(one.book.value)} differs from {one.begins or 'an unknown place'}")
+        if live is not None:
+            _tell(session, live)
+        if not proof.sound or (live is not None and live.strayed):
+            raise typer.Exit(ExitCode.DIFFERENCE)
+
+    run(act, as_json)
+
+
+def _name(code: str) -> str:
+    return next(f"{name} ({book.value})" for book, (name, _) in CHART.items() if book.value == code)
+
+
+def _rows(proof: Proof) -> list[dict[str, object]]:
+    return [
+        *(
+            _row("Credits by payment", one.purse.currency, one.moved_nano, one.booked_nano - one.waiting_nano)
+            for one in proof.credits
+        ),
+        *(
+            _row(_name(one.book.value), one.currency, one.moved_nano, one.booked_nano)
+            for one in proof.charging.books
+        ),
+    ]
+
+
+def _row(what: str, code: str, moved: int, booked: int) -> dict[str, object]:
+    return {
+        "what": what,
+        "charging": money(moved, code),
+        "books": money(booked, code),
+        "difference": money(booked - moved, code),
+        "ok": booked == moved,
+    }
+
+
+async def _live(session: Session, tenant_id: TenantId, socket: str, shard: int) -> Live:
+    async with charging_client(session, socket, shard) as client:
+        return await compare_live(db=session.db, tenant_id=tenant_id, client=client)
+
+
+def _tell(session: Session, live: Live) -> None:
+    session.out.note(f"{live.compared} accounts in shards compared, {live.skipped} not.")
+    for one in live.strayed:
+        session.out.note(
+            f"account {one.account}, balance {one.balance}: the shard holds {one.held}, {one.moved} moved"
+        )
+
+
+def movements(
+    account: AccountArgument,
+    tenant: TenantOption,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, the newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List what changed an account's balances, the newest first, as the books have it: a second behind the shard.
+
+    [bold]Example[/bold]
+
+      farwire charging movements 4915112345678 --tenant acme
+    """
+
+    async def act(session: Session) -> None:
+        found = await account_named(session, tenant, account)
+        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+            page = await list_movements(tx, account=found.number, page=PageRequest(limit=limit))
+        rows: list[dict[str, object]] = [
+            {
+                "at": one.at,
+                "kind": MovementKind(one.movement.kind).name.lower(),
+                "balance": one.movement.balance,
+                "amount": quantity(one.movement.amount, one.movement.unit, found.currency),
+                "about": one.movement.reason,
+            }
+            for one in page.items
+        ]
+        session.out.rows(
+            f"Movements of account {found.number}",
+            ("at", "kind", "balance", "amount", "about"),
+            rows,
+            empty="Nothing has moved yet, or the books have not read it.",
+            right=("amount",),
+        )
+        if page.total > len(rows):
+            session.out.note(f"{page.total - len(rows)} older ones: --limit")
+
+    run(act, as_json)
