@@ -1,4 +1,4 @@
-"""``farwire charging reconcile`` and ``movements``: prove the books of prepaid balances, see what they are made of."""
+"""``farwire charging reconcile``: prove the books of prepaid balances."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from typing import Annotated
 import typer
 
 from farwire.base.storage.database import Isolation
-from farwire.charging.model import MovementKind
-from farwire.charging.service.books import list_movements
 from farwire.charging.service.reconciling import Live, compare_live
 from farwire.cli.charging_options import (
-    AccountArgument,
     ShardOption,
     SocketOption,
-    account_named,
     charging_client,
     money,
-    quantity,
 )
 from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, run
 from farwire.kernel.ids import TenantId
-from farwire.kernel.page import PageRequest
 from farwire.ledger.model import CHART
 from farwire.process.prepaid import Proof, prove
 
@@ -112,43 +106,3 @@ def _tell(session: Session, live: Live) -> None:
         session.out.note(
             f"account {one.account}, balance {one.balance}: the shard holds {one.held}, {one.moved} moved"
         )
-
-
-def movements(
-    account: AccountArgument,
-    tenant: TenantOption,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many, the newest first.")] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """List what changed an account's balances, the newest first, as the books have it: a second behind the shard.
-
-    [bold]Example[/bold]
-
-      farwire charging movements 4915112345678 --tenant acme
-    """
-
-    async def act(session: Session) -> None:
-        found = await account_named(session, tenant, account)
-        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
-            page = await list_movements(tx, account=found.number, page=PageRequest(limit=limit))
-        rows: list[dict[str, object]] = [
-            {
-                "at": one.at,
-                "kind": MovementKind(one.movement.kind).name.lower(),
-                "balance": one.movement.balance,
-                "amount": quantity(one.movement.amount, one.movement.unit, found.currency),
-                "about": one.movement.reason,
-            }
-            for one in page.items
-        ]
-        session.out.rows(
-            f"Movements of account {found.number}",
-            ("at", "kind", "balance", "amount", "about"),
-            rows,
-            empty="Nothing has moved yet, or the books have not read it.",
-            right=("amount",),
-        )
-        if page.total > len(rows):
-            session.out.note(f"{page.total - len(rows)} older ones: --limit")
-
-    run(act, as_json)

@@ -37,7 +37,6 @@ from farwire.charging.store.books import Owner, Placed
 from farwire.kernel.errors import FarwireError, NotFound
 from farwire.kernel.ids import EntryId, LegalEntityId, TenantId, uuid7
 from farwire.kernel.money import currency
-from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.time import local_date, zone
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Entry
@@ -150,12 +149,6 @@ async def moved_by(tx: Tx, *, account: ChargingAccount, key: str) -> int | None:
     A shard keeps keys for 24 hours, the books for ever: who repeats a command after longer looks here first.
     """
     return await store.movement_with_key(tx, account.number, *request_key(key))
-
-
-async def list_movements(tx: Tx, *, account: int, page: PageRequest) -> Page[Placed]:
-    """Return a page of an account's movements, the newest first, as far as the books hold its shard."""
-    found, total = await store.page_movements(tx, account, offset=page.offset, limit=page.limit)
-    return Page(found, total, page.offset, page.limit)
 
 
 async def _read(log: Log, after: int, most: int) -> tuple[list[Facts], bool]:
