@@ -10,6 +10,7 @@ from farwire.payment.service.charging import (
     hear_notice,
     take_payment,
 )
+from farwire.payment.service.erasing import TopUps, erase_top_ups, top_ups_of
 from farwire.payment.service.gateways import (
     gateway_secret,
     gateways,
@@ -43,6 +44,7 @@ from farwire.payment.service.voucher import credit_confirmed, get_credit_order
 
 __all__ = [
     "ReferenceReused",
+    "TopUps",
     "add_method",
     "add_open_items",
     "ageing",
@@ -54,6 +56,7 @@ __all__ = [
     "assign_payment",
     "credit_confirmed",
     "deny_refund",
+    "erase_top_ups",
     "expire_charge",
     "find_charge",
     "gateway_secret",
@@ -80,5 +83,6 @@ __all__ = [
     "statement",
     "take_payment",
     "top_up",
+    "top_ups_of",
     "topup_taken_back",
 ]

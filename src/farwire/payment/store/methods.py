@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 _METHOD = "method_id, account_id, kind, token, brand, last4, expires, preferred, added_at, removed_at"
-_CHARGE = (
+CHARGE = (
     "charge_id, account_id, method, token, key, reference, currency, amount_minor, state, reason, created_at, "
     "payment_id, topup_for"
 )
@@ -107,7 +107,8 @@ async def list_methods(
     return tuple(_method_from_row(row) for row in rows), total
 
 
-def _charge_from_row(row: Record) -> Charge:
+def charge_from_row(row: Record) -> Charge:
+    """Return what a row with the columns of ``CHARGE`` says."""
     return Charge(
         row["charge_id"],
         AccountId(row["account_id"]),
@@ -128,7 +129,7 @@ def _charge_from_row(row: Record) -> Charge:
 async def add_charge(tx: Tx, charge: Charge) -> bool:
     """Insert a charge; return False where its key is there already."""
     row = await tx.fetchrow(
-        f"INSERT INTO payment.charge (tenant_id, {_CHARGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+        f"INSERT INTO payment.charge (tenant_id, {CHARGE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
         "$13, $14) ON CONFLICT (tenant_id, method, key) DO NOTHING RETURNING charge_id",
         tx.tenant_id,
         charge.id,
@@ -151,22 +152,22 @@ async def add_charge(tx: Tx, charge: Charge) -> bool:
 async def charge_by_key(tx: Tx, method: MethodKind, key: str) -> Charge | None:
     """Return the charge that we named ``key``, and lock it until the commit."""
     row = await tx.fetchrow(
-        f"SELECT {_CHARGE} FROM payment.charge WHERE tenant_id = $1 AND method = $2 AND key = $3 FOR UPDATE",
+        f"SELECT {CHARGE} FROM payment.charge WHERE tenant_id = $1 AND method = $2 AND key = $3 FOR UPDATE",
         tx.tenant_id,
         method.value,
         key,
     )
-    return _charge_from_row(row) if row else None
+    return charge_from_row(row) if row else None
 
 
 async def charge_with_id(tx: Tx, charge_id: UUID) -> Charge | None:
     """Return one charge, or None."""
     row = await tx.fetchrow(
-        f"SELECT {_CHARGE} FROM payment.charge WHERE tenant_id = $1 AND charge_id = $2",
+        f"SELECT {CHARGE} FROM payment.charge WHERE tenant_id = $1 AND charge_id = $2",
         tx.tenant_id,
         charge_id,
     )
-    return _charge_from_row(row) if row else None
+    return charge_from_row(row) if row else None
 
 
 async def save_charge(tx: Tx, charge: Charge) -> None:

@@ -15,11 +15,11 @@ from farwire.payment.model.voucher import Asked, Attempt, CreditOrder, Guard, Op
 if TYPE_CHECKING:
     from asyncpg import Record
 
-_ORDER: Final = (
+ORDER: Final = (
     "credit_order_id, client, key, subscriber, account_id, serial, batch_id, legal_entity_id, currency, value_minor, "
     "extra, redeemed_at, credited_at, payment_id, reversed_at, short_minor"
 )
-_ATTEMPT: Final = "attempt_id, client, key, subscriber, account_id, at, outcome, serial, retry_at"
+ATTEMPT: Final = "attempt_id, client, key, subscriber, account_id, at, outcome, serial, retry_at"
 
 
 def _asked(row: Record) -> Asked:
@@ -29,7 +29,8 @@ def _asked(row: Record) -> Asked:
     )
 
 
-def _order_from_row(row: Record) -> CreditOrder:
+def order_from_row(row: Record) -> CreditOrder:
+    """Return what a row with the columns of ``ORDER`` says."""
     return CreditOrder(
         row["credit_order_id"],
         _asked(row),
@@ -46,7 +47,8 @@ def _order_from_row(row: Record) -> CreditOrder:
     )
 
 
-def _attempt_from_row(row: Record) -> Attempt:
+def attempt_from_row(row: Record) -> Attempt:
+    """Return what a row with the columns of ``ATTEMPT`` says."""
     return Attempt(
         row["attempt_id"], _asked(row), row["at"], Outcome(row["outcome"]), row["serial"], row["retry_at"]
     )
@@ -103,7 +105,7 @@ async def add_order(tx: Tx, order: CreditOrder) -> None:
     )
     with on_violation({"credit_order_key": reused}):
         await tx.execute(
-            f"INSERT INTO payment.credit_order (tenant_id, {_ORDER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+            f"INSERT INTO payment.credit_order (tenant_id, {ORDER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
             "$11, $12, $13, $14, $15, $16, $17)",
             *(tx.tenant_id, order.id, order.asked.client, order.asked.key, order.asked.subscriber),
             *(order.asked.account_id, order.serial, order.batch_id, order.legal_entity_id),
@@ -114,41 +116,41 @@ async def add_order(tx: Tx, order: CreditOrder) -> None:
 
 async def order_asked(tx: Tx, client: str, key: str) -> tuple[CreditOrder, bytes] | None:
     """Return what was ordered under the caller's own key, and the hash of its code."""
-    listed = ", ".join(f"o.{name}" for name in _ORDER.split(", "))
+    listed = ", ".join(f"o.{name}" for name in ORDER.split(", "))
     row = await tx.fetchrow(
         f"SELECT {listed}, v.code_hash FROM payment.credit_order o JOIN payment.voucher v USING (tenant_id, serial) "
         "WHERE o.tenant_id = $1 AND o.client = $2 AND o.key = $3",
         *(tx.tenant_id, client, key),
     )
-    return None if row is None else (_order_from_row(row), row["code_hash"])
+    return None if row is None else (order_from_row(row), row["code_hash"])
 
 
 async def order_with_id(tx: Tx, order_id: UUID) -> CreditOrder | None:
     """Return one credit order."""
     row = await tx.fetchrow(
-        f"SELECT {_ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND credit_order_id = $2",
+        f"SELECT {ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND credit_order_id = $2",
         *(tx.tenant_id, order_id),
     )
-    return None if row is None else _order_from_row(row)
+    return None if row is None else order_from_row(row)
 
 
 async def order_of(tx: Tx, serial: int) -> CreditOrder | None:
     """Return what was ordered for a voucher."""
     row = await tx.fetchrow(
-        f"SELECT {_ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND serial = $2",
+        f"SELECT {ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND serial = $2",
         tx.tenant_id,
         serial,
     )
-    return None if row is None else _order_from_row(row)
+    return None if row is None else order_from_row(row)
 
 
 async def order_of_payment(tx: Tx, payment_id: PaymentId) -> CreditOrder | None:
     """Return what a payment tops up, held until the commit."""
     row = await tx.fetchrow(
-        f"SELECT {_ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND payment_id = $2 FOR UPDATE",
+        f"SELECT {ORDER} FROM payment.credit_order WHERE tenant_id = $1 AND payment_id = $2 FOR UPDATE",
         *(tx.tenant_id, payment_id),
     )
-    return None if row is None else _order_from_row(row)
+    return None if row is None else order_from_row(row)
 
 
 async def reverse_order(tx: Tx, order_id: UUID, at: datetime) -> None:
@@ -173,10 +175,10 @@ async def confirm_order(tx: Tx, order_id: UUID, at: datetime) -> CreditOrder | N
     """Write when charging carried an order out, the first time; return it."""
     row = await tx.fetchrow(
         "UPDATE payment.credit_order SET credited_at = coalesce(credited_at, $3) WHERE tenant_id = $1 "
-        f"AND credit_order_id = $2 RETURNING {_ORDER}",
+        f"AND credit_order_id = $2 RETURNING {ORDER}",
         *(tx.tenant_id, order_id, at),
     )
-    return None if row is None else _order_from_row(row)
+    return None if row is None else order_from_row(row)
 
 
 async def list_orders(
@@ -188,11 +190,11 @@ async def list_orders(
         f"SELECT count(*) FROM payment.credit_order WHERE {where}", *(tx.tenant_id, waiting_only, vouchers)
     )
     rows = await tx.fetch(
-        f"SELECT {_ORDER} FROM payment.credit_order WHERE {where} ORDER BY redeemed_at, credit_order_id "
+        f"SELECT {ORDER} FROM payment.credit_order WHERE {where} ORDER BY redeemed_at, credit_order_id "
         "OFFSET $4 LIMIT $5",
         *(tx.tenant_id, waiting_only, vouchers, offset, limit),
     )
-    return tuple(_order_from_row(row) for row in rows), total
+    return tuple(order_from_row(row) for row in rows), total
 
 
 async def open_sums(tx: Tx) -> tuple[OpenCredit, ...]:
@@ -222,7 +224,7 @@ async def add_attempt(tx: Tx, attempt: Attempt, code_hash: bytes) -> None:
     )
     with on_violation({"voucher_attempt_key": reused}):
         await tx.execute(
-            f"INSERT INTO payment.voucher_attempt (tenant_id, {_ATTEMPT}, code_hash) VALUES ($1, $2, $3, $4, $5, $6, "
+            f"INSERT INTO payment.voucher_attempt (tenant_id, {ATTEMPT}, code_hash) VALUES ($1, $2, $3, $4, $5, $6, "
             "$7, $8, $9, $10, $11)",
             *(tx.tenant_id, attempt.id, attempt.asked.client, attempt.asked.key, attempt.asked.subscriber),
             *(attempt.asked.account_id, attempt.at, attempt.outcome.value, attempt.serial, attempt.retry_at),
@@ -233,10 +235,10 @@ async def add_attempt(tx: Tx, attempt: Attempt, code_hash: bytes) -> None:
 async def attempt_asked(tx: Tx, client: str, key: str) -> tuple[Attempt, bytes] | None:
     """Return the try that failed under the caller's own key, and the hash of its code."""
     row = await tx.fetchrow(
-        f"SELECT {_ATTEMPT}, code_hash FROM payment.voucher_attempt WHERE tenant_id = $1 AND client = $2 AND key = $3",
+        f"SELECT {ATTEMPT}, code_hash FROM payment.voucher_attempt WHERE tenant_id = $1 AND client = $2 AND key = $3",
         *(tx.tenant_id, client, key),
     )
-    return None if row is None else (_attempt_from_row(row), row["code_hash"])
+    return None if row is None else (attempt_from_row(row), row["code_hash"])
 
 
 async def list_attempts(
@@ -248,11 +250,11 @@ async def list_attempts(
         f"SELECT count(*) FROM payment.voucher_attempt WHERE {where}", tx.tenant_id, subscriber
     )
     rows = await tx.fetch(
-        f"SELECT {_ATTEMPT} FROM payment.voucher_attempt WHERE {where} ORDER BY at DESC, attempt_id DESC "
+        f"SELECT {ATTEMPT} FROM payment.voucher_attempt WHERE {where} ORDER BY at DESC, attempt_id DESC "
         "OFFSET $3 LIMIT $4",
         *(tx.tenant_id, subscriber, offset, limit),
     )
-    return tuple(_attempt_from_row(row) for row in rows), total
+    return tuple(attempt_from_row(row) for row in rows), total
 
 
 async def forget_attempts(tx: Tx, before: datetime) -> int:
