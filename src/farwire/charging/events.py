@@ -8,6 +8,7 @@ from typing import Final
 
 from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
+from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.answers import Notice, NoticeKind
 from farwire.kernel.ids import AccountId, ProductId, TenantId
 
@@ -21,6 +22,7 @@ ACCOUNT_EXPIRED: Final = "farwire.charging.account_expired.v1"
 OFFER_RENEWED: Final = "farwire.charging.offer_renewed.v1"
 RENEWAL_FAILED: Final = "farwire.charging.renewal_failed.v1"
 BALANCE_FORFEITED: Final = "farwire.charging.balance_forfeited.v1"
+ACCOUNT_CLOSED: Final = "farwire.charging.account_closed.v1"
 
 _FORMS: Final = MappingProxyType(
     {
@@ -76,4 +78,24 @@ def noticed(
         occurred_at=occurred_at,
         recorded_at=recorded_at,
         data=data,
+    )
+
+
+def account_closed(account: ChargingAccount, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that an account is barred for good: its product has ended, or its person is erased.
+
+    What it holds stays owed to its customer.
+    """
+    return new_event(
+        tenant_id=tenant_id,
+        type=ACCOUNT_CLOSED,
+        subject=str(account.number),
+        occurred_at=at,
+        recorded_at=at,
+        data={
+            "account": str(account.number),
+            "account_id": None if account.account_id is None else str(account.account_id),
+            "product_id": None if account.product_id is None else str(account.product_id),
+            "currency": account.currency,
+        },
     )

@@ -21,6 +21,13 @@ from farwire.charging.service.client import (
 )
 from farwire.charging.service.commands import command, inspect, make_live, person_commands
 from farwire.charging.service.explaining import Refusal, check_done, main_balance, refusals, words
+from farwire.charging.service.leaving import (
+    accounts_behind,
+    close_ended,
+    closed_at,
+    erase_account,
+    numbers_named,
+)
 from farwire.charging.service.tariffs import LiveTariffs, load_all, load_tariffs
 from farwire.charging.service.tenants import tenant_number, tenants_by_number
 from farwire.charging.service.terms import (
@@ -49,9 +56,13 @@ __all__ = [
     "SocketClient",
     "Terms",
     "account_numbered",
+    "accounts_behind",
     "accounts_not_live",
     "check_done",
+    "close_ended",
+    "closed_at",
     "command",
+    "erase_account",
     "erase_identities",
     "find_account",
     "get_offer_terms",
@@ -65,6 +76,7 @@ __all__ = [
     "load_tariffs",
     "main_balance",
     "make_live",
+    "numbers_named",
     "offer_number",
     "offering_of_offer",
     "offering_of_plan",
