@@ -50,6 +50,7 @@ _TOPICS: Final = (
     "bill",
     "payment",
     "voucher",
+    "charging",
     "ledger",
     "message",
     "events",

@@ -1,0 +1,464 @@
+"""``farwire charging account``: open accounts, see and change their balances."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+import typer
+
+from farwire.account import service as billing_accounts
+from farwire.charging import service
+from farwire.charging.model import Account, Answer, CommandKind, Flag
+from farwire.charging.model.state import MAIN
+from farwire.charging.service import ChargingAccount, Client, Identity, IdentityKind
+from farwire.cli import charging_trace
+from farwire.cli.charging_options import (
+    AccountArgument,
+    KeyOption,
+    ShardOption,
+    SocketOption,
+    account_named,
+    amount_in,
+    amount_of,
+    charging_client,
+    key_or_new,
+    money,
+    quantity,
+    state_name,
+    state_of,
+    time_or_none,
+)
+from farwire.cli.shell import (
+    ActorOption,
+    JsonOption,
+    LimitOption,
+    OffsetOption,
+    Session,
+    TenantOption,
+    actor_named,
+    run,
+)
+from farwire.kernel.errors import Invalid, NotFound, Unavailable
+from farwire.kernel.money import nano
+from farwire.kernel.page import PageRequest
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Charging accounts: what a subscriber may still use.\n\n"
+    "  farwire charging account open --offering go-5 --msisdn 4915112345678 --tenant acme\n\n"
+    "  farwire charging account topup 4915112345678 10.00 --tenant acme\n\n"
+    "  farwire charging account buy 4915112345678 go-5 --tenant acme\n\n"
+    "  farwire charging account why 4915112345678 --tenant acme",
+)
+charging_trace.add_to(app)
+AmountArgument = Annotated[str, typer.Argument(help="Money in the account's currency, e.g. 10.00.")]
+_ACCOUNT_KEY: Final = "account:"
+
+
+@app.command("open")
+def open_one(
+    tenant: TenantOption,
+    offering: Annotated[str, typer.Option("--offering", help="Whose usage prices it has, e.g. go-5.")],
+    msisdn: Annotated[list[str] | None, typer.Option("--msisdn", help="A phone number, as in usage.")] = None,
+    imsi: Annotated[list[str] | None, typer.Option("--imsi", help="An IMSI.")] = None,
+    name: Annotated[list[str] | None, typer.Option("--name", help="Any other name.")] = None,
+    account: Annotated[
+        str, typer.Option("--account", help="The number of the billing account, for the books.")
+    ] = "",
+    cycle_day: Annotated[
+        int, typer.Option("--cycle-day", min=1, max=31, help="Day of tiers and limits.")
+    ] = 1,
+    postpaid: Annotated[
+        bool, typer.Option("--postpaid", help="It is billed, and may owe its credit limit.")
+    ] = False,
+    credit_limit: Annotated[str, typer.Option("--credit-limit", help="What it may owe, e.g. 50.00.")] = "0",
+    circle: Annotated[
+        str, typer.Option("--circle", help="Accounts of one circle can share balances and transfer money.")
+    ] = "",
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Open a charging account. The same --key again shows the one that is there.
+
+    It is on the shelf until its first top-up or use. A running shard takes it at once, another one when it starts.
+
+    Example: farwire charging account open --offering go-5 --msisdn 4915112345678 --tenant acme
+    """
+
+    async def act(session: Session) -> None:
+        tenant_id, now = await session.tenant(tenant), session.clock.now()
+        kinds = ((IdentityKind.MSISDN, msisdn), (IdentityKind.IMSI, imsi), (IdentityKind.NAME, name))
+        async with session.db.transaction(tenant_id) as tx:
+            billed = await billing_accounts.account_numbered(tx=tx, number=account) if account else None
+            opened = await service.open_account(
+                tx,
+                offering=offering,
+                key=_ACCOUNT_KEY + key_or_new(key, now),
+                now=now,
+                actor=actor_named(actor),
+                identities=[Identity(kind, value) for kind, values in kinds for value in values or ()],
+                account_id=None if billed is None else billed.id,
+                cycle_day=cycle_day,
+                credit_limit=int(nano(credit_limit, field="credit_limit")),
+                postpaid=postpaid,
+                circle=circle,
+            )
+        facts = _facts(opened)
+        try:
+            async with charging_client(session, socket, shard) as client:
+                await service.make_live(client, db=session.db, tenant_id=tenant_id, account=opened, now=now)
+        except Unavailable:
+            session.out.note(
+                "No shard answers now; the next one that starts takes the account: farwire charging serve"
+            )
+        session.out.facts(f"Charging account {opened.number}", facts)
+
+    run(act, as_json)
+
+
+def _facts(one: ChargingAccount) -> dict[str, object]:
+    return {
+        "number": one.number,
+        "offering": one.offering,
+        "plan": one.plan,
+        "currency": one.currency,
+        "postpaid": one.postpaid,
+        "cycle_day": one.cycle_day,
+        "credit_limit": money(one.credit_limit, one.currency),
+        "opened_at": one.opened_at,
+    }
+
+
+@app.command("list")
+def list_accounts(
+    tenant: TenantOption, offset: OffsetOption = 0, limit: LimitOption = 50, as_json: JsonOption = False
+) -> None:
+    """List charging accounts and who they belong to."""
+
+    async def act(session: Session) -> None:
+        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+            found = await service.list_accounts(tx, page=PageRequest(offset, limit))
+            known = await service.identities_of(tx, numbers=[one.number for one in found.items])
+        rows = [
+            {
+                "number": one.number,
+                "offering": one.offering,
+                "identities": " ".join(f"{i.kind.value}:{i.value}" for i in known.get(one.number, ())),
+                "currency": one.currency,
+                "live": one.live_at is not None,
+                "opened_at": one.opened_at,
+            }
+            for one in found.items
+        ]
+        columns = ("number", "offering", "identities", "currency", "live", "opened_at")
+        empty = (
+            f"None. Open one: farwire charging account open --tenant {tenant} --offering CODE --msisdn NUMBER"
+        )
+        session.out.rows(
+            "Charging accounts", columns, rows, empty=empty, total=found.total, right=("number",)
+        )
+
+    run(act, as_json)
+
+
+@app.command("show")
+def show(
+    tenant: TenantOption,
+    account: AccountArgument,
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an account as its shard has it now: its state, balances, offers, limits.
+
+    Example: farwire charging account show 4915112345678 --tenant acme
+    """
+
+    async def act(session: Session) -> None:
+        found = await account_named(session, tenant, account)
+        async with charging_client(session, socket, shard) as client:
+            state = await state_of(client, found)
+        await _show(session, tenant, found, state)
+
+    run(act, as_json)
+
+
+app.command("balance", help="The same as show.", hidden=True)(show)
+
+
+async def _show(session: Session, tenant: str, found: ChargingAccount, state: Account) -> None:
+    coin = found.currency
+    async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+        names = {one.offer: await service.offering_of_offer(tx, number=one.offer) for one in state.holdings}
+    balance, left = service.main_balance(state)
+    facts: dict[str, object] = {
+        "number": found.number,
+        "offering": found.offering,
+        "state": state_name(state),
+        "barred": bool(state.flags & Flag.BARRED),
+        "active_until": time_or_none(state.active_until),
+        "balance": money(balance, coin),
+        "can_be_spent": money(left, coin),
+        "sessions": sum(1 for one in state.sessions if not one.ended),
+    }
+    if state.overrun:
+        facts["overrun"] = money(state.overrun, coin)
+    if state.loan_owed:
+        facts["loan_owed"] = money(state.loan_owed, coin)
+    rows = [
+        {
+            "balance": one.number,
+            "amount": quantity(one.amount, one.unit, coin),
+            "held": quantity(one.reserved, one.unit, coin),
+            "until": time_or_none(one.valid_to),
+            "offer": names.get(one.offer) or (one.offer or None),
+        }
+        for one in state.balances
+    ]
+    offers = [
+        {"offer": names[one.offer], "until": time_or_none(one.ends_at), "renews": bool(one.renews)}
+        for one in state.holdings
+    ]
+    if session.out.as_json:
+        session.out.facts("", {**facts, "balances": rows, "offers": offers})
+        return
+    session.out.facts(f"Charging account {found.number}", facts)
+    session.out.rows(
+        "Balances", ("balance", "amount", "held", "until", "offer"), rows, empty="", right=("amount",)
+    )
+
+
+# ---- commands
+
+
+Prepare = Callable[[Session, Client, ChargingAccount], Awaitable[tuple[int, int]]]
+"""Returns amount and subject of a command."""
+
+
+def _command(
+    tenant: str, account: str, kind: CommandKind, prepare: Prepare, key: str, actor: str, where: tuple[str, int],
+    *, as_json: bool,
+) -> None:  # fmt: skip
+    """Give a command to an account, and show what it has afterwards. Exit code 5 where it is refused."""
+
+    async def act(session: Session) -> None:
+        found, now = await account_named(session, tenant, account), session.clock.now()
+        async with charging_client(session, *where) as client:
+            amount, subject = await prepare(session, client, found)
+            asked = key_or_new(key, now)
+            answer = await service.person_commands(
+                client,
+                db=session.db,
+                tenant_id=await session.tenant(tenant),
+                account=found,
+                kind=kind,
+                key=asked,
+                actor=actor_named(actor),
+                now=now,
+                amount=amount,
+                subject=subject,
+            )
+            state = await state_of(client, found)
+        service.check_done(answer, state)
+        session.out.facts("Done.", {**_after(found, state, answer), "key": asked})
+
+    run(act, as_json)
+
+
+def _after(found: ChargingAccount, state: Account, answer: Answer) -> dict[str, object]:
+    balance, left = service.main_balance(state)
+    return {
+        "account": found.number,
+        "moved": money(answer.cost, found.currency),
+        "balance": money(balance, found.currency),
+        "can_be_spent": money(left, found.currency),
+        "state": state_name(state),
+    }
+
+
+@app.command("topup")
+def top_up(
+    tenant: TenantOption,
+    account: AccountArgument,
+    amount: AmountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Put money on the main balance. A loan is paid back from it first; the account stays active longer.
+
+    For money that has been paid in: farwire payment. This command books it without a payment.
+
+    Example: farwire charging account topup 4915112345678 10.00 --tenant acme
+    """
+
+    async def prepare(_: Session, __: Client, found: ChargingAccount) -> tuple[int, int]:
+        return amount_of(amount, found.currency), 0
+
+    _command(tenant, account, CommandKind.TOP_UP, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+@app.command("transfer")
+def transfer(
+    tenant: TenantOption,
+    account: AccountArgument,
+    to: Annotated[str, typer.Argument(help="Who gets it: an identity or a number, of the same circle.")],
+    amount: AmountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Move money to another account of the same circle, all or nothing.
+
+    Example: farwire charging account transfer 4915112345678 4915187654321 2.50 --tenant acme
+    """
+
+    async def prepare(session: Session, _: Client, found: ChargingAccount) -> tuple[int, int]:
+        other = await account_named(session, tenant, to)
+        if other.currency != found.currency:
+            raise Invalid(
+                f"the accounts are in {found.currency} and {other.currency}",
+                code="charging.currencies_differ",
+                field="to",
+                value=to,
+            )
+        return amount_of(amount, found.currency), other.number
+
+    _command(tenant, account, CommandKind.TRANSFER, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+@app.command("buy")
+def buy(
+    tenant: TenantOption,
+    account: AccountArgument,
+    offering: Annotated[str, typer.Argument(help="The offer, by its code.")],
+    renews: Annotated[bool, typer.Option("--renews", help="Buy it again when it ends.")] = False,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Buy an offer from the balance.
+
+    Example: farwire charging account buy 4915112345678 go-5 --tenant acme
+    """
+
+    async def prepare(session: Session, _: Client, __: ChargingAccount) -> tuple[int, int]:
+        async with session.db.transaction(await session.tenant(tenant)) as tx:
+            return int(renews), await service.offer_number(tx, offering=offering, now=session.clock.now())
+
+    _command(tenant, account, CommandKind.PURCHASE, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+@app.command("loan")
+def loan(
+    tenant: TenantOption,
+    account: AccountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Lend the plan's emergency credit; the next top-up pays it back."""
+
+    async def prepare(_: Session, __: Client, ___: ChargingAccount) -> tuple[int, int]:
+        return 0, 0
+
+    _command(tenant, account, CommandKind.LOAN, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+@app.command("adjust")
+def adjust(
+    tenant: TenantOption,
+    account: AccountArgument,
+    by: Annotated[str, typer.Option("--by", help="What is added: 1.50, --by=-1.50, or units: 500 MB.")],
+    balance: Annotated[int, typer.Option("--balance", min=1, help="The number of the balance.")] = MAIN,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Correct a balance. It never goes below what sessions hold.
+
+    Example: farwire charging account adjust 4915112345678 --by=-1.50 --tenant acme
+    """
+
+    async def prepare(_: Session, client: Client, found: ChargingAccount) -> tuple[int, int]:
+        state = await state_of(client, found)
+        unit = next((one.unit for one in state.balances if one.number == balance), None)
+        if unit is None:
+            raise NotFound(
+                "the account has no such balance",
+                code="charging.balance_unknown",
+                field="balance",
+                value=balance,
+                fix="see: farwire charging account show",
+            )
+        return amount_in(by, unit, found.currency), balance
+
+    _command(tenant, account, CommandKind.ADJUST, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+def _bar(
+    tenant: str, account: str, on: int, key: str, actor: str, where: tuple[str, int], *, as_json: bool
+) -> None:
+    async def prepare(_: Session, __: Client, ___: ChargingAccount) -> tuple[int, int]:
+        return on, 0
+
+    _command(tenant, account, CommandKind.BAR, prepare, key, actor, where, as_json=as_json)
+
+
+@app.command("bar")
+def bar(
+    tenant: TenantOption,
+    account: AccountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Stop all use and purchases. Credits still arrive; emergency calls are never stopped."""
+    _bar(tenant, account, 1, key, actor, (socket, shard), as_json=as_json)
+
+
+@app.command("unbar")
+def unbar(
+    tenant: TenantOption,
+    account: AccountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let the account be used again."""
+    _bar(tenant, account, 0, key, actor, (socket, shard), as_json=as_json)
+
+
+@app.command("forget")
+def forget(
+    tenant: TenantOption, account: AccountArgument, actor: ActorOption = "", as_json: JsonOption = False
+) -> None:
+    """Erase who the account belongs to. Its balances and what was charged stay, under its number."""
+
+    async def act(session: Session) -> None:
+        found = await account_named(session, tenant, account)
+        async with session.db.transaction(await session.tenant(tenant)) as tx:
+            count = await service.erase_identities(
+                tx, number=found.number, now=session.clock.now(), actor=actor_named(actor)
+            )
+        session.out.facts(f"Charging account {found.number}", {"number": found.number, "erased": count})
+
+    run(act, as_json)
