@@ -113,10 +113,8 @@ def _of_state(account: Account) -> list[Refusal]:
         for result, group in results:
             if result not in (ResultCode.SUCCESS, ResultCode.NOT_APPLICABLE):
                 found.append(Refusal("session", result, *words(result, account), None, group))
-    for key in reversed(account.keys):
-        if key.result != ResultCode.SUCCESS:
-            found.append(Refusal("command or event", key.result, *words(key.result, account)))
-    return found
+    refused = [one.result for one in reversed(account.keys) if one.result != ResultCode.SUCCESS]
+    return found + [Refusal("command or event", result, *words(result, account)) for result in refused]
 
 
 def check_done(answer: Answer, account: Account | None = None) -> Answer:
