@@ -50,7 +50,7 @@ def reconcile(
         ) as tx:
             proof = await prove(tx)
         live = None if books_only else await _live(session, tenant_id, socket, shard)
-        rows = _rows(proof)
+        rows = [*_rows(proof), *([] if live is None else [_accounts(live)])]
         session.out.rows(
             "Prepaid balances and books",
             _COLUMNS,
@@ -95,13 +95,27 @@ def _row(what: str, code: str, moved: int, booked: int) -> dict[str, object]:
     }
 
 
+def _accounts(live: Live) -> dict[str, object]:
+    wrong = len({one.account for one in live.strayed})
+    return {
+        "what": "Accounts whose balances are what moved",
+        "charging": live.compared,
+        "books": live.compared - wrong,
+        "difference": wrong,
+        "ok": not wrong,
+    }
+
+
 async def _live(session: Session, tenant_id: TenantId, socket: str, shard: int) -> Live:
     async with charging_client(session, socket, shard) as client:
         return await compare_live(db=session.db, tenant_id=tenant_id, client=client)
 
 
 def _tell(session: Session, live: Live) -> None:
-    session.out.note(f"{live.compared} accounts in shards compared, {live.skipped} not.")
+    if live.skipped:
+        session.out.note(
+            f"{live.skipped} accounts were not compared: their shards do not have them yet, or show only a part"
+        )
     for one in live.strayed:
         session.out.note(
             f"account {one.account}, balance {one.balance}: the shard holds {one.held}, {one.moved} moved"
