@@ -3,46 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from farwire.charging.service.client import Address, Client, SocketClient, shard_address
-from farwire.kernel.errors import Unavailable
+from farwire.base.config import load_settings
+from farwire.charging.service.client import Client, SocketClient, shard_address
 
 ASKED_MS: Final = 2_000
-"""How long a request of the API waits for a shard, at most: less than a person waits, and its database connection."""
+"""How long a request of the API waits for a shard, at most: less than a person does."""
 
 
 class Reach:
-    """Where shards are asked. The composition root says it once (``at``); tests put a client of theirs in."""
+    """Where shards are asked: at their usual sockets in the data folder, or by the client that a test puts in."""
 
     def __init__(self) -> None:
-        self._address_of: Callable[[int], Address] | None = None
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, Client] = WeakKeyDictionary()
-
-    def at(self, data_dir: Path) -> None:
-        """Ask shards at their usual sockets in ``data_dir``."""
-        self._address_of = lambda shard: shard_address(data_dir, shard)
 
     def use(self, client: Client) -> None:
         """Ask ``client`` on this event loop."""
         self._clients[asyncio.get_running_loop()] = client
 
     def client(self) -> Client:
-        """Return the client of this event loop. Raises ``Unavailable`` (``charging.not_reached``)."""
+        """Return the client of this event loop."""
         loop = asyncio.get_running_loop()
         found = self._clients.get(loop)
         if found is None:
-            if self._address_of is None:
-                raise Unavailable(
-                    "this process was not told where shards are",
-                    code="charging.not_reached",
-                    fix="ask an API that was started by: farwire serve",
-                    retry_after_s=1,
-                )
-            found = self._clients[loop] = SocketClient(self._address_of, timeout_ms=ASKED_MS)
+            folder = load_settings().data_dir
+            found = self._clients[loop] = SocketClient(
+                lambda shard: shard_address(folder, shard), timeout_ms=ASKED_MS
+            )
         return found
 
     async def close(self) -> None:

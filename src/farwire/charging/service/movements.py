@@ -1,0 +1,38 @@
+"""What moved, as the books have it: a moment behind the shard, and for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from farwire.base.storage import Tx
+from farwire.charging.model.answers import MovementKind
+from farwire.charging.store import history
+from farwire.charging.store.books import Placed, page_movements
+from farwire.kernel.page import Page, PageRequest
+
+ACTIONS: Final = tuple(
+    int(kind) for kind in MovementKind if kind not in (MovementKind.USAGE, MovementKind.OVERRUN)
+)
+"""Kinds of movements that somebody or a date made: all but usage."""
+
+
+async def list_movements(tx: Tx, *, account: int, page: PageRequest) -> Page[Placed]:
+    """Return a page of an account's movements, the newest first."""
+    items, total = await page_movements(tx, account, offset=page.offset, limit=page.limit)
+    return Page(items, total, page.offset, page.limit)
+
+
+async def list_actions(tx: Tx, *, accounts: Sequence[int] | None, page: PageRequest) -> Page[Placed]:
+    """Return a page of what was done to balances, in the order of the logs: of some accounts, or of all."""
+    items, total = await history.page_of_kinds(tx, ACTIONS, accounts, offset=page.offset, limit=page.limit)
+    return Page(items, total, page.offset, page.limit)
+
+
+async def find_action(tx: Tx, *, shard: int, sequence: int, place: int) -> Placed | None:
+    """Return what was done to a balance, by its place in the log of its shard."""
+    found = await history.at_place(tx, shard, sequence, place)
+    return found if found is not None and found.movement.kind in ACTIONS else None
+
+
+__all__ = ["ACTIONS", "Placed", "find_action", "list_actions", "list_movements"]

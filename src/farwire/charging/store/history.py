@@ -1,0 +1,67 @@
+"""SQL of movements for those who look something up, across accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from farwire.base.storage import Tx
+from farwire.charging.model.answers import Movement
+from farwire.charging.model.pricing import EPOCH
+from farwire.charging.store.books import Placed
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+async def page_of_kinds(
+    tx: Tx, kinds: Sequence[int], accounts: Sequence[int] | None, *, offset: int, limit: int
+) -> tuple[tuple[Placed, ...], int]:
+    """Return a page of the movements of some kinds, in the order of the logs, and how many there are."""
+    wanted = (tx.tenant_id, list(kinds), None if accounts is None else list(accounts))
+    total: int = await tx.fetchval(
+        "SELECT count(*) FROM charging.movement WHERE tenant_id = $1 AND kind = ANY($2::smallint[]) "
+        "AND ($3::bigint[] IS NULL OR account = ANY($3))",
+        *wanted,
+    )
+    rows = await tx.fetch(
+        "SELECT shard, sequence, place, account, balance, kind, amount, reason, key_hi, key_lo, request, unit, at "
+        "FROM charging.movement WHERE tenant_id = $1 AND kind = ANY($2::smallint[]) "
+        "AND ($3::bigint[] IS NULL OR account = ANY($3)) ORDER BY shard, sequence, place OFFSET $4 LIMIT $5",
+        *(*wanted, offset, limit),
+    )
+    return tuple(_placed(row) for row in rows), total
+
+
+async def at_place(tx: Tx, shard: int, sequence: int, place: int) -> Placed | None:
+    """Return the movement at a place of a log."""
+    row = await tx.fetchrow(
+        "SELECT shard, sequence, place, account, balance, kind, amount, reason, key_hi, key_lo, request, unit, at "
+        "FROM charging.movement WHERE tenant_id = $1 AND shard = $2 AND sequence = $3 AND place = $4",
+        *(tx.tenant_id, shard, sequence, place),
+    )
+    return None if row is None else _placed(row)
+
+
+async def accounts_of_billing(
+    tx: Tx, billing_accounts: Sequence[UUID], products: Sequence[UUID]
+) -> list[int]:
+    """Return the numbers of the charging accounts of some billing accounts or products."""
+    rows = await tx.fetch(
+        "SELECT number FROM charging.account WHERE tenant_id = $1 "
+        "AND (account_id = ANY($2::uuid[]) OR product_id = ANY($3::uuid[])) ORDER BY number",
+        *(tx.tenant_id, list(billing_accounts), list(products)),
+    )
+    return [row["number"] for row in rows]
+
+
+def _placed(row: Record) -> Placed:
+    movement = Movement(
+        *(row["account"], row["balance"], row["kind"], row["amount"], row["reason"], row["key_hi"]),
+        *(row["key_lo"], row["request"], (row["at"] - EPOCH) // _MICROSECOND, row["unit"]),
+    )
+    return Placed(row["sequence"], row["place"], movement, row["at"], row["shard"])
