@@ -224,6 +224,8 @@ def erase(
             "order_items": done.order_items,
             "answers": done.answers,
             "documents": done.documents,
+            "charging_identities": done.charging_identities,
+            "top_ups": done.top_ups,
         }
         session.out.facts("Erased", facts)
 

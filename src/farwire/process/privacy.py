@@ -38,7 +38,9 @@ from farwire.party import service as parties
 from farwire.party.model import Party
 from farwire.payment import service as payments
 from farwire.payment.model import Payment, PaymentMethod
+from farwire.process import prepaid_person
 from farwire.process.paging import all_of
+from farwire.process.prepaid_person import PrepaidPerson
 from farwire.usage import service as usage
 
 SCHEMA: Final = 1
@@ -165,7 +167,7 @@ async def _messages(tx: Tx, person: Person) -> object:
 
 
 async def _documents(tx: Tx, person: Person) -> object:
-    names = (await inventory.identifiers_of(tx, await _own_keys(tx, person))).values()
+    names = (await _prepaid(tx, person)).names
     return await documents_naming(tx, [*person.ids, *await _things(tx, person), *names])
 
 
@@ -178,6 +180,27 @@ async def _things(tx: Tx, person: Person) -> list[str]:
         keys += [one.id for one in await _payments_of(tx, account)]
         keys += [one.id for one in await _methods(tx, account)]
     return list(map(str, keys))
+
+
+async def _prepaid(tx: Tx, person: Person) -> PrepaidPerson:
+    """Return what is prepaid of the person. A number that somebody else has or had is not known to be his."""
+    own = frozenset(await _own_keys(tx, person))
+    numbers = await inventory.identifiers_of(tx, person.keys)
+    return await prepaid_person.prepaid_person(
+        tx,
+        account_ids=[one.id for one in person.accounts],
+        product_ids=[one.id for one in person.products],
+        numbers=[number for key, number in numbers.items() if key in own],
+        of_others=[number for key, number in numbers.items() if key not in own],
+    )
+
+
+async def _charging(tx: Tx, person: Person) -> object:
+    return await prepaid_person.charging_of(tx, await _prepaid(tx, person))
+
+
+async def _top_ups(tx: Tx, person: Person) -> object:
+    return prepaid_person.top_ups_of(await _prepaid(tx, person))
 
 
 COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
@@ -193,6 +216,8 @@ COLLECTORS: Final[tuple[tuple[str, Collector], ...]] = (
     ("identifiers", _identifiers),
     ("orders", _orders),
     ("payments", _payments),
+    ("charging_accounts", _charging),
+    ("top_ups", _top_ups),
     ("messages", _messages),
     ("tmf_documents", _documents),
 )
@@ -263,7 +288,7 @@ async def erasure_obstacles(tx: Tx, person: Person, now: datetime) -> tuple[str,
         for order in await _orders_of(tx, person)
         if not order.state.ended
     ]
-    return tuple(found)
+    return (*found, *(await _prepaid(tx, person)).top_ups.unsettled)
 
 
 async def _own_keys(tx: Tx, person: Person) -> tuple[SubscriberKey, ...]:
@@ -287,6 +312,8 @@ class Erasure:
     order_items: int = 0
     answers: int = 0
     documents: int = 0
+    charging_identities: int = 0
+    top_ups: int = 0
 
 
 async def erase_person(tx: Tx, *, party_id: PartyId, clock: Clock, actor: Actor = SYSTEM) -> Erasure:
@@ -315,13 +342,16 @@ async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
     now, party_id = clock.now(), person.party.id
     product_ids = [product.id for product in person.products]
     keys = await _own_keys(tx, person)
-    names = tuple((await inventory.identifiers_of(tx, keys)).values())
+    numbers = tuple((await inventory.identifiers_of(tx, keys)).values())
+    prepaid = await _prepaid(tx, person)
+    names = tuple(dict.fromkeys([*numbers, *prepaid.names]))
+    identities, top_ups = await prepaid_person.erase_prepaid(tx, prepaid, now=now, actor=actor)
     things = await _things(tx, person)
     methods = [method for account in person.accounts for method in await _methods(tx, account)]
     for method in methods:
         await payments.remove_method(tx, method_id=method.id, now=now, actor=actor)
     erased = Erasure(
-        identifiers=len(names),
+        identifiers=len(numbers),
         suspended_rows=await usage.erase_subscriber_rows(tx, clock=clock, identifiers=names, actor=actor),
         messages=await communication.erase_messages(tx, party_id=party_id, clock=clock),
         payment_methods=len(methods),
@@ -330,6 +360,8 @@ async def _erase(tx: Tx, person: Person, clock: Clock, actor: Actor) -> Erasure:
         order_items=await ordering.erase_orders(tx, party_id=party_id),
         answers=await forget_answers(tx, naming=[*person.ids, *names]),
         documents=await forget_in_documents(tx, [*person.ids, *things, *names], now),
+        charging_identities=identities,
+        top_ups=top_ups,
         party=await parties.erase_party(tx=tx, clock=clock, party_id=party_id, actor=actor),
     )
     await inventory.erase_subscribers(tx, keys, at=now, actor=actor)
@@ -355,4 +387,6 @@ def _counts(erased: Erasure) -> Mapping[str, JSON]:
         "order_item_count": erased.order_items,
         "answer_count": erased.answers,
         "document_count": erased.documents,
+        "identity_count": erased.charging_identities,
+        "top_up_count": erased.top_ups,
     }

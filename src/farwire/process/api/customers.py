@@ -31,6 +31,8 @@ class ErasureDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@t
     order_items: int
     answers: int
     documents: int
+    charging_identities: int
+    top_ups: int
 
 
 class ClosedAccountDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="Account"):
@@ -78,6 +80,8 @@ def _erasure(done: privacy.Erasure) -> ErasureDocument:
         order_items=done.order_items,
         answers=done.answers,
         documents=done.documents,
+        charging_identities=done.charging_identities,
+        top_ups=done.top_ups,
     )
 
 

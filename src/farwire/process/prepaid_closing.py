@@ -1,0 +1,138 @@
+"""The end of a product, or of a person, is the end of their charging accounts: barred, for good, and told.
+
+Nothing more is used from the day of the end on. What a balance still holds stays owed to its customer, in the books and
+on the account: paying it out is an act of a person. A product that was replaced by another one leaves its account as it
+is: the subscriber goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from farwire.account import service as accounts
+from farwire.base.clock import Clock
+from farwire.base.config import load_settings
+from farwire.base.eventbus import Event
+from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
+from farwire.base.jobs import Handler, Job, Schedule, enqueue
+from farwire.base.storage import Database, Tx
+from farwire.charging import service as charging
+from farwire.charging.service import ChargingAccount
+from farwire.inventory import service as inventory
+from farwire.inventory.events import PRODUCT_ENDED
+from farwire.inventory.model import EndReason
+from farwire.kernel.ids import PartyId, ProductId, TenantId, parse_id
+from farwire.party.events import PARTY_ERASED
+
+NAME: Final = "prepaid-closing"
+CLOSE: Final = "process.close_charging"
+SCHEDULES: Final[tuple[Schedule, ...]] = ()
+RETRY: Final = RetryPolicy(max_attempts=2_000, longest_delay=timedelta(minutes=5))
+"""About a week; then a person looks at it (``farwire events parked``)."""
+
+TRIES: Final = 200
+"""Of a job whose shard does not answer."""
+
+ClientOf = Callable[[], charging.Client]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What closes accounts: the database, the clock, and the way to the shards, asked for when it is first needed."""
+
+    db: Database
+    clock: Clock
+    client_of: ClientOf
+
+    async def follow(self, event: Event) -> None:
+        """Close the accounts that an event ends now. One of a day to come is closed by a job on that day."""
+        if event.type == PARTY_ERASED:
+            await self.end_person(event.tenant_id, PartyId(parse_id(event.subject, field="party_id")))
+        else:
+            await self.end_product(event.tenant_id, ProductId(parse_id(event.subject, field="product_id")))
+
+    async def end_product(self, tenant_id: TenantId, product_id: ProductId) -> int:
+        """Close the accounts of a product that has ended; return how many. How the product is now counts; idempotent.
+
+        Raises ``Unavailable`` (``charging.no_answer``, ``charging.busy``).
+        """
+        now = self.clock.now()
+        async with self.db.transaction(tenant_id) as tx:
+            product = (await inventory.get_products(tx, [product_id])).get(product_id)
+            held = await charging.accounts_behind(tx, product_ids=[product_id])
+            if product is None or product.ended_at is None or not held:
+                return 0
+            if product.end_reason is EndReason.REPLACED:
+                return 0
+            if product.ended_at > now:
+                key, payload = f"{product_id}:{product.ended_at.isoformat()}", {"product_id": str(product_id)}
+                await enqueue(
+                    tx=tx,
+                    kind=CLOSE,
+                    key=key,
+                    payload=payload,
+                    run_at=product.ended_at,
+                    now=now,
+                    max_attempts=TRIES,
+                )
+                return 0
+        return await self._close(tenant_id, held)
+
+    async def end_person(self, tenant_id: TenantId, party_id: PartyId) -> int:
+        """Close every account of a person who is erased; return how many. Idempotent. Raises as ``end_product``."""
+        async with self.db.transaction(tenant_id, read_only=True) as tx:
+            held = await charging_accounts_of(tx, party_id)
+        return await self._close(tenant_id, held)
+
+    async def _close(self, tenant_id: TenantId, held: tuple[ChargingAccount, ...]) -> int:
+        now, closed = self.clock.now(), 0
+        for account in held:
+            closed += await charging.close_ended(
+                self.client_of(), db=self.db, tenant_id=tenant_id, account=account, now=now
+            )
+        return closed
+
+
+async def charging_accounts_of(tx: Tx, party_id: PartyId) -> tuple[ChargingAccount, ...]:
+    """Return the charging accounts behind the products and billing accounts of a party."""
+    account_ids = [one.id for one in await accounts.accounts_of_party(tx, party_id)]
+    by_account = await inventory.products_by_account(tx, account_ids)
+    product_ids = [product.id for products in by_account.values() for product in products]
+    return await charging.accounts_behind(tx, account_ids=account_ids, product_ids=product_ids)
+
+
+def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:
+    """Return what closes accounts at the shards of this installation."""
+    return (subscriber(db=db, clock=clock, client_of=_client_once()),)
+
+
+def subscriber(*, db: Database, clock: Clock, client_of: ClientOf) -> Subscriber:
+    """Return the same with another way to the shards."""
+    closing = Closing(db, clock, client_of)
+    return Subscriber(NAME, closing.follow, types=(PRODUCT_ENDED, PARTY_ERASED), retry=RETRY)
+
+
+def handlers(*, db: Database, clock: Clock, client_of: ClientOf | None = None) -> Mapping[str, Handler]:
+    """Return what closes the accounts of products whose last day has come."""
+    closing = Closing(db, clock, client_of or _client_once())
+
+    async def close(job: Job) -> None:
+        product_id = ProductId(parse_id(str(job.payload["product_id"]), field="product_id"))
+        await closing.end_product(job.tenant_id, product_id)
+
+    return {CLOSE: close}
+
+
+def _client_once() -> ClientOf:
+    made: list[charging.Client] = []
+
+    def client() -> charging.Client:
+        if not made:
+            data_dir = load_settings().data_dir
+            made.append(charging.SocketClient(lambda shard: charging.shard_address(data_dir, shard)))
+        return made[0]
+
+    return client
