@@ -11,15 +11,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from farwire.charging.model import Answer
 from farwire.charging.shard.admission import Moved
+from farwire.charging.shard.asks import Ask
 from farwire.charging.shard.frames import LENGTH, decode_answer, encode_request
 from farwire.charging.shard.homes import vshard_of
-from farwire.charging.shard.runner import Runner
-from farwire.charging.shard.shard import Ask
 from farwire.kernel.errors import Defect, FarwireError, Invalid, Unavailable
+
+if TYPE_CHECKING:
+    from farwire.charging.shard.runner import Runner
 
 TIMEOUT_MS: Final = 5_000
 """How long is asked at most, repeats included."""

@@ -10,8 +10,8 @@ from farwire.charging.model import Answer, Command, CommandKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.service.accounts import request_key, set_live
 from farwire.charging.service.client import Client
+from farwire.charging.shard.asks import Open
 from farwire.charging.shard.reading import Inspect, Seen
-from farwire.charging.shard.shard import Open
 from farwire.kernel.errors import Unavailable, check
 from farwire.kernel.ids import TenantId
 from farwire.kernel.tenancy import Actor

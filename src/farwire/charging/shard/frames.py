@@ -47,9 +47,9 @@ from farwire.charging.model import (
     new_account,
 )
 from farwire.charging.shard.admission import Moved
+from farwire.charging.shard.asks import Ask as Asked
+from farwire.charging.shard.asks import Open
 from farwire.charging.shard.reading import Inspect, Seen, pack_seen, unpack_seen
-from farwire.charging.shard.shard import Ask as Asked
-from farwire.charging.shard.shard import Open
 from farwire.kernel.errors import Invalid
 
 VERSION: Final = 1

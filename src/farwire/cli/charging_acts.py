@@ -1,0 +1,254 @@
+"""What people do to charging accounts: each command has a key, and shows what the account has afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+
+from farwire.charging import service
+from farwire.charging.model import Account, Answer, CommandKind
+from farwire.charging.model.state import MAIN
+from farwire.charging.service import ChargingAccount, Client
+from farwire.cli.charging_options import (
+    AccountArgument,
+    KeyOption,
+    ShardOption,
+    SocketOption,
+    account_named,
+    amount_in,
+    amount_of,
+    charging_client,
+    key_or_new,
+    money,
+    state_name,
+    state_of,
+)
+from farwire.cli.shell import (
+    ActorOption,
+    JsonOption,
+    Session,
+    TenantOption,
+    actor_named,
+    run,
+)
+from farwire.kernel.errors import Invalid, NotFound
+
+AmountArgument = Annotated[str, typer.Argument(help="Money in the account's currency, e.g. 10.00.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("topup")(top_up)
+    app.command("transfer")(transfer)
+    app.command("buy")(buy)
+    app.command("loan")(loan)
+    app.command("adjust")(adjust)
+    app.command("bar")(bar)
+    app.command("unbar")(unbar)
+
+
+Prepare = Callable[[Session, Client, ChargingAccount], Awaitable[tuple[int, int]]]
+"""Returns amount and subject of a command."""
+
+
+def _command(
+    tenant: str, account: str, kind: CommandKind, prepare: Prepare, key: str, actor: str, where: tuple[str, int],
+    *, as_json: bool,
+) -> None:  # fmt: skip
+    """Give a command to an account, and show what it has afterwards. Exit code 5 where it is refused."""
+
+    async def act(session: Session) -> None:
+        found, now = await account_named(session, tenant, account), session.clock.now()
+        async with charging_client(session, *where) as client:
+            amount, subject = await prepare(session, client, found)
+            asked = key_or_new(key, now)
+            answer = await service.person_commands(
+                client,
+                db=session.db,
+                tenant_id=await session.tenant(tenant),
+                account=found,
+                kind=kind,
+                key=asked,
+                actor=actor_named(actor),
+                now=now,
+                amount=amount,
+                subject=subject,
+            )
+            state = await state_of(client, found)
+        service.check_done(answer, state)
+        session.out.facts("Done.", {**_after(found, state, answer), "key": asked})
+
+    run(act, as_json)
+
+
+def _after(found: ChargingAccount, state: Account, answer: Answer) -> dict[str, object]:
+    balance, left = service.main_balance(state)
+    return {
+        "account": found.number,
+        "moved": money(answer.cost, found.currency),
+        "balance": money(balance, found.currency),
+        "can_be_spent": money(left, found.currency),
+        "state": state_name(state),
+    }
+
+
+def top_up(
+    tenant: TenantOption,
+    account: AccountArgument,
+    amount: AmountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Put money on the main balance. A loan is paid back from it first; the account stays active longer.
+
+    For money that has been paid in: farwire payment. This command books it without a payment.
+
+    Example: farwire charging account topup 4915112345678 10.00 --tenant acme
+    """
+
+    async def prepare(_: Session, __: Client, found: ChargingAccount) -> tuple[int, int]:
+        return amount_of(amount, found.currency), 0
+
+    _command(tenant, account, CommandKind.TOP_UP, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+def transfer(
+    tenant: TenantOption,
+    account: AccountArgument,
+    to: Annotated[str, typer.Argument(help="Who gets it: an identity or a number, of the same circle.")],
+    amount: AmountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Move money to another account of the same circle, all or nothing.
+
+    Example: farwire charging account transfer 4915112345678 4915187654321 2.50 --tenant acme
+    """
+
+    async def prepare(session: Session, _: Client, found: ChargingAccount) -> tuple[int, int]:
+        other = await account_named(session, tenant, to)
+        if other.currency != found.currency:
+            raise Invalid(
+                f"the accounts are in {found.currency} and {other.currency}",
+                code="charging.currencies_differ",
+                field="to",
+                value=to,
+            )
+        return amount_of(amount, found.currency), other.number
+
+    _command(tenant, account, CommandKind.TRANSFER, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+def buy(
+    tenant: TenantOption,
+    account: AccountArgument,
+    offering: Annotated[str, typer.Argument(help="The offer, by its code.")],
+    renews: Annotated[bool, typer.Option("--renews", help="Buy it again when it ends.")] = False,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Buy an offer from the balance.
+
+    Example: farwire charging account buy 4915112345678 go-5 --tenant acme
+    """
+
+    async def prepare(session: Session, _: Client, __: ChargingAccount) -> tuple[int, int]:
+        async with session.db.transaction(await session.tenant(tenant)) as tx:
+            return int(renews), await service.offer_number(tx, offering=offering, now=session.clock.now())
+
+    _command(tenant, account, CommandKind.PURCHASE, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+def loan(
+    tenant: TenantOption,
+    account: AccountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Lend the plan's emergency credit; the next top-up pays it back."""
+
+    async def prepare(_: Session, __: Client, ___: ChargingAccount) -> tuple[int, int]:
+        return 0, 0
+
+    _command(tenant, account, CommandKind.LOAN, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+def adjust(
+    tenant: TenantOption,
+    account: AccountArgument,
+    by: Annotated[str, typer.Option("--by", help="What is added: 1.50, --by=-1.50, or units: 500 MB.")],
+    balance: Annotated[int, typer.Option("--balance", min=1, help="The number of the balance.")] = MAIN,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Correct a balance. It never goes below what sessions hold.
+
+    Example: farwire charging account adjust 4915112345678 --by=-1.50 --tenant acme
+    """
+
+    async def prepare(_: Session, client: Client, found: ChargingAccount) -> tuple[int, int]:
+        state = await state_of(client, found)
+        unit = next((one.unit for one in state.balances if one.number == balance), None)
+        if unit is None:
+            raise NotFound(
+                "the account has no such balance",
+                code="charging.balance_unknown",
+                field="balance",
+                value=balance,
+                fix="see: farwire charging account show",
+            )
+        return amount_in(by, unit, found.currency), balance
+
+    _command(tenant, account, CommandKind.ADJUST, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+def _bar(
+    tenant: str, account: str, on: int, key: str, actor: str, where: tuple[str, int], *, as_json: bool
+) -> None:
+    async def prepare(_: Session, __: Client, ___: ChargingAccount) -> tuple[int, int]:
+        return on, 0
+
+    _command(tenant, account, CommandKind.BAR, prepare, key, actor, where, as_json=as_json)
+
+
+def bar(
+    tenant: TenantOption,
+    account: AccountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Stop all use and purchases. Credits still arrive; emergency calls are never stopped."""
+    _bar(tenant, account, 1, key, actor, (socket, shard), as_json=as_json)
+
+
+def unbar(
+    tenant: TenantOption,
+    account: AccountArgument,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let the account be used again."""
+    _bar(tenant, account, 0, key, actor, (socket, shard), as_json=as_json)
