@@ -33,7 +33,7 @@ SCHEDULES: Final[tuple[Schedule, ...]] = ()
 RETRY: Final = RetryPolicy(max_attempts=2_000, longest_delay=timedelta(minutes=5))
 """About a week; then a person looks at it (``farwire events parked``)."""
 
-TRIES: Final = 200
+TRIES: Final = 100
 """Of a job whose shard does not answer."""
 
 ClientOf = Callable[[], charging.Client]
