@@ -48,7 +48,6 @@ from farwire.usage.model import Totals
 SEED: Final = 20260601
 TENANT: Final = "nordlicht"
 MISSING: Final = (
-    "day A, step 9: the prepaid twin comes with online charging",
     "day B, cut at 02:14: alarms, impact and credits are still missing",
     "day C, 10,000 sensors: devices, MQTT and the city view are still missing",
     "day D, 874,000 bills: cloud meters, regions and bulk bills are still missing",

@@ -8,6 +8,8 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.catalog.model import PricePlan, read_document
+from farwire.charging import service as charging
+from farwire.charging.model.terms import OfferDocument, PlanDocument
 from farwire.demo.checklist import Checklist
 from farwire.demo.day_a.stage import DATA, PRODUCT_MANAGER, House, Stage
 from farwire.demo.day_a.story import Twin
@@ -25,8 +27,11 @@ async def launch(*, house: House, twin: Twin, checks: Checklist) -> Stage:
     stage = await _operator(house, twin, checks)
     stage.say(f"publishing {twin.offering}, filling the pools of numbers and SIMs")
     async with stage.db.transaction(stage.tenant_id) as tx:
-        for name in ("catalogue/mobile.toml", f"catalogue/{twin.offers_file}", twin.plan_file):
+        prepaid = twin.prepaid
+        files = ("catalogue/mobile.toml", f"catalogue/{twin.offers_file}", twin.plan_file, prepaid.plan_file)
+        for name in files:
             await _publish(tx, stage, name)
+        await _charge_online(tx, stage, prepaid.offering)
         await _fill_pools(tx, stage)
         sold = await catalog.offering_to_sell(
             tx, code=twin.offering, at=twin.launch, region=twin.country, channel="shop"
@@ -69,6 +74,14 @@ async def _publish(tx: Tx, stage: Stage, name: str) -> None:
         await catalog.publish_catalogue(
             tx=tx, clock=stage.clock, file=document, name=name, actor=PRODUCT_MANAGER
         )
+
+
+async def _charge_online(tx: Tx, stage: Stage, offering: str) -> None:
+    """Let prepaid accounts have the offering's prices, and buy it; all that its price plan leaves open is as usual."""
+    now = stage.clock.now()
+    plan, offer = PlanDocument(offering=offering), OfferDocument(offering=offering)
+    await charging.set_plan_terms(tx, document=plan, now=now, actor=PRODUCT_MANAGER)
+    await charging.set_offer_terms(tx, document=offer, now=now, actor=PRODUCT_MANAGER)
 
 
 async def _fill_pools(tx: Tx, stage: Stage) -> None:

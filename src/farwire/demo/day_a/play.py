@@ -1,4 +1,4 @@
-"""Play steps 1 to 8 of day A for both operators and compare everything with the truth of the story."""
+"""Play day A for both operators and compare everything with the truth of the story."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from farwire.demo.day_a.invoice import bill
 from farwire.demo.day_a.june import use
 from farwire.demo.day_a.launch import launch
 from farwire.demo.day_a.payment import pay
+from farwire.demo.day_a.prepaid import use_prepaid
 from farwire.demo.day_a.sale import sell
 from farwire.demo.day_a.stage import House
 from farwire.demo.day_a.story import TWINS
@@ -24,6 +25,7 @@ async def play_day_a(house: House) -> Played:
         await use(stage, sold)
         invoice = await bill(stage, sold)
         await pay(stage, sold, invoice)
+        await use_prepaid(stage)
         number = invoice.number or ""
         invoices[twin.tenant] = number, stage.folder / f"{number}.pdf"
     return Played("Day A: from an offer to a paid bill", checks, invoices)

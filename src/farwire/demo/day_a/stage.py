@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from farwire.base.clock import Clock, MovableClock
+from farwire.base.eventbus.delivery import Subscriber
 from farwire.base.storage import Database
 from farwire.billing.model import Bill
 from farwire.communication import service as communication
@@ -32,8 +33,8 @@ FINANCE: Final = Actor(ActorKind.OPERATOR, "finance-1")
 class Deliver(Protocol):
     """Deliver what was published to everybody who follows it; return how many events that were."""
 
-    def __call__(self, *, clock: Clock) -> Awaitable[int]:
-        """Deliver by the time of ``clock``."""
+    def __call__(self, *, clock: Clock, instead: Sequence[Subscriber] = ()) -> Awaitable[int]:
+        """Deliver by the time of ``clock``; ``instead`` take the places of those that have their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class House:
     deliver: Deliver
     as_json: Callable[[Bill], bytes]
     """The invoice as the API shows it."""
+    shards: Path
+    """The folder where shards of online charging keep their logs."""
 
 
 @dataclass(slots=True)
@@ -87,9 +90,9 @@ class Stage:
             f"{self.twin.operator}, {self.clock.now().astimezone(self.twin.tz):%-d %B %H:%M}: {what}"
         )
 
-    async def deliver(self) -> None:
+    async def deliver(self, *instead: Subscriber) -> None:
         """Let everybody who follows events see what was published, and hand over the messages that come of it."""
-        await self.house.deliver(clock=self.clock)
+        await self.house.deliver(clock=self.clock, instead=instead)
         await communication.deliver_due(db=self.db, tenant_id=self.tenant_id, clock=self.clock)
 
     async def told(self, code: str) -> int:

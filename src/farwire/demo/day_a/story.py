@@ -30,6 +30,34 @@ class TrueLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepaid:
+    """What the prepaid twin buys: an offer with an allowance, then by the megabyte. Amounts are in the major unit."""
+
+    offering: str
+    plan_file: str
+    topup: Decimal
+    price: Decimal
+    megabytes: int
+    """The allowance."""
+    per_mb: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        """Return what the top-up leaves when the offer is bought; it all goes by the megabyte."""
+        return self.topup - self.price
+
+    @property
+    def allowance_octets(self) -> int:
+        """Return the octets of the allowance."""
+        return self.megabytes * MEGABYTE
+
+    @property
+    def octets(self) -> int:
+        """Return all that can be used before nothing is left: the rest of the money buys whole megabytes."""
+        return self.allowance_octets + int(self.left / self.per_mb * MEGABYTE)
+
+
+@dataclass(frozen=True, slots=True)
 class Twin:
     """One operator, its offer and its customer. Prices are in the major unit of ``currency``, without tax."""
 
@@ -66,6 +94,7 @@ class Twin:
     """Seconds of the calls to another country; each is charged by started minutes."""
     national_number: str
     pays_by: str
+    prepaid: Prepaid
 
     @property
     def tz(self) -> ZoneInfo:
@@ -105,6 +134,16 @@ class Twin:
     def payday(self) -> datetime:
         """Return when the customer pays."""
         return self.at(7, 5, 10)
+
+    @property
+    def topup_day(self) -> datetime:
+        """Return when the prepaid subscriber has her voucher."""
+        return self.at(7, 6, 9)
+
+    @property
+    def prepaid_number(self) -> str:
+        """Return the number of the starter pack: beyond those of the pools."""
+        return str(self.first_number + 50)
 
     @property
     def minutes_abroad(self) -> int:
@@ -175,6 +214,14 @@ GERMANY: Final = Twin(
     calls_abroad_s=(65, 120, 170),
     national_number="4930231250",
     pays_by="card",
+    prepaid=Prepaid(
+        offering="go-5",
+        plan_file="catalogue/plans/go-5.toml",
+        topup=Decimal("10.00"),
+        price=Decimal("5.00"),
+        megabytes=2_000,
+        per_mb=Decimal("0.02"),
+    ),
 )
 
 NIGERIA: Final = Twin(
@@ -209,6 +256,14 @@ NIGERIA: Final = Twin(
     calls_abroad_s=(600, 1195, 580),
     national_number="2342012345678",
     pays_by="mobile_money",
+    prepaid=Prepaid(
+        offering="go-500",
+        plan_file="catalogue/plans/go-500.toml",
+        topup=Decimal("1000.00"),
+        price=Decimal("500.00"),
+        megabytes=2_000,
+        per_mb=Decimal("2.00"),
+    ),
 )
 
 TWINS: Final = (GERMANY, NIGERIA)
