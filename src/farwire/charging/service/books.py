@@ -50,6 +50,8 @@ SOURCE: Final = "charging"
 """Of ledger entries and usage ids."""
 BYTES: Final = 512 << 10
 """Facts that one round takes at most, beyond its first batch: 8,192 records."""
+LONGEST_MS: Final = 60_000
+"""Between two tries of books that stand still."""
 KINDS: Final = MappingProxyType(
     {
         Unit.MONEY: UsageKind.EVENT,
@@ -117,24 +119,24 @@ async def take_all(*, db: Database, log: Log, clock: Clock) -> Taken:
 
 
 async def follow(
-    *, db: Database, log: Log, clock: Clock, pause_s: float = 0.5, told: Callable[[Taken], None] | None = None
+    *, db: Database, log: Log, clock: Clock, pause_ms: int = 500, told: Callable[[Taken], None] | None = None
 ) -> None:
     """Bring facts to the books as they come, until cancelled. What fails is logged and tried again, ever later.
 
     ``told`` hears of each round; ``last`` is what ``Log.recycle`` may be told.
     """
-    wait = pause_s
+    wait = pause_ms
     while True:
         try:
             taken = await take(db=db, log=log, clock=clock)
         except FarwireError as error:
             _log.error("the books stand still", shard=log.shard, code=error.code, reason=str(error))
-            wait = min(2 * wait, 60.0)
+            wait = min(max(2 * wait, pause_ms), LONGEST_MS)
         else:
-            wait = 0.0 if taken.more else pause_s
+            wait = 0 if taken.more else pause_ms
             if told is not None:
                 told(taken)
-        await asyncio.sleep(wait)
+        await asyncio.sleep(wait / 1_000)
 
 
 async def position(*, db: Database, shard: int) -> int:

@@ -162,7 +162,7 @@ class Live:
 
 
 async def compare_live(
-    *, db: Database, tenant_id: TenantId, client: Client, tries: int = 6, pause_s: float = 0.5
+    *, db: Database, tenant_id: TenantId, client: Client, tries: int = 6, pause_ms: int = 500
 ) -> Live:
     """Compare every balance of the tenant's accounts, as their shards have it, with the sum of its movements.
 
@@ -185,7 +185,7 @@ async def compare_live(
         for _ in range(tries - 1):
             if not wrong:
                 break
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(pause_ms / 1_000)
             again = sorted({one.account for one in wrong})
             wrong = await _strayed(db, tenant_id, await _states(client, tenant, again))
         found += wrong
