@@ -68,6 +68,8 @@ _OPEN: Final = Struct("<7q")
 _ANSWER: Final = Struct("<BBHIQq")
 _RESULT: Final = Struct("<3q")
 _ANSWER_GROUP: Final = Struct("<7q")
+_ONE_GROUP: Final = Struct("<IBBHIQq10q")
+"""The whole answer with one rating group, which nearly every one has."""
 _MOVED: Final = Struct("<q")
 _INSPECT: Final = Struct("<q")
 _SEEN_HEAD: Final = Struct("<2q")
@@ -188,6 +190,13 @@ def _service(kind: int, text: bytes) -> Service:
 
 def encode_answer(operation: int, correlation: int, tenant: int, answer: Answer | Moved | None) -> bytes:
     """Return the frame of an answer, length included; None says that the request made no sense."""
+    if type(answer) is Answer and len(answer.groups) == 1:
+        one = answer.groups[0]
+        return _ONE_GROUP.pack(
+            _ONE_GROUP.size - LENGTH.size, operation, VERSION, ANSWERED, 1, correlation, tenant,
+            answer.result, answer.cost, answer.units, one.rating_group, one.result, one.unit, one.granted,
+            one.threshold, one.valid_until, one.final,
+        )  # fmt: skip
     if isinstance(answer, Seen):
         status, count = SEEN, 0
         body = _SEEN_HEAD.pack(answer.result, answer.left_out) + pack_seen(answer)
@@ -196,15 +205,7 @@ def encode_answer(operation: int, correlation: int, tenant: int, answer: Answer 
         body = _RESULT.pack(answer.result, answer.cost, answer.units)
         for one in groups:
             body += _ANSWER_GROUP.pack(
-                *(
-                    one.rating_group,
-                    one.result,
-                    one.unit,
-                    one.granted,
-                    one.threshold,
-                    one.valid_until,
-                    one.final,
-                )
+                one.rating_group, one.result, one.unit, one.granted, one.threshold, one.valid_until, one.final
             )
         status, count = ANSWERED, len(groups)
     elif isinstance(answer, Moved):
