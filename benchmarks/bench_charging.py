@@ -119,7 +119,9 @@ class Load:
         if process.returncode:
             sys.exit(f"the load generator ended with {process.returncode}")
         figures = {name: float(value) for name, value in (word.split("=") for word in line.split())}
-        if server is not None and figures["answered"]:
+        if not figures["answered"]:
+            sys.exit(f"nobody answered: {options}")
+        if server is not None:
             figures["cpu_us"] = 1e6 * (server.cpu_s() - before) / figures["answered"]
         return figures
 

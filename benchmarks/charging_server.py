@@ -22,9 +22,9 @@ from farwire.base.clock import SystemClock
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.log.file import FileLog, highest_epoch
 from farwire.charging.model import Answer, GroupAnswer, ResultCode
+from farwire.charging.service.meter import MeasuredRunner, Meter
 from farwire.charging.shard.frames import LENGTH, encode_answer
 from farwire.charging.shard.front import listen
-from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import recover
 
 _CORRELATION = Struct("<Q")
@@ -37,13 +37,13 @@ def _tell(**facts: object) -> None:
 
 
 async def shard(folder: str, records: str) -> None:
-    """Recover and serve until the process is ended."""
+    """Recover and serve until the process is ended, counting and timing each request as ``farwire charging serve``."""
     disk = RealDisk(Path(folder))
     before, started = peak_kib(), time.perf_counter()
     log = FileLog(disk, shard=SHARD, epoch=highest_epoch(disk, SHARD) + 1)
     found = await recover(log=log, records=int(records), tariffs=tariffs(), clock=SystemClock())
     took = time.perf_counter() - started
-    front = await listen(Runner(found))
+    front = await listen(MeasuredRunner(found, meter=Meter()))
     _tell(
         port=front.server.sockets[0].getsockname()[1],
         seconds=took,
