@@ -21,7 +21,7 @@ from farwire.charging.model import Answer, CommandKind, EventKind, EventRequest,
 from farwire.charging.model.booking import PAID
 from farwire.charging.service.books import SOURCE, moved_by
 from farwire.charging.service.reconciling import Purse, Reconciled, reconcile
-from farwire.kernel.errors import Conflict, Unavailable
+from farwire.kernel.errors import Conflict, NotFound, Unavailable
 from farwire.kernel.money import Money
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Book
@@ -76,7 +76,7 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
         known = order.short_minor if event.type == TOPUP_REVERSED else order.credited_at
         if known is not None:
             return
-        account = await charging.find_account(tx, name=order.asked.subscriber)
+        account = await _account(tx, order)
     desk = _Desk(db, clock, client, event, order, account)
     if order.value.currency.code != account.currency:
         raise Conflict(
@@ -89,6 +89,20 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
         await desk.take_back()
     else:
         await desk.credit()
+
+
+async def _account(tx: Tx, order: CreditOrder) -> charging.ChargingAccount:
+    try:
+        return await charging.find_account(tx, name=order.asked.subscriber)
+    except (NotFound, Conflict) as error:
+        # What fails is kept with its reason until somebody has looked at it: it names the order, not the person.
+        raise type(error)(
+            error.message,
+            code=error.code,
+            field="key",
+            value=order.key,
+            fix="see: farwire voucher list --uncredited",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
