@@ -48,8 +48,9 @@ from farwire.usage.model.charged import ChargedUsage
 
 SOURCE: Final = "charging"
 """Of ledger entries and usage ids."""
-BYTES: Final = 512 << 10
-"""Facts that one round takes at most, beyond its first batch: 8,192 records."""
+BYTES: Final = 128 << 10
+"""Facts that one round takes at most, beyond its first batch: 2,048 records. More would keep a shard on the same event
+loop from its requests for too long."""
 LONGEST_MS: Final = 60_000
 """Between two tries of books that stand still."""
 KINDS: Final = MappingProxyType(
