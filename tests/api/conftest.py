@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
@@ -31,9 +31,11 @@ from farwire.base.config import Settings
 from farwire.base.jobs import Worker
 from farwire.base.storage import Database, open_relay
 from farwire.base.web import Api, build_api
+from farwire.charging.service.reach import REACH
 from farwire.kernel.ids import TenantId
 from farwire.tenant import service as tenants
 from farwire.tenant.service import KeyRefused
+from tests.charging.desk import a_desk
 
 START_S = 40
 FARWIRE = "from farwire.app import main; main()"
@@ -214,3 +216,17 @@ def serve_with(tmp_path: Path) -> Iterator[Callable[..., Served]]:
 def served(serve_with: Callable[..., Served], database_env: dict[str, str]) -> Callable[..., Served]:
     """Start servers on the database of this test."""
     return partial(serve_with, database_env)
+
+
+@pytest.fixture
+async def charge(db: Database, clock: MovableClock, tmp_path: Path) -> AsyncIterator[Callable[[], Any]]:
+    """Return a function that starts a shard in this process, with the tariffs that are published by then."""
+    async with AsyncExitStack() as stack:
+
+        async def start() -> Any:
+            desk = await stack.enter_async_context(a_desk(db, tmp_path / "shard", clock))
+            REACH.use(desk.client)
+            return desk
+
+        yield start
+        await REACH.close()

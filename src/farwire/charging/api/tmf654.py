@@ -1,20 +1,40 @@
-"""TMF654: buckets and what is done with them, as documents."""
+"""TMF654: buckets are the balances of charging accounts; what is done to them is done by their shards.
+
+# DEVIATES: TMF654 reserveBalance holds nothing of our buckets because only sessions do, whose quotas end by themselves.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from farwire.base.authz import Permission
-from farwire.base.tmf import Api, Resource, tmf_routes
+from farwire.base.tmf import Api, Behaviour, Descriptor, Resource, tmf_routes
 from farwire.base.web import AnyRoute
-from farwire.charging.api.tmf654_tables import ALL
+from farwire.charging.api import tmf654_doing as doing
+from farwire.charging.api import tmf654_tables as tables
+from farwire.charging.api.tmf654_reading import ACCUMULATED, BUCKETS, HISTORY
+
+_READ, _WRITE = Permission.BALANCE_READ, Permission.BALANCE_WRITE
+
+
+def _shown(one: Descriptor, behaviour: Behaviour) -> Resource:
+    return Resource(one, "charging", _READ, _WRITE, behaviour=behaviour)
+
 
 API: Final = Api(
     number="654",
     title="Prepay balances",
     path="prepayBalanceManagement",
-    resources=tuple(
-        Resource(one, "charging", Permission.BALANCE_READ, Permission.BALANCE_WRITE) for one in ALL
+    resources=(
+        _shown(tables.BUCKET, BUCKETS),
+        Resource(tables.TOPUP_BALANCE, "charging", _READ, _WRITE, work=doing.top_up, changed=doing.changed),
+        Resource(tables.ADJUST_BALANCE, "charging", _READ, _WRITE, work=doing.adjust, changed=doing.changed),
+        Resource(
+            tables.TRANSFER_BALANCE, "charging", _READ, _WRITE, work=doing.transfer, changed=doing.changed
+        ),
+        Resource(tables.RESERVE_BALANCE, "charging", _READ, _WRITE, work=doing.reserve),
+        _shown(tables.ACCUMULATED_BALANCE, ACCUMULATED),
+        _shown(tables.BALANCE_ACTION_HISTORY, HISTORY),
     ),
 )
 ROUTES: Final[tuple[AnyRoute, ...]] = tmf_routes(API)

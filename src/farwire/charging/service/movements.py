@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from farwire.base.storage import Tx
 from farwire.charging.model.answers import MovementKind
@@ -35,4 +36,11 @@ async def find_action(tx: Tx, *, shard: int, sequence: int, place: int) -> Place
     return found if found is not None and found.movement.kind in ACTIONS else None
 
 
-__all__ = ["ACTIONS", "Placed", "find_action", "list_actions", "list_movements"]
+async def accounts_behind(
+    tx: Tx, *, billing_accounts: Sequence[UUID] = (), products: Sequence[UUID] = ()
+) -> list[int]:
+    """Return the numbers of the charging accounts of some billing accounts or products."""
+    return await history.accounts_of_billing(tx, billing_accounts, products)
+
+
+__all__ = ["ACTIONS", "Placed", "accounts_behind", "find_action", "list_actions", "list_movements"]

@@ -1,0 +1,183 @@
+"""What TMF654 does: a top-up, correction or transfer of a bucket of ours is carried out by its shard before it is kept.
+
+The command's key is the request's idempotency key, else the id of the document: a request that is repeated after a
+crash between the shard and the database moves nothing again. A bucket that is not ours is somebody else's: what is done
+to it is kept as a document, as ``created``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from farwire.base.canonical import stored_time
+from farwire.base.storage import Tx
+from farwire.base.tmf import Act, Document
+from farwire.charging.api.buckets import UNITS, USAGE_TYPES, account_or_none, parsed
+from farwire.charging.api.desk import check_amount, give, nano_of, state_of
+from farwire.charging.model import CommandKind, Unit
+from farwire.charging.model.state import MAIN, Balance
+from farwire.charging.service import ChargingAccount
+from farwire.kernel.errors import Conflict, Invalid
+from farwire.kernel.money import Money
+
+_MOVED: Final = ("amount", "bucket", "receiverBucket", "usageType", "receiverBucketUsageType")
+"""What says what was moved: it stays as it was done."""
+_LATER: Final = ("isAutoTopup", "numberOfPeriods", "recurringPeriod", "voucher", "transferCost", "costOwner")
+"""What would have to be done beside the one act: it is not, so it is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    account: ChargingAccount
+    balance: Balance
+
+
+def wrong(path: str, message: str, *, value: object = None, fix: str | None = None) -> Invalid:
+    """Return the refusal of a part of what a client wants done."""
+    return Invalid(message, code="charging.given", field=path, value=value, fix=fix)
+
+
+async def _own(tx: Tx, document: Document, name: str = "bucket") -> _Own | None:
+    """Return the balance that a document names, or None where its bucket is not ours."""
+    key = str((document.get(name) or {}).get("id", ""))
+    place = parsed(key)
+    account = None if place is None else await account_or_none(tx, place[0])
+    if account is None or place is None:
+        return None
+    state = await state_of(account)
+    balance = next((one for one in state.balances if one.number == place[1]), None)
+    if balance is None:
+        raise wrong(f"$.{name}.id", "the account has no such balance", value=key, fix="list its buckets")
+    _check_behind(document, account)
+    return _Own(account, balance)
+
+
+def _check_behind(document: Document, account: ChargingAccount) -> None:
+    given = (document.get("partyAccount") or {}).get("id")
+    if given is not None and account.account_id is not None and given != str(account.account_id):
+        fix = f"leave it out, or name {account.account_id}"
+        raise wrong("$.partyAccount.id", "the bucket is another account's", value=given, fix=fix)
+
+
+def _amount(document: Document, own: _Own, *, signed: bool = False) -> int:
+    kind = USAGE_TYPES.get(own.balance.unit)
+    if document.get("usageType") not in (None, kind):
+        raise wrong("$.usageType", f"the bucket is {kind}", value=document["usageType"], fix=f"give {kind}")
+    given: dict[str, Any] = document.get("amount") or {}
+    number, units = given.get("amount"), given.get("units")
+    if number is None or units is None:
+        raise wrong("$.amount", "an amount has amount and units")
+    exact = Decimal(str(number))
+    if own.balance.unit == Unit.MONEY:
+        return nano_of(Money.of(exact, str(units)), own.account, field="$.amount.units", signed=signed)
+    unit = UNITS.get(own.balance.unit)
+    if units != unit:
+        raise wrong("$.amount.units", f"the bucket counts in {unit}", value=units, fix=f"give {unit}")
+    if exact != exact.to_integral_value():
+        raise wrong(
+            "$.amount.amount", f"a {unit} is not divided", value=str(exact), fix="give a whole number"
+        )
+    check_amount(int(exact), field="$.amount.amount", signed=signed)
+    return int(exact)
+
+
+def _main_only(own: _Own, name: str) -> None:
+    if own.balance.number != MAIN:
+        fix = f"name {own.account.number}-{MAIN}, or adjust this one"
+        raise wrong(f"$.{name}.id", "only the main balance takes this", fix=fix)
+
+
+def _no_more(document: Document) -> None:
+    for name in _LATER:
+        if document.get(name) not in (None, False, "", 1):
+            raise wrong(f"$.{name}", f"{name} is not carried out here", fix="leave it out")
+
+
+def _key(path: str, document: Document, act: Act) -> str:
+    return f"TMF654/{path}/{act.key or document['id']}"
+
+
+def _completed(document: Document, act: Act) -> Document:
+    now = stored_time(act.now)
+    return {"requestedDate": now, **document, "status": "completed", "confirmationDate": now}
+
+
+async def top_up(tx: Tx, document: Document, act: Act) -> Document:
+    """Top the main balance of an account up."""
+    own = await _own(tx, document)
+    if own is None:
+        return document
+    _main_only(own, "bucket")
+    _no_more(document)
+    await give(
+        own.account, CommandKind.TOP_UP, _key("topupBalance", document, act), amount=_amount(document, own)
+    )
+    return _completed(document, act)
+
+
+async def adjust(tx: Tx, document: Document, act: Act) -> Document:
+    """Correct a balance."""
+    own = await _own(tx, document)
+    if own is None:
+        return document
+    amount = _amount(document, own, signed=True)
+    key = _key("adjustBalance", document, act)
+    await give(own.account, CommandKind.ADJUST, key, amount=amount, subject=own.balance.number)
+    return _completed(document, act)
+
+
+async def transfer(tx: Tx, document: Document, act: Act) -> Document:
+    """Move money between two main balances of one circle."""
+    own, to = await _own(tx, document), await _own(tx, {"bucket": document.get("receiverBucket")})
+    if own is None and to is None:
+        return document
+    if own is None or to is None:
+        name = "bucket" if own is None else "receiverBucket"
+        raise wrong(
+            f"$.{name}.id", "money is transferred between buckets of this operator", fix="name another one"
+        )
+    _main_only(own, "bucket")
+    _main_only(to, "receiverBucket")
+    _no_more(document)
+    key = _key("transferBalance", document, act)
+    amount = _amount(document, own)
+    await give(own.account, CommandKind.TRANSFER, key, amount=amount, subject=to.account.number)
+    return _completed(document, act)
+
+
+async def reserve(tx: Tx, document: Document, _act: Act) -> Document:
+    """Keep a reservation of somebody else's bucket; ours are held by sessions only."""
+    if await _own(tx, document) is not None:
+        raise Conflict(
+            "a balance of ours is held by the quotas of sessions only",
+            code="charging.reserved_by_sessions",
+            field="$.bucket.id",
+            fix="begin a session at the gateway; every quota of it ends by itself",
+        )
+    return document
+
+
+async def changed(tx: Tx, before: Document, after: Document, _act: Act) -> Document:
+    """Take back what is cancelled; what was done is not rewritten."""
+    if before.get("status") != "completed" or await _own(tx, before) is None:
+        return after
+    for name in _MOVED:
+        if before.get(name) != after.get(name):
+            raise wrong(f"$.{name}", "it was done as it stood", fix="cancel it, and make another one")
+    if after.get("status") == "cancelled":
+        await _take_back(tx, before)
+    return after
+
+
+async def _take_back(tx: Tx, document: Document) -> None:
+    """Undo a completed act; what is spent meanwhile cannot be taken back (409)."""
+    own, to = await _own(tx, document), await _own(tx, {"bucket": document.get("receiverBucket")})
+    if own is None:
+        return
+    amount, key = _amount(document, own, signed=True), f"TMF654/cancel/{document['id']}"
+    if to is not None:
+        await give(to.account, CommandKind.TRANSFER, key, amount=amount, subject=own.account.number)
+    else:
+        await give(own.account, CommandKind.ADJUST, key, amount=-amount, subject=own.balance.number)
