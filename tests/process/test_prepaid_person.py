@@ -460,3 +460,23 @@ async def test_an_account_without_a_product_ends_with_its_person(story: Story) -
     assert await story.told_closed() == 2
     async with story.db.transaction(story.tenant_id) as tx:
         assert (await charging.closed_at(tx, numbers=[bare.number])).keys() == {bare.number}
+
+
+async def test_a_number_is_given_to_the_next_account_once_its_former_one_is_closed(story: Story) -> None:
+    await story.begin()
+
+    async def next_one(key: str) -> charging.ChargingAccount:
+        async with story.db.transaction(story.tenant_id) as tx:
+            return await charging.open_account(
+                tx, offering=GO_5, key=key, now=story.clock.now(), actor=CLERK,
+                identities=(Identity(IdentityKind.MSISDN, NUMBER),),
+            )  # fmt: skip
+
+    with pytest.raises(Conflict) as refused:
+        await next_one("early")
+    assert refused.value.code == "charging.identity_taken"
+    await story.end()
+    await story.deliver()
+    second = await next_one("later")
+    async with story.db.transaction(story.tenant_id) as tx:
+        assert await charging.find_account(tx, name=NUMBER) == second

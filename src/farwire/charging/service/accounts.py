@@ -14,6 +14,7 @@ from farwire.charging.service.tenants import tenant_number
 from farwire.charging.service.terms import plan_number
 from farwire.charging.shard.vshards import vshard_of_key
 from farwire.charging.store import accounts as store
+from farwire.charging.store import leaving
 from farwire.kernel.errors import Conflict, Invalid, NotFound, check
 from farwire.kernel.ids import AccountId, ProductId
 from farwire.kernel.page import Page, PageRequest
@@ -115,8 +116,10 @@ async def _add_identities(tx: Tx, number: int, identities: Sequence[Identity]) -
         value=", ".join(f"{one.kind.value} {one.value}" for one in identities),
         fix="see: farwire charging account show",
     )
+    wanted = [(one.kind.value, one.value) for one in identities]
+    await leaving.release_from_closed(tx, wanted)
     with on_violation({"identity_pkey": taken}):
-        await store.add_identities(tx, number, [(one.kind.value, one.value) for one in identities])
+        await store.add_identities(tx, number, wanted)
 
 
 async def find_account(tx: Tx, *, name: str) -> ChargingAccount:

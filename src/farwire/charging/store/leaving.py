@@ -56,3 +56,13 @@ async def blank_key(tx: Tx, number: int) -> None:
         "UPDATE charging.account SET key = 'erased:' || number WHERE tenant_id = $1 AND number = $2",
         *(tx.tenant_id, number),
     )
+
+
+async def release_from_closed(tx: Tx, identities: Sequence[tuple[str, str]]) -> None:
+    """Take these identities from accounts that are closed: a number is given out again some day."""
+    await tx.execute(
+        "DELETE FROM charging.identity i USING unnest($2::text[], $3::text[]) AS wanted (kind, value), "
+        "charging.account a WHERE i.tenant_id = $1 AND i.kind = wanted.kind AND i.value = wanted.value "
+        "AND a.tenant_id = $1 AND a.number = i.number AND a.closed_at IS NOT NULL",
+        *(tx.tenant_id, [kind for kind, _ in identities], [value for _, value in identities]),
+    )
