@@ -1,9 +1,8 @@
-"""The shard of online charging that a demo starts in its own process: it recovers from its log, answers, and ends."""
+"""The shard of online charging that a demo runs in its own process: it recovers from its log, answers, and ends."""
 
 from __future__ import annotations
 
-import os
-import socket
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,55 +12,51 @@ from typing import Final
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
 from farwire.charging import service as charging
-from farwire.charging.log.disk import RealDisk
-from farwire.charging.log.file import FileLog
-from farwire.charging.log.lease import renew_lease, take_lease
+from farwire.charging.log import Durability
 from farwire.charging.service import books
-from farwire.charging.shard.runner import Runner
-from farwire.charging.shard.shard import recover
+from farwire.charging.service.owning import LogKind, Owned, Ownership, own
+from farwire.charging.shard.runner import Policy
 
 SHARD: Final = 0
 """The one that ``farwire charging serve`` keeps too: what a demo leaves can be looked at there."""
-LEASE_S: Final = 60
-"""Longer than a demo needs it. One that was killed leaves the shard to the next after that time."""
 RECORDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Charging:
-    """A shard that answers. ``epoch`` is new each time that one starts."""
+    """A shard that answers."""
 
     db: Database
     clock: Clock
-    runner: Runner
-    epoch: int
+    owned: Owned
 
     @property
     def client(self) -> charging.InProcessClient:
         """Return a way to ask it."""
-        return charging.InProcessClient(self.runner)
+        return charging.InProcessClient(self.owned.runner)
+
+    @property
+    def epoch(self) -> int:
+        """Return what is new each time that the shard starts."""
+        return self.owned.runner.shard.log.epoch
 
     async def to_the_books(self) -> None:
         """Bring everything that its log tells to the books."""
-        await books.take_all(db=self.db, log=self.runner.shard.log, clock=self.clock)
+        taken = await books.take_all(db=self.db, log=self.owned.runner.shard.log, clock=self.clock)
+        self.owned.books_read.last = taken.last
 
 
 @asynccontextmanager
 async def open_charging(*, db: Database, clock: Clock, folder: Path) -> AsyncIterator[Charging]:
-    """Run the shard by ``clock``, with its log in ``folder``.
+    """Run the shard by ``clock``, with its log in a folder of ``folder``, as ``farwire charging serve`` does.
 
     Raises ``Fenced`` (``charging.shard_held``, ``charging.log_locked``) while another process has it.
     """
     tariffs = charging.LiveTariffs()
     await tariffs.reload(db, clock=clock)
-    holder = f"{socket.gethostname()}:{os.getpid()}"
-    lease = await take_lease(db=db, shard=SHARD, holder=holder, seconds=LEASE_S)
-    try:
-        log = FileLog(RealDisk(folder / f"shard-{SHARD}"), shard=SHARD, epoch=lease.epoch)
-        runner = Runner(await recover(log=log, records=RECORDS, tariffs=tariffs, clock=clock))
-        try:
-            yield Charging(db, clock, runner, lease.epoch)
-        finally:
-            await runner.drain()
-    finally:
-        await renew_lease(db=db, lease=lease, seconds=0)
+    wanted = Ownership(SHARD, folder / f"shard-{SHARD}", LogKind.FILE, Durability.HOST, RECORDS, Policy())
+    async with own(db=db, clock=clock, wanted=wanted, tariffs=tariffs, stop=asyncio.Event()) as owned:
+        shard = Charging(db, clock, owned)
+        yield shard
+        await shard.to_the_books()
+        await owned.runner.snapshot()  # gives back what of the log nobody needs any more
