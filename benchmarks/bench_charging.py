@@ -252,7 +252,7 @@ def recovery(asked: Namespace) -> float:
                 f"recovery of {shard.told['accounts']:,.0f} subscribers and a synthetic tail of "
                 f"{shard.told['last'] - 1:,.0f} requests (batches of {_TAIL_BATCH} in the real format, 5 records and a "
                 f"movement each; {size:.1f} GB of files, in the page cache): {took:.2f} s, "
-                f"+{shard.told['grew_kib'] / 1024:,.0f} MiB"
+                f"CPU {shard.told['cpu_s']:.2f} s on one core, +{shard.told['grew_kib'] / 1024:,.0f} MiB"
             )
     return took
 

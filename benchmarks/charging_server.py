@@ -39,14 +39,15 @@ def _tell(**facts: object) -> None:
 async def shard(folder: str, records: str) -> None:
     """Recover and serve until the process is ended, counting and timing each request as ``farwire charging serve``."""
     disk = RealDisk(Path(folder))
-    before, started = peak_kib(), time.perf_counter()
+    before, started, cpu = peak_kib(), time.perf_counter(), time.process_time()
     log = FileLog(disk, shard=SHARD, epoch=highest_epoch(disk, SHARD) + 1)
     found = await recover(log=log, records=int(records), tariffs=tariffs(), clock=SystemClock())
-    took = time.perf_counter() - started
+    took, cpu = time.perf_counter() - started, time.process_time() - cpu
     front = await listen(MeasuredRunner(found, meter=Meter()))
     _tell(
         port=front.server.sockets[0].getsockname()[1],
         seconds=took,
+        cpu_s=cpu,
         last=log.last,
         accounts=found.index.count,
         grew_kib=peak_kib() - before,
