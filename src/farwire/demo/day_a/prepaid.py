@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from farwire.charging import service as charging
-from farwire.charging.model import CommandKind, FinalAction, ResultCode
+from farwire.charging.model import (
+    CommandKind,
+    EventKind,
+    EventRequest,
+    FinalAction,
+    ResultCode,
+    Service,
+)
 from farwire.charging.model.state import MAIN, Unit
 from farwire.charging.service import books
 from farwire.charging.service.reconciling import strayed
@@ -23,7 +30,16 @@ from farwire.kernel.page import PageRequest
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Balance, Book
 from farwire.payment.model import MethodKind
-from farwire.payment.model.voucher import USUAL_LENGTH, Alphabet, Asked, BatchOrder, Buyer, SerialRange, Told
+from farwire.payment.model.voucher import (
+    USUAL_LENGTH,
+    Alphabet,
+    Asked,
+    BatchOrder,
+    Buyer,
+    CreditOrder,
+    SerialRange,
+    Told,
+)
 from farwire.payment.service import voucher as vouchers
 from farwire.process import prepaid
 from farwire.usage import service as usage
@@ -35,6 +51,12 @@ PURCHASE: Final = "day-a-purchase"
 CLIENT: Final = "day-a"
 SESSION_OCTETS: Final = 500 * MEGABYTE
 """What the subscriber would use in one session."""
+AGAIN: Final = timedelta(minutes=10)
+"""When an event is delivered again that charging did not answer."""
+LATER: Final = timedelta(hours=1)
+"""When a demo goes on that was stopped before the voucher was credited: whoever tries again waits, ever longer."""
+FORGOTTEN: Final = timedelta(days=1, hours=1)
+"""After that a session that was cut off has ended, and what it used is in the usage records."""
 BETWEEN_SESSIONS: Final = timedelta(hours=12)
 PAGE: Final = PageRequest(limit=1000)
 
@@ -91,16 +113,25 @@ class _Day:
         serial, code = await self._voucher()
         asked = Asked(CLIENT, f"voucher-{serial}", twin.prepaid_number)
         async with stage.db.transaction(stage.tenant_id) as tx:
+            earlier = (await vouchers.get_voucher(tx, serial=serial)).order
             answer = await vouchers.redeem(tx, code=code, asked=asked, now=stage.clock.now())
         stage.check("6 July: the code of a voucher is", Told.ACCEPTED.value, answer.told.value)
-        first = answer.order is not None and answer.order.credited_at is None
-        await stage.deliver(
-            prepaid.subscriber(db=stage.db, clock=stage.clock, client_of=lambda: self.shard.client)
-        )
-        if first:
+        if answer.order is not None and answer.order.credited_at is None:
+            await self._credit(answer.order, timedelta(0) if earlier is None else LATER)
             stage.check(
                 "6 July: balance after the voucher", self._shown(twin.prepaid.topup), await self._balance()
             )
+
+    async def _credit(self, order: CreditOrder, wait: timedelta) -> None:
+        """Deliver the event. Where charging did not answer, it comes again after a while, with the same key."""
+        stage = self.stage
+        carrier = prepaid.subscriber(db=stage.db, clock=stage.clock, client_of=lambda: self.shard.client)
+        for pause in (wait, AGAIN):
+            stage.clock.advance(pause)
+            await stage.deliver(carrier)
+            async with stage.db.transaction(stage.tenant_id, read_only=True) as tx:
+                if (await vouchers.get_credit_order(tx, key=order.key)).credited_at is not None:
+                    return
 
     async def _voucher(self) -> tuple[int, str]:
         """Print a batch, sell its first voucher for cash; return its serial number and code."""
@@ -169,6 +200,15 @@ class _Day:
                 )
         if whole:
             self._check_gateway(gateway)
+        else:
+            await self._let_sessions_end()
+
+    async def _let_sessions_end(self) -> None:
+        """Move on until sessions that were cut off have ended; a request makes the shard look at the time."""
+        self.stage.clock.advance(FORGOTTEN)
+        hi, lo = charging.request_key(f"{PURCHASE}:look")
+        look = EventRequest(self.account.number, hi, lo, int(EventKind.BALANCE_CHECK), Service("data"))
+        await self.shard.client.ask(self.account.tenant_number, look)
 
     def _check_gateway(self, gateway: Gateway) -> None:
         stage, octets = self.stage, self.stage.twin.prepaid.octets

@@ -1,0 +1,82 @@
+"""The prepaid twin uses exactly what was paid for, also where the demo is stopped on its way and played again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from farwire.app import bill_as_json, deliver_events
+from farwire.base.config import Settings
+from farwire.base.storage import Database, open_relay
+from farwire.charging import service as charging
+from farwire.charging.model import Answer
+from farwire.charging.shard.runner import Runner
+from farwire.charging.shard.shard import Ask
+from farwire.demo.checklist import Checklist
+from farwire.demo.day_a.launch import launch
+from farwire.demo.day_a.prepaid import use_prepaid
+from farwire.demo.day_a.shard import Charging
+from farwire.demo.day_a.stage import House
+from farwire.demo.day_a.story import GERMANY, NIGERIA, Twin
+from farwire.kernel.errors import Unavailable
+
+
+class Cut:
+    """A way to the shard that is cut after so many requests; the last one is carried out, its answer is lost."""
+
+    def __init__(self, runner: Runner, left: list[int]) -> None:
+        self.client, self.left = charging.InProcessClient(runner), left
+
+    async def ask(self, tenant: int, request: Ask) -> Answer:
+        answer = await self.client.ask(tenant, request)
+        self.left[0] -= 1
+        if self.left[0] < 0:
+            raise Unavailable("cut", code="charging.no_answer")
+        return answer
+
+    async def close(self) -> None:
+        await self.client.close()
+
+
+@pytest.fixture
+async def house(db: Database, settings: Settings, tmp_path: Path) -> AsyncIterator[House]:
+    relay_db = await open_relay(settings)
+    try:
+        deliver = partial(deliver_events, db=db, relay_db=relay_db)
+        yield House(db, tmp_path, lambda _: None, deliver, bill_as_json, tmp_path / "charging")
+    finally:
+        await relay_db.close()
+
+
+async def played(house: House, twin: Twin) -> Checklist:
+    checks = Checklist()
+    await use_prepaid(await launch(house=house, twin=twin, checks=checks))
+    return checks
+
+
+def found(checks: Checklist) -> dict[str, str]:
+    return {check.what: check.found for check in checks.checks}
+
+
+@pytest.mark.parametrize(("twin", "left"), [(GERMANY, "5.00"), (NIGERIA, "500.00")])
+def test_the_story_ends_after_2250_mb(twin: Twin, left: str) -> None:
+    assert (twin.prepaid.left, twin.prepaid.octets) == (Decimal(left), 2_250_000_000)
+
+
+@pytest.mark.parametrize("requests", [1, 2, 5, 20, 57, 70])
+async def test_a_stopped_demo_goes_on_and_still_ends_at_exactly_0(
+    house: House, requests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [requests]
+    with monkeypatch.context() as cut:
+        cut.setattr(Charging, "client", property(lambda self: Cut(self.owned.runner, left)))
+        with pytest.raises(Unavailable, match="cut"):
+            await played(house, GERMANY)
+    again = await played(house, GERMANY)
+    assert [check for check in again.checks if not check.ok] == []
+    assert found(again)["8 July: octets in the usage records"] == "2,250,000,000"
+    assert found(again)["8 July: balance at the end"] == "0.00 EUR"
