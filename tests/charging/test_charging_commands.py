@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from farwire.base.clock import SystemClock
+from farwire.base.clock import MovableClock, SystemClock
 from farwire.base.storage import Database
+from farwire.catalog.service import publish_plan
 from farwire.kernel.ids import TenantId
-from tests.charging.desk import sell_go_5
+from tests.charging.desk import go_5, sell_go_5
+from tests.payment.till import Till
 
 MAIN = "from farwire.app import main; main()"
 Farwire = Callable[..., Any]
@@ -103,7 +106,7 @@ async def test_a_balance_survives_kill_9_and_the_end_is_in_order(
 ) -> None:
     await sell_go_5(db, tenant_id, SystemClock())
     opened = farwire("account", "open", "--offering", "go-5", "--msisdn", MSISDN, "--key", "a")
-    first = shards.start("--log", log, "--metrics", "127.0.0.1:29464")
+    first = shards.start("--log", log)
     until(lambda: farwire("account", "list")["items"][0]["live"])
     assert farwire("account", "show", MSISDN)["state"] == "pool"
     done = farwire("account", "topup", MSISDN, "10.00", "--key", "t")
@@ -120,3 +123,182 @@ async def test_a_balance_survives_kill_9_and_the_end_is_in_order(
     third = shards.start("--log", log)
     assert farwire("account", "show", MSISDN)["balance"] == "5.00 EUR"
     assert third.poll() is None
+
+
+async def test_commands_change_balances_and_say_why_they_are_refused(
+    db: Database, clock: MovableClock, tenant_id: TenantId, other_tenant_id: TenantId, farwire: Farwire,
+    shards: Shards,
+) -> None:  # fmt: skip
+    await Till(db, clock, tenant_id).company()
+    await sell_go_5(db, tenant_id, SystemClock())
+    shards.start()
+    for place in ("1", "2"):
+        farwire(
+            "account",
+            "open",
+            "--offering",
+            "go-5",
+            "--name",
+            f"n{place}",
+            "--circle",
+            "family",
+            "--key",
+            place,
+        )
+    farwire("account", "topup", "n1", "5.00")
+    done = farwire("account", "transfer", "n1", "n2", "2.50")
+    assert done["balance"] == "2.50 EUR"
+    refused = farwire("account", "transfer", "n1", "n2", "2.51", code=5)
+    assert refused["code"] == "charging.refused"
+    assert "no balance has anything left" in refused["message"]
+    (why,) = farwire("account", "why", "n1")["items"]
+    assert (why["what"], why["result"]) == ("command transfer", "credit_limit_reached (4012)")
+    assert farwire("account", "adjust", "n1", "--by=-0.50")["balance"] == "2.00 EUR"
+    assert farwire("account", "adjust", "n1", "--by", "1", "--balance", "9", code=4)["code"] == (
+        "charging.balance_unknown"
+    )
+    farwire("account", "bar", "n1")
+    barred = farwire("account", "buy", "n1", "go-5", code=5)
+    assert "the account is barred" in barred["message"]
+    farwire("account", "unbar", "n1")
+    assert farwire("account", "loan", "n1", code=5)["code"] == "charging.refused"
+    assert farwire("account", "sessions", "n1", plain=True).startswith("No session is open")
+    moved = until(lambda: len(farwire("account", "movements", "n1")["items"]) == 3 or None)
+    assert moved
+    assert [one["what"] for one in farwire("account", "trace", "n1")["items"]][:2] == [
+        "top_up",
+        "transfer_out",
+    ]
+    assert (
+        farwire("account", "show", "n1", "--tenant", "sunrise", code=4)["code"] == "charging.account_unknown"
+    )
+    number = str(farwire("account", "show", "n1")["number"])
+    assert (
+        farwire("account", "show", number, "--tenant", "sunrise", code=4)["code"]
+        == "charging.account_unknown"
+    )
+    assert farwire("account", "forget", "n1")["erased"] == 1
+    assert farwire("account", "show", "n1", code=4)["code"] == "charging.account_unknown"
+    assert farwire("account", "show", number)["balance"] == "2.00 EUR"
+
+
+def test_wrong_files_are_refused_with_the_path_of_the_field(
+    farwire: Farwire, tmp_path: Path, shop: None
+) -> None:
+    file = tmp_path / "terms.toml"
+    cases = (
+        ("plan", 'offering = "go-5"\nloan = {amount = "1"}', "loan"),
+        ("plan", 'offering = "go-5"\n[quotas.data]\nsize = "5 min"', "quotas.data.size"),
+        ("plan", 'offering = "go-5"\n[quotas.data]\nsize = "1 MB"\nleast = "2 MB"', "quotas.data.least"),
+        ("plan", 'offering = "go-5"\ngrace = 3', "terms.toml"),
+        ("plan", 'offering = "go-5"\nactive_days = -1', "active_days"),
+        ("offer", 'offering = "go-5"\nprice = "year"', "price"),
+        ("offer", 'offering = "go-5"\n[[gives]]\nallowance = "x"', "gives[0].allowance"),
+        ("offer", 'offering = "go-5"\n[[gives]]\namount = "1 GB"\nmoney = "1"', "gives[0]"),
+        ("offer", 'offering = "go-5"\n[[gives]]\namount = "1 piece"', "gives[0].amount"),
+        ("offer", 'offering = "go-5"\n[[gives]]\namount = "1 GB"\npriority = 99999', "gives[0].priority"),
+    )
+    for kind, text, field in cases:
+        file.write_text(text, encoding="utf-8")
+        error = farwire(kind, "set", str(file), code=3)
+        assert (error["code"], error["field"]) == ("charging.terms_field", field)
+    file.write_text("offering = ", encoding="utf-8")
+    assert farwire("plan", "set", str(file), code=3)["code"] == "charging.terms_syntax"
+    file.write_text('offering = "nothing"', encoding="utf-8")
+    assert farwire("plan", "set", str(file), code=4)["code"] == "catalog.plan_not_in_force"
+    assert farwire("plan", "set", str(tmp_path / "none"), code=4)["code"] == "charging.file_missing"
+    assert farwire("plan", "show", "other", code=4)["code"] == "charging.terms_missing"
+    assert farwire("account", "open", "--offering", "other", code=4)["code"] == "catalog.plan_not_in_force"
+
+
+@pytest.fixture
+async def shop(db: Database, tenant_id: TenantId) -> None:
+    await sell_go_5(db, tenant_id, SystemClock())
+
+
+async def test_terms_are_set_by_file_and_reach_a_shard_that_runs(
+    db: Database, tenant_id: TenantId, farwire: Farwire, shards: Shards, tmp_path: Path
+) -> None:
+    async with db.transaction(tenant_id) as tx:
+        await publish_plan(tx=tx, clock=SystemClock(), plan=go_5())
+    shards.start("--metrics", "127.0.0.1:29464")
+    plan, offer = tmp_path / "plan.toml", tmp_path / "offer.toml"
+    plan.write_text(
+        'offering = "go-5"\n[loan]\namount = "1.00"\nbelow = "0.50"\nfee = "0.10"\n', encoding="utf-8"
+    )
+    offer.write_text('offering = "go-5"\n[[gives]]\namount = "100 MB"\n', encoding="utf-8")
+    assert farwire("plan", "set", str(plan))["new"]
+    assert not farwire("plan", "set", str(plan))["new"]
+    first = farwire("offer", "set", str(offer))["number"]
+    assert farwire("plan", "show", "go-5")["loan"] == "1.00 EUR"
+    assert farwire("offer", "show", "go-5")["gives"] == ["100 MB"]
+    farwire("account", "open", "--offering", "go-5", "--imsi", "262011234567890")
+    until(lambda: farwire("account", "list")["items"][0]["live"])
+    assert farwire("account", "topup", "262011234567890", "0.10")["state"] == "active"
+    assert farwire("account", "loan", "262011234567890")["balance"] == "1.10 EUR"
+    offer.write_text('offering = "go-5"\nprice = "pass"\ndays = 3\n', encoding="utf-8")
+    second = farwire("offer", "set", str(offer))
+    assert (second["version"], second["number"]) == (2, first + 1)
+    farwire("account", "topup", "262011234567890", "10")
+    until(lambda: try_(farwire, "account", "buy", "262011234567890", "go-5"))
+    shown = farwire("account", "show", "262011234567890")
+    assert (shown["balance"], shown["balances"][0]["amount"]) == ("5.00 EUR", "2 GB")
+    text = scraped("http://127.0.0.1:29464/metrics")
+    assert 'farwire_charging_requests_total{request="command",result="success"}' in text
+    assert 'farwire_charging_request_seconds_bucket{le="0.0001",request="event"}' in text
+    assert [one["offering"] for one in farwire("offer", "list")["items"]] == ["go-5"]
+
+
+def scraped(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310 - our own process
+        return str(reply.read().decode())
+
+
+def try_(farwire: Farwire, *words: str) -> Any:
+    try:
+        return farwire(*words)
+    except AssertionError:
+        return None
+
+
+def test_a_shard_says_why_it_cannot_serve(
+    farwire: Farwire, shards: Shards, shop: None, tmp_path: Path
+) -> None:
+    assert "charging.durability_unsupported" in farwire("serve", "--durability", "zone", plain=True, code=3)
+    one = shards.start()
+    held = farwire("serve", plain=True, code=5)
+    assert "charging.log_locked" in held
+    elsewhere = {**shards.environment, "FARWIRE_DATA_DIR": str(tmp_path / "other")}
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN, "charging", "serve"],
+        env=elsewhere,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 5
+    assert "charging.shard_held" in done.stderr
+    assert "no virtual shard lives in shard 1" in farwire("serve", "--shard", "1", plain=True, code=3)
+    farwire("account", "open", "--offering", "go-5", "--name", "x")
+    farwire("account", "topup", "x", "1")
+    farwire("account", "topup", "x", "1")
+    one.send_signal(signal.SIGTERM)
+    assert one.wait(20) == 0
+    (segment,) = [
+        path
+        for path in (tmp_path / "charging" / "shard-0").iterdir()
+        if path.stat().st_size and damaged(path)
+    ]
+    assert "charging.log_damaged" in farwire("serve", plain=True, code=70)
+    assert segment.exists()
+
+
+def damaged(path: Path) -> bool:
+    """Damage the second batch of a segment that has some; return whether it had."""
+    data = bytearray(path.read_bytes())
+    places = [at for at in range(4096, len(data), 4096) if data[at : at + 8] == b"FWBATCH1"]
+    if len(places) < 3:
+        return False
+    data[places[1] + 200] ^= 0xFF
+    path.write_bytes(data)
+    return True

@@ -47,8 +47,6 @@ app = typer.Typer(
     "  farwire charging account buy 4915112345678 go-5 --tenant acme\n\n"
     "  farwire charging account why 4915112345678 --tenant acme",
 )
-charging_acts.add_to(app)
-charging_trace.add_to(app)
 _ACCOUNT_KEY: Final = "account:"
 
 
@@ -243,3 +241,7 @@ def forget(
         session.out.facts(f"Charging account {found.number}", {"number": found.number, "erased": count})
 
     run(act, as_json)
+
+
+charging_acts.add_to(app)
+charging_trace.add_to(app)
