@@ -31,7 +31,9 @@ from farwire.base.config import Settings
 from farwire.base.jobs import Worker
 from farwire.base.storage import Database, open_relay
 from farwire.base.web import Api, build_api
+from farwire.charging.service import shard_address
 from farwire.charging.service.reach import REACH
+from farwire.charging.shard.front import listen
 from farwire.kernel.ids import TenantId
 from farwire.tenant import service as tenants
 from farwire.tenant.service import KeyRefused
@@ -41,6 +43,7 @@ START_S = 40
 FARWIRE = "from farwire.app import main; main()"
 MakeKey = Callable[[TenantId, Role], Awaitable[str]]
 Client = Callable[[str], httpx.AsyncClient]
+Charge = Callable[[], Awaitable[Any]]
 
 
 def _builders_of_billing() -> ModuleType:
@@ -219,12 +222,21 @@ def served(serve_with: Callable[..., Served], database_env: dict[str, str]) -> C
 
 
 @pytest.fixture
-async def charge(db: Database, clock: MovableClock, tmp_path: Path) -> AsyncIterator[Callable[[], Any]]:
-    """Return a function that starts a shard in this process, with the tariffs that are published by then."""
+async def charge(
+    db: Database, clock: MovableClock, settings: Settings, tmp_path: Path
+) -> AsyncIterator[Charge]:
+    """Return a function that starts a shard in this process, with the tariffs that are published by then.
+
+    An API in a process of its own finds it at its usual socket.
+    """
     async with AsyncExitStack() as stack:
 
         async def start() -> Any:
             desk = await stack.enter_async_context(a_desk(db, tmp_path / "shard", clock))
+            path = Path(str(shard_address(settings.data_dir, 0)))
+            path.parent.mkdir()
+            front = await listen(desk.runner, path=str(path))
+            stack.callback(front.close)
             REACH.use(desk.client)
             return desk
 

@@ -34,6 +34,7 @@ from farwire.ordering import service as ordering
 from farwire.payment.model.voucher import Alphabet, BatchOrder
 from farwire.payment.service import voucher as vouchers
 from farwire.tenant.model import Address
+from tests.charging.desk import GO_5, sell_go_5
 
 V1 = "/farwire/v1"
 TMF = "/tmf-api"
@@ -118,7 +119,29 @@ async def fill(world: Any, keys: Keys) -> Things:
     await _vouchers(world, keys, things)
     await _messages(world, keys, things)
     await _listeners(world, keys, things)
+    await _charging(world, keys, things)
     return things
+
+
+async def _charging(world: Any, keys: Keys, things: Things) -> None:
+    """An account of online charging; a shard is started by the test, if it has one."""
+    await sell_go_5(world.db, world.tenant_id, world.clock)
+    wish = {"key": "sub-1", "offering": GO_5, "circle": "family"}
+    made = await keys.post("chargingAccounts", wish)
+    other = await keys.post("chargingAccounts", wish | {"key": "sub-2"})
+    things.ids[f"{V1}/chargingAccounts"] = made["id"]
+    one, key = {"amount": _eur("1.00")}, {"key": "c-1"}
+    things.bodies |= {
+        "POST /chargingAccounts": wish,
+        "POST /chargingAccounts/{id}/topUps": one | key,
+        "POST /chargingAccounts/{id}/adjustments": one | key | {"balance": 1},
+        "POST /chargingAccounts/{id}/transfers": one | key | {"to": other["id"]},
+        "POST /chargingAccounts/{id}/loans": key,
+        "POST /chargingAccounts/{id}/purchases": key | {"offering": GO_5},
+        "POST /chargingAccounts/{id}/renewals": key | {"offering": GO_5},
+        "POST /chargingAccounts/{id}/bars": key | {"barred": False},
+        "POST /chargingAccounts/{id}/limitConsents": key | {"limit": 1, "optedOn": True},
+    }
 
 
 def plan_as_json(text: str) -> dict[str, Any]:

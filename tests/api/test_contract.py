@@ -18,7 +18,7 @@ from farwire.base.authz import ROLE_PERMISSIONS, Permission, Role
 from farwire.base.web import Access, Api
 from farwire.kernel.ids import TenantId
 
-from .conftest import Client, MakeKey
+from .conftest import Charge, Client, MakeKey
 from .stage import TEXT, V1, Keys, Things, body_of, fill
 
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -41,11 +41,15 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 
 @pytest.fixture
-async def filled(world: Any, client_of: Client, make_key: MakeKey, tenant_id: TenantId) -> Things:
+async def filled(
+    world: Any, client_of: Client, make_key: MakeKey, tenant_id: TenantId, charge: Charge
+) -> Things:
     """An operator with one of everything."""
     keys = [await make_key(tenant_id, Role.TENANT_ADMIN) for _ in range(2)]
     async with client_of(keys[0]) as first, client_of(keys[1]) as second:
-        return await fill(world, Keys(first, second))
+        things = await fill(world, Keys(first, second))
+    await charge()
+    return things
 
 
 class Asker:

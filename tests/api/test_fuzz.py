@@ -23,7 +23,7 @@ from farwire.base.authz import Role
 from farwire.base.web import openapi_document
 from farwire.kernel.ids import TenantId
 
-from .conftest import Client, MakeKey
+from .conftest import Charge, Client, MakeKey
 from .stage import V1, Keys, Things, fill
 
 SHARDS = 12
@@ -90,12 +90,19 @@ async def test_every_operation_answers_random_requests_as_the_document_says(fuzz
 
 @pytest.fixture
 async def fuzz(
-    served: Any, make_key: MakeKey, client_of: Client, tenant_id: TenantId, world: Any, tmp_path: Path
+    served: Any,
+    make_key: MakeKey,
+    client_of: Client,
+    tenant_id: TenantId,
+    world: Any,
+    tmp_path: Path,
+    charge: Charge,
 ) -> Any:
     """Run schemathesis on one shard of a server whose operator has one of everything."""
     keys = [await make_key(tenant_id, Role.TENANT_ADMIN) for _ in range(2)]
     async with client_of(keys[0]) as first, client_of(keys[1]) as second:
         things = await fill(world, Keys(first, second))
+    await charge()
     server = await asyncio.to_thread(served, "--workers", "1")
     (tmp_path / "schemathesis.toml").write_text(config(things))
 

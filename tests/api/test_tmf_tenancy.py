@@ -21,7 +21,7 @@ from farwire.base.tmf.store import documents
 from farwire.base.web import Access, AnyRoute
 from farwire.kernel.ids import TenantId
 
-from .conftest import Client, MakeKey
+from .conftest import Charge, Client, MakeKey
 from .stage import Keys, fill
 
 ROUTES = [route for route in api_routes() if route.contract is not None]
@@ -44,13 +44,20 @@ def hub(path: str) -> dict[str, str]:
 
 @pytest.fixture
 async def owned(
-    world: Any, db: Database, clock: MovableClock, tenant_id: TenantId, client_of: Client, make_key: MakeKey
+    world: Any,
+    db: Database,
+    clock: MovableClock,
+    tenant_id: TenantId,
+    client_of: Client,
+    make_key: MakeKey,
+    charge: Charge,
 ) -> dict[str, str]:
     """One thing of each resource that the operator has, by the path of its collection, and a listener per API."""
     keys = [await make_key(tenant_id, Role.TENANT_ADMIN) for _ in range(2)]
     found: dict[str, str] = {}
     async with client_of(keys[0]) as client, client_of(keys[1]) as second:
         await fill(world, Keys(client, second))
+        await charge()
         await _topic(client)
         for path, api, resource in collections():
             if path.endswith("/event/v4/topic"):
