@@ -24,7 +24,8 @@ from farwire.base.jobs import Worker
 from farwire.base.storage import Database, open_relay
 from farwire.charging import service as charging
 from farwire.charging.events import ACCOUNT_CLOSED
-from farwire.charging.model import Answer, CommandKind, Flag, ResultCode, Unit
+from farwire.charging.model import Answer, CommandKind, Flag, Phase, ResultCode, SessionRequest, Unit
+from farwire.charging.model import Ask as Quota
 from farwire.charging.service import Identity, IdentityKind
 from farwire.charging.shard.shard import Ask
 from farwire.inventory import service as inventory
@@ -38,7 +39,7 @@ from farwire.payment.model.voucher import Answer as Used
 from farwire.payment.service import voucher as vouchers
 from farwire.payment.simulator import MOBILE_MONEY
 from farwire.process import prepaid, prepaid_closing, privacy
-from tests.charging.books_world import BooksWorld, books_world
+from tests.charging.books_world import DATA, BooksWorld, books_world
 from tests.charging.desk import CLERK, GO_5
 from tests.charging.play import EURO, MB
 from tests.payment.shop import Shop
@@ -390,6 +391,9 @@ async def test_the_end_of_a_product_bars_its_account_once_and_keeps_the_balance(
 ) -> None:
     await story.begin()
     await story.month()
+    assert story.held is not None
+    await story.world.session(story.held, [], ends=False)
+    running = story.world.keys
     await story.end()
     closing = prepaid_closing.Closing(story.db, story.clock, lambda: story.client)
     assert story.product is not None
@@ -406,6 +410,9 @@ async def test_the_end_of_a_product_bars_its_account_once_and_keeps_the_balance(
     assert {one.amount for one in seen.balances if one.unit == Unit.MONEY} == {48 * EURO // 10}
     answer = await story.world.command(await story.found(), CommandKind.PURCHASE, 0, story.world.offer)
     assert answer.result == ResultCode.END_USER_DENIED
+    more = SessionRequest(story.held.number, 5, running, 1, Phase.UPDATE, DATA, (Quota(1, 0),))
+    answer = await story.world.client.ask(story.held.tenant_number, more)
+    assert [(one.result, one.granted) for one in answer.groups] == [(ResultCode.END_USER_DENIED, 0)]
 
 
 async def test_a_shard_that_does_not_answer_is_asked_again_and_nothing_is_told_before(story: Story) -> None:

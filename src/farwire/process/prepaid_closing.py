@@ -1,8 +1,8 @@
 """The end of a product, or of a person, is the end of their charging accounts: barred, for good, and told.
 
 Nothing more is used from the day of the end on. What a balance still holds stays owed to its customer, in the books and
-on the account: paying it out is an act of a person. A product that was replaced by another one leaves its account as it
-is: the subscriber goes on.
+on the account, as long as its plan lets it live: paying it out is an act of a person. A product that was replaced by
+another one leaves its account as it is: the subscriber goes on.
 """
 
 from __future__ import annotations
