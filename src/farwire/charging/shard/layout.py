@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
-from farwire.charging.model.state import Account, Group
+from farwire.charging.model.state import Account, Group, Session
 from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.index import Index
 from farwire.charging.shard.packing import (
@@ -105,15 +105,18 @@ class Accounts:
         check(cell, "charging.account_unknown")
         if cell is None:
             return 0
+        changed = changed_parts(cell, account)
+        if changed is None:
+            self._write([(cell, account)])
+            return cell.slot
         try:
-            found = _rewritten(cell, account)
+            images = _images_in_place(cell, account, changed)
         except struct.error as error:
             raise _out_of_range(error) from error
-        if found is None:
-            self._write([(cell, account)])
-        else:
-            cell.account, (cell.parts, images) = account, found
-            self._arena.write_images(images)
+        self._arena.write_images(images)
+        for place, part in changed:
+            cell.parts[place] = part
+        cell.account = account
         return cell.slot
 
     def remove(self, account: Account) -> None:
@@ -155,10 +158,9 @@ class Accounts:
         try:
             for cell, account in changes:
                 parts = parts_of(account)
-                where = _same_places(cell, parts)
-                if where is None:
-                    where = self._new_places(cell, parts, freed, taken)
-                _images(cell, account, parts, where, images)
+                front, back = _common(cell, parts)
+                where = self._places(cell, parts, front, back, freed, taken)
+                images += _images(cell, account, parts, where, front, back)
                 layouts.append((parts, where))
         except struct.error as error:
             self._give_back(taken)
@@ -173,22 +175,24 @@ class Accounts:
         for (cell, account), (parts, where) in zip(changes, layouts, strict=True):
             cell.account, cell.parts, cell.where = account, parts, where
 
-    def _new_places(self, cell: Cell, parts: list[Part], freed: list[int], taken: list[int]) -> list[Slots]:
-        """Leave unchanged parts where they are; the others take the slots that are left, then free ones."""
-        kept = {id(part): slots for part, slots in zip(cell.parts, cell.where, strict=True)}
-        where = [kept.pop(id(part), ()) for part in parts]
-        left = [slot for slots in kept.values() for slot in slots]
-        for at, part in enumerate(parts):
-            if not where[at]:
-                slots = []
-                for _ in range(records_of(part)):
-                    if not left:
-                        left.append(self._arena.allocate())
-                        taken.append(left[0])
-                    slots.append(left.pop())
-                where[at] = tuple(slots)
+    def _places(
+        self, cell: Cell, parts: list[Part], front: int, back: int, freed: list[int], taken: list[int]
+    ) -> list[Slots]:
+        """Return where each part goes: those of front and back stay, the others take what is left, then free slots."""
+        before = cell.where
+        end = len(before) - back
+        left = [slot for slots in before[front:end] for slot in slots]
+        middle = []
+        for part in parts[front : len(parts) - back]:
+            slots = []
+            for _ in range(records_of(part)):
+                if not left:
+                    left.append(self._arena.allocate())
+                    taken.append(left[0])
+                slots.append(left.pop())
+            middle.append(tuple(slots))
         freed += left
-        return where
+        return before[:front] + middle + before[end:]
 
     def _give_back(self, slots: Iterable[int]) -> None:
         """Free slots that were allocated and never written."""
@@ -205,64 +209,132 @@ def _out_of_range(error: struct.error) -> Invalid:
     )
 
 
-def _rewritten(cell: Cell, account: Account) -> tuple[list[Part], list[tuple[int, bytes]]] | None:
-    """Return parts and changed images if every part fits where one stood before: the usual case, in one pass."""
-    parts, old, where, vshard = parts_of(account), cell.parts, cell.where, cell.vshard
-    if len(parts) != len(old):
-        return None
-    images: list[tuple[int, bytes]] = []
-    after = 0
-    for at in range(len(parts) - 1, -1, -1):
-        part, slots = parts[at], where[at]
-        if part is not old[at]:
-            if type(part) is Group:
-                if type(old[at]) is not Group or records_of(part) != len(slots):
-                    return None
-                images += zip(slots, pack_group(vshard, part, slots, after), strict=True)
-            elif type(part) is not type(old[at]):
-                return None
-            else:
-                images.append((slots[0], pack_part(vshard, part, after)))
-        after = slots[0]
-    images.append((cell.slot, pack_account(vshard, account, after)))
-    return parts, images
+def changed_parts(cell: Cell, account: Account) -> list[tuple[int, Part]] | None:
+    """Return the parts that are not the same objects as before, each with its place in the chain.
 
-
-def _same_places(cell: Cell, parts: list[Part]) -> list[Slots] | None:
-    """Return the places of before if each new part fits where the old one stood: the usual case."""
-    if len(parts) != len(cell.parts):
-        return None
-    for part, old, slots in zip(parts, cell.parts, cell.where, strict=True):
-        if part is not old and (type(part) is not type(old) or records_of(part) != len(slots)):
+    None if a part has come or gone, or needs another number of records. The usual case is found by looking at few
+    objects: what a decision did not touch is the same tuple.
+    """
+    old = cell.account
+    changed: list[tuple[int, Part]] = []
+    start = 0
+    if account.loan_owed or old.loan_owed:
+        if not (account.loan_owed and old.loan_owed):
             return None
-    return cell.where
+        changed.append((0, account.loan_owed))
+        start = 1
+    balances = account.balances
+    if balances is not old.balances and not _add_changed(balances, old.balances, start, changed):
+        return None
+    start += len(balances)
+    if account.sessions is not old.sessions and not _add_sessions(
+        account.sessions, old.sessions, start, changed
+    ):
+        return None
+    if (
+        account.keys is old.keys
+        and account.counters is old.counters
+        and account.limits is old.limits
+        and account.shares is old.shares
+        and account.holdings is old.holdings
+    ):
+        return changed
+    end = len(cell.parts)
+    for tail in _TAILS:
+        after, before = getattr(account, tail), getattr(old, tail)
+        end -= len(before)
+        if after is not before and not _add_changed(after, before, end, changed):
+            return None
+    return changed
+
+
+_TAILS: Final = ("keys", "holdings", "shares", "limits", "counters")
+"""What stands behind the sessions, the last first."""
+
+
+def _add_changed(
+    after: Sequence[Part], before: Sequence[Part], start: int, changed: list[tuple[int, Part]]
+) -> bool:
+    """Add the parts that changed; return False if their number did."""
+    if len(after) != len(before):
+        return False
+    changed += [(start + at, after[at]) for at in range(len(after)) if after[at] is not before[at]]
+    return True
+
+
+def _add_sessions(
+    after: Sequence[Session], before: Sequence[Session], place: int, changed: list[tuple[int, Part]]
+) -> bool:
+    """Do the same for sessions, each followed by its groups."""
+    if len(after) != len(before):
+        return False
+    for at in range(len(after)):
+        session, old = after[at], before[at]
+        groups = old.groups
+        if session is not old:
+            changed.append((place, session))
+            if len(session.groups) != len(groups):
+                return False
+            for which in range(len(groups)):
+                group = session.groups[which]
+                if group is not groups[which]:
+                    if len(group.holds) // 2 != len(groups[which].holds) // 2:
+                        return False
+                    changed.append((place + 1 + which, group))
+        place += 1 + len(groups)
+    return True
+
+
+def _images_in_place(
+    cell: Cell, account: Account, changed: list[tuple[int, Part]]
+) -> list[tuple[int, bytes]]:
+    """Return the images of changed parts, each where it stood before, and of the account's own record."""
+    where, vshard = cell.where, cell.vshard
+    last = len(where) - 1
+    images: list[tuple[int, bytes]] = []
+    for place, part in changed:
+        slots = where[place]
+        after = where[place + 1][0] if place < last else 0
+        if type(part) is Group:
+            images += zip(slots, pack_group(vshard, part, slots, after), strict=True)
+        else:
+            images.append((slots[0], pack_part(vshard, part, after)))
+    images.append((cell.slot, pack_account(vshard, account, where[0][0] if where else 0)))
+    return images
+
+
+def _common(cell: Cell, parts: list[Part]) -> tuple[int, int]:
+    """Return how many parts at the front fit where old ones stood, and how many at the back are the same as before."""
+    old = cell.parts
+    most = min(len(old), len(parts))
+    back = 0
+    while back < most and parts[-1 - back] is old[-1 - back]:
+        back += 1
+    front = 0
+    while front < most - back:
+        part, was = parts[front], old[front]
+        if part is not was and (type(part) is not type(was) or records_of(part) != len(cell.where[front])):
+            break
+        front += 1
+    return front, back
 
 
 def _images(
-    cell: Cell, account: Account, parts: list[Part], where: list[Slots], images: list[tuple[int, bytes]]
-) -> None:
-    """Add the images of the records that change, by going from the end of the chain to its head."""
-    vshard = cell.vshard
-    moved = where is not cell.where
-    before = (
-        {id(part): follower for part, follower in zip(cell.parts, _followers(cell.where), strict=True)}
-        if moved
-        else {}
-    )
-    after = 0
-    old = cell.parts
-    for at in range(len(parts) - 1, -1, -1):
+    cell: Cell, account: Account, parts: list[Part], where: list[Slots], front: int, back: int
+) -> list[tuple[int, bytes]]:
+    """Return the images of all records that change, from the end of what changes to the head of the chain."""
+    old, vshard = cell.parts, cell.vshard
+    begin = len(parts) - back
+    after = where[begin][0] if back else 0
+    followed = cell.where[front][0] if front < len(cell.where) else 0
+    images: list[tuple[int, bytes]] = []
+    for at in range(begin - 1, -1, -1):
         part, slots = parts[at], where[at]
-        same = before.get(id(part)) == after if moved else part is old[at]
-        if not same:
+        if at >= front or part is not old[at] or (at == front - 1 and after != followed):
             if type(part) is Group:
                 images += zip(slots, pack_group(vshard, part, slots, after), strict=True)
             else:
                 images.append((slots[0], pack_part(vshard, part, after)))
         after = slots[0]
     images.append((cell.slot, pack_account(vshard, account, after)))
-
-
-def _followers(where: list[Slots]) -> list[int]:
-    """Return for each part the slot of the one after it."""
-    return [slots[0] for slots in where[1:]] + [0] if where else []
+    return images
