@@ -137,6 +137,8 @@ class Query:
     def __init__(self, world: World, request: Asked) -> None:
         self.world = world
         self.request = request
+        self.shard = 1
+        """Where the account is believed to be."""
         self.answer: asyncio.Future[Answer] = world.loop.create_future()
         self.first: Answer | None = None
 

@@ -128,7 +128,7 @@ class Way:
         world = machine.world
         if isinstance(answer, Moved):
             world.moved += 1
-            world.at[id(query)] = answer.shard
+            query.shard = answer.shard
             world.network.send(lambda: world.deliver(query))
             return
         machine.acknowledged = max(machine.acknowledged, self.last)
@@ -148,7 +148,6 @@ class MovingWorld:
         self.machines = {number: Machine(self, number) for number in (1, 2)}
         self.calm = False
         self.steps = self.answers = self.moves = self.moved = 0
-        self.at: dict[int, int] = {}
         self.expected: dict[tuple[int, int, int], int] = {}
         self.told: set[tuple[int, int, int]] = set()
         numbers = (1, 4097, 2, 4098)
@@ -157,7 +156,7 @@ class MovingWorld:
             self.clients.append(Client(self, number, Random(self.random.random())))  # type: ignore[arg-type]
 
     def deliver(self, query: Query) -> None:
-        runner = self.machines[self.at.get(id(query), 1)].runner
+        runner = self.machines[query.shard].runner
         if runner is not None:
             runner.submit(1, query.request, Way(self.machines[runner.shard.log.shard], query))
 

@@ -31,3 +31,5 @@ def test_a_seed_plays_the_same_again():
     one, two = play(3, stored=False), play(3, stored=False)
     assert (one.steps, one.answers, one.loop.virtual) == (two.steps, two.answers, two.loop.virtual)
     assert one.books == two.books
+    moved = [play_moves(3) for _ in range(2)]
+    assert len({(world.steps, world.answers, world.moved, world.loop.virtual) for world in moved}) == 1
