@@ -1,4 +1,4 @@
-"""The demo's five offerings and the Nigerian twin: data only, published, sold and priced by hand-worked examples."""
+"""The demo's five offerings and the Nigerian twins: data only, published, sold and priced by hand-worked examples."""
 
 from __future__ import annotations
 

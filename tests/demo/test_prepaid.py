@@ -67,6 +67,28 @@ def test_the_story_ends_after_2250_mb(twin: Twin, left: str) -> None:
     assert (twin.prepaid.left, twin.prepaid.octets) == (Decimal(left), 2_250_000_000)
 
 
+@pytest.mark.parametrize(
+    ("twin", "topped_up", "left", "nothing"),
+    [(GERMANY, "10.00 EUR", "5.00 EUR", "0.00 EUR"), (NIGERIA, "1,000.00 NGN", "500.00 NGN", "0.00 NGN")],
+)
+async def test_the_twin_never_gets_more_than_was_paid_for(
+    house: House, twin: Twin, topped_up: str, left: str, nothing: str
+) -> None:
+    checks = await played(house, twin)
+    lines = found(checks)
+    assert [check for check in checks.checks if not check.ok] == []
+    assert lines["6 July: balance after the voucher"] == topped_up
+    assert lines["8 July: balance after 2,000 MB of allowance"] == left
+    assert lines["8 July: the most ever used and granted together"] == "2,250,000,000"
+    assert lines["8 July: after it charging answers"] == "CREDIT_LIMIT_REACHED"
+    assert lines["8 July: balance at the end"] == nothing
+    assert lines["8 July: revenue of the offer"] == lines["8 July: revenue by the megabyte"] == left
+    again = found(await played(house, twin))
+    once = lines.keys() - again.keys()
+    assert {what: lines[what] for what in again} == again, "nothing is done twice"
+    assert "6 July: the offer is bought" in once
+
+
 @pytest.mark.parametrize("requests", [1, 2, 5, 20, 57, 70])
 async def test_a_stopped_demo_goes_on_and_still_ends_at_exactly_0(
     house: House, requests: int, monkeypatch: pytest.MonkeyPatch
