@@ -23,7 +23,7 @@ from farwire.base.authz import Role
 from farwire.base.web import openapi_document
 from farwire.kernel.ids import TenantId
 
-from .conftest import Client, MakeKey
+from .conftest import Charge, Client, MakeKey
 from .stage import Keys, fill
 
 SHARDS = 8
@@ -84,12 +84,19 @@ def test_every_document_of_tmf_that_is_made_and_read_is_linked() -> None:
 
 @pytest.fixture
 async def chain(
-    served: Any, make_key: MakeKey, client_of: Client, tenant_id: TenantId, world: Any, tmp_path: Path
+    served: Any,
+    make_key: MakeKey,
+    client_of: Client,
+    tenant_id: TenantId,
+    world: Any,
+    tmp_path: Path,
+    charge: Charge,
 ) -> Run:
     """Run schemathesis on the chains of some APIs, on a server whose operator has one of everything."""
     keys = [await make_key(tenant_id, Role.TENANT_ADMIN) for _ in range(2)]
     async with client_of(keys[0]) as first, client_of(keys[1]) as second:
         await fill(world, Keys(first, second))
+    await charge()
     server = await asyncio.to_thread(served, "--workers", "1")
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
 

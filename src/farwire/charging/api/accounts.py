@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
 import msgspec
 
-from farwire.base.authz import Permission, Principal
+from farwire.base.authz import Permission
 from farwire.base.storage import Tx
 from farwire.base.web import (
     AnyRoute,
@@ -42,7 +42,6 @@ from farwire.charging.api.tracing import trace_of
 from farwire.charging.model import Account
 from farwire.charging.service import ChargingAccount, Identity
 from farwire.charging.service.movements import list_movements
-from farwire.inventory.model import masked
 from farwire.kernel.ids import AccountId, ProductId, parse_id
 from farwire.kernel.page import PageRequest
 
@@ -78,11 +77,8 @@ async def offerings_of(tx: Tx, state: Account) -> dict[int, str]:
     return {number: offering for number, offering in found.items() if offering is not None}
 
 
-def seen_by(principal: Principal, identities: Iterable[Identity]) -> tuple[Identity, ...]:
-    """Return identities as the caller may see them."""
-    if principal.may(Permission.PARTY_READ):
-        return tuple(identities)
-    return tuple(Identity(one.kind, masked(one.value)) for one in identities)
+def _personal(call: Call[Any, Any, Any]) -> bool:
+    return call.principal.may(Permission.PARTY_READ)
 
 
 async def list_accounts(call: Call[Nothing, PageQuery, None]) -> Reply:
@@ -91,7 +87,7 @@ async def list_accounts(call: Call[Nothing, PageQuery, None]) -> Reply:
         page = await service.list_accounts(tx, page=call.query.page())
         named = await service.identities_of(tx, numbers=[one.number for one in page.items])
     return page_reply(
-        page, lambda one: account_document(one, seen_by(call.principal, named.get(one.number, ())))
+        page, lambda one: account_document(one, named.get(one.number, ()), personal=_personal(call))
     )
 
 
@@ -120,7 +116,7 @@ async def open_account(call: Call[Nothing, Nothing, AccountOpen]) -> Reply:
         if body.credit_limit is not None and body.credit_limit.value:
             nano_of(body.credit_limit.to_money(), account, field="creditLimit")
         shown = (await service.identities_of(tx, numbers=[account.number])).get(account.number, ())
-    return Reply(account_document(account, seen_by(call.principal, shown)))
+    return Reply(account_document(account, shown, personal=_personal(call)))
 
 
 async def named_by(call: Call[ByName, PageQuery, None] | Call[ByName, Nothing, None]) -> ChargingAccount:
@@ -137,7 +133,7 @@ async def get_account(call: Call[ByName, Nothing, None]) -> Reply:
         offerings = await offerings_of(tx, state)
         named = (await service.identities_of(tx, numbers=[account.number])).get(account.number, ())
     document = state_document(state, account.currency, offerings)
-    return Reply(account_document(account, seen_by(call.principal, named), document))
+    return Reply(account_document(account, named, document, personal=_personal(call)))
 
 
 async def get_movements(call: Call[ByName, PageQuery, None]) -> Reply:

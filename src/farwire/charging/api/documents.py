@@ -13,6 +13,7 @@ from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import NEVER, Balance, Group, Limit, Period, Session
 from farwire.charging.service import ChargingAccount, Identity, IdentityKind, Refusal, main_balance
 from farwire.charging.service.movements import Placed
+from farwire.inventory.model import masked
 from farwire.kernel.money import currency, nano_to_decimal
 
 BASE: Final = "/farwire/v1/chargingAccounts"
@@ -87,17 +88,20 @@ class ChargingStateDocument(msgspec.Struct, frozen=True, rename="camel", omit_de
 class ChargingAccountDocument(
     msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="ChargingAccount"
 ):
-    """A charging account; ``state`` where one is asked for. Identities are masked for who may not read persons."""
+    """A charging account; ``state`` where one is asked for.
+
+    Who may not read persons sees identities masked, and not the key, which may name somebody.
+    """
 
     id: str
     href: str
-    key: str
     offering: str
     currency: str
     postpaid: bool
     cycle_day: int
     opened_at: str
     identities: list[IdentityDocument]
+    key: str = ""
     credit_limit: MoneyDocument | None = None
     account_id: str | None = None
     product_id: str | None = None
@@ -253,20 +257,26 @@ def state_document(state: Account, code: str, offerings: dict[int, str]) -> Char
 
 
 def account_document(
-    account: ChargingAccount, identities: tuple[Identity, ...], state: ChargingStateDocument | None = None
+    account: ChargingAccount,
+    identities: tuple[Identity, ...],
+    state: ChargingStateDocument | None = None,
+    *,
+    personal: bool,
 ) -> ChargingAccountDocument:
-    """Return an account."""
+    """Return an account; with all that names its subscriber where ``personal``, else masked."""
     limit = account.credit_limit
     return ChargingAccountDocument(
         id=str(account.number),
         href=f"{BASE}/{account.number}",
-        key=account.key,
+        key=account.key if personal else "",
         offering=account.offering,
         currency=account.currency,
         postpaid=account.postpaid,
         cycle_day=account.cycle_day,
         opened_at=timestamp(account.opened_at),
-        identities=[IdentityDocument(one.kind, one.value) for one in identities],
+        identities=[
+            IdentityDocument(one.kind, one.value if personal else masked(one.value)) for one in identities
+        ],
         credit_limit=shown(limit, account.currency) if limit else None,
         account_id=None if account.account_id is None else str(account.account_id),
         product_id=None if account.product_id is None else str(account.product_id),
