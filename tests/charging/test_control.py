@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.charging import service
 from farwire.charging.model import CommandKind, ResultCode, Unit
+from farwire.charging.model.state import DAY_US
+from farwire.charging.model.terms import PlanDocument
+from farwire.charging.service.serving import open_missing
 from farwire.charging.shard.homes import vshard_of
 from farwire.kernel.errors import Conflict, NotFound
 from farwire.kernel.ids import TenantId
@@ -63,3 +67,52 @@ async def test_an_account_is_opened_once_and_found_by_who_it_is(
                 tx, offering=GO_5, key="sub-1", now=clock.now(), actor=CLERK, cycle_day=9
             )
     assert refused.value.code == "charging.key_reused"
+
+
+async def test_a_shard_learns_of_new_terms_and_keeps_what_was_sold(
+    db: Database, tenant_id: TenantId, clock: MovableClock, tmp_path: Path
+) -> None:
+    await sell_go_5(db, tenant_id, clock)
+    account = await open_one(db, tenant_id, clock)
+    async with a_desk(db, tmp_path, clock) as desk:
+        assert not await desk.tariffs.reload(db, clock=clock), "nothing is new"
+        async with db.transaction(tenant_id) as tx:
+            document = PlanDocument(offering=GO_5, active_days=7)
+            terms = await service.set_plan_terms(tx, document=document, now=clock.now(), actor=CLERK)
+        assert terms.number is not None
+        assert terms.number > account.plan
+        assert desk.tariffs.plan(terms.number) is None
+        assert await desk.tariffs.reload(db, clock=clock)
+        later, before = desk.tariffs.plan(terms.number), desk.tariffs.plan(account.plan)
+        assert later is not None
+        assert before is not None
+        assert (before.active_us, later.active_us) == (90 * DAY_US, 7 * DAY_US)
+        assert await open_missing(db=db, clock=clock, runner=desk.runner) == 1
+        assert await open_missing(db=db, clock=clock, runner=desk.runner) == 0
+        assert (await service.inspect(desk.client, account=account)).seen is not None
+        assert desk.tariffs.is_emergency(account.plan, "110")
+        assert desk.tariffs.is_emergency(0, "911"), "also where the plan is unknown"
+
+
+async def test_another_tenants_account_is_unknown(
+    db: Database, tenant_id: TenantId, other_tenant_id: TenantId, clock: MovableClock, tmp_path: Path
+) -> None:
+    await sell_go_5(db, tenant_id, clock)
+    await sell_go_5(db, other_tenant_id, clock)
+    mine = await open_one(db, tenant_id, clock)
+    theirs = await open_one(db, other_tenant_id, clock)
+    assert mine.number != theirs.number
+    assert mine.plan != theirs.plan
+    async with db.transaction(other_tenant_id) as tx:
+        with pytest.raises(NotFound) as caught:
+            await service.account_numbered(tx, number=mine.number)
+        assert caught.value.code == "charging.account_unknown"
+        assert await service.offering_of_plan(tx, number=mine.plan) is None
+    async with a_desk(db, tmp_path, clock) as desk:
+        await open_missing(db=db, clock=clock, runner=desk.runner)
+        crossed = replace(mine, tenant_number=theirs.tenant_number)
+        assert (await service.inspect(desk.client, account=crossed)).seen is None
+        done = await service.command(
+            desk.client, account=crossed, kind=CommandKind.TOP_UP, key="k", amount=EURO
+        )
+        assert done.result == ResultCode.UNKNOWN_USER
