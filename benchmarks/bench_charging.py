@@ -32,6 +32,7 @@ from farwire.charging.log.disk import RealDisk
 from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.due import DueIndex
 from farwire.charging.shard.index import Index
+from farwire.charging.shard.shard import Settings
 
 GOAL_PER_S: Final = 25_000
 GOAL_ONE_MS: Final = 1.0
@@ -182,8 +183,8 @@ def row(label: str, found: Figures) -> None:
 
 def served(load: Load, path: Path, asked: Namespace) -> tuple[Figures, Figures]:
     """Print the shard's figures; return those of one outstanding request and of the closed loop."""
-    records = str(4 * asked.subscribers + 2_000_000)
-    with serving("shard", str(path), records) as shard:
+    arguments = ("shard", str(path), str(4 * asked.subscribers + 2_000_000), str(asked.batch_us))
+    with serving(*arguments) as shard:
         print(f"shard of {shard.told['accounts']:,.0f} subscribers, each answer after fdatasync")
         some = {"connections": 1, "window": 1, "seconds": asked.limit_seconds}
         one = load.run("closed", shard, **some)
@@ -203,7 +204,7 @@ def served(load: Load, path: Path, asked: Namespace) -> tuple[Figures, Figures]:
         mib = shard.watched.memory_info().rss / (1 << 20)
         print(f"{'  memory of the process after it':<44}{mib:>12,.0f} MiB")
         shard.kill()
-    with serving("shard", str(path), records) as again:
+    with serving(*arguments) as again:
         lost = max(0, answered - (again.told["last"] - 1))
         print(
             f"{'  killed with -9 and recovered':<44}{again.told['seconds']:>12.2f} s  "
@@ -246,7 +247,7 @@ def recovery(asked: Namespace) -> float:
     with folder() as path:
         asyncio.run(prepare(path, asked.subscribers, asked.tail, _TAIL_BATCH))
         size = sum(file.stat().st_size for file in path.glob("s*-*")) / 1e9
-        with serving("shard", str(path), str(4 * asked.subscribers)) as shard:
+        with serving("shard", str(path), str(4 * asked.subscribers), str(asked.batch_us)) as shard:
             took = shard.told["seconds"]
             print(
                 f"recovery of {shard.told['accounts']:,.0f} subscribers and a synthetic tail of "
@@ -293,13 +294,12 @@ def options() -> Namespace:
         ("connections", 4, "sockets"),
         ("window", 128, "requests outstanding on each socket of the closed loop"),
         ("pool", 2_048, "sessions on each socket of the open loop"),
+        ("batch-us", Settings().batch_us, "microseconds that a batch is decided on at most"),
         ("updates", 8, "updates between the first and the last request of a session"),
         ("subscribers", 1_000_000, "accounts of the shard"),
         ("tail", 1_000_000, "requests in the tail of the recovery"),
     ):
-        parser.add_argument(
-            f"--{name}", type=type(default), default=default, help=f"{meaning} ({default:,g})"
-        )
+        parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{meaning} ({default:,})")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """The processes that the load of a charging benchmark is put on: a shard behind its front, or an echo of its frames.
 
-``python -m benchmarks.charging_server shard FOLDER RECORDS`` recovers the log of a folder and serves it;
+``python -m benchmarks.charging_server shard FOLDER RECORDS BATCH_US`` recovers the log of a folder and serves it;
 ``python -m benchmarks.charging_server echo`` answers each frame with one as long as a shard's. Both print what they
 listen on as one line of JSON. The event loop is uvloop, as for the API.
 """
@@ -25,7 +25,7 @@ from farwire.charging.model import Answer, GroupAnswer, ResultCode
 from farwire.charging.service.meter import MeasuredRunner, Meter
 from farwire.charging.shard.frames import LENGTH, encode_answer
 from farwire.charging.shard.front import listen
-from farwire.charging.shard.shard import recover
+from farwire.charging.shard.shard import Settings, recover
 
 _CORRELATION = Struct("<Q")
 _CORRELATION_AT = 8
@@ -36,12 +36,15 @@ def _tell(**facts: object) -> None:
     sys.stdout.flush()
 
 
-async def shard(folder: str, records: str) -> None:
+async def shard(folder: str, records: str, batch_us: str) -> None:
     """Recover and serve until the process is ended, counting and timing each request as ``farwire charging serve``."""
     disk = RealDisk(Path(folder))
     before, started, cpu = peak_kib(), time.perf_counter(), time.process_time()
     log = FileLog(disk, shard=SHARD, epoch=highest_epoch(disk, SHARD) + 1)
-    found = await recover(log=log, records=int(records), tariffs=tariffs(), clock=SystemClock())
+    settings = Settings(batch_us=int(batch_us))
+    found = await recover(
+        log=log, records=int(records), tariffs=tariffs(), clock=SystemClock(), settings=settings
+    )
     took, cpu = time.perf_counter() - started, time.process_time() - cpu
     front = await listen(MeasuredRunner(found, meter=Meter()))
     _tell(
