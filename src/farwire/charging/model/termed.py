@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -13,7 +12,7 @@ from farwire.charging.model.answers import FinalAction
 from farwire.charging.model.compiled import Offer, scope_of
 from farwire.charging.model.state import AMOUNT_MAX, DAY_US, SECOND_US, Unit
 from farwire.charging.model.tariffs import QUOTAS, Grant, OfferTerms, PlanTerms, QuotaPolicy
-from farwire.charging.model.terms import AtTheEnd, Give, Kind, OfferDocument, PlanDocument, Quota
+from farwire.charging.model.terms import AtTheEnd, Give, OfferDocument, PlanDocument, Quota
 from farwire.kernel.errors import Invalid
 from farwire.kernel.money import nano
 from farwire.kernel.quantity import Quantity
@@ -25,21 +24,24 @@ _FINAL: Final = {
     AtTheEnd.REDIRECT: FinalAction.REDIRECT,
     AtTheEnd.RESTRICT: FinalAction.RESTRICT,
 }
-_UNIT_OF_KIND: Final[Mapping[Kind, tuple[Unit, Counted]]] = {
-    Kind.DATA: (Unit.OCTETS, Counted.OCTET),
-    Kind.VOICE: (Unit.SECONDS, Counted.SECOND),
-    Kind.MESSAGE: (Unit.MESSAGES, Counted.MESSAGE),
-    Kind.EVENT: (Unit.EVENTS, Counted.EVENT),
+_UNIT: Final = {
+    Counted.OCTET: Unit.OCTETS,
+    Counted.SECOND: Unit.SECONDS,
+    Counted.MESSAGE: Unit.MESSAGES,
+    Counted.EVENT: Unit.EVENTS,
 }
-_UNIT: Final = {counted: unit for unit, counted in _UNIT_OF_KIND.values()}
 
 
 def plan_terms(document: PlanDocument) -> PlanTerms:
     """Return the terms of a document. Raises ``Invalid`` (``charging.terms_field``) with the path of the field."""
-    quotas = list(QUOTAS)
-    for kind, quota in document.quotas.items():
-        unit, counted = _UNIT_OF_KIND[kind]
-        quotas[unit] = _policy(QUOTAS[unit], quota, counted, f"quotas.{kind.value}")
+    quotas, asked = list(QUOTAS), document.quotas
+    for kind, quota, counted in (
+        ("data", asked.data, Counted.OCTET),
+        ("voice", asked.voice, Counted.SECOND),
+        ("message", asked.message, Counted.MESSAGE),
+        ("event", asked.event, Counted.EVENT),
+    ):
+        quotas[_UNIT[counted]] = _policy(QUOTAS[_UNIT[counted]], quota, counted, f"quotas.{kind}")
     terms = PlanTerms(
         quotas=tuple(quotas),
         final=int(_FINAL[document.at_the_end]),

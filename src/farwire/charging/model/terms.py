@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, TypeVar
@@ -33,15 +32,6 @@ class AtTheEnd(StrEnum):
     RESTRICT = "restrict"
 
 
-class Kind(StrEnum):
-    """Kinds of usage that have quotas."""
-
-    DATA = "data"
-    VOICE = "voice"
-    MESSAGE = "message"
-    EVENT = "event"
-
-
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A part of a document. A field that is not known is an error."""
 
@@ -59,6 +49,15 @@ class Quota(_Part, frozen=True):
     """Ask again when only this part of the quota is left."""
     part: Annotated[int, Meta(ge=1, le=1_000)] | None = None
     """Near the end a quota is at most one so-manieth of what is left."""
+
+
+class Quotas(_Part, frozen=True):
+    """Quotas by kind of usage."""
+
+    data: Quota = Quota()
+    voice: Quota = Quota()
+    message: Quota = Quota()
+    event: Quota = Quota()
 
 
 class Loan(_Part, frozen=True):
@@ -79,7 +78,7 @@ class PlanDocument(_Part, frozen=True):
     grace_days: Days = 90
     at_the_end: AtTheEnd = AtTheEnd.TERMINATE
     loan: Loan | None = None
-    quotas: Mapping[Kind, Quota] = {}
+    quotas: Quotas = Quotas()
 
 
 class Give(_Part, frozen=True):
