@@ -73,7 +73,7 @@ async def test_each_is_sold_to_whom_it_is_for(shop: Database, tenant_id: TenantI
 
         assert await sold("residential") == {"fibre-250", "flex-m", "go-5", "vm-small"}
         assert await sold("business") == {"business-circuit", "city-sense", "flex-m", "go-5", "vm-small"}
-        assert await sold("residential", "NG") == {"flex-m-ng", "vm-small"}
+        assert await sold("residential", "NG") == {"flex-m-ng", "go-500", "vm-small"}
         flex = await service.offering_to_sell(tx, code="flex-m", at=at, **GERMAN)
         go = await service.offering_to_sell(tx, code="go-5", at=at, **GERMAN)
         circuit = await service.offering_to_sell(tx, code="business-circuit", at=at, segment="business")
