@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -181,3 +182,21 @@ async def test_who_may_not_read_persons_sees_masked_identities(
         assert "key" not in found
         await sent(noc, f"/{number}/topUps", 403, key="t-1", amount=eur(1))
         await sent(noc, f"/{number}/bars", 403, key="b-1", barred=True)
+
+
+async def test_a_served_api_reaches_the_shard_at_its_socket(
+    served: Callable[..., Any],
+    client: httpx.AsyncClient,
+    number: str,
+    charge: Callable[[], Any],
+) -> None:
+    """`farwire serve` runs on another event loop than the tests."""
+    await charge()
+    server = await asyncio.to_thread(served, "--workers", "1")
+    headers = {"authorization": client.headers["authorization"]}
+    async with httpx.AsyncClient(base_url=server.base, headers=headers) as there:
+        reply = await sent(there, f"/{MSISDN}/topUps", key="t-1", amount=eur(10))
+        assert (reply["spendable"], (await got(there, f"/{number}"))["state"]["lifecycle"]) == (
+            eur(10),
+            "active",
+        )
