@@ -124,13 +124,16 @@ async def test_charging_confirms_a_credit_and_the_first_time_counts(shop: Shop) 
     now = shop.till.clock.now()
     async with shop.till.db.transaction(shop.till.tenant_id) as tx:
         assert (await vouchers.list_credit_orders(tx, page=EVERYTHING, waiting_only=True)).total == 1
-        first = await payments.credit_confirmed(tx, key=order.key, at=now)
-        later = await payments.credit_confirmed(tx, key=order.key, at=now + timedelta(hours=1))
+        first = await payments.credit_confirmed(tx, key=order.key, at=now, account_ref="7")
+        later = await payments.credit_confirmed(
+            tx, key=order.key, at=now + timedelta(hours=1), account_ref="8"
+        )
+        assert (first.account_ref, later.account_ref) == ("7", "7")
         assert (first.credited_at, later.credited_at) == (now, now)
         assert (await vouchers.list_credit_orders(tx, page=EVERYTHING, waiting_only=True)).total == 0
         for key in (str(TenantId(shop.till.tenant_id)), "nonsense"):
             with pytest.raises((NotFound, Invalid)):
-                await payments.credit_confirmed(tx, key=key, at=now)
+                await payments.credit_confirmed(tx, key=key, at=now, account_ref="7")
 
 
 async def test_one_voucher_used_by_fifty_clients_at_once_is_used_once(shop: Shop, settings) -> None:

@@ -13,6 +13,7 @@ from farwire.base.config import Settings
 from farwire.base.eventbus import Event, new_event
 from farwire.base.eventbus.pending import deliver_pending
 from farwire.base.storage import Database, open_relay
+from farwire.charging import service as charging
 from farwire.charging.model import Answer, Command, CommandKind, EventKind, ResultCode
 from farwire.charging.shard.shard import Ask
 from farwire.kernel.errors import Unavailable
@@ -25,6 +26,7 @@ from farwire.payment.model.voucher import CreditOrder
 from farwire.payment.service import voucher as vouchers
 from farwire.process import prepaid
 from tests.charging.books_world import BooksWorld, Crashed, Trap, books_world
+from tests.charging.desk import CLERK
 from tests.charging.play import EURO
 from tests.payment.shop import Shop
 from tests.payment.test_gateways import tell
@@ -183,6 +185,28 @@ async def test_what_is_left_of_a_top_up_is_taken_back_and_the_rest_is_a_debt(
     async with story.world.db.transaction(story.world.tenant_id) as tx:
         debts = (await payments.list_open_items(tx, page=EVERYTHING)).items
     assert [one.open_minor for one in debts] == ([short] if short else [])
+
+
+async def test_a_number_given_to_somebody_else_takes_back_from_the_account_that_was_credited(
+    story: Story,
+) -> None:
+    notice = await story.mobile_money()
+    await story.deliver()
+    world = story.world
+    (first,) = world.accounts
+    await world.event(first, EventKind.DIRECT_DEBIT, 750 * CENT)
+    now = world.clock.now()
+    await charging.close_ended(world.client, db=world.db, tenant_id=world.tenant_id, account=first, now=now)
+    async with world.db.transaction(world.tenant_id) as tx:
+        await charging.erase_account(tx, number=first.number, now=now, actor=CLERK)
+    second = await world.subscriber("sub-1")
+    assert second.number != first.number
+    await world.command(second, CommandKind.TOP_UP, 50 * EURO)
+    await story.taken_back(notice)
+    await story.deliver()
+    held = [one.amount for state in await world.states() for one in state.balances if one.number == 1]
+    assert held == [0, 50 * EURO]
+    assert (await story.orders())[0].short_minor == 750
 
 
 async def test_a_taking_back_whose_answers_are_lost_takes_once(story: Story) -> None:

@@ -92,6 +92,9 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
 
 
 async def _account(tx: Tx, order: CreditOrder) -> charging.ChargingAccount:
+    """Return the account that was credited, whoever has the subscriber's name now; until then who has the name."""
+    if order.account_ref:
+        return await charging.account_numbered(tx, number=int(order.account_ref))
     try:
         return await charging.find_account(tx, name=order.asked.subscriber)
     except (NotFound, Conflict) as error:
@@ -134,7 +137,9 @@ class _Desk:
                 offer = await charging.offer_number(tx, offering=self.order.extra, now=self.clock.now())
             await self._must(":extra", CommandKind.VOUCHER, 0, offer)
         async with self.db.transaction(self.event.tenant_id) as tx:
-            await payments.credit_confirmed(tx, key=self.order.key, at=self.clock.now())
+            await payments.credit_confirmed(
+                tx, key=self.order.key, at=self.clock.now(), account_ref=str(self.account.number)
+            )
 
     async def take_back(self) -> None:
         """Take from the balance what it still has of a top-up; what was spent is a debt."""

@@ -156,12 +156,12 @@ async def get_credit_order(tx: Tx, *, key: str) -> CreditOrder:
     return found
 
 
-async def credit_confirmed(tx: Tx, *, key: str, at: datetime) -> CreditOrder:
-    """Write that charging carried out the credit order ``key``. Idempotent; the first time counts.
+async def credit_confirmed(tx: Tx, *, key: str, at: datetime, account_ref: str) -> CreditOrder:
+    """Write that charging carried out the credit order ``key`` on its account ``account_ref``.
 
-    Raises ``NotFound`` (``payment.credit_order_unknown``).
+    Idempotent; the first time counts. Raises ``NotFound`` (``payment.credit_order_unknown``).
     """
-    found = await redemptions.confirm_order(tx, parse_id(key, field="key"), at)
+    found = await redemptions.confirm_order(tx, parse_id(key, field="key"), at, account_ref)
     if found is None:
         raise _order_unknown(key)
     return found

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 ORDER: Final = (
     "credit_order_id, client, key, subscriber, account_id, serial, batch_id, legal_entity_id, currency, value_minor, "
-    "extra, redeemed_at, credited_at, payment_id, reversed_at, short_minor"
+    "extra, redeemed_at, credited_at, payment_id, reversed_at, short_minor, "
+    "account_ref"
 )
 ATTEMPT: Final = "attempt_id, client, key, subscriber, account_id, at, outcome, serial, retry_at"
 
@@ -44,6 +45,7 @@ def order_from_row(row: Record) -> CreditOrder:
         None if row["payment_id"] is None else PaymentId(row["payment_id"]),
         row["reversed_at"],
         row["short_minor"],
+        row["account_ref"],
     )
 
 
@@ -106,11 +108,11 @@ async def add_order(tx: Tx, order: CreditOrder) -> None:
     with on_violation({"credit_order_key": reused}):
         await tx.execute(
             f"INSERT INTO payment.credit_order (tenant_id, {ORDER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
-            "$11, $12, $13, $14, $15, $16, $17)",
+            "$11, $12, $13, $14, $15, $16, $17, $18)",
             *(tx.tenant_id, order.id, order.asked.client, order.asked.key, order.asked.subscriber),
             *(order.asked.account_id, order.serial, order.batch_id, order.legal_entity_id),
             *(order.value.currency.code, order.value.amount_minor, order.extra, order.redeemed_at, None),
-            *(order.payment_id, None, None),
+            *(order.payment_id, None, None, order.account_ref),
         )
 
 
@@ -171,12 +173,13 @@ async def settle_reversal(tx: Tx, order_id: UUID, short_minor: int) -> bool:
     return tag == "UPDATE 1"
 
 
-async def confirm_order(tx: Tx, order_id: UUID, at: datetime) -> CreditOrder | None:
-    """Write when charging carried an order out, the first time; return it."""
+async def confirm_order(tx: Tx, order_id: UUID, at: datetime, account_ref: str) -> CreditOrder | None:
+    """Write when charging carried an order out, and on which account, the first time; return it."""
     row = await tx.fetchrow(
-        "UPDATE payment.credit_order SET credited_at = coalesce(credited_at, $3) WHERE tenant_id = $1 "
-        f"AND credit_order_id = $2 RETURNING {ORDER}",
-        *(tx.tenant_id, order_id, at),
+        "UPDATE payment.credit_order SET credited_at = coalesce(credited_at, $3), "
+        "account_ref = CASE WHEN credited_at IS NULL THEN $4 ELSE account_ref END "
+        f"WHERE tenant_id = $1 AND credit_order_id = $2 RETURNING {ORDER}",
+        *(tx.tenant_id, order_id, at, account_ref),
     )
     return None if row is None else order_from_row(row)
 
