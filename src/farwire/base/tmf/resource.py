@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -110,6 +110,8 @@ class Resource:
     """For a task whose work goes on after it was made: returns the documents as they stand."""
     about: str = ""
     """Where the data of its events have its id, if some of them are about another thing too."""
+    among: Callable[[Tx, Sequence[str]], Awaitable[Collection[str]]] | None = None
+    """Which of some ids are of its things, where an event of the context tells of another resource of the API too."""
     told_as: str = ""
     """Its name in the types of its events, where another API of the context has a resource of the same name."""
 

@@ -106,6 +106,16 @@ async def get_bill(tx: Tx, *, bill_id: BillId | None = None, number: str | None 
     return found[0] if found else None
 
 
+async def bills_with_ids(tx: Tx, bill_ids: Sequence[BillId]) -> tuple[Bill, ...]:
+    """Return bills with their lines, in no order."""
+    rows = await tx.fetch(
+        f"SELECT {BILL} FROM billing.bill WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        bill_ids,
+    )
+    return await _complete(tx, rows)
+
+
 async def list_bills(
     tx: Tx, *, account_id: AccountId | None, run_id: BillRunId | None, offset: int, limit: int
 ) -> tuple[tuple[Bill, ...], int]:
