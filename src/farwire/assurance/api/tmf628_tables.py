@@ -49,7 +49,7 @@ MEASUREMENT_COLLECTION_JOB: Final = Descriptor(
         monitoredInstancesCriteria             MonitoredInstancesCriteria
         outputFormat                           string
         performanceIndicatorGroupSpecification PerformanceIndicatorGroupSpecification[]
-        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[]
+        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[] ->628/PerformanceIndicatorSpecification
         producingApplicationId                 string
         reportingPeriod                        string
         scheduleDefinition                     ScheduleDefinition
@@ -86,7 +86,7 @@ ON_DEMAND_COLLECTION: Final = Descriptor(
         monitoredInstancesCriteria             MonitoredInstancesCriteria
         outputFormat                           string
         performanceIndicatorGroupSpecification PerformanceIndicatorGroupSpecification[]
-        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[]
+        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[] ->628/PerformanceIndicatorSpecification
         producingApplicationId                 string
         scheduleDefinition                     ScheduleDefinition
         trackingRecord                         TrackingRecord[]
@@ -101,7 +101,7 @@ PERFORMANCE_INDICATOR_GROUP_SPECIFICATION: Final = Descriptor(
     own=attributes(
         """
         name                              string                                 required
-        performanceIndicatorSpecification PerformanceIndicatorSpecificationRef[] required
+        performanceIndicatorSpecification PerformanceIndicatorSpecificationRef[] required ->628/PerformanceIndicatorSpecification
         """
     ),
 )
