@@ -54,7 +54,7 @@ MEASUREMENT_COLLECTION_JOB: Final = Descriptor(
         reportingPeriod                        string
         scheduleDefinition                     ScheduleDefinition
         trackingRecord                         TrackingRecord[]
-        """
+        """  # noqa: E501 - names of the standard
     ),
 )
 
@@ -90,7 +90,7 @@ ON_DEMAND_COLLECTION: Final = Descriptor(
         producingApplicationId                 string
         scheduleDefinition                     ScheduleDefinition
         trackingRecord                         TrackingRecord[]
-        """
+        """  # noqa: E501 - names of the standard
     ),
 )
 
@@ -102,7 +102,7 @@ PERFORMANCE_INDICATOR_GROUP_SPECIFICATION: Final = Descriptor(
         """
         name                              string                                 required
         performanceIndicatorSpecification PerformanceIndicatorSpecificationRef[] required ->628/PerformanceIndicatorSpecification
-        """
+        """  # noqa: E501 - names of the standard
     ),
 )
 

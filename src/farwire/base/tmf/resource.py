@@ -74,8 +74,8 @@ class Behaviour:
     """Whether ``create`` may return a thing that was there, with ``KNOWN`` in it: the answer is then 200."""
     lists: Callable[..., Awaitable[Any]] | None = None
     """Answers a list request instead of ``page`` (``base/tmf_mixed``): called as ``documents.served`` is."""
-    beside: str = ""
-    """The type of the documents in its list that are nobody's own."""
+    beside: tuple[str, ...] = ()
+    """The types of the documents that are kept beside its things, or in its list: what they refer to stays."""
 
     def shown_to(self, document: Document, principal: Principal | None) -> Document:
         """Return what the caller may see of ``document``."""

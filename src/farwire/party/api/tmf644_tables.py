@@ -22,7 +22,7 @@ PARTY_PRIVACY_PROFILE: Final = Descriptor(
         partyPrivacyProfileSpecification  PartyPrivacyProfileSpecificationRef required ->644/PartyPrivacyProfileSpecification
         status                            string
         validFor                          TimePeriod
-        """
+        """  # noqa: E501 - names of the standard
     ),
 )
 
