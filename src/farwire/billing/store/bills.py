@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from farwire.base.storage import Tx
-from farwire.billing.model import Bill, BillLine, BillTax, LineKind
+from farwire.billing.model import Bill, BillLine, BillTax
 from farwire.billing.store.rows import (
     BILL,
     BILL_COLUMNS,
@@ -183,22 +183,6 @@ async def delete_drafts(tx: Tx, bill_ids: Sequence[BillId]) -> None:
             tx.tenant_id,
             list(bill_ids),
         )
-
-
-async def sums_by_kind(
-    tx: Tx, bill_ids: Sequence[BillId]
-) -> Mapping[BillId, Mapping[LineKind, tuple[int, int]]]:
-    """Return for each bill and kind of line the net in minor units and the remainder in nano-units."""
-    rows = await tx.fetch(
-        "SELECT bill_id, kind, sum(net_minor)::numeric AS net, sum(remainder_nano)::numeric AS remainder "
-        "FROM billing.line WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[]) GROUP BY bill_id, kind",
-        tx.tenant_id,
-        list(bill_ids),
-    )
-    found: dict[BillId, dict[LineKind, tuple[int, int]]] = defaultdict(dict)
-    for row in rows:
-        found[BillId(row["bill_id"])][LineKind(row["kind"])] = (int(row["net"]), int(row["remainder"]))
-    return found
 
 
 async def count_issued(tx: Tx, run_id: BillRunId) -> int:
