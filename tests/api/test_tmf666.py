@@ -124,3 +124,18 @@ async def test_other_accounts_are_documents_whose_references_hold(
     assert (theirs.status_code, theirs.json()["field"]) == (422, "$.financialAccount.id")
     assert (await client.delete(path)).status_code == 204
     assert (await client.delete(f"{V4}/financialAccount/{books['id']}")).status_code == 204
+
+
+async def test_what_is_kept_beside_an_account_holds_what_it_refers_to(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    party = [{"id": "p1", "name": "Anna", "role": "owner"}]
+    books = (
+        await client.post(f"{V4}/financialAccount", json={"name": "books", "relatedParty": party})
+    ).json()
+    made = await opened(client, body | {"financialAccount": {"id": books["id"]}})
+    kept = await client.delete(books["href"])
+    assert (kept.status_code, kept.json()["code"]) == (409, "tmf.referenced")
+    freed = await client.patch(made["href"], json={"financialAccount": None})
+    assert (freed.status_code, "financialAccount" in freed.json()) == (200, False)
+    assert (await client.delete(books["href"])).status_code == 204

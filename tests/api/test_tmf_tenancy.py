@@ -150,7 +150,7 @@ def sent(route: AnyRoute) -> Any:
         return hub(route.path)
     if route.method.value == "POST" and "{" in route.path:
         return minimal(getattr(route.handler, "__self__").resource)  # noqa: B009 - mypy knows functions only
-    return {"id": OWN_ID, "name": "stolen"} if route.method.value in ("POST", "PATCH") else None
+    return {"id": OWN_ID, "name": "stolen"} if route.method.value in ("POST", "PATCH", "PUT") else None
 
 
 async def test_another_operator_finds_changes_and_removes_nothing_by_any_route(
@@ -174,7 +174,8 @@ async def test_another_operator_finds_changes_and_removes_nothing_by_any_route(
             wrong.append((route.method.value, path, answer.status_code, answer.text[:200]))
     assert wrong == []
     assert tried >= 200
-    for path in [path for path in owned if path.endswith("/hub")]:
+    unread = [path for path in owned if path.endswith("/hub") and "/topic/" not in path]
+    for path in unread:  # a listener of a topic is read as other things are, one of an API is not
         assert (await client.delete(f"{path}/{owned.pop(path)}")).status_code == 204, path
     assert await shown(client, owned) == before
     assert len(before) >= 200

@@ -17,16 +17,10 @@ import pytest
 from tmf_lint.result import RuleResult
 from tmf_lint.runner import run
 
-from farwire.app import api_routes
-
 from .conftest import Operator
 
 pytestmark = pytest.mark.xdist_group("tmf-lint")
-PATHS = {
-    638: "/tmf-api/serviceInventoryManagement/v4/service",
-    639: "/tmf-api/resourceInventoryManagement/v4/resource",
-    641: "/tmf-api/serviceOrdering/v4/serviceOrder",
-}
+APIS = (638, 639, 641)
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
@@ -71,22 +65,15 @@ def proxy(operator: Operator) -> Iterator[str]:
         thread.join()
 
 
-def served() -> list[int]:
-    routes = {route.path for route in api_routes()}
-    return [api for api, path in PATHS.items() if path in routes]
-
-
 @pytest.fixture(scope="module")
 def results(operator: Operator) -> list[RuleResult]:
-    """What each rule of the APIs that are served said."""
+    """What each rule said."""
     with proxy(operator) as base:
-        return list(run(base, served()).results)
+        return list(run(base, list(APIS)).results)
 
 
-@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize("api", APIS)
 def test_every_rule_of_the_checker_holds(api: int, results: list[RuleResult]) -> None:
-    if api not in served():
-        pytest.skip(f"TMF{api} is not served yet")
     own = {one.rule_id.removeprefix(f"TMF{api}-"): one for one in results if one.api == api}
     assert len(own) == 13
     failing = {rule: one.message for rule, one in own.items() if one.skipped or not one.passed}

@@ -223,6 +223,92 @@ async def test_a_document_of_the_wrong_shape_is_refused_with_the_path(
     assert (await client.get(f"{V5}/category")).json() == []
 
 
+SPECIFICATION = "/tmf-api/productCatalogManagement/{}/productSpecification"
+VALUES = {"v4": "productSpecCharacteristicValue", "v5": "characteristicValueSpecification"}
+
+
+@pytest.mark.parametrize("version", ["v4", "v5"])
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("productSpecCharacteristic.name=colour", "ab"),
+        ("{}=red", "a"),
+        ("{}=red,'blue, dark'", "ab"),
+        ('{}="blue, dark"', "b"),
+        ("{}=10,30", "ce"),
+        ("{}.ne=red,10", "bde"),
+        ("{}.gt=10", "abde"),  # a text is compared as a text
+        ("{}.gte=10", "abcde"),
+        ("{}.lt=20", "c"),
+        ("{}.lte=20", "cd"),
+        ("{}.regex=^r", "a"),
+        ("{}.gt=10&{}.lt=30", "d"),
+        ("productSpecCharacteristic.name=size&{}.gt=10", "de"),
+    ],
+)
+async def test_a_value_of_a_characteristic_is_found_by_its_path_in_both_versions(
+    client: httpx.AsyncClient, version: str, query: str, found: str
+) -> None:
+    for name, value in {"a": "red", "b": "blue, dark", "c": 10, "d": 20, "e": 30}.items():
+        characteristic = {
+            "@type": "CharacteristicSpecification",
+            "name": "colour" if isinstance(value, str) else "size",
+            VALUES["v5"]: [{"@type": "CharacteristicValueSpecification", "value": value}],
+        }
+        body = {"@type": "ProductSpecification", "name": name, "productSpecCharacteristic": [characteristic]}
+        made = await client.post(SPECIFICATION.format("v5"), json=body)
+        assert made.status_code == 201, made.text
+    path = f"productSpecCharacteristic.{VALUES[version]}.value"
+    answer = await client.get(f"{SPECIFICATION.format(version)}?{query.replace('{}', path)}")
+    assert "".join(names(answer)) == found
+
+
+async def test_a_total_is_exact_to_ten_thousand_and_marked_beyond_unless_all_is_asked_for(
+    db: Any, client: httpx.AsyncClient, tenant_id: TenantId
+) -> None:
+    async def more(first: int, last: int) -> None:
+        async with db.transaction(tenant_id) as tx:
+            await tx.execute(
+                "INSERT INTO base.tmf_resource (tenant_id, api, type, id, document, created_at, changed_at)"
+                " SELECT $1, '620', 'Category', n::text, jsonb_build_object('id', n::text, 'name', 'n'), now(), now()"
+                " FROM generate_series($2::int, $3::int) AS n",
+                *(tenant_id, first, last),
+            )
+
+    async def total(query: str) -> tuple[str, str | None]:
+        answer = await client.get(f"{V5}/category?limit=1{query}")
+        assert answer.status_code == 200
+        return answer.headers["x-total-count"], answer.headers.get("x-total-count-lower-bound")
+
+    await more(1, 10_000)
+    for query in ("", "&name=n", "&count=exact"):
+        assert await total(query) == ("10000", None), query
+    await more(10_001, 10_002)
+    for query in ("", "&name=n"):
+        assert await total(query) == ("10000", "true"), query
+        assert await total(f"{query}&count=exact") == ("10002", None), query
+
+
+async def test_what_is_null_is_left_out_of_the_answers(client: httpx.AsyncClient, lenient: None) -> None:
+    body = {
+        "@type": "ProductOffering",
+        "name": "Go",
+        "lifecycleStatus": "Active",
+        "lastUpdate": "2026-01-01T00:00:00Z",
+        "description": None,
+        "validFor": {"startDateTime": "2026-01-01T00:00:00.000Z", "endDateTime": None},
+        "category": [{"id": "c", "@type": "CategoryRef", "name": None}],
+        "prodSpecCharValueUse": [
+            {"name": "x", "productSpecCharacteristicValue": [{"value": 1, "unitOfMeasure": None}]}
+        ],
+    }
+    made = await client.post(f"{V5}/productOffering", json=body)
+    assert made.status_code == 201, made.text
+    shown = [made, *[await client.get(f"{one}/productOffering/{made.json()['id']}") for one in (V4, V5)]]
+    assert [one.status_code for one in shown] == [201, 200, 200]
+    assert [one.text.count("null") for one in shown] == [0, 0, 0]
+
+
 async def test_an_extension_keeps_its_attributes(client: httpx.AsyncClient) -> None:
     body = {
         "@type": "ShopCategory",

@@ -49,12 +49,12 @@ MEASUREMENT_COLLECTION_JOB: Final = Descriptor(
         monitoredInstancesCriteria             MonitoredInstancesCriteria
         outputFormat                           string
         performanceIndicatorGroupSpecification PerformanceIndicatorGroupSpecification[]
-        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[]
+        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[] ->628/PerformanceIndicatorSpecification
         producingApplicationId                 string
         reportingPeriod                        string
         scheduleDefinition                     ScheduleDefinition
         trackingRecord                         TrackingRecord[]
-        """
+        """  # noqa: E501 - names of the standard
     ),
 )
 
@@ -86,11 +86,11 @@ ON_DEMAND_COLLECTION: Final = Descriptor(
         monitoredInstancesCriteria             MonitoredInstancesCriteria
         outputFormat                           string
         performanceIndicatorGroupSpecification PerformanceIndicatorGroupSpecification[]
-        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[]
+        performanceIndicatorSpecification      PerformanceIndicatorSpecificationRefOrValue[] ->628/PerformanceIndicatorSpecification
         producingApplicationId                 string
         scheduleDefinition                     ScheduleDefinition
         trackingRecord                         TrackingRecord[]
-        """
+        """  # noqa: E501 - names of the standard
     ),
 )
 
@@ -101,8 +101,8 @@ PERFORMANCE_INDICATOR_GROUP_SPECIFICATION: Final = Descriptor(
     own=attributes(
         """
         name                              string                                 required
-        performanceIndicatorSpecification PerformanceIndicatorSpecificationRef[] required
-        """
+        performanceIndicatorSpecification PerformanceIndicatorSpecificationRef[] required ->628/PerformanceIndicatorSpecification
+        """  # noqa: E501 - names of the standard
     ),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import product
 from typing import Any
 
 from farwire.base.storage import Tx
@@ -65,16 +66,13 @@ async def check_unreferenced(tx: Tx, target: Target, key: str) -> None:
     """Raise ``Conflict`` if a document refers to the thing. What a context has itself, it looks after itself."""
     for api, resource in SERVED.all():
         descriptor, own = resource.descriptor, resource.behaviour
-        if own is not None and not own.beside:
-            continue
         refer = [one for one in descriptor.attributes.values() if one.refers == target]
         names: list[tuple[str, ...]] = [(one.name, "id") for one in refer]
         if descriptor.inside is not None and Target(api.number, descriptor.inside.type) == target:
             names.append((PARENT.name,))
-        for name in names:
-            holder = Target(api.number, descriptor.type if own is None else own.beside)
+        for name, kind in product(names, (descriptor.type,) if own is None else own.beside):
             predicate = jsonpath(Query(conditions=(Condition(name, "eq", (key,)),)))
-            if await store.matching(tx, holder, predicate, 1):
+            if await store.matching(tx, Target(api.number, kind), predicate, 1):
                 why = f"a {descriptor.type} refers to it"
                 fix = f"remove it or its reference {name[0]} first"
                 raise Conflict(why, code="tmf.referenced", field="id", value=key, fix=fix)

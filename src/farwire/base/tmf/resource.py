@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -76,8 +76,8 @@ class Behaviour:
     """Whether ``create`` may return a thing that was there, with ``KNOWN`` in it: the answer is then 200."""
     lists: Callable[..., Awaitable[Any]] | None = None
     """Answers a list request instead of ``page`` (``base/tmf_mixed``): called as ``documents.served`` is."""
-    beside: str = ""
-    """The type of the documents in its list that are nobody's own."""
+    beside: tuple[str, ...] = ()
+    """The types of the documents that are kept beside its things, or in its list: what they refer to stays."""
 
     def shown_to(self, document: Document, principal: Principal | None) -> Document:
         """Return what the caller may see of ``document``."""
@@ -112,6 +112,8 @@ class Resource:
     """For a task whose work goes on after it was made: returns the documents as they stand."""
     about: str = ""
     """Where the data of its events have its id, if some of them are about another thing too."""
+    among: Callable[[Tx, Sequence[str]], Awaitable[Collection[str]]] | None = None
+    """Which of some ids are of its things, where an event of the context tells of another resource of the API too."""
     told_as: str = ""
     """Its name in the types of its events, where another API of the context has a resource of the same name."""
 

@@ -61,9 +61,8 @@ def checked(descriptor: Descriptor, document: Document, version: Version) -> Doc
             raise wrong(f"$.{name}", f"{descriptor.type} has no attribute {name}", fix=fix)
         if value is None:
             continue
-        if known is not None:
-            value = _value(descriptor, known, value, f"$.{known.name_in(version)}")  # noqa: PLW2901
-        out[name] = value
+        path = "" if known is None else f"$.{known.name_in(version)}"
+        out[name] = _without_nulls(value) if known is None else _value(descriptor, known, value, path)
     return out
 
 
@@ -98,15 +97,20 @@ def _one(descriptor: Descriptor, attribute: Attribute, value: Any, path: str) ->
     if not isinstance(value, dict):
         raise wrong(path, f"expected an object ({kind}), got {_name(value)}")
     part = part_of(descriptor, attribute)
-    if part is None or not part.own:
-        return value
-    inner = {one.name: one for one in part.own}
+    inner = {} if part is None else {one.name: one for one in part.own}
     return {
         name: _value(descriptor, inner[name], item, f"{path}.{name}")
-        if name in inner and item is not None
-        else item
+        if name in inner
+        else _without_nulls(item)
         for name, item in value.items()
+        if item is not None
     }
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _time(kind: str, value: Any, path: str) -> Any:

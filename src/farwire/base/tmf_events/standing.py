@@ -14,7 +14,7 @@ from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import PARENT, Version
 from farwire.base.tmf.resource import SERVED, Api, Document, Resource, Wanted
 from farwire.base.tmf.writing import event_types
-from farwire.base.tmf_events.message import current, event_name
+from farwire.base.tmf_events.message import event_name
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import EventId
 from farwire.kernel.page import Page
@@ -25,7 +25,7 @@ NATIVE: Final = frozenset({PARENT.name, *(f"eventTime.{word}" for word in TIMES)
 """Filters that the outbox itself answers; others look through at most ten thousand events."""
 
 
-async def standing_event(tx: Tx, key: str, now: datetime) -> Document | None:
+async def standing_event(tx: Tx, key: str) -> Document | None:
     """Return one event of a standing topic: its id is the number of the API, and that of the event."""
     number, _, rest = key.partition("-")
     try:
@@ -36,7 +36,7 @@ async def standing_event(tx: Tx, key: str, now: datetime) -> Document | None:
     event = None if api is None else await eventbus.event_of(tx, wanted)
     if api is None or event is None or event.type not in _types(api):
         return None
-    return await _shown(tx, api, event, now)
+    return (await _shown(tx, api, [event]))[0]
 
 
 async def standing_page(tx: Tx, api: Api, wanted: Wanted) -> Page[Document]:
@@ -52,8 +52,7 @@ async def standing_page(tx: Tx, api: Api, wanted: Wanted) -> Page[Document]:
         before=times["lt"],
         until=times["lte"],
     )
-    shown = [await _shown(tx, api, one, wanted.now) for one in events]
-    return Page(tuple(shown), total, wanted.offset, wanted.limit)
+    return Page(tuple(await _shown(tx, api, events)), total, wanted.offset, wanted.limit)
 
 
 def _instant(values: Sequence[str]) -> datetime | None:
@@ -75,14 +74,17 @@ def _types(api: Api) -> dict[str, list[Resource]]:
     return found
 
 
-async def _shown(tx: Tx, api: Api, event: Event, now: datetime) -> Document:
-    resources = _types(api)[event.type]
-    resource = resources[0]
-    if len(resources) > 1:  # a person and a company are told by one event
-        for one in resources:
-            if await current(tx, api, one, event.subject, now) is not None:
-                resource = one
-                break
+async def _shown(tx: Tx, api: Api, events: Sequence[Event]) -> list[Document]:
+    told = _types(api)
+    shared = sorted({one.subject for one in events if len(told[one.type]) > 1})
+    whose: dict[str, Resource] = {}  # a person and a company are told by one event
+    for one, resource in SERVED.all():
+        if shared and one.number == api.number and resource.among is not None:
+            whose |= dict.fromkeys(await resource.among(tx, shared), resource)
+    return [_document(api, one, whose.get(one.subject, told[one.type][0])) for one in events]
+
+
+def _document(api: Api, event: Event, resource: Resource) -> Document:
     descriptor = resource.descriptor
     version = next(one for one in (Version.V4, Version.V5) if one in descriptor.versions & set(api.versions))
     name = event_name(resource, version, event_types(resource)[event.type])

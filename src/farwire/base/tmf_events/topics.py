@@ -108,9 +108,10 @@ async def _told(tx: Tx, kind: str, key: str, act: Act) -> None:
 
 async def find_event(tx: Tx, key: str, now: datetime) -> Document | None:
     """Return one event of a topic."""
+    del now
     key = key.rpartition("/")[2]
     found = await documents.load(tx, EVENTS, key)
-    return await standing_event(tx, key, now) if found is None else found
+    return await standing_event(tx, key) if found is None else found
 
 
 async def page_events(tx: Tx, wanted: Wanted) -> Page[Document]:

@@ -87,7 +87,7 @@ class Mixed:
             patch=None if self.own.patch is None else self._patch,
             delete=None if self.own.delete is None and self.records is None else self._delete,
             lists=None if self.records is None else lists.listed(self.recorded),
-            beside="" if self.records is None else self.recorded.type,
+            beside=(self.kept.type, *(() if self.records is None else (self.recorded.type,))),
         )
 
     async def find(self, tx: Tx, key: str, now: datetime) -> Document | None:

@@ -193,20 +193,16 @@ async def _find_rate(tx: Tx, key: str, _now: datetime) -> Document | None:
 async def _page_of_rates(tx: Tx, wanted: Wanted) -> Page[Document]:
     named = wanted.equal.get("bill.id")
     if named is not None:
-        rates = [rate for key in filter(None, map(_uuid, named)) for rate in await _rates(tx, BillId(key))]
+        keys = [BillId(key) for key in dict.fromkeys(filter(None, map(_uuid, named)))]
+        found = await service.bills_with_ids(tx, keys)
+        rates = [to_tmf_rate(found[key], line) for key in keys if key in found for line in found[key].lines]
         end = wanted.offset + wanted.limit
         return Page(tuple(rates[wanted.offset : end]), len(rates), wanted.offset, wanted.limit)
     page = await service.page_of_lines(tx, page=PageRequest(wanted.offset, wanted.limit))
-    found: dict[str, Document] = {}
-    for bill_id in dict.fromkeys(bill_id for bill_id, _ in page.items):
-        found |= {rate["id"]: rate for rate in await _rates(tx, bill_id)}
-    items = tuple(found[f"{bill_id}:{number}"] for bill_id, number in page.items)
+    found = await service.bills_with_ids(tx, list({bill_id for bill_id, _ in page.items}))
+    lines = {(bill.id, line.number): line for bill in found.values() for line in bill.lines}
+    items = tuple(to_tmf_rate(found[key[0]], lines[key]) for key in page.items)
     return Page(items, page.total, page.offset, page.limit)
-
-
-async def _rates(tx: Tx, bill_id: BillId) -> list[Document]:
-    bill = await service.bill_with_id(tx, bill_id)
-    return [] if bill is None else [to_tmf_rate(bill, line) for line in bill.lines]
 
 
 async def _ask(tx: Tx, document: Document, act: Act) -> Document:
@@ -226,15 +222,14 @@ async def _ask(tx: Tx, document: Document, act: Act) -> Document:
 
 async def _standing(tx: Tx, tasks: Sequence[Document]) -> list[Document]:
     """Return the demands with how far their runs are, and the bill that came of each."""
-    found = []
-    for task in tasks:
-        run_id = BillRunId(UUID(task["id"]))
-        report = await service.run_report(tx, run_id)
-        state = _STATES.get(report.run.state, "inProgress")
-        bills = await service.page_of_bills(tx, page=PageRequest(0, 1), run_id=run_id)
-        more = {"customerBill": {"id": str(bills.items[0].id)}} if state == "done" and bills.items else {}
-        found.append({**task, "state": state, **more})
-    return found
+    runs = await service.run_outcomes(tx, [BillRunId(UUID(task["id"])) for task in tasks])
+    return [{**task, **_outcome(*runs[BillRunId(UUID(task["id"]))])} for task in tasks]
+
+
+def _outcome(run_state: RunState, bill_id: BillId | None) -> Document:
+    state = _STATES.get(run_state, "inProgress")
+    bill = {"customerBill": {"id": str(bill_id)}} if state == "done" and bill_id is not None else {}
+    return {"state": state, **bill}
 
 
 MIXED: Final = Mixed(

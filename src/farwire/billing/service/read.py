@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -88,6 +89,11 @@ async def page_of_bills(
 async def bill_with_id(tx: Tx, bill_id: BillId) -> Bill | None:
     """Return a bill with its lines, or None."""
     return await bill_store.get_bill(tx, bill_id=bill_id)
+
+
+async def bills_with_ids(tx: Tx, bill_ids: Sequence[BillId]) -> dict[BillId, Bill]:
+    """Return those of the bills that there are, with their lines."""
+    return {bill.id: bill for bill in await bill_store.bills_with_ids(tx, bill_ids)}
 
 
 async def billed_cycles(tx: Tx) -> tuple[BilledCycle, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from farwire.base.storage import Database, Tx
-from farwire.billing.model import JournalEntry, Outcome, Run, RunReport, Severity
+from farwire.billing.model import JournalEntry, Outcome, Run, RunReport, RunState, Severity
 from farwire.billing.store import bills as bill_store
 from farwire.billing.store import findings as finding_store
 from farwire.billing.store import journal as journal_store
 from farwire.billing.store import runs as run_store
 from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import BillRunId, TenantId
+from farwire.kernel.ids import BillId, BillRunId, TenantId
 from farwire.kernel.page import Page, PageRequest
 
 
@@ -42,6 +44,13 @@ async def run_report(tx: Tx, run_id: BillRunId) -> RunReport:
         findings.get(Severity.ERROR, 0),
         findings.get(Severity.WARNING, 0),
     )
+
+
+async def run_outcomes(
+    tx: Tx, run_ids: Sequence[BillRunId]
+) -> Mapping[BillRunId, tuple[RunState, BillId | None]]:
+    """Return the state of each run, and the first of its bills."""
+    return await run_store.run_outcomes(tx, run_ids)
 
 
 async def list_runs(*, db: Database, tenant_id: TenantId, page: PageRequest) -> Page[Run]:

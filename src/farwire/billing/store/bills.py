@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from farwire.base.storage import Tx
-from farwire.billing.model import Bill, BillLine, BillTax, LineKind
+from farwire.billing.model import Bill, BillLine, BillTax
 from farwire.billing.store.rows import (
     BILL,
     BILL_COLUMNS,
@@ -106,6 +106,16 @@ async def get_bill(tx: Tx, *, bill_id: BillId | None = None, number: str | None 
     return found[0] if found else None
 
 
+async def bills_with_ids(tx: Tx, bill_ids: Sequence[BillId]) -> tuple[Bill, ...]:
+    """Return bills with their lines, in no order."""
+    rows = await tx.fetch(
+        f"SELECT {BILL} FROM billing.bill WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        bill_ids,
+    )
+    return await _complete(tx, rows)
+
+
 async def list_bills(
     tx: Tx, *, account_id: AccountId | None, run_id: BillRunId | None, offset: int, limit: int
 ) -> tuple[tuple[Bill, ...], int]:
@@ -173,22 +183,6 @@ async def delete_drafts(tx: Tx, bill_ids: Sequence[BillId]) -> None:
             tx.tenant_id,
             list(bill_ids),
         )
-
-
-async def sums_by_kind(
-    tx: Tx, bill_ids: Sequence[BillId]
-) -> Mapping[BillId, Mapping[LineKind, tuple[int, int]]]:
-    """Return for each bill and kind of line the net in minor units and the remainder in nano-units."""
-    rows = await tx.fetch(
-        "SELECT bill_id, kind, sum(net_minor)::numeric AS net, sum(remainder_nano)::numeric AS remainder "
-        "FROM billing.line WHERE tenant_id = $1 AND bill_id = ANY($2::uuid[]) GROUP BY bill_id, kind",
-        tx.tenant_id,
-        list(bill_ids),
-    )
-    found: dict[BillId, dict[LineKind, tuple[int, int]]] = defaultdict(dict)
-    for row in rows:
-        found[BillId(row["bill_id"])][LineKind(row["kind"])] = (int(row["net"]), int(row["remainder"]))
-    return found
 
 
 async def count_issued(tx: Tx, run_id: BillRunId) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from farwire.base.storage import Tx
 from farwire.billing.model import Approval, BillKind, Run, RunState, Scope, Thresholds
-from farwire.kernel.ids import AccountId, BillRunId, LegalEntityId
+from farwire.kernel.ids import AccountId, BillId, BillRunId, LegalEntityId
 from farwire.kernel.tenancy import Actor, ActorKind
 
 if TYPE_CHECKING:
@@ -123,6 +124,20 @@ async def get_run(tx: Tx, run_id: BillRunId) -> Run | None:
         f"SELECT {_RUN} FROM billing.run WHERE tenant_id = $1 AND run_id = $2", tx.tenant_id, run_id
     )
     return _run_from_row(row) if row else None
+
+
+async def run_outcomes(
+    tx: Tx, run_ids: Sequence[BillRunId]
+) -> Mapping[BillRunId, tuple[RunState, BillId | None]]:
+    """Return the state of each run, and the first of its bills."""
+    rows = await tx.fetch(
+        "SELECT run_id, state, (SELECT bill_id FROM billing.bill AS b WHERE b.tenant_id = $1 "
+        "AND b.run_id = r.run_id ORDER BY cycle_end DESC, account_number LIMIT 1) AS bill_id "
+        "FROM billing.run AS r WHERE tenant_id = $1 AND run_id = ANY($2::uuid[])",
+        tx.tenant_id,
+        run_ids,
+    )
+    return {BillRunId(row["run_id"]): (RunState(row["state"]), row["bill_id"]) for row in rows}
 
 
 async def save_run(tx: Tx, run: Run) -> None:

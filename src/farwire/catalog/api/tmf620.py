@@ -34,7 +34,7 @@ _TOLD: Final = {
 }
 """What the catalogue publishes of offerings; of two that tell the same, drafts are told by the last."""
 
-_OFFERINGS: Final = Behaviour(find, page, create, patch, delete, beside=OFFERING.type)
+_OFFERINGS: Final = Behaviour(find, page, create, patch, delete, beside=(OFFERING.type,))
 
 API: Final = Api(
     number="620",

@@ -131,8 +131,8 @@ OFFERING: Final = Descriptor(
         productOfferingRelationship   ProductOfferingRelationship[] ->620/ProductOffering
         productOfferingTerm           ProductOfferingTerm[]
         productSpecification          ProductSpecificationRef       ->620/ProductSpecification
-        resourceCandidate             ResourceCandidateRef
-        serviceCandidate              ServiceCandidateRef
+        resourceCandidate             ResourceCandidateRef ->634/ResourceCandidate
+        serviceCandidate              ServiceCandidateRef ->633/ServiceCandidate
         serviceLevelAgreement         SLARef
         statusReason                  string
         validFor                      TimePeriod

@@ -54,7 +54,7 @@ IOT_DEVICE: Final = Descriptor(
         name                  string
         note                  Note[]
         osVersion             string
-        partyRole             PartyRoleRef[]
+        partyRole             PartyRoleRef[] ->669/PartyRole
         place                 Place
         powerState            string
         provider              string
@@ -87,7 +87,7 @@ DATA_ACCESS_ENDPOINT: Final = Descriptor(
         lifecycleState       string
         name                 string
         note                 Note[]
-        partyRole            PartyRoleRef[]
+        partyRole            PartyRoleRef[] ->669/PartyRole
         place                Place
         relatedParty         RelatedPartyRefOrPartyRoleRef[]
         resourceRelationship ResourceRelationship[]

@@ -28,7 +28,7 @@ QUOTE: Final = Descriptor(
         """
         agreement                    AgreementRef[]
         authorization                Authorization[]
-        billingAccount               BillingAccountRef[]
+        billingAccount               BillingAccountRef[] ->666/BillingAccount
         category                     string
         contactMedium                ContactMedium[]
         description                  string

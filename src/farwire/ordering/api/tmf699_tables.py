@@ -24,7 +24,7 @@ SALES_LEAD: Final = Descriptor(
     lifecycle=LEAD_STATES,
     own=attributes(
         """
-        category             CategoryRef
+        category             CategoryRef ->620/Category
         channel              ChannelRef
         creationDate         dateTime                        created
         description          string
@@ -34,7 +34,7 @@ SALES_LEAD: Final = Descriptor(
         name                 string                          required
         note                 Note[]
         priority             string
-        product              ProductRef
+        product              ProductRef ->637/Product
         productOffering      ProductOfferingRef              ->620/ProductOffering
         productSpecification ProductSpecificationRef         ->620/ProductSpecification
         prospectContact      ContactMedium[]

@@ -22,6 +22,7 @@ from farwire.base.tmf import (
     Operation,
     Resource,
     Target,
+    Version,
     Wanted,
     attributes,
     lifecycle,
@@ -187,6 +188,9 @@ API: Final = Api(
     title="Customer",
     path="customer",
     v4_path="customerManagement",
+    aliases={
+        Version.V5: ("/tmf-api/customerManagement/v5", "/customerManagement/v5")
+    },  # what clients of v5 ask
     resources=(
         Resource(
             CUSTOMER,

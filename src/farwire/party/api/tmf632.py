@@ -7,7 +7,7 @@ What our party has is names, birth date, contact media; anything else is kept be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -128,6 +128,11 @@ class Parties:
             return None
         return to_tmf_party(party) if party.kind is self.kind else None
 
+    async def among(self, tx: Tx, keys: Sequence[str]) -> set[str]:
+        """Return which of the parties are of this kind."""
+        found = await service.get_parties(tx=tx, party_ids=[PartyId(UUID(one)) for one in keys])
+        return {str(one.id) for one in found.values() if one.kind is self.kind}
+
     async def page(self, tx: Tx, wanted: Wanted) -> Page[Document]:
         """Return some, oldest first."""
         request = PageRequest(wanted.offset, wanted.limit)
@@ -191,6 +196,7 @@ def _bound(descriptor: Descriptor, kind: PartyKind) -> Resource:
         Permission.PARTY_WRITE,
         behaviour=mixed.behaviour(),
         events={**mixed.events, **words},
+        among=own.among,
     )
 
 

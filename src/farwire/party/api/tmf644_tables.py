@@ -19,10 +19,10 @@ PARTY_PRIVACY_PROFILE: Final = Descriptor(
         description                       string
         name                              string
         partyPrivacyProfileCharacteristic PartyPrivacyProfileCharacteristic[] required
-        partyPrivacyProfileSpecification  PartyPrivacyProfileSpecificationRef required
+        partyPrivacyProfileSpecification  PartyPrivacyProfileSpecificationRef required ->644/PartyPrivacyProfileSpecification
         status                            string
         validFor                          TimePeriod
-        """
+        """  # noqa: E501 - names of the standard
     ),
 )
 

@@ -20,7 +20,7 @@ PARTY_ROLE: Final = Descriptor(
         engagedParty           PartyRef                  required=v5
         name                   string                    required
         partyRoleSpecification PartyRoleSpecificationRef v5 ->669/PartyRoleSpecification
-        paymentMethod          PaymentMethodRef[]
+        paymentMethod          PaymentMethodRef[] ->670/PaymentMethod
         relatedParty           RelatedPartyOrPartyRole[]
         role                   string                    v5
         status                 string

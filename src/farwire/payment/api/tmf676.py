@@ -43,7 +43,6 @@ TYPES: Final[Mapping[MethodKind, str]] = {
     MethodKind.DIRECT_DEBIT: "BankAccountDebit",
 }
 KINDS: Final = {name: kind for kind, name in TYPES.items()}
-_ITEMS: Final = 100
 _GIVEN: Final = frozenset(
     {"account", "paymentMethod", "totalAmount", "amount", "correlatorId", "paymentItem", "paymentDate"}
 )

@@ -45,7 +45,6 @@ STATES: Final[Mapping[OrderState, str]] = {
     OrderState.IN_PROGRESS: "inProgress",
     OrderState.PENDING_CANCELLATION: "pendingCancellation",
 }
-_BY_STATE: Final = {STATES.get(one, one.value): one for one in OrderState}
 DRAFT: Final = "draft"
 READ: Final = frozenset(
     {

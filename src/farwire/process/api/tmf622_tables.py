@@ -114,7 +114,7 @@ ORDER: Final = Descriptor(
         productOrderItem             ProductOrderItem[]               required
         productOrderJeopardyAlert    ProductOrderJeopardyAlert[]      v5 server
         productOrderMilestone        ProductOrderMilestone[]          v5
-        quote                        QuoteRef[]
+        quote                        QuoteRef[] ->648/Quote
         relatedParty                 RelatedPartyRefOrPartyRoleRef[]
         requestedCompletionDate      dateTime
         requestedInitialState        string                           v5

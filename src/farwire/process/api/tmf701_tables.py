@@ -88,7 +88,7 @@ PROCESS_FLOW: Final = Descriptor(
         relatedEntity               RelatedEntity[]
         relatedParty                RelatedPartyRefOrPartyRoleRef[]
         state                       string
-        taskFlow                    TaskFlowRef[]
+        taskFlow                    TaskFlowRef[] ->701/TaskFlow
         """
     ),
 )

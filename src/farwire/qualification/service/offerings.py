@@ -9,7 +9,7 @@ from typing import Final
 
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
-from farwire.catalog.model import Kind, Sellable
+from farwire.catalog.model import Kind, Offered, Sellable
 from farwire.kernel.errors import FarwireError
 from farwire.kernel.page import PageRequest
 from farwire.qualification.model import NOT_HELD, Answer, Asker, Named, Reason
@@ -88,6 +88,14 @@ async def _to_sell(tx: Tx, asker: Asker, code: str, at: datetime) -> Sellable | 
 
 async def qualified_offerings(tx: Tx, *, asker: Asker, at: datetime) -> list[Named]:
     """Return at most ``MOST`` offerings that the asker could have beside what it has, by code."""
+    names = {
+        one.offering.code: Named(str(one.offering_id), one.offering.name, one.offering.code)
+        for one in await _for_sale(tx, asker, at)
+    }
+    return await _compatible(tx, names, asker.codes(), at)
+
+
+async def _for_sale(tx: Tx, asker: Asker, at: datetime) -> Sequence[Offered]:
     page = await catalog.offerings_for(
         tx,
         region=asker.region,
@@ -96,11 +104,7 @@ async def qualified_offerings(tx: Tx, *, asker: Asker, at: datetime) -> list[Nam
         at=at,
         page=PageRequest(0, MOST),
     )
-    names = {
-        one.offering.code: Named(str(one.offering_id), one.offering.name, one.offering.code)
-        for one in page.items
-    }
-    return await _compatible(tx, names, asker.codes(), at)
+    return page.items
 
 
 async def _compatible(tx: Tx, names: Mapping[str, Named], held: Sequence[str], at: datetime) -> list[Named]:
@@ -117,17 +121,9 @@ async def _instead(tx: Tx, asker: Asker, wish: Wish, held: Sequence[str], at: da
         return ()
     versions = await catalog.document_versions(tx, kind=Kind.OFFERING, codes=[wish.offering])
     of = {getattr(one.document, "product_specification", "") for one in versions} - {""}
-    page = await catalog.offerings_for(
-        tx,
-        region=asker.region,
-        segment=asker.segment,
-        channel=asker.channel,
-        at=at,
-        page=PageRequest(0, MOST),
-    )
     names = {
         one.offering.code: Named(str(one.offering_id), one.offering.name, one.offering.code)
-        for one in page.items
+        for one in await _for_sale(tx, asker, at)
         if one.offering.product_specification in of and one.offering.code != wish.offering
     }
     return tuple(await _compatible(tx, dict(list(names.items())[:PROPOSED]), held, at))
