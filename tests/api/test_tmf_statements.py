@@ -20,9 +20,10 @@ from farwire.base.tmf import Operation, Resource
 from farwire.base.tmf.descriptor import PARENT, Target
 from farwire.base.tmf.resource import SERVED
 from farwire.base.tmf.store import documents
+from farwire.charging.service.books import take_all
 from farwire.kernel.ids import TenantId
 
-from .conftest import Client, MakeKey
+from .conftest import Charge, Client, MakeKey
 from .stage import ANNA, CATALOGUE, FIRM, TMF, USAGE, V1, Keys, Things, fill
 from .test_tmf_tenancy import OWN_ID, minimal, stands_alone
 
@@ -88,7 +89,13 @@ def lists() -> Iterator[tuple[str, TmfApi, Resource]]:
 
 @pytest.fixture
 async def much(
-    world: Any, db: Database, clock: MovableClock, tenant_id: TenantId, client_of: Client, make_key: MakeKey
+    world: Any,
+    db: Database,
+    clock: MovableClock,
+    tenant_id: TenantId,
+    client_of: Client,
+    make_key: MakeKey,
+    charge: Charge,
 ) -> str:
     """The key of an operator that has several of everything."""
     keys = [await make_key(tenant_id, Role.TENANT_ADMIN) for _ in range(2)]
@@ -102,6 +109,12 @@ async def much(
             for _, api, resource in lists():
                 if resource.behaviour is None and resource.current is None and stands_alone(resource):
                     await _kept(tx, api, resource, clock)
+        desk = await charge()
+        account = things.ids[f"{V1}/chargingAccounts"]
+        for number in range(MANY):
+            top_up = things.bodies["POST /chargingAccounts/{id}/topUps"] | {"key": f"more-{number}"}
+            await both.post(f"chargingAccounts/{account}/topUps", top_up)
+        await take_all(db=db, log=desk.runner.shard.log, clock=clock)
     return keys[0]
 
 
@@ -132,6 +145,8 @@ async def _more(keys: Keys, things: Things, number: str) -> None:
         f"{TMF}/{V5}/customerBillOnDemand",
         {"@type": "CustomerBillOnDemand", "billingAccount": account, "name": number},
     )
+    wish = things.bodies["POST /chargingAccounts"] | {"key": f"more-{number}"}
+    await keys.post("chargingAccounts", wish)
     service = {"@type": "Service", "state": "active", "serviceSpecification": {"id": "vpn"}}
     await keys.post(f"{TMF}/serviceInventory/v5/service", service)
     await keys.post(f"{TMF}/event/v4/topic", {"name": number})

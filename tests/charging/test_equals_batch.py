@@ -29,7 +29,9 @@ from tests.rating.plans import Case, cases
 UNITS = {"voice": Unit.SECONDS, "data": Unit.OCTETS, "message": Unit.MESSAGES}
 
 
-@given(cases(), st.lists(st.tuples(st.integers(0, 1500), st.integers(NOTHING, 400)), max_size=5), st.booleans())
+@given(
+    cases(), st.lists(st.tuples(st.integers(0, 1500), st.integers(NOTHING, 400)), max_size=5), st.booleans()
+)
 def test_a_session_cut_anywhere_costs_online_what_the_batch_says_of_the_whole(
     case: Case, cuts: list[tuple[int, int]], poor: bool
 ) -> None:
@@ -76,7 +78,9 @@ def test_a_session_cut_anywhere_costs_online_what_the_batch_says_of_the_whole(
             if movement.balance in (0, 1) and movement.kind in (MovementKind.USAGE, MovementKind.OVERRUN)
         )
         assert spent == whole.total_nano
-        taken = {10 + scope_of(tariff, k[10:]): n for k, n in whole.taken.items() if k.startswith("allowance:")}
+        taken = {
+            10 + scope_of(tariff, k[10:]): n for k, n in whole.taken.items() if k.startswith("allowance:")
+        }
         assert sum(taken.values()) == -sum(m.amount for m in player.movements if m.balance >= 10)
         if price.counter:
             assert player.account().counters[0].value == whole.counters.get(
