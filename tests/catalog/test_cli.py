@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.kernel.ids import TenantId
+from farwire.tenant import service as tenants
+from farwire.tenant.model import Address
 
 PLAN = """
 offering = "calls"
@@ -84,6 +87,34 @@ async def test_a_plan_in_another_currency_than_its_deck_is_not_published(
     code, error = farwire("catalog", "publish", "calls.toml")
     assert (code, error["error"]["code"]) == (3, "rating.deck_currency")
     assert farwire("catalog", "list")[1]["items"] == []
+
+
+async def test_a_tax_category_that_no_company_of_the_tenant_can_bill_is_not_published(
+    farwire: Farwire, db: Database, tenant_id: TenantId, clock: MovableClock, tmp_path: Path
+) -> None:
+    async def company(country: str) -> None:
+        await tenants.add_legal_entity(
+            db=db, clock=clock, tenant_id=tenant_id, name=f"Nordlicht {country}", vat_id="DE123456789",
+            address=Address(country, {}), country=country, currency_code="USD", zone_name="UTC",
+            number_prefix=country,
+        )  # fmt: skip
+
+    def publish(category: str) -> tuple[int, Any]:
+        text = PLAN.replace('deck = "wholesale"', 'price = "1"')
+        text += f'[[usage]]\nid = "sms"\nkind = "message"\nprice = "1"\ntax = "{category}"\n'
+        (tmp_path / "calls.toml").write_text(text)
+        return farwire("catalog", "publish", "calls.toml")
+
+    await company("DE")
+    code, answer = publish("telecom_prepaid")
+    assert code == 3, answer
+    error = answer["error"]
+    assert (error["code"], error["field"]) == ("catalog.tax_category_unknown", "usage[1].tax")
+    assert error["value"] == "telecom_prepaid"
+    assert "digital, exempt, out_of_scope, reverse_charge, telecom, zero_rated" in error["fix"]
+    assert farwire("catalog", "list")[1]["items"] == []
+    await company("MY")
+    assert publish("telecom_prepaid")[0] == 0
 
 
 async def test_the_example_is_published_shown_retired_and_launched(farwire: Farwire, tmp_path: Path) -> None:

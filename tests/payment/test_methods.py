@@ -65,6 +65,22 @@ def test_every_number_with_the_right_check_digit_is_refused(
         refuse_card_number(f"{body}{-total % 10}", field="token")
 
 
+@pytest.mark.parametrize("wallet", ["2348031234561", "+2348031234561"])
+def test_a_wallet_that_is_a_phone_number_is_no_card_number_whatever_its_check_digit(wallet: str) -> None:
+    assert method(kind=MethodKind.MOBILE_MONEY, token=wallet).token == wallet
+    with pytest.raises(Invalid):
+        method(token=wallet)
+
+
+@pytest.mark.parametrize(
+    "token", ["4242424242424242", "4242 4242 4242 4242", "378282246310005", "30569309025904"]
+)
+def test_a_card_number_is_refused_as_a_wallet_too(token: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        method(kind=MethodKind.MOBILE_MONEY, token=token)
+    assert refused.value.code == "payment.card_number"
+
+
 def method(**changes: object) -> PaymentMethod:
     facts: dict[str, object] = {
         "id": uuid7(),

@@ -88,6 +88,11 @@ ahead = set(
 )
 
 
+async def test_a_phone_number_that_has_the_check_digit_of_a_card_is_asked_like_any_other(till: Till) -> None:
+    await till.account()
+    assert (await take(till, METHOD, "2348031234561")).state is ChargeState.PENDING
+
+
 async def test_a_refusal_is_learnt_by_asking(till: Till) -> None:
     await till.account()
     await take(till, METHOD, "wallet-1")

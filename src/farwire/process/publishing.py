@@ -1,8 +1,9 @@
-"""Publish what a file holds, a price plan or a catalogue file: checked against rating before anything is written."""
+"""Publish what a file holds, a price plan or a catalogue file, after rating and the tax categories are checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from farwire.base.clock import Clock
@@ -10,8 +11,15 @@ from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.catalog.model import Catalogue, PricePlan
 from farwire.catalog.service import OPERATOR
+from farwire.country.model import CountryPack
+from farwire.country.service import load_pack, pack_codes
+from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.tenancy import Actor
 from farwire.rating import service as rating
+from farwire.tenant import service as tenants
+
+_STANDARD: Final = "standard"
+"""What a plan means that names none: no pack lists it, billing takes it for what an operator sells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,8 @@ async def publish_document(
 ) -> PublishedDocument:
     """Publish a price plan or a catalogue file, all of it or nothing; the same content again changes nothing.
 
-    Raises what ``catalog.publish_plan``, ``catalog.publish_catalogue`` and compiling a plan raise.
+    Raises ``Invalid`` (``catalog.tax_category_unknown``), and what ``catalog.publish_plan``,
+    ``catalog.publish_catalogue`` and compiling a plan raise.
     """
     if isinstance(document, Catalogue):
         done = await catalog.publish_catalogue(tx=tx, clock=clock, file=document, name=name, actor=actor)
@@ -65,8 +74,44 @@ async def publish_document(
         )
         return PublishedDocument(versions, publication_id=done.publication_id)
     rating.check_compiles(document)
+    await _check_taxes(tx, document)
     missing = await rating.missing_decks(tx=tx, plan=document)
     published = await catalog.publish_plan(tx=tx, clock=clock, plan=document, actor=actor)
     version = published.version
     one = PublishedVersion("price_plan", document.offering, version.number, version.digest, published.new)
     return PublishedDocument((one,), plan_version_id=version.id, missing_decks=tuple(missing))
+
+
+async def _check_taxes(tx: Tx, plan: PricePlan) -> None:
+    """Refuse a tax category that no company of the tenant could bill, as far as the packs of their countries tell."""
+    companies = (await tenants.legal_entities(tx)).values()
+    countries = {country for one in companies for country in (one.country, *one.vat_ids)}
+    if not countries or not countries <= set(pack_codes()):
+        return
+    packs = [load_pack(country) for country in sorted(countries)]
+    named = [
+        *((f"recurring[{number}].tax", one.tax) for number, one in enumerate(plan.recurring)),
+        *((f"one_off[{number}].tax", one.tax) for number, one in enumerate(plan.one_off)),
+        *((f"usage[{number}].tax", one.tax) for number, one in enumerate(plan.usage)),
+    ]
+    for path, category in named:
+        refused = [why for pack in packs if (why := _unknown(pack, category)) is not None]
+        if len(refused) == len(packs):
+            raise Invalid(
+                "; ".join(why.message for why in refused),
+                code="catalog.tax_category_unknown",
+                field=path,
+                value=category,
+                fix="; ".join(f"{pack.code}: {why.fix}" for pack, why in zip(packs, refused, strict=True)),
+            )
+
+
+def _unknown(pack: CountryPack, category: str) -> NotFound | None:
+    """Return why ``pack`` cannot tax ``category``."""
+    if category == _STANDARD:
+        return None
+    try:
+        pack.tax_category(category)
+    except NotFound as why:
+        return why
+    return None

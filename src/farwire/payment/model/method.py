@@ -13,6 +13,8 @@ from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import AccountId
 
 _DIGITS: Final = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ .\-]?[0-9]){12,18}(?![0-9A-Za-z]|-[0-9a-f]*[a-f])")
+_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}|[1-9][0-9]{6,12}")
+"""A number of ITU-T E.164. With 14 digits or more it needs its plus: cards of today have 14 to 19."""
 _LAST4: Final = re.compile(r"[0-9]{4}")
 
 
@@ -35,13 +37,15 @@ def _luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
-def refuse_card_number(text: str, *, field: str) -> str:
+def refuse_card_number(text: str, *, field: str, kind: MethodKind | None = None) -> str:
     """Return ``text`` unless it holds what looks like a card number. Raises ``Invalid`` (``payment.card_number``).
 
     13 to 19 digits, with spaces, points or hyphens between them, that start as a card does and pass the check of Luhn.
-    Digits inside a word, as a hexadecimal name has them, are none.
-    The error does not repeat them.
+    Digits inside a word, as a hexadecimal name has them, are none, nor is the phone number that is the token of a
+    wallet (``kind`` says so). The error does not repeat them.
     """
+    if kind is MethodKind.MOBILE_MONEY and _PHONE.fullmatch(text):
+        return text
     for found in _DIGITS.finditer(text):
         digits = re.sub(r"[ .\-]", "", found[0])
         if digits[0] in "23456" and _luhn(digits):
@@ -73,8 +77,8 @@ class PaymentMethod:
     removed_at: datetime | None = None
 
     def __post_init__(self) -> None:
-        for name in ("token", "brand"):
-            refuse_card_number(getattr(self, name), field=name)
+        refuse_card_number(self.token, field="token", kind=self.kind)
+        refuse_card_number(self.brand, field="brand")
         if not 1 <= len(self.token) <= 200:
             raise Invalid("a token has 1 to 200 characters", code="payment.token", field="token")
         if self.last4 and not _LAST4.fullmatch(self.last4):

@@ -55,7 +55,7 @@ async def take_payment(
     ``payment.card_number``), ``Conflict`` (``payment.key_reused``).
     """
     gateway = gateway_of(method)
-    number = await _chargeable(tx, account_id, token, reference, amount, topup_for)
+    number = await _chargeable(tx, account_id, method, token, reference, amount, topup_for)
     charge = Charge(
         uuid7(now),
         account_id,
@@ -91,12 +91,18 @@ async def _answered(tx: Tx, charge: Charge, answer: Answer, now: datetime, actor
 
 
 async def _chargeable(
-    tx: Tx, account_id: AccountId, token: str, reference: str, amount: Money, topup_for: str
+    tx: Tx,
+    account_id: AccountId,
+    method: MethodKind,
+    token: str,
+    reference: str,
+    amount: Money,
+    topup_for: str,
 ) -> str:
     """Return the account's number if a token of it can be charged."""
     if topup_for:
         check_name("topup_for", topup_for)
-    refuse_card_number(token, field="token")
+    refuse_card_number(token, field="token", kind=method)
     refuse_card_number(reference, field="reference")
     if amount.amount_minor <= 0:
         raise Invalid("a charge is more than 0", code="payment.amount", field="amount", value=str(amount))
