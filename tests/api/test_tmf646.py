@@ -23,7 +23,7 @@ def at(start: str, end: str) -> dict[str, Any]:
 
 
 def party(key: str, role: str = "technician") -> dict[str, Any]:
-    return {"id": key, "role": role, "@referredType": "Individual"}
+    return {"id": key, "role": role}
 
 
 async def book(

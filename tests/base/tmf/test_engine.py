@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from farwire.base.tmf.store import documents as store
 from farwire.base.tmf.writing import changes
 from farwire.kernel.ids import TenantId
 
-from .conftest import client_of
+from .conftest import client_of, document
 
 V4 = "/tmf-api/productCatalogManagement/v4"
 V5 = "/tmf-api/productCatalogManagement/v5"
@@ -392,6 +393,70 @@ async def test_a_reference_must_lead_somewhere_and_what_is_referred_to_stays(
     assert (await client.delete(f"{V5}/category/{child['id']}")).status_code == 204
     assert (await client.delete(f"{V5}/category/{parent['id']}")).status_code == 204
     assert (await client.get(f"{V5}/category/{parent['id']}")).status_code == 404
+
+
+@pytest.fixture
+async def related(
+    web: Any, catalog_api: Api, db: Any, tenant_id: TenantId, clock: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A record that names people, and services that two APIs serve: each knows one."""
+    kinds = (("632", "Individual"), ("638", "Service"), ("640", "Service"))
+    more = [
+        Api(number, kind, f"own{number}", (document(Descriptor(kind, kind.lower(), ())),))
+        for number, kind in kinds
+    ]
+    table = "name string\nservice ServiceRef[]\nrelatedParty RelatedPartyRefOrPartyRoleRef[]"
+    kept = document(Descriptor("Related", "related", attributes(table)))
+    async with db.transaction(tenant_id) as tx:
+        for number, kind in kinds:
+            assert await store.insert(tx, Target(number, kind), {"id": f"of-{number}"}, clock.now())
+    app = web(replace(catalog_api, resources=(kept,)), *more)
+    async with client_of(app, "fw_own") as found:
+        yield found
+
+
+def owner(**thing: str) -> dict[str, Any]:
+    return {"role": "owner", "partyOrPartyRole": {"@type": "PartyRef", **thing}}
+
+
+async def test_a_related_party_that_says_what_it_is_must_be_there(related: httpx.AsyncClient) -> None:
+    anna = owner(id="of-632", **{"@referredType": "Individual"})
+    nobody = {"id": "nobody", "@referredType": "Individual"}
+    made = await related.post(f"{V5}/related", json={"@type": "Related", "relatedParty": [anna]})
+    assert made.status_code == 201, made.text
+    refused = await related.post(
+        f"{V5}/related", json={"@type": "Related", "relatedParty": [anna, owner(**nobody)]}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (422, "tmf.reference_unknown")
+    assert refused.json()["field"] == "$.relatedParty[1].partyOrPartyRole.id"
+    flat = await related.post(f"{V4}/related", json={"relatedParty": [{"role": "owner", **nobody}]})
+    assert (flat.status_code, flat.json()["field"]) == (422, "$.relatedParty[0].id")
+    path = f"{V5}/related/{made.json()['id']}"
+    changed = await related.patch(path, json={"relatedParty": [owner(**nobody)]})
+    assert (changed.status_code, changed.json()["value"]) == (422, "nobody")
+
+
+@pytest.mark.parametrize("kind", [{}, {"@referredType": "Dealer"}])
+async def test_a_related_party_that_nobody_here_knows_by_kind_is_taken_as_it_is(
+    related: httpx.AsyncClient, kind: dict[str, str]
+) -> None:
+    body = {"@type": "Related", "relatedParty": [owner(id="nobody", **kind)]}
+    assert (await related.post(f"{V5}/related", json=body)).status_code == 201
+
+
+async def test_a_reference_to_what_two_apis_serve_is_known_if_one_knows_it(
+    related: httpx.AsyncClient, db: Any, tenant_id: TenantId
+) -> None:
+    both = [{"id": "of-638"}, {"id": "of-640"}]
+    assert (
+        await related.post(f"{V5}/related", json={"@type": "Related", "service": both})
+    ).status_code == 201
+    wrong = {"@type": "Related", "service": [*both, {"id": "of-632"}]}
+    refused = await related.post(f"{V5}/related", json=wrong)
+    assert (refused.status_code, refused.json()["field"]) == (422, "$.service[2].id")
+    async with db.transaction(tenant_id) as tx:
+        await store.set_references(tx, "620", "lenient")
+    assert (await related.post(f"{V5}/related", json=wrong)).status_code == 201
 
 
 async def test_an_id_may_be_chosen_once(client: httpx.AsyncClient) -> None:

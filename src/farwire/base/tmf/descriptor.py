@@ -8,7 +8,9 @@ One line of a table is one attribute: its name in v5, its type, and words that s
     parent           CategoryRef v5
     creationDate     dateTime    created v4=createdOn
     category         CategoryRef[] ->620/Category
+    needs            ResourceSpecificationRef ->catalogue/ResourceSpecification
 
+What stands after ``->`` and is not served is not looked up: the catalogue has specifications of its own.
 A type with a small first letter is a plain one; one with a capital is an object, known to ``parts`` or not looked into.
 """
 

@@ -63,6 +63,8 @@ PARTS: Final[Mapping[str, Part]] = MappingProxyType(
         "RelatedChannel": Part(wraps="channel", wrapped_type="ChannelRef", v4_type="RelatedChannel"),
     }
 )
+WRAPPED: Final = ("partyOrPartyRole", "place", "channel", "entity")
+"""Names under which v5 has a thing beside its role."""
 
 
 def part_of(descriptor: Descriptor, attribute: Attribute) -> Part | None:

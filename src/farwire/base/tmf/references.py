@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import product
 from typing import Any
 
 from farwire.base.storage import Tx
 from farwire.base.tmf.descriptor import PARENT, Attribute, Descriptor, Target, Version
+from farwire.base.tmf.parts import WRAPPED, part_of
 from farwire.base.tmf.query import Condition, Query, jsonpath
 from farwire.base.tmf.resource import SERVED, Document
 from farwire.base.tmf.store import documents as store
@@ -25,25 +25,54 @@ async def check_references(
     """
     for attribute in descriptor.attributes.values():
         value = after.get(attribute.name)
-        if attribute.refers is None or (before is not None and before.get(attribute.name) == value):
+        if value is None or (before is not None and before.get(attribute.name) == value):
             continue
-        wanted = dict(_ids(attribute, value))
-        missing = wanted.keys() - await there(tx, attribute.refers, sorted(wanted), now)
-        if missing:
-            key, name = min(missing), attribute.name_in(version)
-            why, place = f"there is no {attribute.refers.type} with this id", f"$.{name}{wanted[key]}"
-            fix = "refer to one that is there"
-            raise Invalid(why, code="tmf.reference_unknown", field=place, value=key, fix=fix)
+        for kind, wanted in _named(descriptor, attribute, value, version).items():
+            missing, targets = set(wanted), _targets(attribute, kind)
+            for target in targets:
+                missing -= await there(tx, target, sorted(missing), now)
+            if missing and targets:
+                key, name = min(missing), attribute.name_in(version)
+                why, place = f"there is no {kind} with this id", f"$.{name}{wanted[key]}"
+                fix = "refer to one that is there"
+                raise Invalid(why, code="tmf.reference_unknown", field=place, value=key, fix=fix)
 
 
-def _ids(attribute: Attribute, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield each id that a reference names, with where it stands."""
-    items = value if isinstance(value, list) else [value]
-    for number, item in enumerate(items):
+def _targets(attribute: Attribute, kind: str) -> tuple[Target, ...]:
+    """Return where a thing may be: any of them may know it. What one API serves is looked up if the table says so."""
+    if attribute.refers is not None:
+        return (attribute.refers,)
+    found = SERVED.of_type(kind)
+    return found if len(found) > 1 or attribute.type != f"{kind}Ref" else ()
+
+
+def _named(
+    descriptor: Descriptor, attribute: Attribute, value: Any, version: Version
+) -> dict[str, dict[str, str]]:
+    """Return the ids that an attribute names, each with where it stands, by the type of the thing.
+
+    The table of the resource says the type, or the reference itself, or else the type of the attribute.
+    """
+    part, typed = part_of(descriptor, attribute), attribute.type.removesuffix("OrValue")
+    flat = version is Version.V4 and part is not None and bool(part.wraps)
+    table = attribute.refers.type if attribute.refers is not None else ""
+    by_type = typed.removesuffix("Ref") if typed.endswith("Ref") else ""
+    found: dict[str, dict[str, str]] = {}
+    for number, outer in enumerate(value if isinstance(value, list) else [value]):
+        inner, item = ("", outer) if table else _inside(outer)
         if not isinstance(item, dict) or not isinstance(item.get("id"), str):
             continue
-        if refers(item) or not attribute.type.endswith("RefOrValue"):
-            yield item["id"], f"[{number}].id" if attribute.many else ".id"
+        kind = table or item.get("@referredType") or by_type
+        if kind and (refers(item) or not attribute.type.endswith("RefOrValue")):
+            place = (f"[{number}]" if attribute.many else "") + ("" if flat else inner)
+            found.setdefault(str(kind), {})[item["id"]] = f"{place}.id"
+    return found
+
+
+def _inside(item: Any) -> tuple[str, Any]:
+    """Return the thing in an object that has its role beside it, and the name under which it is; else the object."""
+    names = [one for one in WRAPPED if isinstance(item, dict) and isinstance(item.get(one), dict)]
+    return (f".{names[0]}", item[names[0]]) if names and "id" not in item else ("", item)
 
 
 def refers(item: Document) -> bool:

@@ -158,6 +158,15 @@ class Served:
         """Return who serves ``target``."""
         return self._by_target.get(target)
 
+    def of_type(self, name: str) -> tuple[Target, ...]:
+        """Return each target of that type, in whatever API; a nested one that needs two ids is none."""
+        return tuple(
+            target
+            for target, (_, resource) in self._by_target.items()
+            if name in (target.type, resource.descriptor.v4_type, *resource.descriptor.subtypes)
+            and (resource.behaviour is None or resource.descriptor.inside is None)
+        )
+
     def all(self) -> tuple[tuple[Api, Resource], ...]:
         """Return everything."""
         return tuple(self._by_target.values())

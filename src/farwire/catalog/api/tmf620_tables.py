@@ -197,7 +197,7 @@ SPECIFICATION: Final = Descriptor(
         productSpecCharacteristic        CharacteristicSpecification[]
         productSpecificationRelationship ProductSpecificationRelationship[]
         relatedParty                     RelatedPartyRefOrPartyRoleRef[]
-        resourceSpecification            ResourceSpecificationRef[]
+        resourceSpecification            ResourceSpecificationRef[] ->catalogue/ResourceSpecification
         serviceSpecification             ServiceSpecificationRef[]
         targetProductSchema              TargetProductSchema
         validFor                         TimePeriod

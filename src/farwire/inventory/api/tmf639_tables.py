@@ -46,7 +46,7 @@ RESOURCE: Final = Descriptor(
         resourceCharacteristic Characteristic[]
         resourceOrderItem      RelatedResourceOrderItem[]      v5
         resourceRelationship   ResourceRelationship[]
-        resourceSpecification  ResourceSpecificationRef
+        resourceSpecification  ResourceSpecificationRef ->catalogue/ResourceSpecification
         resourceStatus         string                          v4
         resourceVersion        string
         startOperatingDate     dateTime
