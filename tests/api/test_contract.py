@@ -16,6 +16,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from farwire.app import api_routes
 from farwire.base.authz import ROLE_PERMISSIONS, Permission, Role
 from farwire.base.web import Access, Api
+from farwire.charging.service.books import take_all
 from farwire.kernel.ids import TenantId
 
 from .conftest import Charge, Client, MakeKey
@@ -48,7 +49,10 @@ async def filled(
     keys = [await make_key(tenant_id, Role.TENANT_ADMIN) for _ in range(2)]
     async with client_of(keys[0]) as first, client_of(keys[1]) as second:
         things = await fill(world, Keys(first, second))
-    await charge()
+        desk = await charge()
+        topped = f"chargingAccounts/{things.ids[f'{V1}/chargingAccounts']}/topUps"
+        await Keys(first, second).post(topped, things.bodies["POST /chargingAccounts/{id}/topUps"])
+    await take_all(db=world.db, log=desk.runner.shard.log, clock=world.clock)
     return things
 
 

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from farwire.base.clock import MovableClock
 from farwire.base.config import Settings
 from farwire.base.storage.database import open_pool
-from farwire.kernel.errors import Conflict
+from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.ids import uuid7
 from farwire.kernel.money import Money, currency
 from farwire.ledger.model import Book
@@ -30,7 +30,7 @@ PICK = st.integers(0, 9)
 WHO = st.sampled_from(["100001", "100002"])
 
 
-def expect(refused: Conflict, code: str) -> None:
+def expect(refused: Conflict | Invalid, code: str) -> None:
     assert refused.code == code
 
 
@@ -108,7 +108,8 @@ class Tills(RuleBasedStateMachine):
                 actor=ANNA,
             )
         except Conflict as refused:
-            expect(refused, "payment.not_in_suspense")
+            going_back = self._state(payment) is PaymentState.UNMATCHED
+            expect(refused, "payment.refunded" if going_back else "payment.not_in_suspense")
 
     @rule(pick=PICK)
     def allocate(self, pick: int) -> None:
@@ -156,6 +157,10 @@ class Tills(RuleBasedStateMachine):
             )
         except Conflict as refused:
             expect(refused, "payment.refund_too_large")
+        except Invalid as refused:
+            expect(refused, "payment.amount")
+            assert self._state(payment) is PaymentState.UNMATCHED  # what is in suspense goes back as a whole
+            assert minor < payment.amount_minor
         else:
             self.refunds.append(refund)
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from farwire.base.json_patch import MAX_OPERATIONS, PatchKind
-from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Fill, Operation, Version
+from farwire.base.tmf.descriptor import PLAIN, Attribute, Descriptor, Operation, Version
 from farwire.base.tmf.parts import part_of
 from farwire.base.tmf.query import MAX_SORTS
 from farwire.base.tmf.resource import Api
-from farwire.base.tmf.shape import PATTERNS
+from farwire.base.tmf.shape import PATTERNS, from_client
 from farwire.base.web import JSON, Contract
 from farwire.base.web.openapi import NO_NUL
 
@@ -62,7 +62,7 @@ def _create(descriptor: Descriptor, version: Version) -> Schema:
     given = tuple(
         one.name_in(version)
         for one in descriptor.of(version)
-        if version in one.required and one.fill is Fill.NONE and one.default is None
+        if version in one.required and from_client(descriptor, one)
     )
     schema = _schema(descriptor, version, given)
     for one in descriptor.attributes.values():

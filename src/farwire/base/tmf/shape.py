@@ -50,7 +50,7 @@ def checked(descriptor: Descriptor, document: Document, version: Version) -> Doc
             raise wrong(f"$.{name}", f"{name} does not match {pattern}", value=value)
     for attribute in descriptor.of(version):
         name = attribute.name_in(version)
-        given = document.get(attribute.name) is not None or not _from_client(descriptor, attribute)
+        given = document.get(attribute.name) is not None or not from_client(descriptor, attribute)
         if version in attribute.required and not given:
             raise wrong(f"$.{name}", f"{name} is missing", fix=f"give {name}")
     out: Document = {}
@@ -71,7 +71,7 @@ def extends(descriptor: Descriptor, document: Document) -> bool:
     return bool(document.get("@schemaLocation")) or document.get("@type", descriptor.type) != descriptor.type
 
 
-def _from_client(descriptor: Descriptor, attribute: Attribute) -> bool:
+def from_client(descriptor: Descriptor, attribute: Attribute) -> bool:
     """Return whether only a client can give it: what the server fills is never missing."""
     if descriptor.lifecycle is not None and attribute.name == descriptor.lifecycle.attribute:
         return False

@@ -81,7 +81,7 @@ def _personal(call: Call[Any, Any, Any]) -> bool:
     return call.principal.may(Permission.PARTY_READ)
 
 
-async def list_accounts(call: Call[Nothing, PageQuery, None]) -> Reply:
+async def list_charging_accounts(call: Call[Nothing, PageQuery, None]) -> Reply:
     """Return a page of accounts by number, without their states."""
     async with call.transaction() as tx:
         page = await service.list_accounts(tx, page=call.query.page())
@@ -91,7 +91,7 @@ async def list_accounts(call: Call[Nothing, PageQuery, None]) -> Reply:
     )
 
 
-async def open_account(call: Call[Nothing, Nothing, AccountOpen]) -> Reply:
+async def open_charging_account(call: Call[Nothing, Nothing, AccountOpen]) -> Reply:
     """Open an account; its shard hears of it at once."""
     body, named = call.body, tuple(Identity(one.kind, one.value) for one in call.body.identities)
     async with call.transaction() as tx:
@@ -125,7 +125,7 @@ async def named_by(call: Call[ByName, PageQuery, None] | Call[ByName, Nothing, N
         return await service.find_account(tx, name=call.path.id)
 
 
-async def get_account(call: Call[ByName, Nothing, None]) -> Reply:
+async def get_charging_account(call: Call[ByName, Nothing, None]) -> Reply:
     """Return an account with its balances as its shard has them now."""
     account = await named_by(call)
     state = await state_of(account)
@@ -196,7 +196,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     Route(
         method=Method.GET,
         path=BASE,
-        handler=list_accounts,
+        handler=list_charging_accounts,
         summary="List charging accounts",
         tag=TAG,
         permission=Permission.CHARGING_READ,
@@ -207,7 +207,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     Route(
         method=Method.POST,
         path=BASE,
-        handler=open_account,
+        handler=open_charging_account,
         summary="Open a charging account",
         tag=TAG,
         permission=Permission.CHARGING_WRITE,
@@ -221,7 +221,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
             "the account that is there. Accounts of one circle share balances and transfer money."
         ),
     ),
-    _read("", get_account, "Get a charging account", ChargingAccountDocument,
+    _read("", get_charging_account, "Get a charging account", ChargingAccountDocument,
           "By its number or an identity, with balances, limits and offers as its shard has them now."),
     _read("/movements", get_movements, "List what moved", list[MovementDocument],
           "Newest first, as the books have it: a moment behind the shard."),

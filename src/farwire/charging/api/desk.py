@@ -9,8 +9,8 @@ from farwire.charging.model import Account, Answer, CommandKind, ResultCode
 from farwire.charging.model.state import AMOUNT_MAX
 from farwire.charging.service import ChargingAccount
 from farwire.charging.service.reach import REACH
+from farwire.charging.shard.asks import Open
 from farwire.charging.shard.reading import Seen
-from farwire.charging.shard.shard import Open
 from farwire.kernel.errors import Conflict, Invalid, Unavailable
 from farwire.kernel.money import Money
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from farwire.charging.model import Account, Answer, Request
 from farwire.charging.shard.admission import Moved
-from farwire.charging.shard.layout import CACHE
 from farwire.charging.shard.reading import Inspect
 
 Reply = Callable[[Answer | Moved | None], None]
 """Called once with the answer; with None when nobody knows what became of the request: the client repeats it."""
+CACHE: Final = 50_000
+"""Decoded accounts that are kept: about 2 KB each."""
 _log = structlog.get_logger(__name__)
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from farwire.charging.model.state import Account, Group, Session
 from farwire.charging.shard.arena import Arena
+from farwire.charging.shard.asks import CACHE
 from farwire.charging.shard.index import Index
 from farwire.charging.shard.packing import (
     Cell,
@@ -27,9 +28,6 @@ from farwire.charging.shard.packing import (
 )
 from farwire.charging.shard.records import Kind
 from farwire.kernel.errors import Invalid, check
-
-CACHE: Final = 50_000
-"""Decoded accounts that are kept: about 2 KB each."""
 
 
 class Accounts:

@@ -282,6 +282,13 @@ async def _named(tx: Tx, reference: str) -> frozenset[OpenItemId]:
 
 
 def _check_assignable(payment: Payment, account: BillingAccount) -> None:
+    if payment.state is not PaymentState.UNMATCHED:
+        raise Conflict(
+            f"the payment is {payment.state}, not in suspense",
+            code="payment.not_in_suspense",
+            field="payment",
+            value=payment.id,
+        )
     if payment.left_minor < payment.amount_minor:
         raise Conflict(
             "the payment is going back to its payer",
@@ -289,13 +296,6 @@ def _check_assignable(payment: Payment, account: BillingAccount) -> None:
             field="payment",
             value=payment.id,
             fix="deny the refund first",
-        )
-    if payment.state is not PaymentState.UNMATCHED:
-        raise Conflict(
-            f"the payment is {payment.state}, not in suspense",
-            code="payment.not_in_suspense",
-            field="payment",
-            value=payment.id,
         )
     if account.currency != payment.currency:
         raise Conflict(
