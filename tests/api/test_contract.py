@@ -16,6 +16,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from farwire.app import api_routes
 from farwire.base.authz import ROLE_PERMISSIONS, Permission, Role
 from farwire.base.web import Access, Api
+from farwire.charging import service as charging
+from farwire.charging.model import Ask, Phase, Service, SessionRequest
 from farwire.charging.service.books import take_all
 from farwire.kernel.ids import TenantId
 
@@ -49,11 +51,21 @@ async def filled(
     keys = [await make_key(tenant_id, Role.TENANT_ADMIN) for _ in range(2)]
     async with client_of(keys[0]) as first, client_of(keys[1]) as second:
         things = await fill(world, Keys(first, second))
-        desk = await charge()
-        topped = f"chargingAccounts/{things.ids[f'{V1}/chargingAccounts']}/topUps"
-        await Keys(first, second).post(topped, things.bodies["POST /chargingAccounts/{id}/topUps"])
-    await take_all(db=world.db, log=desk.runner.shard.log, clock=world.clock)
+        await _use(await charge(), world, things, Keys(first, second))
     return things
+
+
+async def _use(desk: Any, world: Any, things: Things, keys: Keys) -> None:
+    """A top-up that is in the books, a session that goes on, and one that is denied."""
+    account = things.ids[f"{V1}/chargingAccounts"]
+    top_up = things.bodies["POST /chargingAccounts/{id}/topUps"]
+    await keys.post(f"chargingAccounts/{account}/topUps", top_up)
+    await take_all(db=world.db, log=desk.runner.shard.log, clock=world.clock)
+    async with world.db.transaction(world.tenant_id) as tx:
+        tenant = (await charging.account_numbered(tx, number=int(account))).tenant_number
+    for session, kind in enumerate(("data", "voice"), 1):
+        asked = SessionRequest(int(account), session, 1, 0, Phase.INITIAL, Service(kind), (Ask(1),))
+        await desk.client.ask(tenant, asked)
 
 
 class Asker:
