@@ -223,9 +223,7 @@ async def _commit(conn: Connection, timeout_s: float) -> None:
     try:
         tag = await conn.execute("COMMIT", timeout=timeout_s)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-        raise errors.CommitUnknown(
-            "the connection broke while committing", fix="run the same command again: it is idempotent"
-        ) from error
+        raise errors.commit_unknown(error) from error
     except asyncpg.PostgresError as error:
         translated = errors.translate(error)
         if translated is None:

@@ -125,6 +125,23 @@ def unavailable(reason: object = None) -> StorageUnavailable:
     )
 
 
+def commit_unknown(error: BaseException) -> CommitUnknown:
+    """Return what to say of a commit whose answer did not come, and why it did not come where that is known."""
+    if _disk_full(error):
+        return CommitUnknown(
+            "the disk of the database became full while committing: the transaction may be kept or not",
+            fix="free space, then run the same command again: it is idempotent",
+        )
+    return CommitUnknown(
+        "the connection broke while committing", fix="run the same command again: it is idempotent"
+    )
+
+
+def _disk_full(error: BaseException) -> bool:
+    """Tell whether a full disk is the cause: under the write-ahead log it ends the server and so the connection."""
+    return any(isinstance(one, asyncpg.DiskFullError) for one in (error, error.__cause__))
+
+
 def translate(error: BaseException) -> FarwireError | None:
     """Return Farwire's error for what the driver raised, or ``None`` where it has no general meaning.
 
@@ -135,8 +152,7 @@ def translate(error: BaseException) -> FarwireError | None:
         return StorageBusy(
             "the database has no free connection", fix="lower database_pool_size or raise max_connections"
         )
-    # A full disk under the write-ahead log ends the server: the connection breaks, and that is its cause.
-    if isinstance(error, asyncpg.DiskFullError) or isinstance(error.__cause__, asyncpg.DiskFullError):
+    if _disk_full(error):
         return DiskFull(
             "the disk of the database is full", fix="free space, then try again; nothing was half-written"
         )
