@@ -103,11 +103,14 @@ async def test_another_tenants_account_is_unknown(
     theirs = await open_one(db, other_tenant_id, clock)
     assert mine.number != theirs.number
     assert mine.plan != theirs.plan
+    async with db.transaction(tenant_id) as tx:
+        my_offer = await service.offer_number(tx, offering=GO_5, now=clock.now())
+        assert await service.offerings_of_offers(tx, numbers=[my_offer]) == {my_offer: GO_5}
     async with db.transaction(other_tenant_id) as tx:
         with pytest.raises(NotFound) as caught:
             await service.account_numbered(tx, number=mine.number)
         assert caught.value.code == "charging.account_unknown"
-        assert await service.offering_of_plan(tx, number=mine.plan) is None
+        assert await service.offerings_of_offers(tx, numbers=[my_offer]) == {}
     async with a_desk(db, tmp_path, clock) as desk:
         await open_missing(db=db, clock=clock, runner=desk.runner)
         crossed = replace(mine, tenant_number=theirs.tenant_number)

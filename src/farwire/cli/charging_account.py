@@ -187,7 +187,7 @@ app.command("balance", help="The same as show.", hidden=True)(show)
 async def _show(session: Session, tenant: str, found: ChargingAccount, state: Account) -> None:
     coin = found.currency
     async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
-        names = {one.offer: await service.offering_of_offer(tx, number=one.offer) for one in state.holdings}
+        names = await service.offerings_of_offers(tx, numbers=[one.offer for one in state.holdings])
     balance, left = service.main_balance(state)
     facts: dict[str, object] = {
         "number": found.number,
@@ -214,7 +214,7 @@ async def _show(session: Session, tenant: str, found: ChargingAccount, state: Ac
         for one in state.balances
     ]
     offers = [
-        {"offer": names[one.offer], "until": time_or_none(one.ends_at), "renews": bool(one.renews)}
+        {"offer": names.get(one.offer), "until": time_or_none(one.ends_at), "renews": bool(one.renews)}
         for one in state.holdings
     ]
     if session.out.as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -70,11 +70,10 @@ class AccountOpen(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
     circle: Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[ -~]*$")] = ""
 
 
-async def offerings_of(tx: Tx, state: Account) -> dict[int, str]:
+async def offerings_of(tx: Tx, state: Account) -> Mapping[int, str]:
     """Return the offerings of the offers that an account has or had units of."""
     numbers = {one.offer for one in state.holdings} | {one.offer for one in state.balances if one.offer}
-    found = {number: await service.offering_of_offer(tx, number=number) for number in sorted(numbers)}
-    return {number: offering for number, offering in found.items() if offering is not None}
+    return await service.offerings_of_offers(tx, numbers=numbers)
 
 
 def _personal(call: Call[Any, Any, Any]) -> bool:

@@ -19,7 +19,7 @@ from farwire.charging.api.documents import when, word
 from farwire.charging.model import Account, Flag, Lifecycle, Unit
 from farwire.charging.model.state import MAIN, Balance
 from farwire.charging.service import ChargingAccount, Identity
-from farwire.charging.service.movements import accounts_behind
+from farwire.charging.service.movements import numbers_behind
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.money import nano_to_decimal
 from farwire.kernel.page import PageRequest
@@ -76,7 +76,7 @@ async def standing(tx: Tx, accounts: Sequence[ChargingAccount]) -> list[Standing
     states = await asyncio.gather(*map(state_of, accounts))
     named = await service.identities_of(tx, numbers=[one.number for one in accounts])
     offers = {balance.offer for state in states for balance in state.balances if balance.offer}
-    found = {number: await service.offering_of_offer(tx, number=number) or "" for number in sorted(offers)}
+    found = await service.offerings_of_offers(tx, numbers=offers)
     return [
         Standing(account, state, named.get(account.number, ()), found)
         for account, state in zip(accounts, states, strict=True)
@@ -90,9 +90,9 @@ async def wanted_numbers(tx: Tx, equal: Mapping[str, Iterable[str]]) -> list[int
     """
     parts: list[set[int]] = []
     if PARTY_ACCOUNT in equal:
-        parts.append(set(await accounts_behind(tx, billing_accounts=_uuids(equal[PARTY_ACCOUNT]))))
+        parts.append(set(await numbers_behind(tx, billing_accounts=_uuids(equal[PARTY_ACCOUNT]))))
     if PRODUCT in equal:
-        parts.append(set(await accounts_behind(tx, products=_uuids(equal[PRODUCT]))))
+        parts.append(set(await numbers_behind(tx, products=_uuids(equal[PRODUCT]))))
     if NUMBER in equal:
         parts.append({number for value in equal[NUMBER] for number in await _of_identity(tx, value)})
     return sorted(set.intersection(*parts)) if parts else None
@@ -121,7 +121,7 @@ async def wanted_accounts(tx: Tx, equal: Mapping[str, Iterable[str]]) -> list[Ch
     """Return the accounts that filters name, or all where there are few. Raises ``Invalid`` (``tmf.too_many``)."""
     numbers = await wanted_numbers(tx, equal)
     if numbers is not None and len(numbers) <= MOST:
-        return [await service.account_numbered(tx, number=number) for number in numbers]
+        return list((await service.accounts_numbered(tx, numbers=numbers)).values())
     page = await service.list_accounts(tx, page=PageRequest(0, MOST))
     if numbers is not None or page.total > MOST:
         raise Invalid(

@@ -170,7 +170,8 @@ async def renew(call: Call[ByName, Nothing, RenewalCreate]) -> Reply:
     account, wanted = await _account(call, call.path.id), call.body.offering
     held = [one.offer for one in (await state_of(account)).holdings]
     async with call.transaction() as tx:
-        found = [one for one in held if await service.offering_of_offer(tx, number=one) == wanted]
+        offerings = await service.offerings_of_offers(tx, numbers=held)
+    found = [one for one in held if offerings.get(one) == wanted]
     if not found:
         raise Conflict(
             "the account does not have this offer",

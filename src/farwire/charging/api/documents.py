@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Annotated, Final
 
@@ -231,7 +232,7 @@ def _limit(one: Limit, code: str) -> LimitDocument:
     )
 
 
-def state_document(state: Account, code: str, offerings: dict[int, str]) -> ChargingStateDocument:
+def state_document(state: Account, code: str, offerings: Mapping[int, str]) -> ChargingStateDocument:
     """Return the state of an account; ``offerings`` by the number of their offer."""
     return ChargingStateDocument(
         lifecycle=word(state.lifecycle, Lifecycle),

@@ -99,8 +99,8 @@ async def page_accumulated(tx: Tx, wanted: Wanted) -> Page[Document]:
         page = await service.list_accounts(tx, page=PageRequest(wanted.offset, wanted.limit))
     else:
         part = numbers[wanted.offset : wanted.offset + wanted.limit]
-        accounts = [await service.account_numbered(tx, number=number) for number in part]
-        page = Page(tuple(accounts), len(numbers), wanted.offset, wanted.limit)
+        accounts = await service.accounts_numbered(tx, numbers=part)
+        page = Page(tuple(accounts.values()), len(numbers), wanted.offset, wanted.limit)
     standings = await standing(tx, page.items)
     return Page(tuple(map(_accumulated, standings)), page.total, page.offset, page.limit)
 
@@ -122,8 +122,7 @@ def _action(one: Placed, account: ChargingAccount) -> Document:
 
 
 async def _actions(tx: Tx, found: Sequence[Placed]) -> list[Document]:
-    numbers = sorted({one.movement.account for one in found})
-    accounts = {number: await service.account_numbered(tx, number=number) for number in numbers}
+    accounts = await service.accounts_numbered(tx, numbers=[one.movement.account for one in found])
     return [_action(one, accounts[one.movement.account]) for one in found]
 
 

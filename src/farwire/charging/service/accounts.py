@@ -139,8 +139,8 @@ async def find_account(tx: Tx, *, name: str) -> ChargingAccount:
     if rows:
         return _from_row(rows[0])
     number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
-    row = await store.by_number(tx, number) if number else None
-    if row is None:
+    found = (await accounts_numbered(tx, numbers=[number])).get(number)
+    if found is None:
         raise NotFound(
             "there is no such charging account",
             code="charging.account_unknown",
@@ -148,20 +148,25 @@ async def find_account(tx: Tx, *, name: str) -> ChargingAccount:
             value=name,
             fix="see: farwire charging account list",
         )
-    return _from_row(row)
+    return found
 
 
 async def account_numbered(tx: Tx, *, number: int) -> ChargingAccount:
     """Return the account ``number``. Raises ``NotFound`` (``charging.account_unknown``)."""
-    row = await store.by_number(tx, number)
-    if row is None:
+    found = (await accounts_numbered(tx, numbers=[number])).get(number)
+    if found is None:
         raise NotFound(
             "there is no such charging account",
             code="charging.account_unknown",
             field="account",
             value=number,
         )
-    return _from_row(row)
+    return found
+
+
+async def accounts_numbered(tx: Tx, *, numbers: Sequence[int]) -> Mapping[int, ChargingAccount]:
+    """Return those of the accounts that are there, by number, in the order of their numbers."""
+    return {row["number"]: _from_row(row) for row in await store.by_numbers(tx, numbers)}
 
 
 async def list_accounts(tx: Tx, *, page: PageRequest = FIRST_PAGE) -> Page[ChargingAccount]:

@@ -11,7 +11,7 @@ from farwire.base.storage import Database, Tx
 from farwire.charging.events import account_closed
 from farwire.charging.model import CommandKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
-from farwire.charging.service.accounts import account_numbered, erase_identities
+from farwire.charging.service.accounts import accounts_numbered, erase_identities
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import command, make_live
 from farwire.charging.store import leaving as store
@@ -27,7 +27,7 @@ async def accounts_behind(
 ) -> tuple[ChargingAccount, ...]:
     """Return the accounts of these products, and of these billing accounts those that are of no product."""
     numbers = await store.behind(tx, account_ids, product_ids)
-    return tuple([await account_numbered(tx, number=number) for number in numbers])
+    return tuple((await accounts_numbered(tx, numbers=numbers)).values())
 
 
 async def numbers_named(tx: Tx, *, names: Sequence[str]) -> Mapping[str, int]:

@@ -36,11 +36,11 @@ async def find_action(tx: Tx, *, shard: int, sequence: int, place: int) -> Place
     return found if found is not None and found.movement.kind in ACTIONS else None
 
 
-async def accounts_behind(
+async def numbers_behind(
     tx: Tx, *, billing_accounts: Sequence[UUID] = (), products: Sequence[UUID] = ()
 ) -> list[int]:
     """Return the numbers of the charging accounts of some billing accounts or products."""
-    return await history.accounts_of_billing(tx, billing_accounts, products)
+    return await history.numbers_behind(tx, billing_accounts, products)
 
 
-__all__ = ["ACTIONS", "Placed", "accounts_behind", "find_action", "list_actions", "list_movements"]
+__all__ = ["ACTIONS", "Placed", "find_action", "list_actions", "list_movements", "numbers_behind"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -138,14 +139,9 @@ async def _number(tx: Tx, kind: str, version: PlanVersion, terms: int, now: date
     return number
 
 
-async def offering_of_plan(tx: Tx, *, number: int) -> str | None:
-    """Return the offering that the plan ``number`` is of; None where it is not this tenant's."""
-    return await store.offering_of(tx, PLAN, number)
-
-
-async def offering_of_offer(tx: Tx, *, number: int) -> str | None:
-    """Return the offering that the offer ``number`` is of; None where it is not this tenant's."""
-    return await store.offering_of(tx, OFFER, number)
+async def offerings_of_offers(tx: Tx, *, numbers: Collection[int]) -> Mapping[int, str]:
+    """Return the offerings that offers are of, by the offer's number; one that is not this tenant's is absent."""
+    return await store.offerings_of(tx, OFFER, sorted(numbers))
 
 
 async def get_plan_terms(tx: Tx, *, offering: str, now: datetime) -> Terms[PlanDocument]:

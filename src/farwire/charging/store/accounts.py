@@ -55,10 +55,11 @@ async def by_key(tx: Tx, key: str) -> Record | None:
     )
 
 
-async def by_number(tx: Tx, number: int) -> Record | None:
-    """Return the account ``number``."""
-    return await tx.fetchrow(
-        f"SELECT {_ACCOUNT} {_FROM} WHERE a.tenant_id = $1 AND a.number = $2", tx.tenant_id, number
+async def by_numbers(tx: Tx, numbers: Sequence[int]) -> list[Record]:
+    """Return those of the accounts that are there, by number."""
+    return await tx.fetch(
+        f"SELECT {_ACCOUNT} {_FROM} WHERE a.tenant_id = $1 AND a.number = ANY($2::bigint[]) ORDER BY a.number",
+        *(tx.tenant_id, list(numbers)),
     )
 
 

@@ -121,13 +121,14 @@ async def numbers_of(tx: Tx, kind: str, offerings: Sequence[str]) -> list[Record
     )
 
 
-async def offering_of(tx: Tx, kind: str, number: int) -> str | None:
-    """Return the offering that a number stands for."""
-    found: str | None = await tx.fetchval(
-        f"SELECT offering FROM charging.{_table(kind)} WHERE tenant_id = $1 AND number = $2",
-        *(tx.tenant_id, number),
+async def offerings_of(tx: Tx, kind: str, numbers: Sequence[int]) -> dict[int, str]:
+    """Return the offerings that numbers stand for; one that is not this tenant's is absent."""
+    rows = await tx.fetch(
+        f"SELECT number, offering FROM charging.{_table(kind)}"
+        " WHERE tenant_id = $1 AND number = ANY($2::bigint[])",
+        *(tx.tenant_id, list(numbers)),
     )
-    return found
+    return {row["number"]: row["offering"] for row in rows}
 
 
 def _table(kind: str) -> str:

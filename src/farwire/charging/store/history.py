@@ -47,9 +47,7 @@ async def at_place(tx: Tx, shard: int, sequence: int, place: int) -> Placed | No
     return None if row is None else _placed(row)
 
 
-async def accounts_of_billing(
-    tx: Tx, billing_accounts: Sequence[UUID], products: Sequence[UUID]
-) -> list[int]:
+async def numbers_behind(tx: Tx, billing_accounts: Sequence[UUID], products: Sequence[UUID]) -> list[int]:
     """Return the numbers of the charging accounts of some billing accounts or products."""
     rows = await tx.fetch(
         "SELECT number FROM charging.account WHERE tenant_id = $1 "
