@@ -8,7 +8,7 @@ from farwire.base.storage import Database
 INDEXES_WITHOUT_TENANT = {
     "base.outbox_relay_order": "the relay reads the outbox of all tenants in order of position",
     "base.delivery_heads": "the relay looks for the first event of each subject, whatever the tenant",
-    "base.tmf_resource_values": "an index of values inside documents has no place for another column",
+    "base.tmf_resource_values": "its first column is a text that begins with the tenant: values go beside no uuid",
 }
 DEFINER_FUNCTIONS: dict[str, str] = {
     "base.tmf_matching": "no operator of jsonb is leakproof, so under the policy the index of values is never used; it"

@@ -480,7 +480,7 @@ async def test_another_tenant_sees_nothing_of_it(
     assert (await other_client.get(f"{V5}/category?sort=name")).json() == []
 
 
-async def test_the_values_of_a_filter_are_found_by_their_index_in_spite_of_row_level_security(
+async def test_the_values_of_a_filter_are_found_by_their_index_in_spite_of_row_level_security_and_without_statistics(
     db: Any, clean_database: Any, tenant_id: TenantId, make: Any
 ) -> None:
     await make("a")
@@ -491,11 +491,9 @@ async def test_the_values_of_a_filter_are_found_by_their_index_in_spite_of_row_l
             " FROM generate_series(1, 5000) AS n",
             tenant_id,
         )
-    async with connect(clean_database.url(DatabaseRole.OWNER)) as owner:
-        await owner.execute("VACUUM ANALYZE base.tmf_resource")
     category = Target("620", "Category")
     async with db.transaction(tenant_id) as tx:
-        assert len(await store.matching(tx, category, 'exists($."name" ? (@ == "n77"))', 10)) == 1
+        assert (await store.matching(tx, category, 'exists($."name" ? (@ == "n77"))', 10))[0] == 1
         await tx.execute("SELECT pg_stat_force_next_flush()")
     async with connect(clean_database.url(DatabaseRole.OWNER)) as owner:
         scans = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'tmf_resource_values'"

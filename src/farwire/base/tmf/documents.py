@@ -44,33 +44,33 @@ async def documents(tx: Tx, target: Target, query: Query) -> Found:
     if not predicate and not query.sort:
         total = await store.count(tx, target, most)
         return await _walked(tx, target, query, "", total)
-    positions = await store.matching(tx, target, predicate or "exists($)", most)
-    if len(positions) > store.COUNTED:
+    part = {"after": query.after or 0, "offset": query.offset, "limit": query.limit + 1}
+    if query.sort:
+        part = {"limit": store.COUNTED}
+    total, rows = await store.matching(tx, target, predicate or "exists($)", most, **part)
+    if total > store.COUNTED:
         if query.sort:
             raise _too_wide("sort", ())
-        return await _walked(tx, target, query, predicate, len(positions))
+        return await _walked(tx, target, query, predicate, total)
     if query.sort:
-        rows = await store.at_positions(tx, target, positions)
         ordered = in_order([document for _, document in rows], query)
-        return Found(ordered[query.offset : query.offset + query.limit], len(positions))
-    rest = [one for one in positions if one > (query.after or 0)][query.offset :]
-    page = await store.at_positions(tx, target, rest[: query.limit])
-    following = page[-1][0] if len(rest) > query.limit and page else None
-    return Found([document for _, document in page], len(positions), next=following)
+        return Found(ordered[query.offset : query.offset + query.limit], total)
+    return _page(rows, query, total)
 
 
 async def _walked(tx: Tx, target: Target, query: Query, predicate: str, total: int) -> Found:
     rows = await store.walk(
         tx, target, predicate, after=query.after or 0, offset=query.offset, limit=query.limit + 1
     )
-    page = rows[: query.limit]
     more = total > store.COUNTED and not query.count_all
-    return Found(
-        [document for _, document in page],
-        min(total, store.COUNTED) if more else total,
-        more,
-        page[-1][0] if len(rows) > query.limit else None,
-    )
+    return _page(rows, query, min(total, store.COUNTED) if more else total, more=more)
+
+
+def _page(rows: Sequence[tuple[int, Document]], query: Query, total: int, *, more: bool = False) -> Found:
+    """Return the part of a list of which there is one row more than asked for, if there is."""
+    page = rows[: query.limit]
+    following = page[-1][0] if len(rows) > query.limit else None
+    return Found([document for _, document in page], total, more, following)
 
 
 async def served(

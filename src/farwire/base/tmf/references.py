@@ -101,7 +101,7 @@ async def check_unreferenced(tx: Tx, target: Target, key: str) -> None:
             names.append((PARENT.name,))
         for name, kind in product(names, (descriptor.type,) if own is None else own.beside):
             predicate = jsonpath(Query(conditions=(Condition(name, "eq", (key,)),)))
-            if await store.matching(tx, Target(api.number, kind), predicate, 1):
+            if (await store.matching(tx, Target(api.number, kind), predicate, 1))[0]:
                 why = f"a {descriptor.type} refers to it"
                 fix = f"remove it or its reference {name[0]} first"
                 raise Conflict(why, code="tmf.referenced", field="id", value=key, fix=fix)

@@ -75,17 +75,30 @@ async def by_ids(tx: Tx, target: Target, keys: Sequence[str]) -> dict[str, Docum
     return {row["id"]: from_text(row["text"]) for row in rows}
 
 
-async def matching(tx: Tx, target: Target, predicate: str, limit: int) -> list[int]:
-    """Return positions of up to ``limit`` documents that fit, by the index of values where that helps."""
+async def matching(
+    tx: Tx, target: Target, predicate: str, most: int, *, after: int = 0, offset: int = 0, limit: int = 0
+) -> tuple[int, list[tuple[int, Document]]]:
+    """Return how many documents fit, counting no further than ``most``, and a page of them with their positions.
+
+    The page begins behind position ``after``; it is empty where more than ``COUNTED`` fit. ``base.tmf_matching`` looks
+    in the index of values.
+    """
     try:
         rows = await tx.fetch(
-            "SELECT found FROM base.tmf_matching(tenant_id => $1, p_api => $2, p_type => $3,"
-            " p_predicate => $4::text::jsonpath, p_limit => $5)",
-            *(tx.tenant_id, target.api, target.type, predicate, limit),
+            "WITH fits AS MATERIALIZED (SELECT found FROM base.tmf_matching(tenant_id => $1, p_api => $2, p_type => $3,"
+            " p_predicate => $4::text::jsonpath, p_limit => $5)), counted AS (SELECT count(*) AS total FROM fits),"
+            " page AS (SELECT found FROM fits WHERE found > $6 AND (SELECT total FROM counted) <= $9"
+            " ORDER BY found OFFSET $7 LIMIT $8)"
+            " SELECT total, found, (SELECT document::text FROM base.tmf_resource"
+            " WHERE tenant_id = $1 AND api = $2 AND type = $3 AND position = found) AS text"
+            " FROM counted LEFT JOIN page ON true ORDER BY found",
+            *(tx.tenant_id, target.api, target.type, predicate, most, after, offset, limit, COUNTED),
         )
     except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
         raise refused(error) from error
-    return sorted(row["found"] for row in rows)
+    return rows[0]["total"], [
+        (row["found"], from_text(row["text"])) for row in rows if row["found"] is not None
+    ]
 
 
 def refused(error: asyncpg.PostgresError) -> Invalid:
@@ -101,16 +114,6 @@ async def count(tx: Tx, target: Target, limit: int) -> int:
         *(tx.tenant_id, target.api, target.type, limit),
     )
     return found
-
-
-async def at_positions(tx: Tx, target: Target, positions: Sequence[int]) -> list[tuple[int, Document]]:
-    """Return the documents at ``positions``, in their order."""
-    rows = await tx.fetch(
-        "SELECT position, document::text AS text FROM base.tmf_resource"
-        " WHERE tenant_id = $1 AND api = $2 AND type = $3 AND position = ANY($4::bigint[]) ORDER BY position",
-        *(tx.tenant_id, target.api, target.type, list(positions)),
-    )
-    return [(row["position"], from_text(row["text"])) for row in rows]
 
 
 async def walk(
