@@ -284,6 +284,10 @@ def _usage_price(
     total: RatedTotal, versions: Mapping[PlanVersionId, PlanVersion]
 ) -> tuple[PlanVersion, UsagePrice]:
     version = versions.get(total.plan_version_id)
+    if version is not None and not total.price_id:
+        return version, UsagePrice(
+            id="", kind=total.kind.value, label=total.label
+        )  # an amount that the network named
     price = None if version is None else version.plan.price(total.price_id)
     if version is None or not isinstance(price, UsagePrice):
         raise NotFound(

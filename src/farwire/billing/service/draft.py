@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -33,7 +33,7 @@ from farwire.billing.model import (
     usage_item,
     with_credits,
 )
-from farwire.billing.service.owed import Facts, charges_owed, load_facts
+from farwire.billing.service.owed import Facts, charges_owed, known_versions, load_facts
 from farwire.billing.service.taxed import Contexts, last_moment, tax_contexts, with_reasons
 from farwire.billing.service.used import Taken, usage_of
 from farwire.billing.store import bills as bill_store
@@ -105,7 +105,9 @@ async def draft_cycle(
     sound = [account for account in accounts if _charge(account, batch)]
     bill_ids = {account.id: BillId(uuid7(now)) for account in sound}
     taken = [one for account in sound for one in _usage_of(account, batch, cycle, bill_ids[account.id])]
-    _keep_usage(batch, taken, await usage.mark_billed(tx, spans=[one.span for one in taken], at=now))
+    await _keep_usage(
+        tx, batch, taken, await usage.mark_billed(tx, spans=[one.span for one in taken], at=now)
+    )
     drafts: list[Bill] = []
     uses: dict[BillId, Sequence[CreditUse]] = {}
     charges: dict[ChargedKey, ProductCharges] = {}
@@ -146,7 +148,7 @@ async def preview_cycle(
         failed = batch.journal[-1]
         raise Conflict(failed.message, code=failed.code, field="account", value=account.number)
     taken = _usage_of(account, batch, cycle)
-    _keep_usage(batch, taken, await usage.pending_totals(tx, spans=[one.span for one in taken]))
+    await _keep_usage(tx, batch, taken, await usage.pending_totals(tx, spans=[one.span for one in taken]))
     return _draft(account, batch, BillId(uuid7(now)))[0]
 
 
@@ -167,7 +169,7 @@ async def preview_cycles(
     sound = [account for account in accounts if _charge(account, batch)]
     until = Period(cycle.start, max(min(cycle.end, usage_until), cycle.start + timedelta(microseconds=1)))
     taken = [one for account in sound for one in _usage_of(account, batch, until)]
-    _keep_usage(batch, taken, await usage.pending_totals(tx, spans=[one.span for one in taken]))
+    await _keep_usage(tx, batch, taken, await usage.pending_totals(tx, spans=[one.span for one in taken]))
     bills: list[Bill] = []
     for account in sound:
         with suppress(*_OF_ONE_ACCOUNT):
@@ -225,8 +227,16 @@ def _usage_of(
     return list(usage_of(account, cycle, batch.facts, cuts, bill_id))
 
 
-def _keep_usage(batch: _Batch, taken: Sequence[Taken], totals: Sequence[RatedTotal]) -> None:
-    """Keep the sums of the usage of the cycle, and of what came late for earlier ones, by account."""
+async def _keep_usage(tx: Tx, batch: _Batch, taken: Sequence[Taken], totals: Sequence[RatedTotal]) -> None:
+    """Keep the sums of the usage of the cycle, and of what came late for earlier ones, by account.
+
+    Online charging goes by the version of the plan that was in force when its account was opened:
+    no product need have it.
+    """
+    versions = batch.facts.versions
+    others = {total.plan_version_id for total in totals} - versions.keys()
+    if others:
+        batch.facts = replace(batch.facts, versions={**versions, **await known_versions(tx, sorted(others))})
     for total in totals:
         one = taken[total.span]
         batch.usage[one.account_id].append((total, one))

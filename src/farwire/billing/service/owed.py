@@ -66,7 +66,7 @@ async def load_facts(
         products,
         paid_for,
         routes,
-        await _versions(tx, sorted(plan_ids)),
+        await known_versions(tx, sorted(plan_ids)),
         await charged_store.charged(tx, keys),
     )
 
@@ -103,7 +103,7 @@ def _shares_days(route: ChargeRoute, payer: AccountId) -> bool:
     return route.payer_account_id == payer and route.kinds != {ChargeKind.USAGE}
 
 
-async def _versions(tx: Tx, ids: Sequence[PlanVersionId]) -> Mapping[PlanVersionId, PlanVersion]:
+async def known_versions(tx: Tx, ids: Sequence[PlanVersionId]) -> Mapping[PlanVersionId, PlanVersion]:
     """Return the versions that exist; an account whose plan does not exist fails by itself."""
     try:
         return await catalog.plan_versions(tx, ids)

@@ -47,6 +47,22 @@ class Offer:
     zone: str
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a price comes from: its plan's tariff, its row of a deck, and the deck's version as ``name@version``."""
+
+    tariff: Tariff
+    price: CompiledPrice
+    row: DeckRow | None
+    deck: str
+    roaming: bool
+
+
+def plan_of(number: int) -> int:
+    """Return the number of the plan whose price is named ``number``."""
+    return number // (2 * _PRICES * _MASKS * _VERSIONS * _ROWS)
+
+
 class CompiledTariffs:
     """Plans and offers by number. Prepared prices are kept: a bounded memo of a pure function."""
 
@@ -108,23 +124,30 @@ class CompiledTariffs:
         found = self._kept.get(number)
         if found is not None:
             return found
+        one = self.origin(number)
+        if one is None:
+            return None
+        mask = number // (_ROWS * _VERSIONS) % _MASKS
+        return self._keep(_prepare(number, one.tariff, one.price, one.row, mask, roaming=one.roaming))
+
+    def origin(self, number: int) -> Origin | None:
+        """Return what the price ``number`` is in its plan, or None where the plan or the deck is not known."""
         rest, row = divmod(number, _ROWS)
         rest, version = divmod(rest, _VERSIONS)
-        rest, mask = divmod(rest, _MASKS)
-        rest, index = divmod(rest, _PRICES)
+        rest, index = divmod(rest // _MASKS, _PRICES)
         plan, roaming = divmod(rest, 2)
         known = self._plans.get(plan)
         prices = self._prices_of(plan)
         if known is None or index >= len(prices):
             return None
         price = prices[index]
-        deck_row = None
-        if price.deck is not None:
-            rows = self._deck_rows(price.deck, version)
-            if row >= len(rows):
-                return None
-            deck_row = rows[row]
-        return self._keep(_prepare(number, known.tariff, price, deck_row, mask, roaming=bool(roaming)))
+        if price.deck is None:
+            return Origin(known.tariff, price, None, "", bool(roaming))
+        rows = self._deck_rows(price.deck, version)
+        if row >= len(rows):
+            return None
+        source = next(one.source for one in price.deck.versions if one.version == version)
+        return Origin(known.tariff, price, rows[row], source, bool(roaming))
 
     def band_end(self, price: Price, at: int) -> int:
         """Return when the band of the day that holds ``at`` ends, at most ``BAND_DAYS`` later."""

@@ -19,6 +19,7 @@ from farwire.kernel.errors import Conflict, Invalid, NotFound, check
 from farwire.kernel.ids import AccountId, ProductId
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor
+from farwire.usage import service as usage
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -63,6 +64,8 @@ async def open_account(
         check(there is not None, "charging.account_opened")
         if there is not None and new:
             await _add_identities(tx, there["number"], identities)
+            if product_id is not None:
+                await usage.charge_online(tx, product_id=product_id, since=now)
             await _note(
                 tx, "account_open", there["number"], now, actor, {"offering": offering, "postpaid": postpaid}
             )

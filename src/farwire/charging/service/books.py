@@ -25,11 +25,12 @@ from farwire.base.storage import Database, Tx
 from farwire.charging.events import noticed
 from farwire.charging.log import Facts, Log
 from farwire.charging.model.accounts import ChargingAccount
-from farwire.charging.model.answers import Movement, Notice, Used
+from farwire.charging.model.answers import Movement, MovementKind, Notice, Used
 from farwire.charging.model.booking import postings_of, sums_of
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import Unit
 from farwire.charging.service.accounts import request_key
+from farwire.charging.service.owing import NAMED, Priced
 from farwire.charging.shard.facts import Fact, unpack
 from farwire.charging.store import books as store
 from farwire.charging.store import control
@@ -83,6 +84,10 @@ class _At:
     sequence: int
     place: int
     fact: Fact
+
+    def key(self, shard: int) -> str:
+        """Return what names it among the facts of all shards."""
+        return f"{shard}:{self.sequence}.{self.place}"
 
 
 async def take(*, db: Database, log: Log, clock: Clock, most: int = BYTES) -> Taken:
@@ -190,8 +195,13 @@ async def _take_tenant(
         owners = await _owners(tx, new)
         placed = await _movements(tx, shard, new)
         await _book(tx, shard, placed, owners, now)
-        used = [_charged(tx.tenant_id, shard, one, owners) for one in new if isinstance(one.fact, Used)]
-        recorded = await usage.record_charged(tx, usages=used, now=now)
+        used = {
+            one.key(shard): _charged(tx.tenant_id, shard, one, owners)
+            for one in new
+            if isinstance(one.fact, Used)
+        }
+        recorded = await usage.record_charged(tx, usages=list(used.values()), now=now)
+        await _owe(tx, shard, used, placed, owners, now)
         events = await _publish(tx, new, owners, now)
         await store.save_position(tx, shard, last)
     return len(placed), recorded, events
@@ -283,7 +293,7 @@ def _charged(tenant_id: TenantId, shard: int, one: _At, owners: Mapping[int, Own
     used = cast("Used", one.fact)
     owner = owners[used.account]
     return ChargedUsage(
-        usage_id=usage.charged_usage_id(tenant_id, SOURCE, f"{shard}:{one.sequence}.{one.place}"),
+        usage_id=usage.charged_usage_id(tenant_id, SOURCE, one.key(shard)),
         kind=KINDS[Unit(used.unit)],
         started_at=moment(used.started_at),
         ended_at=moment(used.at),
@@ -293,6 +303,45 @@ def _charged(tenant_id: TenantId, shard: int, one: _At, owners: Mapping[int, Own
         rating_group=used.rating_group,
         price=used.price,
         charge_nano=used.charged,
+        currency=owner.currency,
+    )
+
+
+async def _owe(
+    tx: Tx,
+    shard: int,
+    used: Mapping[str, ChargedUsage],
+    placed: Sequence[Placed],
+    owners: Mapping[int, Owner],
+    now: datetime,
+) -> None:
+    """Record for their bills what postpaid accounts used, and what of it they got back."""
+    billed = {number: owner for number, owner in owners.items() if owner.postpaid}
+    if not billed:
+        return
+    found = {key: one for key, one in used.items() if one.subscriber in billed}
+    found |= {
+        key: _given_back(tx.tenant_id, key, one, billed[one.movement.account])
+        for key, one in ((f"{shard}:{one.sequence}.{one.place}", one) for one in placed)
+        if one.movement.kind == MovementKind.REFUND and one.movement.account in billed
+    }
+    priced = await Priced.load(tx, list(found.values()), billed)
+    owed = [priced.owed(key, one, billed[one.subscriber]) for key, one in found.items()]
+    await usage.record_owed(tx, source=SOURCE, usages=[one for one in owed if one is not None], now=now)
+
+
+def _given_back(tenant_id: TenantId, key: str, one: Placed, owner: Owner) -> ChargedUsage:
+    return ChargedUsage(
+        usage_id=usage.charged_usage_id(tenant_id, SOURCE, key),
+        kind=UsageKind.EVENT,
+        started_at=one.at,
+        ended_at=one.at,
+        quantity=0,
+        subscriber=one.movement.account,
+        product_id=owner.product_id,
+        rating_group=one.movement.reason,
+        price=NAMED,
+        charge_nano=-one.movement.amount,
         currency=owner.currency,
     )
 

@@ -34,6 +34,7 @@ class Owner(msgspec.Struct, frozen=True, gc=False):
     postpaid: bool
     account_id: AccountId | None
     product_id: ProductId | None
+    plan: int
 
 
 class Placed(msgspec.Struct, frozen=True, gc=False):
@@ -85,7 +86,7 @@ async def save_position(tx: Tx, shard: int, last: int) -> None:
 async def owners(tx: Tx, numbers: Iterable[int]) -> dict[int, Owner]:
     """Return who stands behind the accounts that are known."""
     rows = await tx.fetch(
-        "SELECT number, currency, postpaid, account_id, product_id FROM charging.account "
+        "SELECT number, currency, postpaid, account_id, product_id, plan FROM charging.account "
         "WHERE tenant_id = $1 AND number = ANY($2::bigint[])",
         *(tx.tenant_id, sorted(numbers)),
     )
@@ -99,6 +100,7 @@ def _owner(row: Record) -> Owner:
         row["postpaid"],
         None if account is None else AccountId(account),
         None if product is None else ProductId(product),
+        row["plan"],
     )
 
 
@@ -151,7 +153,7 @@ async def grow(
 async def page_owners(tx: Tx, *, after: int, limit: int) -> dict[int, Owner]:
     """Return the owners of the next accounts by number."""
     rows = await tx.fetch(
-        "SELECT number, currency, postpaid, account_id, product_id FROM charging.account "
+        "SELECT number, currency, postpaid, account_id, product_id, plan FROM charging.account "
         "WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3",
         *(tx.tenant_id, after, limit),
     )

@@ -16,7 +16,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """
 
     what: str
-    """``connect``, ``included``, ``units``, ``block`` or ``external``."""
+    """``connect``, ``included``, ``units``, ``block``, ``external``, or ``online``: a sum that online charging took."""
     units: int
     price_nano: int
     per: int

@@ -17,6 +17,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "en": {
         "head": "{used} of {kind}, billed as {billed}, by price {price_id} of {offering} version {version}.",
         "external": "The record's own price: {cost} {currency}{markup}.",
+        "online": "Charged while it was used: {cost} {currency}.",
         "connect": "Connect fee: {cost} {currency}.",
         "included": "{units} at the beginning cost nothing.",
         "allowance": "{units}{band} from the allowance {allowance}: nothing.",
@@ -48,6 +49,7 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "de": {
         "head": "{used} {kind}, abgerechnet als {billed}, nach Preis {price_id} von {offering} Version {version}.",
         "external": "Preis aus dem Datensatz: {cost} {currency}{markup}.",
+        "online": "Bei der Nutzung berechnet: {cost} {currency}.",
         "connect": "Verbindungsentgelt: {cost} {currency}.",
         "included": "{units} zu Beginn kosten nichts.",
         "allowance": "{units}{band} aus dem Freikontingent {allowance}: kostenlos.",

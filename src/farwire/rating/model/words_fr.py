@@ -7,6 +7,7 @@ from typing import Final
 FRENCH: Final = {
     "head": "{used} de {kind}, facturé comme {billed}, au prix {price_id} de {offering} version {version}.",
     "external": "Prix de l'enregistrement : {cost} {currency}{markup}.",
+    "online": "Facturé pendant l'utilisation : {cost} {currency}.",
     "connect": "Frais de connexion : {cost} {currency}.",
     "included": "{units} au début ne coûtent rien.",
     "allowance": "{units}{band} du forfait {allowance} : gratuit.",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from farwire.kernel.ids import ProductId, UsageId
+from farwire.kernel.ids import PlanVersionId, ProductId, UsageId
 from farwire.rating.model import UsageKind
 
 
@@ -27,6 +27,40 @@ class ChargedUsage(msgspec.Struct, frozen=True, gc=False):
     price: int
     charge_nano: int
     currency: str
+
+
+class OwedUsage(msgspec.Struct, frozen=True, gc=False):
+    """What online charging has priced and a bill is to collect. It is rated when it comes.
+
+    ``key`` names it among what its source records. A negative ``charge_nano`` gives money back. Without ``price_id``
+    the network named the amount itself.
+    """
+
+    key: str
+    kind: UsageKind
+    started_at: datetime
+    quantity: int
+    destination: str
+    """The prefix that decided the price, where one did: the number itself stays with the network."""
+    rating_group: int
+    product_id: ProductId
+    plan_version_id: PlanVersionId
+    charge_nano: int
+    currency: str
+    price_id: str
+    label: str
+    billed_quantity: int
+    tariff_version: str
+    explanation: str
+
+
+class OwedTotal(msgspec.Struct, frozen=True):
+    """What is recorded of charged usage for bills in one currency: in all, and what of it is on one already."""
+
+    currency: str
+    nano: int
+    billed_nano: int
+    count: int
 
 
 class ChargedTotal(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from farwire.usage.service.charged import (
     record_charged,
 )
 from farwire.usage.service.importing import ImportReport, import_usage
+from farwire.usage.service.owed import charge_online, online_since, owed_totals, record_owed
 from farwire.usage.service.privacy import RETENTION_DAYS, erase_subscriber_rows, expire_suspended_rows
 from farwire.usage.service.profiles import built_in_profiles, load_profile, profile_text
 from farwire.usage.service.rating_run import RateReport, queued_usages, rate_usage
@@ -37,6 +38,7 @@ __all__ = [
     "RecycleReport",
     "Verification",
     "built_in_profiles",
+    "charge_online",
     "charged_records",
     "charged_totals",
     "charged_usage_id",
@@ -48,12 +50,15 @@ __all__ = [
     "imports",
     "load_profile",
     "mark_billed",
+    "online_since",
+    "owed_totals",
     "pending_totals",
     "profile_text",
     "queued_usages",
     "rate_usage",
     "rated_records",
     "record_charged",
+    "record_owed",
     "recycle",
     "suspended_counts",
     "suspended_rows",

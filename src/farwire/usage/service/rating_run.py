@@ -39,6 +39,7 @@ from farwire.rating.model import (
 from farwire.usage import events
 from farwire.usage.model import Crossing, Deltas, UsageOutcome, UsageState
 from farwire.usage.service import notices
+from farwire.usage.service.owed import CHARGED_ONLINE, online_since
 from farwire.usage.store import imports as imports_store
 from farwire.usage.store import queue as store
 from farwire.usage.store.queue import Guided, Priced, Refused, Waiting
@@ -153,12 +154,13 @@ async def _guide_batch(tx: Tx, clock: Clock, tally: _Tally, batch: int, after: U
     if not waiting:
         return None
     products = await inventory.products_by_subscriber(tx, sorted({item.subscriber_key for item in waiting}))
+    online = await online_since(tx, product_ids=[one.id for held in products.values() for one in held])
     guided: list[tuple[Waiting, ProductId, PlanVersionId]] = []
     refused: list[tuple[Refused, ImportId]] = []
     for key, usages in groupby(waiting, key=attrgetter("subscriber_key")):
         held = _held_by(key, products.get(key, ()))
         for item in usages:
-            found = _product_of(item, held)
+            found = _product_of(item, held, online)
             if isinstance(found, Refused):
                 refused.append((found, item.import_id))
             else:
@@ -177,7 +179,7 @@ def _held_by(key: SubscriberKey, products: Iterable[Product]) -> list[tuple[Assi
 
 
 def _product_of(
-    item: Waiting, held: Sequence[tuple[Assignment, Product]]
+    item: Waiting, held: Sequence[tuple[Assignment, Product]], online: Mapping[ProductId, datetime]
 ) -> tuple[ProductId, PlanVersionId] | Refused:
     """Return product and plan version of a usage, or why there is none."""
     if item.quantity == 0:
@@ -185,6 +187,8 @@ def _product_of(
     for assigned, product in held:
         if assigned.covers(item.started_at):
             plan_version_id = product.plan_at(item.started_at)
+            if product.id in online and online[product.id] <= item.started_at:
+                return Refused(item.usage_id, UsageState.REJECTED, CHARGED_ONLINE, "")
             if plan_version_id is not None:
                 return product.id, plan_version_id
     return Refused(item.usage_id, UsageState.SUSPENDED, PRODUCT_INACTIVE if held else SUBSCRIBER_UNKNOWN, "")

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from farwire.base.storage import Tx
 from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import ImportId, uuid7
 from farwire.rating.model import Direction, UsageKind
-from farwire.usage.model import Deltas, Fragment, ImportRecord, Role, UsageRecord, raw_identity, usage_id
+from farwire.usage.model import Deltas, Fragment, Role, UsageRecord, raw_identity, usage_id
+from farwire.usage.service.collected import import_of
 from farwire.usage.service.placing import MappedRow, Placing
 from farwire.usage.store import imports as store
 from farwire.usage.store import records
 
 SOURCE: Final = "api"
 """Names the source in identities, and the import of each day."""
-VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ async def record_usage(*, tx: Tx, reported: ReportedUsage, now: datetime) -> tup
     """
     identity = _identity(tx, reported)
     await store.lock_tenant(tx)
-    collected = await _import_of(tx, now)
+    collected = await import_of(tx, SOURCE, now)
     deltas = Deltas()
     fragment = Fragment(
         identity=identity,
@@ -80,28 +78,3 @@ async def record_usage(*, tx: Tx, reported: ReportedUsage, now: datetime) -> tup
 def _identity(tx: Tx, reported: ReportedUsage) -> bytes:
     facts: object = reported.external_id or msgspec.to_builtins(reported)
     return raw_identity(tx.tenant_id, SOURCE, msgspec.json.encode(facts))
-
-
-async def _import_of(tx: Tx, now: datetime) -> ImportRecord:
-    """Return the import that collects what the API brings on the UTC day of ``now``. Under the tenant's lock."""
-    day = now.astimezone(UTC).date().isoformat()
-    file_digest = hashlib.sha256(f"{SOURCE}/{day}".encode()).digest()
-    profile_digest = hashlib.sha256(f"{SOURCE}/{VERSION}".encode()).digest()
-    found = await store.latest_import(tx, file_digest, profile_digest)
-    if found is not None:
-        return found
-    record = ImportRecord(
-        import_id=ImportId(uuid7()),
-        file_name=f"{SOURCE} {day}",
-        file_digest=file_digest,
-        file_octets=0,
-        profile_name=SOURCE,
-        profile_version=VERSION,
-        profile_digest=profile_digest,
-        generation=1,
-        header="",
-        batch_rows=1,
-        started_at=now,
-    )
-    await store.add_import(tx, record)
-    return record

@@ -1,0 +1,130 @@
+"""What postpaid accounts used, as their bills want it: by which price of which plan, for how much, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from farwire.base.storage import Tx
+from farwire.charging.model import PlanTerms, Price
+from farwire.charging.model.compiled import CompiledTariffs, Origin, Plan, plan_of
+from farwire.charging.model.pricing import PLACE, billed_units
+from farwire.charging.store import control
+from farwire.charging.store.books import Owner
+from farwire.kernel.errors import NotFound
+from farwire.kernel.ids import PlanVersionId, ProductId
+from farwire.kernel.money import Nano
+from farwire.rating import service as rating
+from farwire.rating.model import Charge, Chargeable, Explanation, Line, rate, to_json
+from farwire.usage.model.charged import ChargedUsage, OwedUsage
+
+NAMED: Final = -1
+"""The number of the price of an amount that the network names itself."""
+_FREE: Final = 0
+_TERMS: Final = PlanTerms()
+BY_AMOUNT: Final = "Charged by amount"
+REFUND: Final = "Refund"
+
+
+class Priced:
+    """Names the prices of some plans as bills do."""
+
+    def __init__(self, tariffs: CompiledTariffs, versions: Mapping[int, PlanVersionId]) -> None:
+        self._tariffs = tariffs
+        self._versions = versions
+
+    @classmethod
+    async def load(cls, tx: Tx, usages: Sequence[ChargedUsage], owners: Mapping[int, Owner]) -> Priced:
+        """Return the names of all prices behind ``usages``, and the plans of ``owners``."""
+        wanted = {plan_of(one.price) for one in usages if one.price > 0} | {
+            one.plan for one in owners.values()
+        }
+        versions = await control.plan_versions(tx, sorted(wanted))
+        plans = {
+            number: Plan(await rating.tariff_for(tx=tx, plan_version_id=version_id), _TERMS, _never)
+            for number, version_id in versions.items()
+        }
+        return cls(CompiledTariffs(plans, {}), versions)
+
+    def owed(self, key: str, used: ChargedUsage, owner: Owner) -> OwedUsage | None:
+        """Return what a bill collects for ``used``; None for what was free, or is nobody's.
+
+        Raises ``NotFound`` (``charging.price_unknown``).
+        """
+        if owner.product_id is None or used.price == _FREE:
+            return None
+        if used.price == NAMED:
+            return self._by_amount(key, used, owner, owner.product_id)
+        origin, price = self._tariffs.origin(used.price), self._tariffs.price(used.price)
+        if origin is None or price is None:
+            raise NotFound(
+                "a price is unknown that a shard has charged by",
+                code="charging.price_unknown",
+                field="price",
+                value=used.price,
+            )
+        billed = billed_units(price, used.quantity)
+        return OwedUsage(
+            key=key,
+            kind=used.kind,
+            started_at=used.started_at,
+            quantity=used.quantity,
+            destination="" if origin.row is None else origin.row.prefix,
+            rating_group=used.rating_group,
+            product_id=owner.product_id,
+            plan_version_id=self._versions[plan_of(used.price)],
+            charge_nano=used.charge_nano,
+            currency=used.currency,
+            price_id=origin.price.id,
+            label=origin.price.label,
+            billed_quantity=billed,
+            tariff_version=origin.tariff.version,
+            explanation=to_json(_explained(used, origin, price, billed)).decode(),
+        )
+
+    def _by_amount(self, key: str, used: ChargedUsage, owner: Owner, product_id: ProductId) -> OwedUsage:
+        label = BY_AMOUNT if used.charge_nano >= 0 else REFUND
+        return OwedUsage(
+            key=key,
+            kind=used.kind,
+            started_at=used.started_at,
+            quantity=used.quantity,
+            destination="",
+            rating_group=used.rating_group,
+            product_id=product_id,
+            plan_version_id=self._versions[owner.plan],
+            charge_nano=used.charge_nano,
+            currency=used.currency,
+            price_id="",
+            label=label,
+            billed_quantity=used.quantity,
+            tariff_version="",
+            explanation="",
+        )
+
+
+def _never(_: str) -> bool:
+    return False
+
+
+def _explained(used: ChargedUsage, origin: Origin, price: Price, billed: int) -> Explanation:
+    """Return the sum of the price alone where that was taken, else what was: allowances and tiers had a part in it."""
+    row, of = origin.row, origin.price
+    prefix, zone = (row.prefix, row.label) if row is not None else ("", "")
+    if price.rated is not None:
+        record = Chargeable(
+            kind=used.kind, started_at=used.started_at, quantity=used.quantity, destination=PLACE
+        )
+        alone = rate(price.rated, record)
+        if isinstance(alone, Charge) and alone.nano == used.charge_nano:
+            return replace(alone.explanation, matched=prefix, zone=zone, deck=origin.deck)
+    return Explanation(
+        *(origin.tariff.offering, origin.tariff.plan_version, of.id, used.kind.value, used.currency, of.unit),
+        *(used.quantity, billed, Nano(used.charge_nano), (Line("online", 1, used.charge_nano, 1),)),
+        increments=(price.first, price.step),
+        matched=prefix,
+        zone=zone,
+        deck=origin.deck,
+    )

@@ -1,0 +1,195 @@
+"""What a postpaid account uses online is on its next bill: once, at the price that charging took, whatever stops."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from farwire.account.model import BillingAccount
+from farwire.base.clock import MovableClock
+from farwire.base.storage import Database
+from farwire.billing.model import Bill, LineKind
+from farwire.catalog.model import PlanVersion
+from farwire.charging import service
+from farwire.charging.model import EventKind, Service
+from farwire.charging.model.terms import PlanDocument
+from farwire.charging.service import books
+from farwire.inventory.model import Product
+from farwire.kernel.ids import TenantId
+from farwire.kernel.page import PageRequest
+from farwire.kernel.time import instant
+from farwire.rating.model import UsageKind, from_json, verify
+from farwire.usage import service as usage
+from farwire.usage.model import UsageRecord
+from farwire.usage.service.recording import ReportedUsage, record_usage
+from tests.billing.world import World
+from tests.charging.books_world import BooksWorld, Crashed, Trap, books_world
+from tests.charging.desk import CLERK
+from tests.charging.play import EURO, MB
+
+DATA = Service("data")
+ROAMING = Service("data", visited_network="US")
+VIENNA = Service("voice", "4319999999")
+
+
+@dataclass
+class Contract:
+    """A subscriber with a contract, and one with the same whose usage comes in files."""
+
+    books: BooksWorld
+    shop: World
+    plan: PlanVersion
+    bill_to: BillingAccount
+    product: Product
+    online: service.ChargingAccount
+
+    async def records(self) -> list[UsageRecord]:
+        async with self.shop.db.transaction(self.shop.tenant_id) as tx:
+            page = await usage.usage_records(tx, page=PageRequest(limit=500), product_id=self.product.id)
+        return list(page.items)
+
+    async def bill(self) -> Bill:
+        await self.shop.run()
+        (bill,) = await self.shop.bills(self.bill_to)
+        return bill
+
+    async def reported(self, identifier: str, quantity: int, *, ago: timedelta = timedelta()) -> None:
+        """Bring a call to Vienna as an API or a file would."""
+        at = self.shop.clock.now() - ago
+        call = ReportedUsage(UsageKind.VOICE, at, identifier, quantity, VIENNA.destination)
+        async with self.shop.db.transaction(self.shop.tenant_id) as tx:
+            await record_usage(tx=tx, reported=call, now=self.shop.clock.now())
+
+
+@pytest.fixture
+async def contract(
+    db: Database, tenant_id: TenantId, clock: MovableClock, tmp_path: Path
+) -> AsyncIterator[Contract]:
+    clock.set(instant("2026-06-11T14:03+02:00"))
+    async with books_world(db, tenant_id, clock, tmp_path) as world:
+        shop = World(db, clock, tenant_id)
+        await shop.company(prefix="PO")
+        plan = await shop.plan()
+        bill_to = await shop.account()
+        product = await shop.product(bill_to, plan, start="2026-06-11T12:03+02:00", identifier="4915111")
+        async with db.transaction(tenant_id) as tx:
+            terms = PlanDocument(offering="flex-m")
+            await service.set_plan_terms(tx, document=terms, now=clock.now(), actor=CLERK)
+            online = await service.open_account(
+                tx, offering="flex-m", key="contract", now=clock.now(), actor=CLERK, postpaid=True,
+                credit_limit=50 * EURO, account_id=bill_to.id, product_id=product.id,
+                identities=(service.Identity(service.IdentityKind.MSISDN, "4915111"),),
+            )  # fmt: skip
+        await world.tariffs.reload(db, clock=clock)
+        await service.make_live(world.client, db=db, tenant_id=tenant_id, account=online, now=clock.now())
+        world.accounts.append(online)
+        yield Contract(world, shop, plan, bill_to, product, online)
+
+
+def of_usage(bill: Bill) -> dict[str, tuple[int, int]]:
+    """Return quantity and exact price of the usage lines by their price."""
+    lines = [line for line in bill.lines if line.item.kind is LineKind.USAGE]
+    return {line.item.price_id: (line.item.quantity, line.item.exact_nano) for line in lines}
+
+
+async def test_what_is_charged_online_is_on_the_next_bill_at_the_price_that_charging_took(
+    contract: Contract,
+) -> None:
+    world = contract.books
+    await world.session(contract.online, [30 * MB, 7 * MB])
+    await world.session(contract.online, [2 * MB, 1 * MB], what=ROAMING)
+    await world.session(contract.online, [40, 35], what=VIENNA)
+    await world.take()
+    assert {(one.price_id, one.charge_nano, one.state.value) for one in await contract.records()} == {
+        ("data", 0, "rated"),
+        ("roaming", 150_000_000, "rated"),
+        ("other", 180_000_000, "rated"),
+    }
+    bill = await contract.bill()
+    assert of_usage(bill) == {
+        "data": (37 * MB, 0),
+        "roaming": (3 * MB, 150_000_000),
+        "other": (120, 180_000_000),
+    }
+    assert {one.state.value for one in await contract.records()} == {"billed"}
+    for one in await contract.records():
+        assert verify(from_json(one.explanation)) == one.charge_nano
+    await contract.shop.sound()
+    totals = await usage.verify_totals(db=world.db, tenant_id=world.tenant_id)
+    assert totals.ok
+
+
+async def test_amounts_that_the_network_names_are_billed_and_refunds_given_back(contract: Contract) -> None:
+    world = contract.books
+    await world.event(contract.online, EventKind.DIRECT_DEBIT, 2 * EURO)
+    await world.event(contract.online, EventKind.REFUND, EURO // 2)
+    await world.take()
+    bill = await contract.bill()
+    named = {line.item.label: line.item.exact_nano for line in bill.lines if not line.item.price_id}
+    assert named == {"Charged by amount": 2 * EURO, "Refund": -EURO // 2}
+    await contract.shop.sound()
+
+
+async def test_the_same_usage_from_a_file_is_not_charged_again(contract: Contract) -> None:
+    world, shop = contract.books, contract.shop
+    other = await shop.account("100002", name="Ben Ohm")
+    await shop.product(other, contract.plan, identifier="4915222")
+    await world.session(contract.online, [75], what=VIENNA)
+    await world.take()
+    await contract.reported("4915111", 75)
+    await contract.reported("4915222", 75)
+    report = await usage.rate_usage(db=shop.db, tenant_id=shop.tenant_id, clock=shop.clock)
+    assert (report.rated, report.unrated) == (1, {"charged_online": 1})
+    mine = await contract.bill()
+    (theirs,) = await shop.bills(other)
+    assert of_usage(mine) == of_usage(theirs) == {"other": (120, 180_000_000)}
+    assert mine.total_minor == theirs.total_minor
+    assert (await usage.verify_totals(db=shop.db, tenant_id=shop.tenant_id)).ok
+
+
+async def test_usage_before_the_account_was_opened_is_still_rated_from_files(contract: Contract) -> None:
+    shop = contract.shop
+    await contract.reported("4915111", 60, ago=timedelta(seconds=1))
+    await contract.reported("4915111", 61)
+    report = await usage.rate_usage(db=shop.db, tenant_id=shop.tenant_id, clock=shop.clock)
+    assert (report.rated, report.unrated) == (1, {"charged_online": 1})
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_crash_between_any_two_steps_bills_everything_once(
+    contract: Contract, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    world, shop = contract.books, contract.shop
+    trap = Trap(monkeypatch)
+    trap.after = after
+    crashes = 0
+    for at in range(1, 80):
+        await world.session(contract.online, [60], what=VIENNA)
+        trap.left = at
+        try:
+            await books.take(db=world.db, log=world.log, clock=world.clock)
+        except Crashed:
+            crashes += 1
+        else:
+            break
+        finally:
+            trap.left = -1
+    await world.take()
+    assert crashes > 20
+    dice = random.Random(int(after))
+    for at in sorted(dice.sample(range(1, 70), 8)):
+        trap.left = at
+        try:
+            await shop.run()
+        except Crashed:
+            pass
+        finally:
+            trap.left = -1
+    bill = await contract.bill()
+    assert of_usage(bill) == {"other": (60 * (crashes + 1), 90_000_000 * (crashes + 1))}
+    await shop.sound()
