@@ -1,0 +1,1 @@
+"""Protocols of the network, spoken with programs that are not ours."""
