@@ -23,6 +23,7 @@ from farwire.inventory.model import Product
 from farwire.kernel.ids import TenantId
 from farwire.kernel.page import PageRequest
 from farwire.kernel.time import instant
+from farwire.process.prepaid import prove
 from farwire.rating.model import UsageKind, from_json, verify
 from farwire.usage import service as usage
 from farwire.usage.model import UsageRecord
@@ -110,6 +111,8 @@ async def test_what_is_charged_online_is_on_the_next_bill_at_the_price_that_char
         ("roaming", 150_000_000, "rated"),
         ("other", 180_000_000, "rated"),
     }
+    (owed,) = (await world.reconciled())[0].postpaid
+    assert (owed.moved_nano, owed.ended_nano, owed.owed_nano, owed.billed_nano) == (*3 * (330_000_000,), 0)
     bill = await contract.bill()
     assert of_usage(bill) == {
         "data": (37 * MB, 0),
@@ -124,12 +127,32 @@ async def test_what_is_charged_online_is_on_the_next_bill_at_the_price_that_char
     assert totals.ok
 
 
+async def test_a_difference_between_charging_and_bills_is_found(contract: Contract) -> None:
+    world = contract.books
+    await world.session(contract.online, [60], what=VIENNA)
+    await world.session(contract.online, [120], what=VIENNA, ends=False)
+    await world.take()
+    (owed,) = (await world.reconciled())[0].postpaid
+    assert (owed.difference, owed.moved_nano - owed.ended_nano, owed.owed_nano) == (
+        0,
+        180_000_000,
+        90_000_000,
+    )
+    async with world.db.transaction(world.tenant_id) as tx:
+        await tx.execute("UPDATE usage.record SET charge_nano = 5 WHERE tenant_id = $1", tx.tenant_id)
+        proof = await prove(tx)
+    assert [one.difference for one in proof.charging.postpaid] == [5 - 90_000_000]
+    assert not proof.sound
+
+
 async def test_amounts_that_the_network_names_are_billed_and_refunds_given_back(contract: Contract) -> None:
     world = contract.books
     await world.event(contract.online, EventKind.DIRECT_DEBIT, 2 * EURO)
     await world.event(contract.online, EventKind.REFUND, EURO // 2)
     await world.take()
     bill = await contract.bill()
+    (owed,) = (await world.reconciled())[0].postpaid
+    assert (owed.difference, owed.billed_nano) == (0, 3 * EURO // 2)
     named = {line.item.label: line.item.exact_nano for line in bill.lines if not line.item.price_id}
     assert named == {"Charged by amount": 2 * EURO, "Refund": -EURO // 2}
     await contract.shop.sound()

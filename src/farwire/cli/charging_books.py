@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from farwire.base.storage.database import Isolation
-from farwire.charging.service.reconciling import Live, compare_live
+from farwire.charging.service.reconciling import Live, Postpaid, compare_live
 from farwire.cli.charging_options import (
     ShardOption,
     SocketOption,
@@ -33,8 +33,9 @@ def reconcile(
 ) -> None:
     """Prove that charging, payment and ledger say the same of every prepaid balance. Exit code 1 if they do not.
 
-    Three proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
-    balances came there; each balance in the shard is the sum of what moved. A difference comes with its place.
+    Four proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
+    balances came there; what postpaid accounts used is recorded for their bills; each balance in the shard is the
+    sum of what moved. A difference comes with its place.
 
     [bold]Examples[/bold]
 
@@ -60,6 +61,8 @@ def reconcile(
         )
         for one in proof.charging.differences:
             session.out.note(f"{_name(one.book.value)} differs from {one.begins or 'an unknown place'}")
+        for postpaid in proof.charging.postpaid:
+            _tell_postpaid(session, postpaid)
         if live is not None:
             _tell(session, live)
         if not proof.sound or (live is not None and live.strayed):
@@ -81,6 +84,10 @@ def _rows(proof: Proof) -> list[dict[str, object]]:
         *(
             _row(_name(one.book.value), one.currency, one.moved_nano, one.booked_nano)
             for one in proof.charging.books
+        ),
+        *(
+            _row("Postpaid usage, for bills", one.currency, one.ended_nano - one.nobodys_nano, one.owed_nano)
+            for one in proof.charging.postpaid
         ),
     ]
 
@@ -109,6 +116,16 @@ def _accounts(live: Live) -> dict[str, object]:
 async def _live(session: Session, tenant_id: TenantId, socket: str, shard: int) -> Live:
     async with charging_client(session, socket, shard) as client:
         return await compare_live(db=session.db, tenant_id=tenant_id, client=client)
+
+
+def _tell_postpaid(session: Session, one: Postpaid) -> None:
+    runs = one.moved_nano - one.ended_nano
+    if runs:
+        session.out.note(f"{money(runs, one.currency)} more belong to postpaid sessions that run")
+    if one.nobodys_nano:
+        session.out.note(
+            f"no bill collects {money(one.nobodys_nano, one.currency)}: the accounts have no product"
+        )
 
 
 def _tell(session: Session, live: Live) -> None:

@@ -253,7 +253,8 @@ class Proof:
     @property
     def sound(self) -> bool:
         """Return whether nothing differs."""
-        return not self.charging.differences and not any(one.difference for one in self.credits)
+        apart = [one.difference for one in self.credits] + [one.difference for one in self.charging.postpaid]
+        return not self.charging.differences and not any(apart)
 
 
 async def prove(tx: Tx) -> Proof:

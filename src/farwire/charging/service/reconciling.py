@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from farwire.base.storage import Database, Tx
 from farwire.charging.model import Account
+from farwire.charging.model.answers import MovementKind
 from farwire.charging.model.booking import is_paid, sums_of
 from farwire.charging.model.state import OVERRUN
 from farwire.charging.service.books import SOURCE, entities_of
@@ -27,6 +28,7 @@ from farwire.kernel.time import local_date, zone
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Book, LedgerRow
 from farwire.tenant.model import LegalEntity
+from farwire.usage import service as usage
 
 AT_ONCE: Final = 64
 """Accounts that a shard is asked for at once."""
@@ -73,11 +75,34 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpaid:
+    """What postpaid accounts were charged in one currency, and what of it their bills collect, in nano-units."""
+
+    currency: str
+    moved_nano: int
+    """Taken from what they may use, less what they got back."""
+    ended_nano: int
+    """The same of what has ended; the rest belongs to sessions that run."""
+    owed_nano: int
+    """Recorded for bills."""
+    billed_nano: int
+    """Of that, on a bill already."""
+    nobodys_nano: int
+    """Ended, of accounts without a product: no bill collects it."""
+
+    @property
+    def difference(self) -> int:
+        """Return what bills collect too much."""
+        return self.owed_nano + self.nobodys_nano - self.ended_nano
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciled:
-    """The outcome: every book of every company and currency, and what is held."""
+    """The outcome: every book of every company and currency, what is held, and what postpaid accounts owe."""
 
     books: tuple[Compared, ...]
     held: Mapping[Purse, Held]
+    postpaid: tuple[Postpaid, ...] = ()
 
     @property
     def differences(self) -> tuple[Compared, ...]:
@@ -123,7 +148,37 @@ async def reconcile(tx: Tx) -> Reconciled:
         Compared(*purse, book, moved.get((purse, book), 0), booked.get((purse, book), 0))
         for purse, book in sorted(moved.keys() | booked.keys())
     ]
-    return Reconciled(tuple(_placed(one, begins) for one in books), held)
+    return Reconciled(tuple(_placed(one, begins) for one in books), held, await _postpaid(tx))
+
+
+_TAKEN: Final = frozenset({int(MovementKind.USAGE), int(MovementKind.OVERRUN), int(MovementKind.REFUND)})
+
+
+async def _postpaid(tx: Tx) -> tuple[Postpaid, ...]:
+    """Compare what postpaid accounts were charged with what is recorded for their bills."""
+    moved: Counter[str] = Counter()
+    ended: Counter[str] = Counter()
+    nobodys: Counter[str] = Counter()
+    async for owners in _pages(tx, postpaid=True):
+        done = Counter(await usage.charged_totals_of(tx, subscribers=list(owners)))
+        for _, one in await store.money_sums(tx, owners):
+            if one.kind in _TAKEN:
+                moved[owners[one.account].currency] -= one.amount
+            if one.kind == MovementKind.REFUND:
+                done[one.account] -= one.amount
+        for number, nano in done.items():
+            ended[owners[number].currency] += nano
+            if owners[number].product_id is None:
+                nobodys[owners[number].currency] += nano
+    owed = {one.currency: one for one in await usage.owed_totals(tx, source=SOURCE)}
+    return tuple(
+        Postpaid(
+            *(code, moved[code], ended[code]),
+            *((owed[code].nano, owed[code].billed_nano) if code in owed else (0, 0)),
+            nobodys[code],
+        )
+        for code in sorted(moved.keys() | ended.keys() | owed.keys())
+    )
 
 
 def _placed(one: Compared, begins: Mapping[Purse, str]) -> Compared:
@@ -209,13 +264,18 @@ async def _states(client: Client, tenant: int, numbers: Sequence[int]) -> list[A
     return states
 
 
-async def _prepaid(tx: Tx) -> AsyncIterator[tuple[dict[int, Owner], Mapping[int, LegalEntity]]]:
+async def _pages(tx: Tx, *, postpaid: bool) -> AsyncIterator[dict[int, Owner]]:
     after = 0
     while page := await store.page_owners(tx, after=after, limit=PAGE):
         after = max(page)
-        owners = {number: owner for number, owner in page.items() if not owner.postpaid}
+        owners = {number: owner for number, owner in page.items() if owner.postpaid is postpaid}
         if owners:
-            yield owners, await entities_of(tx, owners)
+            yield owners
+
+
+async def _prepaid(tx: Tx) -> AsyncIterator[tuple[dict[int, Owner], Mapping[int, LegalEntity]]]:
+    async for owners in _pages(tx, postpaid=False):
+        yield owners, await entities_of(tx, owners)
 
 
 # ---- where a difference begins
@@ -292,6 +352,7 @@ __all__ = [
     "Compared",
     "Held",
     "Live",
+    "Postpaid",
     "Purse",
     "Reconciled",
     "Strayed",

@@ -13,6 +13,7 @@ from farwire.usage.service.billed import (
 from farwire.usage.service.charged import (
     charged_records,
     charged_totals,
+    charged_totals_of,
     charged_usage_id,
     record_charged,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "charge_online",
     "charged_records",
     "charged_totals",
+    "charged_totals_of",
     "charged_usage_id",
     "close_stale_sessions",
     "erase_subscriber_rows",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from farwire.base.storage import Tx
@@ -27,6 +27,11 @@ async def record_charged(tx: Tx, *, usages: Sequence[ChargedUsage], now: datetim
 async def charged_totals(tx: Tx) -> tuple[ChargedTotal, ...]:
     """Return what online charging has charged for usage that has ended, by currency."""
     return await store.totals(tx)
+
+
+async def charged_totals_of(tx: Tx, *, subscribers: Sequence[int]) -> Mapping[int, int]:
+    """Return what these accounts were charged for usage that has ended, in nano-units; one without any is absent."""
+    return await store.totals_of(tx, subscribers)
 
 
 async def charged_records(tx: Tx, *, subscriber: int, page: PageRequest) -> Page[ChargedUsage]:

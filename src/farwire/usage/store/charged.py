@@ -44,6 +44,16 @@ async def totals(tx: Tx) -> tuple[ChargedTotal, ...]:
     return tuple(ChargedTotal(row["currency"], int(row["nano"]), row["count"]) for row in rows)
 
 
+async def totals_of(tx: Tx, subscribers: Sequence[int]) -> dict[int, int]:
+    """Return the sum of each of these subscribers, in nano-units; one that used nothing is absent."""
+    rows = await tx.fetch(
+        "SELECT subscriber, sum(charge_nano)::numeric AS nano FROM usage.charged WHERE tenant_id = $1 "
+        "AND subscriber = ANY($2::bigint[]) GROUP BY subscriber",
+        *(tx.tenant_id, list(subscribers)),
+    )
+    return {row["subscriber"]: int(row["nano"]) for row in rows}
+
+
 async def page(tx: Tx, subscriber: int, *, offset: int, limit: int) -> tuple[tuple[ChargedUsage, ...], int]:
     """Return a page of a subscriber's usage, the newest first, and how much there is."""
     total: int = await tx.fetchval(
