@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, suppress
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psutil
@@ -63,15 +64,47 @@ def world(db: Database, clock: MovableClock, tenant_id: TenantId) -> Any:
     return _builders_of_billing().World(db, clock, tenant_id)
 
 
-@pytest.fixture
-def api(db: Database, settings: Settings, clock: MovableClock) -> Api:
-    async def principal(database: Database, text: str) -> Principal | None:
+class OneApi:
+    """The API of this process, built once, since that takes longer than most tests. Each test brings its own seams."""
+
+    def __init__(self) -> None:
+        self._built: Api | None = None
+
+    def on(self, db: Database, settings: Settings, clock: MovableClock) -> Api:
+        """Return the API on the database, the settings and the clock of the test that runs."""
+        self._settings, self._clock = settings, clock
+        if self._built is None:
+            self._built = build_api(
+                api_routes(),
+                database=db,
+                clock=self,
+                settings=cast("Settings", self),
+                authenticate=self._principal,
+            )
+        self._built._source.opened = db
+        return self._built
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._settings, name)
+
+    async def _principal(self, database: Database, text: str) -> Principal | None:
         try:
-            return await tenants.authenticate(db=database, clock=clock, text=text)
+            return await tenants.authenticate(db=database, clock=self, text=text)
         except KeyRefused:
             return None
 
-    return build_api(api_routes(), database=db, clock=clock, settings=settings, authenticate=principal)
+
+@pytest.fixture(scope="session")
+def one_api() -> OneApi:
+    return OneApi()
+
+
+@pytest.fixture
+def api(one_api: OneApi, db: Database, settings: Settings, clock: MovableClock) -> Api:
+    return one_api.on(db, settings, clock)
 
 
 @pytest.fixture
