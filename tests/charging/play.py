@@ -110,7 +110,7 @@ class Player:
         self.movements += decision.movements
         self.notices += decision.notices
         check_movements(before, decision)
-        check_reservations(decision.circle)
+        check_reservations(before, decision.circle, self.tariffs)
         return decision
 
     def session(
@@ -162,8 +162,17 @@ def check_movements(before: Circle, decision: Decision) -> None:
     }
 
 
-def check_reservations(circle: Circle) -> None:
-    """What quotas hold is what balances, limits and shares say is held, and never more than there is."""
+def check_reservations(before: Circle, circle: Circle, tariffs: Tariffs) -> None:
+    """What quotas hold is what balances, limits and shares say is held, and never more than there is.
+
+    A limit or cap that has fallen below what is held takes nothing back, and lets nothing more be held.
+    """
+    limited = {(one.number, limit.number): limit.reserved for one in before for limit in one.limits}
+    shared = {
+        (one.number, share.owner, share.unit): share.used + share.reserved
+        for one in before
+        for share in one.shares
+    }
     held: Sums[tuple[int, int]] = Sums()
     for account in circle:
         for session in account.sessions:
@@ -177,7 +186,16 @@ def check_reservations(circle: Circle) -> None:
             assert 0 <= balance.reserved <= max(0, balance.amount - balance.floor)
             assert balance.amount >= balance.floor
         for limit in account.limits:
-            assert 0 <= limit.reserved <= limit.cap or limit.opted_on
+            assert limit.reserved == sum(
+                hold.reserved
+                for session in account.sessions
+                for group in session.groups
+                if group.price > 0 and tags_of(group.price, tariffs) & limit.scope
+                for hold in group.holds
+                if hold.unit == Unit.MONEY
+            )
+            most = max(limit.cap, limited.get((account.number, limit.number), limit.reserved))
+            assert limit.reserved <= most or limit.opted_on
         for share in account.shares:
             mine = [
                 hold.reserved
@@ -187,5 +205,13 @@ def check_reservations(circle: Circle) -> None:
                 if hold.account == share.owner and hold.unit == share.unit
             ]
             assert share.reserved == sum(mine)
-            assert share.used + share.reserved <= share.cap
+            took = share.used + share.reserved
+            assert took <= max(
+                share.cap, shared.get((account.number, share.owner, share.unit), share.reserved)
+            )
     assert not +held, "a quota holds what no balance knows"
+
+
+def tags_of(number: int, tariffs: Tariffs) -> int:
+    price = tariffs.price(number)
+    return 0 if price is None else price.tags

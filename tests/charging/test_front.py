@@ -23,7 +23,9 @@ from farwire.charging.model import (
     ResultCode,
     Service,
     SessionRequest,
+    new_account,
 )
+from farwire.charging.model.limits import first
 from farwire.charging.shard.admission import Moved
 from farwire.charging.shard.frames import (
     LENGTH,
@@ -41,14 +43,32 @@ from farwire.kernel.errors import Invalid, Unavailable
 from tests.charging.shard_world import FlatTariffs, an_account, session, top_up
 
 WORD = st.integers(-(2**63), 2**63 - 1)
+BYTE = st.integers(0, 255)
+LIMITS = st.lists(
+    st.builds(first, st.integers(1, 3), st.integers(0, 2), st.integers(0, 2**62)), max_size=9
+).map(tuple)
 TEXT = st.text("abc +1", max_size=5)
 SERVICE = st.builds(Service, st.sampled_from(["data", "voice", "message", "event"]), *[TEXT] * 6)
 ASKS = st.lists(st.builds(Ask, WORD, WORD, WORD), max_size=4).map(tuple)
 REQUEST = st.one_of(
     st.builds(SessionRequest, WORD, WORD, WORD, WORD, st.integers(1, 3), SERVICE, ASKS, WORD),
     st.builds(EventRequest, WORD, WORD, WORD, st.integers(0, 3), SERVICE, WORD, WORD, WORD),
-    st.builds(Command, WORD, WORD, WORD, WORD, WORD, WORD),
+    st.builds(
+        Command,
+        WORD,
+        WORD,
+        WORD,
+        BYTE,
+        WORD,
+        WORD,
+        BYTE,
+        BYTE,
+        BYTE,
+        st.integers(0, 65_535),
+        st.integers(-32_768, 32_767),
+    ),
     st.builds(Open, st.integers(1, 2**60).map(an_account)),
+    st.builds(lambda limits: Open(new_account(7, tenant=1, plan=1, limits=limits)), LIMITS),
     st.builds(Inspect, WORD),
 )
 GROUPS = st.lists(st.builds(GroupAnswer, *[WORD] * 7), max_size=3).map(tuple)
@@ -138,8 +158,8 @@ async def test_what_a_drained_shard_said_is_there_when_it_starts_again(tmp_path)
 async def test_snapshots_are_taken_between_batches_and_the_log_is_given_back(tmp_path):
     runner = await started(tmp_path, requests=200, tick_ms=5)
     await runner.ask(1, Open(an_account(7)))
-    for first in range(0, 1000, 50):
-        await asyncio.gather(*(runner.ask(1, top_up(7, key, 1)) for key in range(first, first + 50)))
+    for low in range(0, 1000, 50):
+        await asyncio.gather(*(runner.ask(1, top_up(7, key, 1)) for key in range(low, low + 50)))
         await asyncio.sleep(0.005)
     await runner.snapshot()
     names = [path.name for path in tmp_path.iterdir()]

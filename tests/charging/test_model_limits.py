@@ -8,11 +8,14 @@ from farwire.charging.model import (
     Account,
     Ask,
     Balance,
+    Command,
     CommandKind,
     EventKind,
+    Grant,
     Lifecycle,
     Limit,
     NoticeKind,
+    OfferTerms,
     Period,
     Phase,
     ResultCode,
@@ -22,8 +25,10 @@ from farwire.charging.model import (
     Unit,
     new_account,
 )
+from farwire.charging.model.limits import first
+from farwire.charging.model.sharing import PAYS_FIRST, PAYS_LAST
 from farwire.charging.model.state import DAY_US, NEVER
-from tests.charging.play import DATA, EURO, MB, START, Player
+from tests.charging.play import DATA, EURO, MB, START, Player, Simple
 
 ABROAD = Service("data", visited_network="CH")
 
@@ -40,8 +45,8 @@ def capped(euro: float, cap: float, scope: int = Scope.ROAMING) -> Player:
 
 
 def use_up(player: Player, service: Service = DATA, account: int = 1, session: int = 1) -> int:
-    first = player.session(0, Phase.INITIAL, Ask(1), session=session, account=account, service=service)
-    granted, total, number = first.groups[0].granted, 0, 0
+    opened = player.session(0, Phase.INITIAL, Ask(1), session=session, account=account, service=service)
+    granted, total, number = opened.groups[0].granted, 0, 0
     while granted:
         total, number = total + granted, number + 1
         answer = player.session(
@@ -197,3 +202,116 @@ def test_the_balances_of_a_barred_owner_are_closed_to_members_but_for_what_they_
     assert player.session(1, Phase.UPDATE, Ask(1, granted + 10 * MB)).groups[0].granted == 0
     assert player.amount(account=9) == 10 * EURO - granted * 20
     assert player.account().overrun == -200_000_000
+
+
+def put(player: Player, cap: float, scope: int = Scope.ROAMING, period: int = Period.DAY) -> int:
+    command = Command(1, 5, player.keys, CommandKind.LIMIT, int(cap * EURO), scope=scope, period=period)
+    player.keys += 1
+    return player.ask(command).result
+
+
+def test_a_limit_is_set_changed_and_taken_away_by_command() -> None:
+    player = Player(funded(100))
+    assert put(player, 1) == ResultCode.SUCCESS
+    assert use_up(player, ABROAD) == 20 * MB
+    assert put(player, 2) == ResultCode.SUCCESS
+    assert use_up(player, ABROAD, session=2) == 20 * MB
+    (limit,) = player.account().limits
+    assert (limit.number, limit.cap, limit.used, limit.told) == (21, 2 * EURO, 2 * EURO, 100)
+    assert player.told().count(NoticeKind.LIMIT_REACHED) == 2, "of each amount"
+    assert player.command(CommandKind.END_LIMIT, 0, 21).result == ResultCode.SUCCESS
+    assert player.command(CommandKind.END_LIMIT, 0, 21).result == ResultCode.INVALID
+    assert use_up(player, ABROAD, session=3) == 1_960 * MB
+    for scope, period, cap in ((0, 1, 1), (4, 1, 1), (1, 3, 1), (1, 1, -1)):
+        assert put(player, cap, scope, period) == ResultCode.INVALID
+
+
+def test_a_limit_that_comes_while_quotas_are_held_counts_them_and_tells_what_is_used_already() -> None:
+    player = Player(funded(100))
+    held = player.session(0, Phase.INITIAL, Ask(1), service=ABROAD).groups[0].granted
+    assert put(player, 3) == ResultCode.SUCCESS
+    assert player.account().limits[0].reserved == held * 50
+    player.session(1, Phase.UPDATE, Ask(1, held), service=ABROAD)
+    assert put(player, 1) == ResultCode.SUCCESS
+    assert player.told()[-1] == NoticeKind.LIMIT_REACHED
+    player.session(2, Phase.TERMINATION, service=ABROAD)
+    assert player.account().limits[0].reserved == 0
+    answer = player.session(0, Phase.INITIAL, Ask(1), session=2, service=ABROAD)
+    assert answer.groups[0].result == ResultCode.SPEND_LIMIT_REACHED
+
+
+def test_an_account_that_is_opened_with_a_limit_has_it_from_its_first_use() -> None:
+    account = new_account(1, tenant=1, plan=1, limits=(first(Scope.ROAMING, Period.DAY, EURO),))
+    player = Player(account)
+    player.command(CommandKind.TOP_UP, 10 * EURO)
+    assert use_up(player, ABROAD) == 20 * MB
+    assert player.account().limits[0].ends_at == (START // DAY_US + 1) * DAY_US
+
+
+def lend(
+    player: Player,
+    cap: float,
+    *,
+    balance: int = 1,
+    priority: int = PAYS_FIRST,
+    member: int = 1,
+    owner: int = 9,
+) -> int:
+    player.keys += 1
+    words = (0, Period.NEVER, 0, balance, priority)
+    return player.ask(
+        Command(member, 6, player.keys, CommandKind.SHARE, int(cap * EURO), owner, *words)
+    ).result
+
+
+def test_a_balance_is_shared_by_command_and_closed_again() -> None:
+    player = Player(funded(1), funded(1, 2), funded(10, 9))
+    assert lend(player, 3) == ResultCode.SUCCESS
+    assert lend(player, 3, member=2, priority=PAYS_LAST) == ResultCode.SUCCESS
+    assert use_up(player) == 200 * MB
+    assert player.movements[0].account == 9, "the company pays first"
+    assert player.amount(account=9) == 7 * EURO
+    assert use_up(player, account=2, session=2) == 200 * MB
+    assert player.amount(account=9) == 4 * EURO
+    assert lend(player, 4) == ResultCode.SUCCESS
+    assert use_up(player, session=3) == 50 * MB, "what was used before counts"
+    assert player.command(CommandKind.END_SHARE, 0, 9).result == ResultCode.SUCCESS
+    assert player.command(CommandKind.END_SHARE, 0, 9).result == ResultCode.INVALID
+    assert player.account().shares == ()
+    close = Command(9, 7, 1, CommandKind.END_SHARE, 0, 9, balance=1)
+    assert player.ask(close).result == ResultCode.SUCCESS
+    assert lend(player, 9, owner=8) == ResultCode.UNKNOWN_USER
+    assert lend(player, 9, owner=1) == lend(player, 9, balance=7) == lend(player, -1) == ResultCode.INVALID
+    assert use_up(player, account=2, session=4) == 0
+
+
+def test_what_a_member_holds_may_be_used_when_its_cap_falls_and_nothing_more_is_held() -> None:
+    player = Player(funded(0), funded(10, 9))
+    lend(player, 5)
+    granted = player.session(0, Phase.INITIAL, Ask(1)).groups[0].granted
+    assert lend(player, 0.1) == ResultCode.SUCCESS
+    assert player.session(1, Phase.UPDATE, Ask(1, granted)).groups[0].granted == 0
+    assert player.account().overrun == 0
+    assert player.amount(account=9) == 10 * EURO - granted * 20
+
+
+def test_a_share_that_comes_back_while_its_quota_is_open_knows_what_is_held() -> None:
+    player = Player(funded(0), funded(10, 9))
+    lend(player, 5)
+    player.session(0, Phase.INITIAL, Ask(1))
+    player.command(CommandKind.END_SHARE, 0, 9)
+    lend(player, 5)
+    assert player.account().shares[0].reserved == player.account(9).balances[0].reserved > 0
+    player.session(1, Phase.TERMINATION)
+    assert player.account().shares[0].reserved == 0
+
+
+def test_a_balance_that_is_shared_stays_shared_when_its_offer_is_renewed() -> None:
+    tariffs = Simple()
+    tariffs.offers[5] = OfferTerms(5, EURO, (Grant(Unit.OCTETS, 0, 100 * MB),))
+    player = Player(funded(1), funded(10, 9), tariffs=tariffs)
+    player.command(CommandKind.PURCHASE, 1, 5, account=9)
+    lend(player, 1, balance=2)
+    player.now += 7 * DAY_US
+    player.sweep()
+    assert [one.shared for one in player.account(9).balances if one.unit == Unit.OCTETS] == [1]

@@ -236,11 +236,33 @@ class Machine(RuleBasedStateMachine):
         account=ACCOUNTS,
         kind=st.sampled_from(CommandKind),
         amount=st.integers(-2 * EURO, 5 * EURO) | st.just(1),
-        subject=st.sampled_from([0, 1, 2, 3, 5, 9]),
+        subject=st.sampled_from([0, 1, 2, 3, 5, 9, 20, 21, 30]),
+        scope=st.integers(0, 4),
+        period=st.integers(0, 3),
+        unit=st.integers(0, 3),
+        balance=st.integers(1, 3),
+        priority=st.sampled_from([1, 200]),
     )
-    def command(self, account: int, kind: CommandKind, amount: int, subject: int) -> None:
+    def command(
+        self, account: int, kind: CommandKind, amount: int, subject: int, scope: int, period: int, unit: int,
+        balance: int, priority: int,
+    ) -> None:  # fmt: skip
         self.player.keys += 1
-        self.ask(Command(account, 1, self.player.keys, kind, amount, subject))
+        words = (scope, period, unit, balance, priority)
+        self.ask(Command(account, 1, self.player.keys, kind, amount, subject, *words))
+
+    @rule(
+        account=ACCOUNTS,
+        owner=ACCOUNTS,
+        cap=st.integers(0, EURO) | st.integers(0, 100),
+        balance=st.integers(1, 3),
+        period=st.integers(0, 2),
+        priority=st.sampled_from([1, 50, 200]),
+    )
+    def share(self, account: int, owner: int, cap: int, balance: int, period: int, priority: int) -> None:
+        self.player.keys += 1
+        words = (0, period, 0, balance, priority)
+        self.ask(Command(account, 1, self.player.keys, CommandKind.SHARE, cap, owner, *words))
 
     @rule(
         account=ACCOUNTS,

@@ -1,7 +1,7 @@
 """What people, vouchers and payments do to an account. Each command is all or nothing and has a key.
 
-A transfer needs both accounts in the circle. Between shards it is a ``DEBIT`` here and, under the same key, a
-``TOP_UP`` there.
+A transfer and a share need both accounts in the circle. Between shards a transfer is a ``DEBIT`` here and, under the
+same key, a ``TOP_UP`` there.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from farwire.charging.model import limits, sharing
 from farwire.charging.model.answers import Answer, MovementKind, ResultCode
 from farwire.charging.model.lifecycle import activate
 from farwire.charging.model.renewal import buy, renew, spendable
 from farwire.charging.model.requests import Command, CommandKind
-from farwire.charging.model.state import AMOUNT_MAX, Flag, Lifecycle
+from farwire.charging.model.state import AMOUNT_MAX, Flag, Lifecycle, Share
 from farwire.charging.model.work import Book, Work
 
 _OK: Final = int(ResultCode.SUCCESS)
@@ -121,7 +122,7 @@ def _renew(work: Work, book: Book, command: Command) -> Answer:
 
 def _adjust(work: Work, book: Book, command: Command) -> Answer:
     """Correct a balance; never below what is held."""
-    balance = next((one for one in book.balances if one.number == command.subject), None)
+    balance = book.balance(command.subject)
     if balance is None:
         return Answer(_INVALID)
     if balance.amount + command.amount - balance.reserved < balance.floor and command.amount < 0:
@@ -161,6 +162,33 @@ def _opt_on(_work: Work, book: Book, command: Command) -> Answer:
     return Answer(_OK if found else _INVALID)
 
 
+def _limit(work: Work, book: Book, command: Command) -> Answer:
+    done = limits.put(work, book, command.scope, command.period, command.amount)
+    return Answer(_OK if done else _INVALID)
+
+
+def _end_limit(_work: Work, book: Book, command: Command) -> Answer:
+    return Answer(_OK if limits.end(book, command.subject) else _INVALID)
+
+
+def _share(work: Work, book: Book, command: Command) -> Answer:
+    owner = work.book(command.subject)
+    if owner is None:
+        return Answer(ResultCode.UNKNOWN_USER)
+    share = Share(command.subject, 0, command.priority, command.amount, 0, 0, command.period, 0)
+    return Answer(sharing.put(work, book, owner, share, command.balance))
+
+
+def _end_share(_work: Work, book: Book, command: Command) -> Answer:
+    if command.subject != book.account.number:
+        return Answer(_OK if sharing.end(book, command.subject, command.unit) else _INVALID)
+    balance = book.balance(command.balance)
+    if balance is None:
+        return Answer(_INVALID)
+    sharing.mark(book, balance, shared=0)
+    return Answer(_OK)
+
+
 _ACTS: Final[Mapping[int, Callable[[Work, Book, Command], Answer]]] = {
     CommandKind.TOP_UP: _top_up,
     CommandKind.VOUCHER: _voucher,
@@ -173,4 +201,8 @@ _ACTS: Final[Mapping[int, Callable[[Work, Book, Command], Answer]]] = {
     CommandKind.DEBIT: _debit,
     CommandKind.BAR: _bar,
     CommandKind.OPT_ON: _opt_on,
+    CommandKind.LIMIT: _limit,
+    CommandKind.END_LIMIT: _end_limit,
+    CommandKind.SHARE: _share,
+    CommandKind.END_SHARE: _end_share,
 }

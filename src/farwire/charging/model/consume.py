@@ -42,7 +42,7 @@ class Row(msgspec.Struct, gc=False):
 class Purse:
     """The balances that serve one rating group."""
 
-    __slots__ = ("book", "caps", "money", "promised", "units", "work")
+    __slots__ = ("beyond", "book", "caps", "money", "promised", "units", "work")
 
     def __init__(self, work: Work, book: Book, price: Price, holds: tuple[Hold, ...]) -> None:
         self.work = work
@@ -52,8 +52,10 @@ class Purse:
         self.promised: list[Row] = []
         """Rows that may only give what was held before: their balance is over or serves no longer."""
         self.caps: list[int] | None = None
+        self.beyond: list[int] = []
+        """What of ``caps`` was promised before a cap fell."""
         if len(work.circle) > 1 and (book.shares or sharing.is_drawn_on(book, holds)):
-            self.caps = sharing.caps(book, holds)
+            self.caps, self.beyond = sharing.caps(book, holds)
             for drawn in sharing.balances(work, book, holds):
                 self._add(drawn.book, drawn.balance, price, holds, drawn.share, opened=drawn.opened)
         else:
@@ -96,9 +98,11 @@ class Purse:
             self.units.append(row)
 
     def end_promises(self) -> None:
-        """Give no new quota from balances that are over: what they promised has been charged."""
+        """Give no new quota from balances that are over, or beyond a cap: what was promised has been charged."""
         for row in self.promised:
             row.usable = 0
+        if self.caps is not None:
+            self.caps = [most - beyond for most, beyond in zip(self.caps, self.beyond, strict=True)]
 
     def _left(self, row: Row) -> int:
         """Return what ``row`` can still give: what is usable, within the cap of its share."""

@@ -79,7 +79,7 @@ def _turn(
             close(work, book, price, purse, group.rating_group)
             ended = replace(group, used=used, charged=cost.total)
             return _next_segment(work, book, request, ask, ended, price)
-        if purse.promised:
+        if purse.promised or any(purse.beyond):
             purse.end_promises()
             usage = usage_of(book, price, purse, group)
         quota = _grant(work, book, ask, price, terms, purse, usage, used, cost, segment_end)

@@ -48,8 +48,9 @@ def renew(work: Work, book: Book, holding: Holding, offer: OfferTerms, start: in
     ends_at = work.tariffs.offer_end(offer.number, start)
     work.post(book, book.main(), MovementKind.PURCHASE, -offer.price, offer.number)
     for grant in offer.grants:
-        carried = min(_close_out(work, book, offer, grant, start), grant.rollover_cap)
-        _give(work, book, offer, grant, (start, ends_at), carried)
+        left, shared = _close_out(work, book, offer, grant, start)
+        grant = replace(grant, shared=max(grant.shared, shared))  # noqa: PLW2901
+        _give(work, book, offer, grant, (start, ends_at), min(left, grant.rollover_cap))
     kept = tuple(one for one in book.account.holdings if one is not holding)
     book.set(holdings=kept)
     _hold(book, Holding(offer.number, start, ends_at, holding.renews))
@@ -102,9 +103,9 @@ def _give(
     work.post(book, balance, MovementKind.ROLLED_OVER, carried, offer.number)
 
 
-def _close_out(work: Work, book: Book, offer: OfferTerms, grant: Grant, at: int) -> int:
-    """Take what the balances that ``grant`` gave before have left; return it."""
-    total = 0
+def _close_out(work: Work, book: Book, offer: OfferTerms, grant: Grant, at: int) -> tuple[int, int]:
+    """Take what the balances that ``grant`` gave before have left; return it, and whether one was shared."""
+    total = shared = 0
     for balance in tuple(book.balances):
         if (
             balance.number != MAIN
@@ -112,7 +113,7 @@ def _close_out(work: Work, book: Book, offer: OfferTerms, grant: Grant, at: int)
             and (balance.unit, balance.scope) == (grant.unit, grant.scope)
             and balance.valid_from < at
         ):
-            left = balance.amount - balance.reserved
+            left, shared = balance.amount - balance.reserved, max(shared, balance.shared)
             if left > 0:
                 total += left
                 work.post(book, balance, MovementKind.FORFEITED, -left, offer.number)
@@ -120,7 +121,7 @@ def _close_out(work: Work, book: Book, offer: OfferTerms, grant: Grant, at: int)
                 replace(one, valid_to=min(one.valid_to, at)) if one.number == balance.number else one
                 for one in book.balances
             ]
-    return total
+    return total, shared
 
 
 def _hold(book: Book, holding: Holding) -> None:

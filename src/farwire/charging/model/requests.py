@@ -107,6 +107,14 @@ class CommandKind(IntEnum):
     """``amount`` 1 bars, 0 unbars."""
     OPT_ON = 11
     """``amount`` 1: the limit ``subject`` no longer stops usage; 0: it does."""
+    LIMIT = 12
+    """At most ``amount`` in a ``period`` for usage of ``scope``: a new limit, or another amount of the one there is."""
+    END_LIMIT = 13
+    """The limit ``subject`` is no more."""
+    SHARE = 14
+    """Draw on ``balance`` of ``subject``, an account of the circle: ``amount`` in a ``period``, by ``priority``."""
+    END_SHARE = 15
+    """No longer draw on the balances of ``subject`` in ``unit``; of one's own account: nobody draws on ``balance``."""
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):
@@ -118,6 +126,16 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     kind: int
     amount: int = 0
     subject: int = 0
+    scope: int = 0
+    """Small: a ``Scope``."""
+    period: int = 0
+    """Small: a ``Period``."""
+    unit: int = 0
+    """Small: a ``Unit``."""
+    balance: int = 0
+    """Small, never negative."""
+    priority: int = 0
+    """Small; see ``Share.priority``."""
 
 
 Request = SessionRequest | EventRequest | Command

@@ -37,6 +37,7 @@ STARTED_MAX_US: Final = 400 * DAY_US
 SESSIONS_MAX: Final = 512
 GROUPS_MAX: Final = 64
 KEYS_MAX: Final = 1_024
+SHARES_MAX: Final = 16
 """Bounds of one account: what is beyond them is refused (``TOO_BUSY``), never forgotten."""
 
 MAIN: Final = 1
@@ -184,6 +185,7 @@ class Limit(msgspec.Struct, frozen=True, gc=False):
     """The most that may be charged in a period: a spend limit, or the cap of a roaming rule."""
 
     number: int
+    """Small. What scope and period it has (``limits.number_of``): an account has one limit of each."""
     scope: int
     """A ``Scope``: which usage counts."""
     cap: int
@@ -259,6 +261,13 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     holdings: tuple[Holding, ...] = ()
     keys: tuple[KeptKey, ...] = ()
 
+    def balance(self, number: int) -> Balance | None:
+        """Return the balance ``number``, or None."""
+        for balance in self.balances:
+            if balance.number == number:
+                return balance
+        return None
+
 
 Circle = tuple[Account, ...]
 """The accounts that one decision sees: mostly one; with shared balances the members and their owner, on one shard."""
@@ -266,11 +275,29 @@ Circle = tuple[Account, ...]
 
 def new_account(
     number: int, *, tenant: int, plan: int, lifecycle: int = Lifecycle.POOL, active_until: int = NEVER,
-    grace_until: int = NEVER, cycle_day: int = 1, credit_limit: int = 0,
+    grace_until: int = NEVER, cycle_day: int = 1, credit_limit: int = 0, limits: tuple[Limit, ...] = (),
 ) -> Account:  # fmt: skip
-    """Return a fresh account with an empty main balance; ``credit_limit`` is what a postpaid one may owe."""
+    """Return a fresh account with an empty main balance; ``credit_limit`` is what a postpaid one may owe.
+
+    The periods of ``limits`` begin when it is first looked at.
+    """
     main = Balance(MAIN, Unit.MONEY, 0, 100, 0, 0, 0, 0, -credit_limit, 0, NEVER)
-    due_at = active_until if lifecycle == Lifecycle.ACTIVE else NEVER
+    due_at = 0 if limits else active_until if lifecycle == Lifecycle.ACTIVE else NEVER
     return Account(
-        number, tenant, plan, lifecycle, 0, active_until, grace_until, cycle_day, 0, 0, MAIN, due_at, (main,)
+        *(
+            number,
+            tenant,
+            plan,
+            lifecycle,
+            0,
+            active_until,
+            grace_until,
+            cycle_day,
+            0,
+            0,
+            MAIN,
+            due_at,
+            (main,),
+        ),
+        limits=limits,
     )

@@ -71,11 +71,18 @@ class Book(msgspec.Struct, gc=False):
         """Put the balances into the order in which they are used."""
         self.balances.sort(key=Balance.order)
 
+    def balance(self, number: int) -> Balance | None:
+        """Return the balance ``number``, or None."""
+        for balance in self.balances:
+            if balance.number == number:
+                return balance
+        return None
+
     def main(self) -> Balance:
         """Return the main balance; an account that has lost it gets an empty one."""
-        for balance in self.balances:
-            if balance.number == MAIN:
-                return balance
+        found = self.balance(MAIN)
+        if found is not None:
+            return found
         main = Balance(MAIN, Unit.MONEY, 0, 100, 0, 0, 0, 0, 0, 0, NEVER)
         self.balances.append(main)
         self.sort()

@@ -20,6 +20,8 @@ NEW_PERCENT: Final = 60
 """How full the queue may be for a new session or an event."""
 GOING_PERCENT: Final = 85
 """… for an update or a command. Terminations are let in until it is full; emergency calls are granted even then."""
+PARTNERED: Final = frozenset({int(CommandKind.TRANSFER), int(CommandKind.SHARE)})
+"""Commands that change the account ``subject`` too."""
 _BUSY: Final = Answer(ResultCode.TOO_BUSY)
 
 
@@ -41,7 +43,7 @@ class Moved:
 
 def vshards_of(request: HasAccount) -> tuple[int, ...]:
     """Return the virtual shards whose accounts a request changes."""
-    if isinstance(request, Command) and request.kind == CommandKind.TRANSFER:
+    if isinstance(request, Command) and request.kind in PARTNERED:
         return vshard_of(request.account), vshard_of(request.subject)
     return (vshard_of(request.account),)
 

@@ -13,9 +13,10 @@ op    request      body after the envelope
                    groups u16, text u32 | groups × (rating_group i64, used i64, requested i64) | text bytes
 2     EVENT        account i64 | key_hi i64 | key_lo i64 | units i64 | amount i64 | rating_group i64 | action u8,
                    kind u8, unused u16, text u32 | text bytes
-3     COMMAND      account i64 | key_hi i64 | key_lo i64 | amount i64 | subject i64 | kind i64
+3     COMMAND      account i64 | key_hi i64 | key_lo i64 | amount i64 | subject i64 | kind u8, scope u8, period u8,
+                   unit u8, balance u16, priority i16
 4     OPEN         account i64 | plan i64 | lifecycle i64 | active_until i64 | grace_until i64 | cycle_day i64 |
-                   credit_limit i64
+                   credit_limit i64 | limits × (scope i64, period i64, cap i64)
 5     INSPECT      account i64
 ===== ============ ===============================================================================================
 
@@ -46,6 +47,7 @@ from farwire.charging.model import (
     SessionRequest,
     new_account,
 )
+from farwire.charging.model.limits import first as first_limit
 from farwire.charging.shard.admission import Moved
 from farwire.charging.shard.asks import Ask as Asked
 from farwire.charging.shard.asks import Open
@@ -63,8 +65,9 @@ _ENVELOPE: Final = Struct("<BBHIQq")
 _SESSION: Final = Struct("<5qBBHI")
 _GROUP: Final = Struct("<3q")
 _EVENT: Final = Struct("<6qBBHI")
-_COMMAND: Final = Struct("<6q")
+_COMMAND: Final = Struct("<5q4BHh")
 _OPEN: Final = Struct("<7q")
+_LIMIT: Final = Struct("<3q")
 _ANSWER: Final = Struct("<BBHIQq")
 _RESULT: Final = Struct("<3q")
 _ANSWER_GROUP: Final = Struct("<7q")
@@ -97,7 +100,8 @@ def encode_request(tenant: int, correlation: int, request: Asked) -> bytes:
     elif isinstance(request, Command):
         operation = COMMAND
         body = _COMMAND.pack(
-            *(request.account, request.key_hi, request.key_lo, request.amount, request.subject, request.kind)
+            *(request.account, request.key_hi, request.key_lo, request.amount, request.subject, request.kind),
+            *(request.scope, request.period, request.unit, request.balance, request.priority),
         )
     elif isinstance(request, Inspect):
         operation, body = INSPECT, _INSPECT.pack(request.account)
@@ -106,7 +110,7 @@ def encode_request(tenant: int, correlation: int, request: Asked) -> bytes:
         body = _OPEN.pack(
             *(account.number, account.plan, account.lifecycle, account.active_until, account.grace_until),
             *(account.cycle_day, -account.balances[0].floor),
-        )
+        ) + b"".join(_LIMIT.pack(one.scope, one.period, one.cap) for one in account.limits)
     return (
         LENGTH.pack(_BEFORE + len(body))
         + _ENVELOPE.pack(operation, VERSION, 0, 0, correlation, tenant)
@@ -138,16 +142,17 @@ def decode_request(operation: int, tenant: int, body: bytes) -> Asked:
             account, key_hi, key_lo, units, amount, rating_group = rest
             return EventRequest(account, key_hi, key_lo, action, service, units, rating_group, amount)
         if operation == COMMAND:
-            account, key_hi, key_lo, amount, subject, kind = _COMMAND.unpack(body[_BEFORE:])
-            return Command(account, key_hi, key_lo, kind, amount, subject)
+            account, key_hi, key_lo, amount, subject, kind, *rest = _COMMAND.unpack(body[_BEFORE:])
+            return Command(account, key_hi, key_lo, kind, amount, subject, *rest)
         if operation == INSPECT:
             return Inspect(*_INSPECT.unpack(body[_BEFORE:]))
         if operation == OPEN:
-            number, plan, lifecycle, active, grace, cycle_day, credit = _OPEN.unpack(body[_BEFORE:])
+            number, plan, lifecycle, active, grace, cycle_day, credit = _OPEN.unpack_from(body, _BEFORE)
+            limits = tuple(first_limit(*one) for one in _LIMIT.iter_unpack(body[_BEFORE + _OPEN.size :]))
             return Open(
                 new_account(
                     number, tenant=tenant, plan=plan, lifecycle=lifecycle, active_until=active,
-                    grace_until=grace, cycle_day=cycle_day, credit_limit=credit,
+                    grace_until=grace, cycle_day=cycle_day, credit_limit=credit, limits=limits,
                 )
             )  # fmt: skip
     except (FrameError, IndexError, UnicodeDecodeError, TypeError) as error:

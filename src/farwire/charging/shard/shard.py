@@ -36,7 +36,7 @@ from farwire.charging.model import (
     decide,
     expire,
 )
-from farwire.charging.shard.admission import Admission, Moved, vshards_of
+from farwire.charging.shard.admission import PARTNERED, Admission, Moved, vshards_of
 from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.asks import Ask, Open, Reply, Settings, tell
 from farwire.charging.shard.due import DueIndex
@@ -54,6 +54,11 @@ _log = structlog.get_logger(__name__)
 
 def _nothing(_: Ticket) -> None:
     """Nobody asked."""
+
+
+def _may_meet(request: Command) -> bool:
+    """Tell whether two accounts may stand in one decision: who shares must never be parted by a move."""
+    return request.kind != CommandKind.SHARE or vshard_of(request.account) == vshard_of(request.subject)
 
 
 Held = tuple[Ticket, list[tuple[Reply, Answer]]]
@@ -207,12 +212,12 @@ class Shard:
         return decision.answer
 
     def _circle(self, tenant: int, request: Request) -> Circle:
-        """Return the account that is asked, the owners that it draws on, and who a transfer goes to."""
+        """Return the account that is asked, the owners that it draws on, and who a transfer or share is with."""
         account = self.accounts.find(tenant, request.account)
         if account is None:
             return ()
         circle = self._with_owners(account)
-        if isinstance(request, Command) and request.kind == CommandKind.TRANSFER:
+        if isinstance(request, Command) and request.kind in PARTNERED and _may_meet(request):
             other = self.accounts.find(tenant, request.subject)
             if other is not None and all(one is not other for one in circle):
                 circle = (*circle, other)
