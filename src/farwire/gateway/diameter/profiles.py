@@ -1,0 +1,179 @@
+"""Who may connect, whose traffic it is, and its manners: one TOML document, checked before anything listens."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Final, Literal
+
+import msgspec
+
+from farwire.kernel.errors import Invalid
+
+ServiceKind = Literal["data", "voice", "message", "event"]
+_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
+_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9._-]{1,250}|\*")
+_NO_CONTEXTS: Final[Mapping[str, ServiceKind]] = {}
+
+
+class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One peer, or all whose name fits. The first profile that fits a connection is its own."""
+
+    host: str
+    """Its Origin-Host; "*.example.net" is every host below it, "*" every host."""
+    tenant: str
+    """The operator whose subscribers it asks for, by its short name."""
+    realm: str = ""
+    """Its Origin-Realm; empty: any."""
+    addresses: tuple[str, ...] = ()
+    """Addresses and networks that it connects from; none: any."""
+    tls: bool = False
+    """Only over TLS."""
+    connections: int = 8
+    """How many it may have at once."""
+    pending: int = 500
+    """Requests of one connection that may wait for charging; then nothing more is read."""
+    failure_handling: Literal["terminate", "continue", "retry_and_terminate"] = "terminate"
+    """Credit-Control-Failure-Handling that it is told: what becomes of its sessions while nobody answers."""
+    debit_failure_handling: Literal["terminate_or_buffer", "continue"] = "terminate_or_buffer"
+    """Direct-Debiting-Failure-Handling that it is told."""
+    failover: bool = True
+    """CC-Session-Failover: its sessions may go on with another server of this farm."""
+    redirect: str = ""
+    """Where a redirected subscriber is sent: a URL. Without it such a session is terminated instead."""
+    filters: tuple[str, ...] = ()
+    """Filter-Id of what a restricted subscriber may still reach. Without one such a session is terminated instead."""
+    unknown_avps: Literal["refuse", "ignore"] = "refuse"
+    """What becomes of a request with an unknown AVP that has the M bit."""
+    refuse_whole: bool = False
+    """Tell it a refusal of all rating groups as the result of the whole answer: it reads no other."""
+    contexts: Mapping[str, ServiceKind] = _NO_CONTEXTS
+    """What its Service-Context-Ids mean, beside those of 3GPP: the id, or its end, and the kind of usage."""
+
+
+class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """This end: its name, where it listens, its limits, its peers."""
+
+    identity: str
+    """Our Origin-Host."""
+    realm: str
+    """Our Origin-Realm."""
+    peers: tuple[Peer, ...]
+    listen: tuple[str, ...] = ("[::]:3868", "0.0.0.0:3868")
+    """Addresses and ports."""
+    listen_tls: tuple[str, ...] = ()
+    """The same, for TLS from the first octet (port 5658)."""
+    certificate: str = ""
+    private_key: str = ""
+    authorities: str = ""
+    """Files in PEM. With ``authorities`` a peer must show a certificate of theirs."""
+    realms: tuple[str, ...] = ()
+    """Realms beside our own whose requests we answer."""
+    watchdog_s: int = 30
+    """Tw of RFC 3539: at least 6."""
+    greeting_s: int = 10
+    """How long a new connection may wait with its CER, and a message with its last octet."""
+    connections: int = 10_000
+    """Connections of all peers at once."""
+    message_octets: int = 65_536
+    """The longest message that is read."""
+
+
+def read_profiles(text: str) -> Node:
+    """Return the node that a document describes.
+
+    Raises ``Invalid`` (``diameter.profiles``) with the path of the field.
+    """
+    try:
+        node = msgspec.convert(tomllib.loads(text), Node)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+        path = _PATH.search(str(error))
+        raise _wrong(path[1] if path else "", _PATH.sub("", str(error))) from None
+    _check(node)
+    return node
+
+
+def _check(node: Node) -> None:
+    for field, low, most in (
+        ("watchdog_s", 6, 3_600),
+        ("greeting_s", 1, 3_600),
+        ("connections", 1, 100_000),
+        ("message_octets", 1_024, 1 << 20),
+    ):
+        if not low <= getattr(node, field) <= most:
+            raise _wrong(field, f"is not from {low} to {most}")
+    for field in ("identity", "realm"):
+        if not _NAME.fullmatch(getattr(node, field)) or "*" in getattr(node, field):
+            raise _wrong(field, "is no name of a host")
+    for field in ("listen", "listen_tls"):
+        for place, address in enumerate(getattr(node, field)):
+            _checked(f"{field}[{place}]", address, listen_address)
+    if node.listen_tls and not (node.certificate and node.private_key):
+        raise _wrong("certificate", "is missing, or private_key: TLS needs both")
+    for place, peer in enumerate(node.peers):
+        _check_peer(f"peers[{place}]", peer)
+
+
+def _check_peer(path: str, peer: Peer) -> None:
+    if not _NAME.fullmatch(peer.host):
+        raise _wrong(f"{path}.host", "is no name of a host")
+    for place, address in enumerate(peer.addresses):
+        _checked(f"{path}.addresses[{place}]", address, ip_network)
+    for field in ("connections", "pending"):
+        if not 1 <= getattr(peer, field) <= 10_000:
+            raise _wrong(f"{path}.{field}", "is not from 1 to 10000")
+    if not peer.addresses and peer.host == "*" and not peer.tls:
+        raise _wrong(f"{path}.addresses", "is missing: anybody could connect; name networks, or ask for tls")
+
+
+def _checked(path: str, value: str, read: Callable[[str], object]) -> None:
+    try:
+        read(value)
+    except ValueError as error:
+        raise _wrong(path, str(error)) from None
+
+
+def _wrong(path: str, why: str) -> Invalid:
+    return Invalid(
+        f"the profiles cannot be used: {path or 'document'} {why}",
+        code="diameter.profiles",
+        field=path or None,
+        fix="see docs/gateway-diameter.md",
+    )
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Return host and port of "0.0.0.0:3868" or "[::]:3868". Raises ``ValueError``."""
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError(f"{text!r} is no address and port")
+    return str(ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+
+
+def peer_of(node: Node, *, host: str, realm: str, address: str, tls: bool) -> Peer | None:
+    """Return the first profile that fits a connection, or None: an unknown peer."""
+    for peer in node.peers:
+        if (
+            _fits(peer.host, host)
+            and (not peer.realm or peer.realm.lower() == realm.lower())
+            and (not peer.addresses or _within(peer.addresses, address))
+            and (tls or not peer.tls)
+        ):
+            return peer
+    return None
+
+
+def _fits(pattern: str, host: str) -> bool:
+    wanted, given = pattern.lower(), host.lower()
+    return wanted in ("*", given) or (wanted.startswith("*.") and given.endswith(wanted[1:]))
+
+
+def _within(networks: Sequence[str], address: str) -> bool:
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    plain = getattr(known, "ipv4_mapped", None) or known
+    return any(plain in ip_network(network) for network in networks)
