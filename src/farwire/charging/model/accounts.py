@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from farwire.charging.model.state import NEVER, Account, Lifecycle, new_account
+from farwire.charging.model.state import NEVER, Account, Lifecycle, Limit, new_account
 from farwire.kernel.ids import AccountId, ProductId
 
 
@@ -51,6 +51,8 @@ class ChargingAccount:
     opened_at: datetime
     live_at: datetime | None = None
     """When its shard said that it has it."""
+    limits: tuple[Limit, ...] = ()
+    """What it was opened with."""
 
     @property
     def asked(self) -> tuple[object, ...]:
@@ -69,5 +71,5 @@ class ChargingAccount:
         lifecycle = Lifecycle.ACTIVE if self.postpaid else Lifecycle.POOL
         return new_account(
             self.number, tenant=self.tenant_number, plan=self.plan, lifecycle=lifecycle, active_until=NEVER,
-            cycle_day=self.cycle_day, credit_limit=self.credit_limit,
+            cycle_day=self.cycle_day, credit_limit=self.credit_limit, limits=self.limits,
         )  # fmt: skip

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from farwire.catalog.model import Allowance, Every, OneOff, PricePlan, Recurring
 from farwire.charging.model.answers import FinalAction
 from farwire.charging.model.compiled import Offer, scope_of
-from farwire.charging.model.state import AMOUNT_MAX, DAY_US, SECOND_US, Unit
+from farwire.charging.model.limits import EVERYWHERE, first
+from farwire.charging.model.state import AMOUNT_MAX, DAY_US, SECOND_US, Limit, Period, Scope, Unit
 from farwire.charging.model.tariffs import QUOTAS, Grant, OfferTerms, PlanTerms, QuotaPolicy
-from farwire.charging.model.terms import AtTheEnd, Give, OfferDocument, PlanDocument, Quota
+from farwire.charging.model.terms import AtTheEnd, FirstLimit, Give, OfferDocument, PlanDocument, Quota
 from farwire.kernel.errors import Invalid
 from farwire.kernel.money import nano
 from farwire.kernel.quantity import Quantity
@@ -42,6 +43,7 @@ def plan_terms(document: PlanDocument) -> PlanTerms:
         ("event", asked.event, Counted.EVENT),
     ):
         quotas[_UNIT[counted]] = _policy(QUOTAS[_UNIT[counted]], quota, counted, f"quotas.{kind}")
+    first_limits(document, cap=None)
     terms = PlanTerms(
         quotas=tuple(quotas),
         final=int(_FINAL[document.at_the_end]),
@@ -57,6 +59,24 @@ def plan_terms(document: PlanDocument) -> PlanTerms:
         loan_fee=_money(loan.fee, "loan.fee"),
         loan_below=_money(loan.below, "loan.below"),
     )
+
+
+def first_limits(document: PlanDocument, *, cap: Decimal | None) -> tuple[Limit, ...]:
+    """Return the limits that accounts of a plan are opened with; ``cap`` is what the country limits roaming to.
+
+    Raises ``Invalid`` (``charging.terms_field``) with the path of the field.
+    """
+    wanted = document.limits
+    if wanted is None:
+        wanted = () if cap is None else (FirstLimit(amount=cap, roaming_only=True),)
+    found: dict[int, Limit] = {}
+    for place, one in enumerate(wanted):
+        scope = int(Scope.ROAMING) if one.roaming_only else EVERYWHERE
+        limit = first(scope, Period[one.period.name], _money(one.amount, f"limits[{place}].amount"))
+        if limit.number in found:
+            raise _wrong("is there already, for the same period and usage", f"limits[{place}]", one.period)
+        found[limit.number] = limit
+    return tuple(found.values())
 
 
 def _policy(usual: QuotaPolicy, quota: Quota, counted: Counted, path: str) -> QuotaPolicy:

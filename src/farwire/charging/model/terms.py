@@ -69,6 +69,22 @@ class Loan(_Part, frozen=True):
     fee: Decimal = Decimal(0)
 
 
+class LimitPeriod(StrEnum):
+    """When a limit starts anew."""
+
+    DAY = "day"
+    CYCLE = "cycle"
+    NEVER = "never"
+
+
+class FirstLimit(_Part, frozen=True):
+    """A spend limit that accounts are opened with."""
+
+    amount: Decimal
+    period: LimitPeriod = LimitPeriod.CYCLE
+    roaming_only: bool = False
+
+
 class PlanDocument(_Part, frozen=True):
     """The charging terms of the price plan of ``offering``."""
 
@@ -79,6 +95,8 @@ class PlanDocument(_Part, frozen=True):
     at_the_end: AtTheEnd = AtTheEnd.TERMINATE
     loan: Loan | None = None
     quotas: Quotas = Quotas()
+    limits: tuple[FirstLimit, ...] | None = None
+    """What accounts are opened with. Left out: the roaming cap of the country, where it has one; empty: none."""
 
 
 class Give(_Part, frozen=True):

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from farwire.base import audit
 from farwire.base.storage import Tx, on_violation
 from farwire.charging.model.accounts import ChargingAccount, Identity, IdentityKind
+from farwire.charging.model.limits import first
 from farwire.charging.service.tenants import tenant_number
-from farwire.charging.service.terms import plan_number
+from farwire.charging.service.terms import limits_at_opening, plan_number
 from farwire.charging.shard.vshards import vshard_of_key
 from farwire.charging.store import accounts as store
 from farwire.charging.store import leaving
@@ -55,10 +56,12 @@ async def open_account(
     if there is None:
         await tenant_number(tx)
         plan, version = await plan_number(tx, offering=offering, now=now)
+        limits = await limits_at_opening(tx, offering=offering, currency=version.plan.currency)
         new = await store.add_account(
             tx, key=key, vshard=vshard_of_key(f"{tx.tenant_id}:{circle or key}".encode()), plan=plan,
             currency=version.plan.currency, cycle_day=cycle_day, credit_limit=credit_limit, postpaid=postpaid,
             account_id=account_id, product_id=product_id, at=now,
+            limits=[word for one in limits for word in (one.scope, one.period, one.cap)],
         )  # fmt: skip
         there = await store.by_key(tx, key)
         check(there is not None, "charging.account_opened")
@@ -229,4 +232,5 @@ def _from_row(row: Record) -> ChargingAccount:
         product_id=None if row["product_id"] is None else ProductId(row["product_id"]),
         opened_at=row["opened_at"],
         live_at=row["live_at"],
+        limits=tuple(first(*row["limits"][at : at + 3]) for at in range(0, len(row["limits"]), 3)),
     )

@@ -14,14 +14,17 @@ from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.catalog.model import PlanVersion
 from farwire.charging.model.compiled import Offer
-from farwire.charging.model.termed import offer_of, plan_terms
+from farwire.charging.model.state import Limit
+from farwire.charging.model.termed import first_limits, offer_of, plan_terms
 from farwire.charging.model.terms import Document, OfferDocument, PlanDocument, digest, to_json
 from farwire.charging.service.tenants import tenant_number
 from farwire.charging.store import control as store
+from farwire.country.service import load_pack
 from farwire.kernel.errors import Exhausted, NotFound
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor
 from farwire.rating.service import tariff_for
+from farwire.tenant.service import this_tenant
 
 PLAN: Final = "plan"
 OFFER: Final = "offer"
@@ -100,6 +103,19 @@ async def _set(tx: Tx, kind: str, document: D, version: PlanVersion, now: dateti
         )
     number = await _number(tx, kind, version, place, now)
     return Terms(document, place, now if newest is None or new else newest["set_at"], number, new)
+
+
+async def limits_at_opening(tx: Tx, *, offering: str, currency: str) -> tuple[Limit, ...]:
+    """Return what accounts of ``offering`` are opened with now: the limits of its terms, or its country's.
+
+    Raises ``NotFound`` (``charging.terms_missing``).
+    """
+    newest = await store.newest_terms(tx, PLAN, offering)
+    if newest is None:
+        raise _missing(PLAN, offering)
+    roaming = load_pack((await this_tenant(tx)).country).roaming
+    cap = roaming.cap if roaming is not None and roaming.currency == currency else None
+    return first_limits(_read(newest["document"], PlanDocument), cap=cap)
 
 
 async def plan_number(tx: Tx, *, offering: str, now: datetime) -> tuple[int, PlanVersion]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ACCOUNT: Final = (
     "a.number, a.key, a.plan, a.currency, a.cycle_day, a.credit_limit, a.postpaid, a.account_id, a.product_id, "
-    "a.opened_at, a.live_at, p.offering, t.number AS tenant_number"
+    "a.opened_at, a.live_at, a.limits, p.offering, t.number AS tenant_number"
 )
 _FROM: Final = (
     "FROM charging.account a JOIN charging.plan p ON p.tenant_id = a.tenant_id AND p.number = a.plan "
@@ -24,12 +24,12 @@ _FROM: Final = (
 
 async def add_account(
     tx: Tx, *, key: str, vshard: int, plan: int, currency: str, cycle_day: int, credit_limit: int, postpaid: bool,
-    account_id: AccountId | None, product_id: ProductId | None, at: datetime,
+    account_id: AccountId | None, product_id: ProductId | None, at: datetime, limits: Sequence[int],
 ) -> bool:  # fmt: skip
     """Insert an account unless the key has one; return whether it is new."""
     tag = await tx.execute(
         "INSERT INTO charging.account (tenant_id, key, vshard, plan, currency, cycle_day, credit_limit, postpaid, "
-        "account_id, product_id, opened_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+        "account_id, product_id, opened_at, limits) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
         "ON CONFLICT (tenant_id, key) DO NOTHING",
         *(
             tx.tenant_id,
@@ -43,6 +43,7 @@ async def add_account(
             account_id,
             product_id,
             at,
+            list(limits),
         ),
     )
     return tag == "INSERT 0 1"

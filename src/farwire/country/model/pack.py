@@ -205,6 +205,13 @@ class OutageFacts(Sourced, frozen=True, kw_only=True):
     rules: tuple[OutageRule, ...] = ()
 
 
+class RoamingFacts(Sourced, frozen=True, kw_only=True):
+    """What usage abroad may cost in a month unless its customer wants more: ``cap`` in major units, before tax."""
+
+    cap: Decimal
+    currency: str
+
+
 class HolidayFacts(Sourced, frozen=True, kw_only=True):
     """Where the public holidays come from. ``by_region``: they differ by subdivision."""
 
@@ -248,6 +255,7 @@ class CountryPack(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     kyc: KycFacts
     outage: OutageFacts
     holidays: HolidayFacts
+    roaming: RoamingFacts | None = None
     unknown: tuple[Notice, ...] = ()
 
     def tax_category(self, category: str) -> TaxCategoryRule:
