@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farwire.account.model import TaxClass
-from farwire.billing.model import Calculated, Item, LineKind, TaxContext, calculate, legal_number
+from farwire.account.model import TaxClass, TaxContext
+from farwire.billing.model import Calculated, Item, LineKind, calculate, legal_number
 from farwire.country.service import load_pack
 from farwire.kernel.errors import FarwireError
 from farwire.kernel.ids import PlanVersionId, ProductId, uuid7

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farwire.account.model import TaxClass
+from farwire.account.model import TaxClass, TaxContext
 from farwire.base.authz import SecondPersonMissing
 from farwire.base.storage import Database
 from farwire.billing import service as billing
@@ -21,7 +21,6 @@ from farwire.billing.model import (
     CreditState,
     Item,
     LineKind,
-    TaxContext,
     calculate,
     with_credits,
 )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from farwire.account.model import TaxClass
+from farwire.account.model import TaxClass, TaxContext
 from farwire.base.authz import SecondPersonMissing
 from farwire.base.eventbus.service import list_events
 from farwire.base.storage import Database
@@ -23,7 +23,6 @@ from farwire.billing.model import (
     BillState,
     NoteState,
     Part,
-    TaxContext,
     calculate,
     credit_note_of,
     given_by,

@@ -18,6 +18,14 @@ from farwire.account.model.account import (
     with_terms,
 )
 from farwire.account.model.routes import ChargeKind, ChargeRoute, check_route
+from farwire.account.model.taxation import (
+    FormerContexts,
+    TaxContext,
+    context_at,
+    levied,
+    shares_of,
+    sold_as,
+)
 
 __all__ = [
     "AccountChange",
@@ -27,13 +35,19 @@ __all__ = [
     "ChargeKind",
     "ChargeRoute",
     "Delivery",
+    "FormerContexts",
     "FormerTerms",
     "TaxClass",
+    "TaxContext",
     "TermsChange",
     "changed",
     "check_account",
     "check_open",
     "check_route",
     "closed",
+    "context_at",
+    "levied",
+    "shares_of",
+    "sold_as",
     "with_terms",
 ]

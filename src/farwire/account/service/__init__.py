@@ -25,8 +25,10 @@ from farwire.account.service.accounts import (
 )
 from farwire.account.service.moving import change_address
 from farwire.account.service.routes import add_route, end_route, routes_of, routes_to
+from farwire.account.service.taxation import Contexts, tax_context, tax_contexts
 
 __all__ = [
+    "Contexts",
     "account_numbered",
     "account_with_id",
     "accounts_after",
@@ -51,4 +53,6 @@ __all__ = [
     "routes_of",
     "routes_to",
     "set_parent",
+    "tax_context",
+    "tax_contexts",
 ]

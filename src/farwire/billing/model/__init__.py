@@ -52,7 +52,6 @@ from farwire.billing.model.run import (
     due_cycle,
 )
 from farwire.billing.model.segments import ANYBODY, Market
-from farwire.billing.model.tax import FormerContexts, TaxContext
 
 __all__ = [
     "ANYBODY",
@@ -75,7 +74,6 @@ __all__ = [
     "CreditUse",
     "Customer",
     "Finding",
-    "FormerContexts",
     "Hold",
     "Item",
     "JournalEntry",
@@ -96,7 +94,6 @@ __all__ = [
     "Severity",
     "Shares",
     "Shown",
-    "TaxContext",
     "Thresholds",
     "calculate",
     "charges_of",

@@ -8,14 +8,11 @@ from uuid import UUID
 
 from msgspec import structs
 
-from farwire.account.model import TaxClass
+from farwire.account.model import FormerContexts, TaxClass, TaxContext, levied
 from farwire.billing.model.bill import BillLine, BillTax, Item, LineKind
 from farwire.billing.model.tax import (
-    FormerContexts,
-    TaxContext,
     category_of,
     context_of,
-    levied,
     rates_of,
     tax_group,
 )

@@ -11,16 +11,15 @@ rest, so that net and taxes always make the gross. Exempt and reverse-charge cus
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from farwire.account.model import TaxClass
+from farwire.account.model import FormerContexts, TaxClass, TaxContext, context_at, shares_of, sold_as
 from farwire.billing.model.bill import BillTax, Item
-from farwire.country.model import CountryPack, TaxCategory, TaxComponent, tax_amounts
+from farwire.country.model import TaxCategory, TaxComponent, tax_amounts
 from farwire.kernel.money import round_half_up
 from farwire.kernel.time import local_date
 
@@ -28,38 +27,13 @@ _BY_CLASS: Final = {
     TaxClass.EXEMPT: TaxCategory.EXEMPT.value,
     TaxClass.REVERSE_CHARGE: TaxCategory.REVERSE_CHARGE.value,
 }
-STANDARD: Final = "standard"
-"""The category that a plan means when it names none: what an operator sells, telecommunication."""
-_SOLD: Final = TaxCategory.TELECOM.value
-
-
-@dataclass(frozen=True, slots=True)
-class TaxContext:
-    """Who sells to whom where: the seller's pack, the customer's class, both regions (ISO 3166-2), the zone of days.
-
-    ``vat_id`` is the seller's in the pack's country.
-    """
-
-    pack: CountryPack
-    tax_class: TaxClass
-    region: str | None
-    seller_region: str | None
-    tz: ZoneInfo
-    vat_id: str = ""
-    known: dict[tuple[str, date], tuple[TaxComponent, ...]] = field(default_factory=dict, compare=False)
-    """What the pack answered before, by category and day: a batch of bills asks the same again and again."""
-
-
-FormerContexts = tuple[tuple[datetime, TaxContext], ...]
-"""What held before, each until its time, oldest first."""
 
 
 def context_of(item: Item, context: TaxContext, former: FormerContexts) -> TaxContext:
     """Return the context in which ``item`` is taxed."""
     if not former:
         return context
-    at = item.taxed_at or item.period.end - timedelta.resolution
-    return next((held for until, held in former if at < until), context)
+    return context_at(item.taxed_at or item.period.end - timedelta.resolution, context, former)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,51 +51,16 @@ def tax_point(item: Item, tz: ZoneInfo) -> date:
 
 def category_of(item: Item) -> str:
     """Return the country pack's category of an item."""
-    return _SOLD if item.tax_category == STANDARD else item.tax_category
-
-
-def levied(components: Sequence[TaxComponent]) -> tuple[object, ...]:
-    """Return what decides how taxes are computed and named, and not which law says so since when."""
-    return tuple(
-        (
-            one.code,
-            one.name,
-            one.label,
-            one.rate_percent,
-            one.base_numerator,
-            one.base_denominator,
-            one.on_top,
-        )
-        for one in components
-    )
+    return sold_as(item.tax_category)
 
 
 def rates_of(item: Item, context: TaxContext) -> tuple[TaxComponent, ...]:
-    """Return the taxes that the price of ``item`` bears for a standard customer; those that levy alike are one object.
-
-    Raises what the pack raises.
-    """
-    asked = (category_of(item), tax_point(item, context.tz))
-    found = context.known.get(asked)
-    if found is None:
-        found = context.pack.tax_components(*asked, context.region, context.seller_region)
-        found = next((same for same in context.known.values() if levied(same) == levied(found)), found)
-        context.known[asked] = found
-    return found
-
-
-def _shares(components: Sequence[TaxComponent]) -> tuple[Fraction, ...]:
-    """Return each component as an exact share of the net."""
-    shares: list[Fraction] = []
-    for component in components:
-        base = 1 + sum(shares) if component.on_top else Fraction(1)
-        rate = Fraction(component.rate_percent) * component.base_numerator / component.base_denominator / 100
-        shares.append(base * rate)
-    return tuple(shares)
+    """Return the taxes that the price of ``item`` bears for a standard customer. Raises what the pack raises."""
+    return context.components(category_of(item), tax_point(item, context.tz))
 
 
 def _taken_out(gross: int, components: Sequence[TaxComponent]) -> tuple[int, ...]:
-    shares = _shares(components)
+    shares = shares_of(components)
     whole = 1 + sum(shares)
     parts = (gross * share / whole for share in shares)
     return tuple(round_half_up(part.numerator, part.denominator) for part in parts)

@@ -34,7 +34,7 @@ from farwire.billing.model import (
     with_credits,
 )
 from farwire.billing.service.owed import Facts, charges_owed, known_versions, load_facts
-from farwire.billing.service.taxed import Contexts, last_moment, tax_contexts, with_reasons
+from farwire.billing.service.taxed import last_moment, with_reasons
 from farwire.billing.service.used import Taken, usage_of
 from farwire.billing.store import bills as bill_store
 from farwire.billing.store import charged as charged_store
@@ -86,7 +86,7 @@ class _Batch:
     charges: dict[AccountId, Mapping[ChargedKey, ProductCharges]] = field(default_factory=dict)
     items: dict[AccountId, list[Item]] = field(default_factory=lambda: defaultdict(list))
     usage: dict[AccountId, list[tuple[RatedTotal, Taken]]] = field(default_factory=lambda: defaultdict(list))
-    contexts: Contexts = field(default_factory=dict)
+    contexts: accounts.Contexts = field(default_factory=dict)
     journal: list[JournalEntry] = field(default_factory=list)
 
     def fail(self, account: BillingAccount, error: BaseException) -> None:
@@ -223,7 +223,7 @@ def _usage_of(
     if entity is not None and party is not None and (account.former or party.moves):
         # What has no tax context fails by itself, when it is drafted.
         with suppress(*_OF_ONE_ACCOUNT):
-            cuts = [until for until, _ in tax_contexts(account, entity, party, batch.contexts)[1]]
+            cuts = [until for until, _ in accounts.tax_contexts(account, entity, party, batch.contexts)[1]]
     return list(usage_of(account, cycle, batch.facts, cuts, bill_id))
 
 
@@ -260,7 +260,7 @@ def _draft(
         raise NotFound(
             "the account's company or customer does not exist", code="billing.party_missing", field="account"
         )
-    context, former = tax_contexts(account, entity, party, batch.contexts)
+    context, former = accounts.tax_contexts(account, entity, party, batch.contexts)
     at = last_moment(batch.cycle)
     account, party = account.as_of(at), party.as_of(at)
     accounts.check_tax_class(account, party)  # the VAT id may have gone since

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from farwire.account import service as accounts
 from farwire.account.model import BillingAccount
 from farwire.base.storage import Tx
 from farwire.billing.model import Calculated, Item, calculate
 from farwire.billing.service.owed import charges_owed, load_facts
-from farwire.billing.service.taxed import tax_contexts
 from farwire.billing.store import journal as journal_store
 from farwire.inventory.model import Product
 from farwire.kernel.errors import NotFound
@@ -53,7 +53,7 @@ async def preview_products(
     items = [item for one in charges.values() for item in one.items]
     if earlier is not None:
         items = _left(items, [line.item for line in earlier.lines])
-    return calculate(items, account.currency, *tax_contexts(account, entity, party, {}))
+    return calculate(items, account.currency, *accounts.tax_contexts(account, entity, party, {}))
 
 
 def _left(items: Sequence[Item], charged: Sequence[Item]) -> list[Item]:
