@@ -12,9 +12,10 @@ from farwire.charging.log.file import FileLog, highest_epoch
 from farwire.charging.model import Answer, Command, CommandKind, Phase, ResultCode, Share
 from farwire.charging.model.state import NEVER
 from farwire.charging.shard.admission import Moved
+from farwire.charging.shard.handover import Desk, hand_over
 from farwire.charging.shard.homes import VSHARDS
-from farwire.charging.shard.moving import arrive, depart, move_vshard, settle, settle_all
-from farwire.charging.shard.placement import change_home, claim, place
+from farwire.charging.shard.moving import arrive, depart, settle, settle_all
+from farwire.charging.shard.placement import Home, change_home, claim, claim_one, home_of, place
 from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import Open, recover
 from farwire.charging.shard.vshards import Move
@@ -36,7 +37,9 @@ class Pair:
         self.disks = {1: VirtualDisk(1), 2: VirtualDisk(2)}
         self.clock = MovableClock(datetime(2026, 6, 1, tzinfo=UTC))
         self.homes = [1] * VSHARDS
+        self.epoch = 1
         self.runners: dict[int, Runner] = {}
+        self.desks: dict[int, Desk] = {}
         self.moved = self.busy = 0
 
     async def start(self, shard: int) -> Runner:
@@ -48,6 +51,7 @@ class Pair:
         )  # fmt: skip
         made = await recover(log=log, records=3_000, tariffs=FlatTariffs(), clock=self.clock)
         self.runners[shard] = Runner(made)
+        self.desks[shard] = Desk(self.runners[shard], claim=self.claim, patience_s=0.05)
         await settle_all(self.runners[shard], self.homes)
         return self.runners[shard]
 
@@ -66,6 +70,23 @@ class Pair:
     async def change_home(self, move: Move) -> int:
         self.homes[move.vshard] = move.target
         return move.target
+
+    async def claim(self, vshard: int) -> int:
+        self.epoch += 1
+        return self.homes[vshard]
+
+    async def move(self, change_home=None) -> int:
+        """Hand the virtual shard over, and settle both sides."""
+        source, target = self.desks[1], self.desks[2]
+        change = change_home or self.change_home
+        try:
+            await hand_over(
+                source=source, target=target, vshard=V, epoch=self.epoch, change_home=lambda: change(MOVE)
+            )
+        finally:
+            home = await target.settle(V)
+            assert await source.settle(V) == home
+        return home
 
     def where(self, number: int) -> list[int]:
         return [shard for shard, one in sorted(self.runners.items()) if one.shard.accounts.find(1, number)]
@@ -95,9 +116,7 @@ async def test_accounts_move_under_load_with_their_sessions_and_keys(pair):
 
     loads = [asyncio.ensure_future(load(number)) for number in (*NUMBERS, OTHER)]
     await asyncio.sleep(0.02)
-    home = await move_vshard(
-        source=pair.runners[1], target=pair.runners[2], move=MOVE, change_home=pair.change_home
-    )
+    home = await pair.move()
     await asyncio.sleep(0.02)
     stop = True
     added = dict(zip((*NUMBERS, OTHER), await asyncio.gather(*loads), strict=True))
@@ -133,9 +152,7 @@ async def test_a_crash_of_both_at_any_step_leaves_each_account_in_one_place(pair
         assert (await pair.ask(top_up(number, 2, 5))).cost == 5
         assert pair.runners[home].shard.accounts.find(1, number).balances[0].amount == 105
     if home == 1:  # the move is simply begun anew
-        await move_vshard(
-            source=pair.runners[1], target=pair.runners[2], move=MOVE, change_home=pair.change_home
-        )
+        await pair.move()
         assert {tuple(pair.where(number)) for number in NUMBERS} == {(2,)}
     records = {shard: one.shard.arena.records for shard, one in pair.runners.items()}
     for shard in (1, 2):
@@ -146,9 +163,7 @@ async def test_a_crash_of_both_at_any_step_leaves_each_account_in_one_place(pair
 async def test_a_full_target_leaves_everything_at_the_source(pair):
     pair.runners[2].shard.arena.capacity = 3
     with pytest.raises(Exception, match="room for"):
-        await move_vshard(
-            source=pair.runners[1], target=pair.runners[2], move=MOVE, change_home=pair.change_home
-        )
+        await pair.move()
     assert pair.where(NUMBERS[0]) == [1]
     assert (await pair.ask(top_up(NUMBERS[0], 2, 5))).cost == 5
 
@@ -186,19 +201,59 @@ async def test_accounts_that_share_have_one_virtual_shard(pair):
 async def test_the_homes_in_the_database_are_changed_in_one_step(db, pair):
     await place(db=db, shards=[1])
 
-    async def change(move: Move) -> int:
+    async def change(move: Move) -> None:
         async with db.untenanted() as tx:
-            return (await change_home(tx, move=move, epoch=epoch)).shard
+            await change_home(tx, move=move, epoch=epoch)
 
     epoch = (await place(db=db, shards=[1]))[V].epoch
     claimed = await claim(db=db)  # a shard has recovered meanwhile: what the move counts on may be gone
     with pytest.raises(Conflict):
         await change(MOVE)
     epoch = claimed[V].epoch
-    assert (
-        await move_vshard(source=pair.runners[1], target=pair.runners[2], move=MOVE, change_home=change) == 2
+    await hand_over(
+        source=pair.desks[1], target=pair.desks[2], vshard=V, epoch=epoch, change_home=lambda: change(MOVE)
     )
+    home = await home_of(db=db, vshard=V)
+    assert home == Home(2, epoch + 1)
+    assert await claim_one(db=db, vshard=V) == Home(2, epoch + 2)
     pair.homes = [home.shard for home in await place(db=db, shards=[1])]
     for shard in (1, 2):
         await pair.start(shard)
     assert {tuple(pair.where(number)) for number in NUMBERS} == {(2,)}
+
+
+async def test_a_side_that_no_mover_asks_any_more_settles_by_itself_and_ends_the_move(pair):
+    watching = [asyncio.ensure_future(desk.watch()) for desk in pair.desks.values()]
+    epoch = pair.epoch
+    manifest = await pair.desks[1].depart(V, epoch)
+    await pair.desks[2].bring(V, epoch, 0, b"")
+    await pair.desks[2].bring(V, epoch, 0, await pair.desks[1].export(V, epoch, 0))
+    await pair.desks[2].arrive(V, epoch, manifest)
+    assert [pair.where(number) for number in NUMBERS] == [[1, 2]] * len(NUMBERS)
+    assert (await pair.runners[1].ask(1, top_up(NUMBERS[0], 7, 5))).result == ResultCode.TOO_BUSY
+    assert (await pair.ask(top_up(NUMBERS[0], 7, 5))).cost == 5
+    while pair.where(NUMBERS[0]) != [1]:  # noqa: ASYNC110 - it waits for a log
+        await asyncio.sleep(0.01)
+    assert pair.epoch > epoch  # what the mover still does meets a newer epoch
+    with pytest.raises(Conflict):
+        await pair.desks[1].export(V, epoch, 0)
+    for task in watching:
+        task.cancel()
+
+
+async def test_records_that_came_incomplete_or_of_an_older_mover_do_not_arrive(pair):
+    manifest = await pair.desks[1].depart(V, 7)
+    await pair.desks[2].bring(V, 7, 0, b"")
+    with pytest.raises(Conflict, match="incomplete"):
+        await pair.desks[2].arrive(V, 7, manifest)
+    await pair.desks[2].bring(V, 7, 0, await pair.desks[1].export(V, 7, 0))
+    await pair.desks[2].arrive(V, 7, manifest)
+    with pytest.raises(Conflict, match="another mover"):
+        await pair.desks[2].bring(V, 6, 0, b"")
+    pair.homes[V] = 2
+    await pair.desks[2].settle(V)
+    with pytest.raises(Conflict, match="it is here"):
+        await pair.desks[2].bring(V, 8, 0, b"")
+    await pair.desks[1].settle(V)
+    with pytest.raises(Conflict, match="not here"):
+        await pair.desks[1].depart(V, 8)

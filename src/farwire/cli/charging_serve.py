@@ -101,6 +101,8 @@ def serve(
                 f"Shard {shard} serves at {serving.address}, epoch {found.epoch}, sequence {found.last}: "
                 f"{found.records} records, {found.plans} plans, {found.offers} offers. Stop with Ctrl-C."
             )
+            if not found.vshards:
+                session.out.note("No subscriber lives here yet. Give it some: farwire charging move --spread")
 
         if log is LogKind.POSTGRES:
             session.out.note(f"Standing by for shard {shard} until it is free.")

@@ -11,12 +11,12 @@ from farwire.charging.log import LogFailed
 from farwire.charging.log.file import FileLog, highest_epoch
 from farwire.charging.model import Answer
 from farwire.charging.shard.admission import Moved
+from farwire.charging.shard.handover import Desk, Manifest, hand_over
 from farwire.charging.shard.homes import VSHARDS
-from farwire.charging.shard.moving import move_vshard, settle, settle_all
+from farwire.charging.shard.moving import settle_all
 from farwire.charging.shard.runner import Policy, Runner
 from farwire.charging.shard.shard import recover
-from farwire.charging.shard.vshards import Move
-from farwire.kernel.errors import FarwireError, Unavailable
+from farwire.kernel.errors import Conflict, FarwireError, Unavailable
 from tests.charging.sim.checks import (
     State,
     Sums,
@@ -32,6 +32,9 @@ from tests.charging.sim.machine import Network, VirtualLoop, VirtualThread, Wron
 from tests.charging.sim.world import RECORDS, SETTINGS, SimTariffs
 from tests.charging.virtual_disk import VirtualDisk
 
+HOPS = 4
+"""How often a request follows the word that its account is elsewhere before it waits, as ``SocketClient`` does."""
+
 
 class Machine:
     """One shard on one machine, through all its lives."""
@@ -42,6 +45,8 @@ class Machine:
         self.random = world.random
         self.disk = VirtualDisk(number)
         self.runner: Runner | None = None
+        self.desk: Desk | None = None
+        self.watching: asyncio.Task[None] | None = None
         self.acknowledged = self.lives = 0
         self.starting = False
         self.threads: list[VirtualThread] = []
@@ -67,6 +72,8 @@ class Machine:
         await settle_all(runner, self.world.claim())
         if life == self.lives:
             self.runner = runner
+            self.desk = Desk(runner, claim=self.world.claim_one)
+            self.watching = self.world.loop.create_task(self.desk.watch())
             self.starting = False
 
     def watch(self, shard: Any) -> None:
@@ -95,8 +102,11 @@ class Machine:
 
     def die(self, act: Any) -> None:
         for thread in self.threads:
-            thread.alive = False
+            thread.die()
         runner, self.runner = self.runner, None
+        self.desk = None
+        if self.watching is not None:
+            self.watching.cancel()
         self.lives += 1
         self.starting = False
         if runner is not None:
@@ -115,8 +125,9 @@ class Machine:
 class Way:
     """The way back of one arrival."""
 
-    def __init__(self, machine: Machine, query: Query) -> None:
+    def __init__(self, machine: Machine, query: Query, hops: int) -> None:
         self.machine = machine
+        self.hops = hops
         self.query = query
         self.life = machine.lives
         self.last = 0
@@ -129,10 +140,49 @@ class Way:
         if isinstance(answer, Moved):
             world.moved += 1
             query.shard = answer.shard
-            world.network.send(lambda: world.deliver(query))
+            if self.hops < HOPS:  # two shards may send it to each other for a while: each hop may double it
+                world.network.send(lambda: world.deliver(query, self.hops + 1))
             return
         machine.acknowledged = max(machine.acknowledged, self.last)
         world.network.send(lambda: query.received(answer))
+
+
+class FarSide:
+    """A shard as a mover sees it: words to it are late or lost, and it goes on with what it was told."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    async def tell(self, name: str, *words: Any) -> Any:
+        world, life = self.machine.world, self.machine.lives
+        await world.a_while()
+        if (desk := self.machine.desk) is None:
+            raise Unavailable("nobody listens")
+        act = world.loop.create_task(getattr(desk, name)(*words))
+        act.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+        said = await asyncio.wait_for(asyncio.shield(act), 5)
+        await world.a_while()
+        if self.machine.lives != life:
+            raise Unavailable("it has died")
+        return said
+
+    async def depart(self, vshard: int, epoch: int) -> Manifest:
+        found: Manifest = await self.tell("depart", vshard, epoch)
+        return found
+
+    async def export(self, vshard: int, epoch: int, first: int) -> bytes:
+        found: bytes = await self.tell("export", vshard, epoch, first)
+        return found
+
+    async def bring(self, vshard: int, epoch: int, first: int, records: bytes) -> None:
+        await self.tell("bring", vshard, epoch, first, records)
+
+    async def arrive(self, vshard: int, epoch: int, manifest: Manifest) -> None:
+        await self.tell("arrive", vshard, epoch, manifest)
+
+    async def settle(self, vshard: int) -> int:
+        found: int = await self.tell("settle", vshard)
+        return found
 
 
 class MovingWorld:
@@ -144,7 +194,7 @@ class MovingWorld:
         self.network = Network(loop, Random(self.random.random()))
         self.clock = WrongClock(loop)
         self.homes = [1] * VSHARDS
-        self.epoch = 0
+        self.epochs = [1] * VSHARDS
         self.machines = {number: Machine(self, number) for number in (1, 2)}
         self.calm = False
         self.steps = self.answers = self.moves = self.moved = 0
@@ -155,55 +205,78 @@ class MovingWorld:
         for number in numbers:
             self.clients.append(Client(self, number, Random(self.random.random())))  # type: ignore[arg-type]
 
-    def deliver(self, query: Query) -> None:
+    def deliver(self, query: Query, hops: int = 0) -> None:
         runner = self.machines[query.shard].runner
         if runner is not None:
-            runner.submit(1, query.request, Way(self.machines[runner.shard.log.shard], query))
+            runner.submit(1, query.request, Way(self.machines[runner.shard.log.shard], query, hops))
 
     def claim(self) -> list[int]:
         """Return the homes to a shard that has recovered; moves in progress end without effect."""
-        self.epoch += 1
+        self.epochs = [epoch + 1 for epoch in self.epochs]
         return list(self.homes)
 
-    async def change_home(self, move: Move, epoch: int) -> int:
+    def claim_row(self, vshard: int) -> int:
+        """Return one home to a side that settles, and end the move that is in progress."""
+        self.epochs[vshard] += 1
+        return self.homes[vshard]
+
+    async def claim_one(self, vshard: int) -> int:
         """Change the row; sometimes the answer is lost, before or after."""
+        return await self.in_database(lambda: self.claim_row(vshard))
+
+    async def change_home(self, vshard: int, target: int, epoch: int) -> None:
+        """Change the row if it has the epoch."""
+
+        def changed() -> None:
+            if self.epochs[vshard] != epoch:
+                raise Conflict("it has moved")
+            self.homes[vshard], self.epochs[vshard] = target, epoch + 1
+            self.moves += 1
+
+        await self.in_database(changed)
+
+    async def in_database(self, act: Any) -> Any:
         await asyncio.sleep(self.random.choice([0.005, 0.02, 1.0, 3.0]))
         lost = 0.0 if self.calm else self.random.random()
         if lost > 0.9:
             raise Unavailable("the database did not take it")
-        if epoch != self.epoch:
-            return self.homes[move.vshard]
-        self.homes[move.vshard] = move.target
+        found = act()
         if lost > 0.8:
             raise Unavailable("the database took it and did not say so")
-        return move.target
+        return found
+
+    async def a_while(self) -> None:
+        """Let a word of a mover be on its way; some never arrive."""
+        late = self.random.random() < 0.05
+        await asyncio.sleep(self.random.uniform(0.0, 4.0) if late else self.random.expovariate(200))
+        if not self.calm and (self.loop.virtual < self.network.cut_until or self.random.random() < 0.03):
+            raise Unavailable("the connection is cut")
 
     async def move(self) -> None:
-        """Move a virtual shard; if that fails, let both sides know where it is."""
+        """Be a mover: read the home, hand over, let both sides settle."""
         vshard = self.random.choice([1, 2])
-        source, epoch = self.homes[vshard], self.epoch
-        sides = [self.machines[source].runner, self.machines[3 - source].runner]
-        if sides[0] is None or sides[1] is None:
-            return
-        try:
-            await asyncio.wait_for(
-                move_vshard(
-                    source=sides[0], target=sides[1], move=Move(vshard, source, 3 - source),
-                    change_home=lambda move: self.change_home(move, epoch),
-                ),
-                5,
+        home, epoch = self.homes[vshard], self.epochs[vshard]
+        sides = [FarSide(self.machines[home]), FarSide(self.machines[3 - home])]
+        with suppress(FarwireError, TimeoutError):
+            await hand_over(
+                source=sides[0], target=sides[1], vshard=vshard, epoch=epoch,
+                change_home=lambda: self.change_home(vshard, 3 - home, epoch),
             )  # fmt: skip
-            self.moves += 1
-        except (FarwireError, TimeoutError):
-            for machine in self.machines.values():
-                if machine.runner is not None:
-                    with suppress(FarwireError):
-                        await settle(machine.runner, vshard, self.homes[vshard])
+        for side in reversed(sides):
+            with suppress(FarwireError, TimeoutError):
+                await side.settle(vshard)
 
     async def keep_moving(self) -> None:
+        """Let movers come; some are killed in the middle, some work beside the next one."""
+        movers: set[asyncio.Task[None]] = set()
         while not self.calm:
-            await asyncio.sleep(self.random.expovariate(2))
-            await self.move()
+            await asyncio.sleep(self.random.expovariate(5))
+            mover = self.loop.create_task(self.move())
+            movers.add(mover)
+            await asyncio.wait({mover}, timeout=self.random.choice([0.02, 0.1, 1.0, 10.0, 10.0]))
+            if self.random.random() < 0.5:
+                mover.cancel()
+        await asyncio.gather(*movers, return_exceptions=True)
 
     def trouble(self) -> None:
         if self.calm:

@@ -121,8 +121,17 @@ PLANTS = [
 ]
 
 
-def test_a_move_that_outlives_a_restart_is_found(monkeypatch):
-    monkeypatch.setattr(MovingWorld, "claim", lambda self: list(self.homes))
+def recover_without_a_claim(patch: Patch) -> None:
+    patch.setattr(MovingWorld, "claim", lambda self: list(self.homes))
+
+
+def settle_without_a_claim(patch: Patch) -> None:
+    patch.setattr(MovingWorld, "claim_row", lambda self, vshard: self.homes[vshard])
+
+
+@pytest.mark.parametrize("plant", [recover_without_a_claim, settle_without_a_claim])
+def test_a_move_that_outlives_a_restart_or_a_side_is_found(plant, monkeypatch):
+    plant(monkeypatch)
     for seed in range(1, SEEDS + 1):
         try:
             play_moves(seed)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,11 +27,12 @@ from farwire.charging.service.scrape import serve_metrics
 from farwire.charging.service.tariffs import LiveTariffs
 from farwire.charging.service.tenants import tenants_by_number
 from farwire.charging.shard.front import listen
+from farwire.charging.shard.handover import Desk
 from farwire.charging.shard.homes import vshard_of
 from farwire.charging.shard.moving import settle_all
-from farwire.charging.shard.placement import claim, place
+from farwire.charging.shard.placement import claim, claim_one, place
 from farwire.charging.shard.shard import Open
-from farwire.kernel.errors import FarwireError, Invalid
+from farwire.kernel.errors import FarwireError
 
 LOOK_MS: Final = 500
 """How often is looked for tariffs that were published and accounts that were opened."""
@@ -57,6 +59,8 @@ class Ready:
     records: int
     plans: int
     offers: int
+    vshards: int
+    """Virtual shards that live here; a shard that has none yet is given some by ``farwire charging move``."""
 
 
 async def serve(
@@ -64,8 +68,8 @@ async def serve(
 ) -> None:
     """Serve a shard until ``stop`` is set, then answer what is in and let go of it.
 
-    ``ready`` is told when it answers. Raises what ``own`` raises, ``Invalid`` (``charging.not_placed``), and what has
-    ended the shard (``LogFailed``, ``Fenced``).
+    ``ready`` is told when it answers. Raises what ``own`` raises, and what has ended the shard (``LogFailed``,
+    ``Fenced``).
     """
     tariffs = LiveTariffs()
     await tariffs.reload(db, clock=clock)
@@ -73,18 +77,20 @@ async def serve(
     wanted = serving.ownership
     async with own(db=db, clock=clock, wanted=wanted, tariffs=tariffs, stop=stop) as owned:
         runner = owned.runner
-        await _settle(db, runner, wanted.shard)
+        vshards = await _settle(db, runner, wanted.shard)
+        desk = Desk(runner, claim=partial(_claim, db))
         work = [
+            desk.watch(),
             _learn(db, clock, runner, tariffs),
             books.follow(
                 db=db, log=runner.shard.log, clock=clock, told=lambda taken: _read_to(owned, taken.last)
             ),
         ]
         with _collected(runner):
-            async with _listening(runner, serving), _beside(work):
+            async with _listening(runner, serving, desk), _beside(work):
                 loaded, log = tariffs.loaded, runner.shard.log
                 records = runner.shard.arena.records
-                ready(Ready(log.epoch, log.last, records, len(loaded.plans), len(loaded.offers)))
+                ready(Ready(log.epoch, log.last, records, len(loaded.plans), len(loaded.offers), vshards))
                 await _until(stop, runner.ended)
                 if runner.shard.failure is None:
                     await runner.drain()
@@ -96,18 +102,15 @@ def _read_to(owned: Owned, last: int) -> None:
     owned.books_read.last = last
 
 
-async def _settle(db: Database, runner: MeasuredRunner, shard: int) -> None:
-    """Let the shard know where every virtual shard lives. Raises ``Invalid`` (``charging.not_placed``)."""
+async def _settle(db: Database, runner: MeasuredRunner, shard: int) -> int:
+    """Let the shard know where every virtual shard lives; return how many live here."""
     homes = [home.shard for home in await claim(db=db)]
-    if shard not in homes:
-        raise Invalid(
-            f"no virtual shard lives in shard {shard}",
-            code="charging.not_placed",
-            field="shard",
-            value=shard,
-            fix=f"serve one of {', '.join(map(str, sorted(set(homes))))}, or move virtual shards to it",
-        )
     await settle_all(runner, homes)
+    return homes.count(shard)
+
+
+async def _claim(db: Database, vshard: int) -> int:
+    return (await claim_one(db=db, vshard=vshard)).shard
 
 
 # ---- what goes on beside the requests
@@ -161,11 +164,11 @@ async def _beside(work: Sequence[Coroutine[None, None, None]]) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _listening(runner: MeasuredRunner, serving: Serving) -> AsyncIterator[None]:
+async def _listening(runner: MeasuredRunner, serving: Serving, desk: Desk) -> AsyncIterator[None]:
     """Listen on the front, and for whoever watches the process."""
     address, metrics = serving.address, serving.metrics
     _prepare(address)
-    front = await listen(runner, host=address.host, port=address.port, path=address.path)
+    front = await listen(runner, host=address.host, port=address.port, path=address.path, desk=desk)
     watched = None
     try:
         if metrics is not None:

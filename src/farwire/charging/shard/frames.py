@@ -61,14 +61,14 @@ MOST: Final = 16_384
 SESSION, EVENT, COMMAND, OPEN, INSPECT = 1, 2, 3, 4, 5
 ANSWERED, MOVED, NONSENSE, SEEN = 0, 1, 2, 3
 KINDS: Final = ("", "data", "voice", "message", "event")
-_ENVELOPE: Final = Struct("<BBHIQq")
+ENVELOPE: Final = Struct("<BBHIQq")
 _SESSION: Final = Struct("<5qBBHI")
 _GROUP: Final = Struct("<3q")
 _EVENT: Final = Struct("<6qBBHI")
 _COMMAND: Final = Struct("<5q4BHh")
 _OPEN: Final = Struct("<7q")
 _LIMIT: Final = Struct("<3q")
-_ANSWER: Final = Struct("<BBHIQq")
+ANSWER: Final = Struct("<BBHIQq")
 _RESULT: Final = Struct("<3q")
 _ANSWER_GROUP: Final = Struct("<7q")
 _ONE_GROUP: Final = Struct("<IBBHIQq10q")
@@ -76,7 +76,7 @@ _ONE_GROUP: Final = Struct("<IBBHIQq10q")
 _MOVED: Final = Struct("<q")
 _INSPECT: Final = Struct("<q")
 _SEEN_HEAD: Final = Struct("<2q")
-_BEFORE: Final = _ENVELOPE.size
+_BEFORE: Final = ENVELOPE.size
 
 
 def encode_request(tenant: int, correlation: int, request: Asked) -> bytes:
@@ -112,9 +112,7 @@ def encode_request(tenant: int, correlation: int, request: Asked) -> bytes:
             *(account.cycle_day, -account.balances[0].floor),
         ) + b"".join(_LIMIT.pack(one.scope, one.period, one.cap) for one in account.limits)
     return (
-        LENGTH.pack(_BEFORE + len(body))
-        + _ENVELOPE.pack(operation, VERSION, 0, 0, correlation, tenant)
-        + body
+        LENGTH.pack(_BEFORE + len(body)) + ENVELOPE.pack(operation, VERSION, 0, 0, correlation, tenant) + body
     )
 
 
@@ -127,7 +125,7 @@ def decode_envelope(body: bytes) -> tuple[int, int, int]:
     """Return operation, correlation and tenant. Raises ``Invalid`` (``charging.frame``)."""
     if len(body) < _BEFORE or body[1] != VERSION:
         raise _nonsense(body)
-    operation, _, _, _, correlation, tenant = _ENVELOPE.unpack_from(body)
+    operation, _, _, _, correlation, tenant = ENVELOPE.unpack_from(body)
     return operation, correlation, tenant
 
 
@@ -217,14 +215,14 @@ def encode_answer(operation: int, correlation: int, tenant: int, answer: Answer 
         status, count, body = MOVED, 0, _MOVED.pack(answer.shard)
     else:
         status, count, body = NONSENSE, 0, b""
-    head = _ANSWER.pack(operation, VERSION, status, count, correlation, tenant)
+    head = ANSWER.pack(operation, VERSION, status, count, correlation, tenant)
     return LENGTH.pack(len(head) + len(body)) + head + body
 
 
 def decode_answer(body: bytes) -> tuple[int, Answer | Moved | None]:
     """Return correlation and answer of a body: the client's side."""
-    _, _, status, count, correlation, _ = _ANSWER.unpack_from(body)
-    at = _ANSWER.size
+    _, _, status, count, correlation, _ = ANSWER.unpack_from(body)
+    at = ANSWER.size
     if status == MOVED:
         return correlation, Moved(*_MOVED.unpack_from(body, at))
     if status == NONSENSE:

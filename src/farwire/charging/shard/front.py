@@ -19,8 +19,10 @@ from farwire.charging.shard.frames import (
     decode_request,
     encode_answer,
 )
+from farwire.charging.shard.handover import Desk
+from farwire.charging.shard.move_frames import Asked, answer_to, decode_asked, encode_handed, is_hand_over
 from farwire.charging.shard.runner import Runner
-from farwire.kernel.errors import Invalid
+from farwire.kernel.errors import FarwireError, Invalid
 
 _HIGH_WATER: Final = 4 << 20
 """Bytes of answers that a client has not read, after which nothing more is read from it."""
@@ -29,11 +31,13 @@ _HIGH_WATER: Final = 4 << 20
 class Connection(asyncio.Protocol):
     """One client."""
 
-    __slots__ = ("_buffer", "_open", "_out", "_runner", "_transport", "_writing")
+    __slots__ = ("_acts", "_buffer", "_desk", "_open", "_out", "_runner", "_transport", "_writing")
 
-    def __init__(self, runner: Runner, connections: set[Connection]) -> None:
+    def __init__(self, runner: Runner, connections: set[Connection], desk: Desk | None) -> None:
         self._runner = runner
         self._open = connections
+        self._desk = desk
+        self._acts: set[asyncio.Task[None]] = set()
         self._buffer = b""
         self._out: list[bytes] = []
         self._writing = False
@@ -73,11 +77,28 @@ class Connection(asyncio.Protocol):
             self.close()  # whose answer would it be?
             return
         try:
+            if self._desk is not None and is_hand_over(operation):
+                self._begin(self._desk, decode_asked(operation, body), correlation)
+                return
             request = decode_request(operation, tenant, body)
         except Invalid:
             self._send(encode_answer(operation, correlation, tenant, None))
             return
         self._runner.submit(tenant, request, partial(self._reply, operation, correlation, tenant))
+
+    def _begin(self, desk: Desk, asked: Asked, correlation: int) -> None:
+        """Let an act of a hand-over go on beside the requests."""
+        act = asyncio.get_running_loop().create_task(self._hand_over(desk, asked, correlation))
+        self._acts.add(act)
+        act.add_done_callback(self._acts.discard)
+
+    async def _hand_over(self, desk: Desk, asked: Asked, correlation: int) -> None:
+        try:
+            self._send(encode_handed(asked.operation, correlation, await answer_to(desk, asked)))
+        except FarwireError as error:
+            self._send(encode_handed(asked.operation, correlation, error))
+        except OSError:
+            self.close()  # the database is away: the mover asks again
 
     def _reply(self, operation: int, correlation: int, tenant: int, answer: Answer | Moved | None) -> None:
         if answer is None:
@@ -135,13 +156,15 @@ class Front:
             connection.close()
 
 
-async def listen(runner: Runner, *, host: str = "127.0.0.1", port: int = 0, path: str = "") -> Front:
-    """Listen on ``path``, a Unix socket, or on TCP; port 0 takes a free one."""
+async def listen(
+    runner: Runner, *, host: str = "127.0.0.1", port: int = 0, path: str = "", desk: Desk | None = None
+) -> Front:
+    """Listen on ``path``, a Unix socket, or on TCP; port 0 takes a free one. ``desk`` hands virtual shards over."""
     connections: set[Connection] = set()
     loop = asyncio.get_running_loop()
 
     def made() -> Connection:
-        return Connection(runner, connections)
+        return Connection(runner, connections, desk)
 
     if path:
         server = await loop.create_unix_server(made, path)

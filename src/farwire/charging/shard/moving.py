@@ -1,20 +1,17 @@
-"""Moving a virtual shard from one shard to another: nothing is lost, nothing is in two places.
+"""What a shard does when a virtual shard leaves it or comes to it. ``handover.py`` says in which order, and who asks.
 
 1. ``depart``: the source lets nothing more in for it (callers are told to try again) and finishes what waits.
 2. ``arrive``: the target takes the records and logs them in one batch. It does not serve them yet.
 3. The home is changed, in one step (``placement.change_home``). That alone decides whose they are.
 4. ``settle``, on both sides: the target serves them; the source drops them and says where they are.
 
-The epoch of the home is read before step 1, and must still be the same in step 3. A shard that recovers claims the
-homes (``placement.claim``): that raises every epoch, so no move ends that began before, when a process may have had
-records that are gone or newer by now. Then it calls ``settle_all``, which drops what lives elsewhere. So each step may
-fail, and a move that did is begun anew.
+A shard that recovers claims the homes (``placement.claim``) and calls ``settle_all``, which drops what lives elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -25,43 +22,21 @@ from farwire.charging.shard.records import DUE_WORD, Kind
 from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import Shard
 from farwire.charging.shard.shipping import Shipment, clear, pack, unpack
-from farwire.charging.shard.vshards import Move
 
-LINKS: Final = {int(kind): 3 if kind is Kind.ACCOUNT else 1 for kind in Kind}
-"""The word that holds ``next``, by kind."""
 _PAUSE_MS: Final = 1
 
 
-async def move_vshard(
-    *, source: Runner, target: Runner, move: Move, change_home: Callable[[Move], Awaitable[int]]
-) -> int:
-    """Move a virtual shard and return the shard that has it now.
-
-    ``change_home`` changes the home if it still has the epoch that was read before, and returns it as it is then. When
-    it raises, nobody knows, and neither side serves the virtual shard until ``settle`` is told. Raises ``Exhausted``
-    (``charging.arena_full``), ``LogFailed``.
-    """
-    shipment = await depart(source, move.vshard)
-    try:
-        await arrive(target, shipment)
-    except Exception:
-        await settle(source, move.vshard, move.source)
-        raise
-    home = await change_home(move)
-    await settle(target, move.vshard, home)
-    await settle(source, move.vshard, home)
-    return home
-
-
 async def depart(runner: Runner, vshard: int) -> Shipment:
-    """Freeze a virtual shard and return its records, once all that was asked of them is durable."""
+    """Freeze a virtual shard and return its records, once all that was asked of them is durable.
+
+    Raises ``Fenced``, ``LogFailed``: a batch is logged also when nothing changed, so that a process that has been
+    replaced never hands over what it remembers.
+    """
     shard = runner.shard
     shard.admission.frozen.add(vshard)
     while shard.waits_for(vshard) or not shard.all_appended:
         await _pause(runner)
-    last = shard.log.last
-    while shard.log.durable < last:
-        await _pause(runner)
+    await _logged(runner)
     return pack(shard.arena, vshard)
 
 
@@ -71,7 +46,7 @@ async def arrive(runner: Runner, shipment: Shipment) -> None:
     await _between_batches(runner)
     shard.admission.frozen.add(shipment.vshard)
     _drop(shard, shipment.vshard)
-    slots = unpack(shard.arena, shipment, LINKS)
+    slots = unpack(shard.arena, shipment)
     matrix = shard.arena.matrix
     for slot in slots[matrix[slots, 0] & KEYED != 0].tolist():
         shard.index.add(slot)

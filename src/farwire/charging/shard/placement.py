@@ -43,6 +43,25 @@ async def claim(*, db: Database) -> tuple[Home, ...]:
     return tuple(Home(*row) for row in found)
 
 
+async def claim_one(*, db: Database, vshard: int) -> Home:
+    """Return the home of a virtual shard to a shard that gives up what a move of it counts on, and end that move."""
+    async with db.untenanted() as tx:
+        return Home(*await store.raise_epoch(tx, vshard))
+
+
+async def home_of(*, db: Database, vshard: int) -> Home | None:
+    """Return the home of a virtual shard; None before the first shard was started."""
+    async with db.untenanted(read_only=True) as tx:
+        found = await store.home(tx, vshard)
+    return None if found is None else Home(*found)
+
+
+async def homes(*, db: Database) -> tuple[Home, ...]:
+    """Return the home of every virtual shard; nothing before the first shard was started."""
+    async with db.untenanted(read_only=True) as tx:
+        return tuple(Home(*row) for row in await store.homes(tx))
+
+
 async def change_home(tx: UntenantedTx, *, move: Move, epoch: int) -> Home:
     """Give a virtual shard to its target, in the transaction of whoever ships its records.
 

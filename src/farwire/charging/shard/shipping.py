@@ -32,6 +32,23 @@ class Shipment:
     images: bytes
 
 
+CARRIED: Final = 9
+"""Words of a record on its way: its slot, then the record."""
+
+
+def to_bytes(shipment: Shipment) -> bytes:
+    """Return the records of a shipment one behind the other, each after its slot: 72 bytes."""
+    slots = np.frombuffer(shipment.slots, np.int64)
+    images = np.frombuffer(shipment.images, np.int64).reshape(-1, WORDS)
+    return np.column_stack((slots, images)).tobytes()
+
+
+def from_bytes(vshard: int, carried: bytes) -> Shipment:
+    """Return the shipment that ``to_bytes`` made bytes of."""
+    rows = np.frombuffer(carried, np.int64).reshape(-1, CARRIED)
+    return Shipment(vshard, rows[:, 0].tobytes(), np.ascontiguousarray(rows[:, 1:]).tobytes())
+
+
 def pack(arena: Arena, vshard: int) -> Shipment:
     """Return a copy of all records of a virtual shard. It must not be changing: drain it first."""
     slots = arena.slots_where(mask=_VSHARD_MASK, value=vshard << VSHARD_SHIFT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farwire.base.storage import UntenantedTx
+from farwire.kernel.errors import check
 
 
 async def add_homes(tx: UntenantedTx, homes: Sequence[int]) -> None:
@@ -30,6 +31,21 @@ async def raise_epochs(tx: UntenantedTx) -> None:
         "FROM (SELECT vshard FROM charging.vshard ORDER BY vshard FOR UPDATE) AS locked "
         "WHERE home.vshard = locked.vshard"
     )
+
+
+async def raise_epoch(tx: UntenantedTx, vshard: int) -> tuple[int, int]:
+    """Raise the epoch of one home; return its shard and epoch."""
+    row = await tx.fetchrow(
+        "UPDATE charging.vshard SET epoch = epoch + 1 WHERE vshard = $1 RETURNING shard, epoch", vshard
+    )
+    check(row is not None, "charging.vshard_homes")
+    return (row["shard"], row["epoch"]) if row else (0, 0)
+
+
+async def home(tx: UntenantedTx, vshard: int) -> tuple[int, int] | None:
+    """Return shard and epoch of a virtual shard."""
+    row = await tx.fetchrow("SELECT shard, epoch FROM charging.vshard WHERE vshard = $1", vshard)
+    return row and (row["shard"], row["epoch"])
 
 
 async def move(tx: UntenantedTx, vshard: int, source: int, target: int, epoch: int) -> bool:
