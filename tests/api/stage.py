@@ -141,6 +141,10 @@ async def _charging(world: Any, keys: Keys, things: Things) -> None:
         "POST /chargingAccounts/{id}/renewals": key | {"offering": GO_5},
         "POST /chargingAccounts/{id}/bars": key | {"barred": False},
         "POST /chargingAccounts/{id}/limitConsents": key | {"limit": 1, "optedOn": True},
+        "POST /chargingAccounts/{id}/spendLimits": one | key | {"period": "day", "roamingOnly": True},
+        "POST /chargingAccounts/{id}/limitRemovals": key | {"limit": 21},
+        "POST /chargingAccounts/{id}/shares": one | key | {"owner": other["id"], "balance": 1},
+        "POST /chargingAccounts/{id}/shareRemovals": key | {"owner": other["id"], "unit": "money"},
     }
 
 

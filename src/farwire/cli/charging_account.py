@@ -10,7 +10,7 @@ from farwire.account import service as billing_accounts
 from farwire.charging import service
 from farwire.charging.model import Account, Flag
 from farwire.charging.service import ChargingAccount, Identity, IdentityKind
-from farwire.cli import charging_acts, charging_trace
+from farwire.cli import charging_acts, charging_limits, charging_trace
 from farwire.cli.charging_options import (
     AccountArgument,
     KeyOption,
@@ -210,6 +210,7 @@ async def _show(session: Session, tenant: str, found: ChargingAccount, state: Ac
             "held": quantity(one.reserved, one.unit, coin),
             "until": time_or_none(one.valid_to),
             "offer": names.get(one.offer) or (one.offer or None),
+            "shared": bool(one.shared),
         }
         for one in state.balances
     ]
@@ -217,13 +218,18 @@ async def _show(session: Session, tenant: str, found: ChargingAccount, state: Ac
         {"offer": names.get(one.offer), "until": time_or_none(one.ends_at), "renews": bool(one.renews)}
         for one in state.holdings
     ]
+    limits, shares = charging_limits.rows_of(state, coin)
     if session.out.as_json:
-        session.out.facts("", {**facts, "balances": rows, "offers": offers})
+        document = {**facts, "balances": rows, "offers": offers, "limits": limits, "shares": shares}
+        session.out.facts("", document)
         return
     session.out.facts(f"Charging account {found.number}", facts)
     session.out.rows(
         "Balances", ("balance", "amount", "held", "until", "offer"), rows, empty="", right=("amount",)
     )
+    for title, found_rows in (("Limits", limits), ("Draws on", shares)):
+        if found_rows:
+            session.out.rows(title, tuple(found_rows[0]), found_rows, empty="", right=("used",))
 
 
 @app.command("forget")
@@ -244,4 +250,5 @@ def forget(
 
 
 charging_acts.add_to(app)
+charging_limits.add_to(app)
 charging_trace.add_to(app)

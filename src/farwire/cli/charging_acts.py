@@ -10,7 +10,7 @@ import typer
 from farwire.charging import service
 from farwire.charging.model import Account, Answer, CommandKind
 from farwire.charging.model.state import MAIN
-from farwire.charging.service import ChargingAccount, Client
+from farwire.charging.service import ChargingAccount, Client, Wish
 from farwire.cli.charging_options import (
     AccountArgument,
     KeyOption,
@@ -33,7 +33,6 @@ from farwire.cli.shell import (
     actor_named,
     run,
 )
-from farwire.kernel.errors import Invalid, NotFound
 
 AmountArgument = Annotated[str, typer.Argument(help="Money in the account's currency, e.g. 10.00.")]
 
@@ -49,32 +48,29 @@ def add_to(app: typer.Typer) -> None:
     app.command("unbar")(unbar)
 
 
-Prepare = Callable[[Session, Client, ChargingAccount], Awaitable[tuple[int, int]]]
-"""Returns amount and subject of a command."""
+Prepare = Callable[[Session, Client, ChargingAccount], Awaitable[Wish]]
+"""Returns what is wanted of an account, where that has to be looked up."""
 
 
-def _command(
-    tenant: str, account: str, kind: CommandKind, prepare: Prepare, key: str, actor: str, where: tuple[str, int],
-    *, as_json: bool,
+def give(
+    tenant: str, account: str, wanted: Wish | Prepare, key: str, actor: str, where: tuple[str, int], *, as_json: bool
 ) -> None:  # fmt: skip
     """Give a command to an account, and show what it has afterwards. Exit code 5 where it is refused."""
 
     async def act(session: Session) -> None:
         found, now = await account_named(session, tenant, account), session.clock.now()
         async with charging_client(session, *where) as client:
-            amount, subject = await prepare(session, client, found)
+            wish = wanted if isinstance(wanted, Wish) else await wanted(session, client, found)
             asked = key_or_new(key, now)
             answer = await service.person_commands(
                 client,
                 db=session.db,
                 tenant_id=await session.tenant(tenant),
                 account=found,
-                kind=kind,
+                wish=wish,
                 key=asked,
                 actor=actor_named(actor),
                 now=now,
-                amount=amount,
-                subject=subject,
             )
             state = await state_of(client, found)
         service.check_done(answer, state)
@@ -111,10 +107,10 @@ def top_up(
     Example: farwire charging account topup 4915112345678 10.00 --tenant acme
     """
 
-    async def prepare(_: Session, __: Client, found: ChargingAccount) -> tuple[int, int]:
-        return amount_of(amount, found.currency), 0
+    async def prepare(_: Session, __: Client, found: ChargingAccount) -> Wish:
+        return Wish(CommandKind.TOP_UP, amount_of(amount, found.currency))
 
-    _command(tenant, account, CommandKind.TOP_UP, prepare, key, actor, (socket, shard), as_json=as_json)
+    give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)
 
 
 def transfer(
@@ -133,18 +129,12 @@ def transfer(
     Example: farwire charging account transfer 4915112345678 4915187654321 2.50 --tenant acme
     """
 
-    async def prepare(session: Session, _: Client, found: ChargingAccount) -> tuple[int, int]:
+    async def prepare(session: Session, _: Client, found: ChargingAccount) -> Wish:
         other = await account_named(session, tenant, to)
-        if other.currency != found.currency:
-            raise Invalid(
-                f"the accounts are in {found.currency} and {other.currency}",
-                code="charging.currencies_differ",
-                field="to",
-                value=to,
-            )
-        return amount_of(amount, found.currency), other.number
+        service.check_same_currency(found, other, field="to")
+        return Wish(CommandKind.TRANSFER, amount_of(amount, found.currency), other.number)
 
-    _command(tenant, account, CommandKind.TRANSFER, prepare, key, actor, (socket, shard), as_json=as_json)
+    give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)
 
 
 def buy(
@@ -163,11 +153,12 @@ def buy(
     Example: farwire charging account buy 4915112345678 go-5 --tenant acme
     """
 
-    async def prepare(session: Session, _: Client, __: ChargingAccount) -> tuple[int, int]:
+    async def prepare(session: Session, _: Client, __: ChargingAccount) -> Wish:
         async with session.db.transaction(await session.tenant(tenant)) as tx:
-            return int(renews), await service.offer_number(tx, offering=offering, now=session.clock.now())
+            offer = await service.offer_number(tx, offering=offering, now=session.clock.now())
+        return Wish(CommandKind.PURCHASE, int(renews), offer)
 
-    _command(tenant, account, CommandKind.PURCHASE, prepare, key, actor, (socket, shard), as_json=as_json)
+    give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)
 
 
 def loan(
@@ -180,11 +171,7 @@ def loan(
     as_json: JsonOption = False,
 ) -> None:
     """Lend the plan's emergency credit; the next top-up pays it back."""
-
-    async def prepare(_: Session, __: Client, ___: ChargingAccount) -> tuple[int, int]:
-        return 0, 0
-
-    _command(tenant, account, CommandKind.LOAN, prepare, key, actor, (socket, shard), as_json=as_json)
+    give(tenant, account, Wish(CommandKind.LOAN), key, actor, (socket, shard), as_json=as_json)
 
 
 def adjust(
@@ -203,29 +190,11 @@ def adjust(
     Example: farwire charging account adjust 4915112345678 --by=-1.50 --tenant acme
     """
 
-    async def prepare(_: Session, client: Client, found: ChargingAccount) -> tuple[int, int]:
-        state = await state_of(client, found)
-        unit = next((one.unit for one in state.balances if one.number == balance), None)
-        if unit is None:
-            raise NotFound(
-                "the account has no such balance",
-                code="charging.balance_unknown",
-                field="balance",
-                value=balance,
-                fix="see: farwire charging account show",
-            )
-        return amount_in(by, unit, found.currency), balance
+    async def prepare(_: Session, client: Client, found: ChargingAccount) -> Wish:
+        unit = service.balance_numbered(await state_of(client, found), balance).unit
+        return Wish(CommandKind.ADJUST, amount_in(by, unit, found.currency, field="by"), balance)
 
-    _command(tenant, account, CommandKind.ADJUST, prepare, key, actor, (socket, shard), as_json=as_json)
-
-
-def _bar(
-    tenant: str, account: str, on: int, key: str, actor: str, where: tuple[str, int], *, as_json: bool
-) -> None:
-    async def prepare(_: Session, __: Client, ___: ChargingAccount) -> tuple[int, int]:
-        return on, 0
-
-    _command(tenant, account, CommandKind.BAR, prepare, key, actor, where, as_json=as_json)
+    give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)
 
 
 def bar(
@@ -238,7 +207,7 @@ def bar(
     as_json: JsonOption = False,
 ) -> None:
     """Stop all use and purchases. Credits still arrive; emergency calls are never stopped."""
-    _bar(tenant, account, 1, key, actor, (socket, shard), as_json=as_json)
+    give(tenant, account, Wish(CommandKind.BAR, 1), key, actor, (socket, shard), as_json=as_json)
 
 
 def unbar(
@@ -251,4 +220,4 @@ def unbar(
     as_json: JsonOption = False,
 ) -> None:
     """Let the account be used again."""
-    _bar(tenant, account, 0, key, actor, (socket, shard), as_json=as_json)
+    give(tenant, account, Wish(CommandKind.BAR, 0), key, actor, (socket, shard), as_json=as_json)

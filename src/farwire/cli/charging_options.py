@@ -92,17 +92,17 @@ def amount_of(text: str, code: str) -> int:
     return int(nano(text, field="amount"))
 
 
-def amount_in(text: str, unit: int, code: str) -> int:
+def amount_in(text: str, unit: int, code: str, *, field: str) -> int:
     """Return an amount in the unit of a balance: money, or "500 MB". Raises ``Invalid``."""
     counted = _COUNTED.get(Unit(unit))
     if counted is None:
         return amount_of(text, code)
-    found = Quantity.parse(text, field="by")
+    found = Quantity.parse(text, field=field)
     if found.unit is not counted:
         raise Invalid(
             f"the balance counts {counted.value}s",
             code="charging.unit_differs",
-            field="by",
+            field=field,
             value=text,
             fix="see: farwire charging account show",
         )

@@ -55,7 +55,7 @@ async def give(
 async def done(account: ChargingAccount, kind: CommandKind, answer: Answer) -> Answer:
     """Return the answer to a command that was done. Raises as ``give``."""
     if answer.result == ResultCode.TOO_BUSY:
-        raise Unavailable("the shard is too busy", code="charging.busy", fix="try again", retry_after_s=1)
+        raise service.busy()
     if answer.result == ResultCode.SUCCESS:
         return answer
     if kind is CommandKind.TRANSFER and answer.result == ResultCode.UNKNOWN_USER:
@@ -69,7 +69,9 @@ async def done(account: ChargingAccount, kind: CommandKind, answer: Answer) -> A
     return service.check_done(answer, seen.seen)
 
 
-def nano_of(given: Money, account: ChargingAccount, *, field: str, signed: bool = False) -> int:
+def nano_of(
+    given: Money, account: ChargingAccount, *, field: str, signed: bool = False, nothing: bool = False
+) -> int:
     """Return an amount in nano-units. Raises ``Invalid``: ``charging.currency``, ``charging.amount``."""
     if given.currency.code != account.currency:
         raise Invalid(
@@ -80,13 +82,13 @@ def nano_of(given: Money, account: ChargingAccount, *, field: str, signed: bool 
             fix=f"give an amount in {account.currency}",
         )
     amount = given.to_nano()
-    check_amount(amount, field=field, signed=signed)
+    check_amount(amount, field=field, signed=signed, nothing=nothing)
     return amount
 
 
-def check_amount(amount: int, *, field: str, signed: bool = False) -> None:
-    """Raise ``Invalid`` (``charging.amount``) for nothing, for too much, for less than nothing unless ``signed``."""
-    if amount == 0 or abs(amount) > _MOST or (amount < 0 and not signed):
+def check_amount(amount: int, *, field: str, signed: bool = False, nothing: bool = False) -> None:
+    """Raise ``Invalid`` (``charging.amount``) for too much, for 0 unless ``nothing``, for less unless ``signed``."""
+    if (amount == 0 and not nothing) or abs(amount) > _MOST or (amount < 0 and not signed):
         raise Invalid(
             "the amount is nothing, negative or too large",
             code="charging.amount",

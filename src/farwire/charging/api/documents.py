@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Final
 
 import msgspec
 
 from farwire.base.web import MoneyDocument, timestamp
-from farwire.charging.model import Account, FinalAction, Flag, Lifecycle, MovementKind, ResultCode, Unit
+from farwire.charging.model import (
+    Account,
+    FinalAction,
+    Flag,
+    Lifecycle,
+    MovementKind,
+    ResultCode,
+    Scope,
+    Unit,
+)
 from farwire.charging.model.pricing import moment
-from farwire.charging.model.state import NEVER, Balance, Group, Limit, Period, Session
+from farwire.charging.model.state import NEVER, Balance, Group, Limit, Period, Session, Share
 from farwire.charging.service import ChargingAccount, Identity, IdentityKind, Refusal, main_balance
 from farwire.charging.service.movements import Placed
 from farwire.inventory.model import masked
@@ -23,6 +32,16 @@ Text = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[!-~
 Code = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Number = Annotated[int, msgspec.Meta(ge=0, le=30_000)]
 Units = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+
+
+class UnitName(StrEnum):
+    """What a balance holds."""
+
+    MONEY = "money"
+    OCTETS = "octets"
+    SECONDS = "seconds"
+    MESSAGES = "messages"
+    EVENTS = "events"
 
 
 class IdentityDocument(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -61,6 +80,22 @@ class LimitDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
     ends_at: str = ""
 
 
+class ShareDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The right to draw on the shared balances of another account in one unit: ``money`` or ``units`` in a period."""
+
+    owner: str
+    unit: str
+    period: str
+    priority: int
+    cap: MoneyDocument | None = None
+    used: MoneyDocument | None = None
+    held: MoneyDocument | None = None
+    cap_units: int | None = None
+    used_units: int | None = None
+    held_units: int | None = None
+    ends_at: str = ""
+
+
 class HeldOfferDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """An offer that was bought."""
 
@@ -78,6 +113,7 @@ class ChargingStateDocument(msgspec.Struct, frozen=True, rename="camel", omit_de
     spendable: MoneyDocument
     balances: list[BalanceDocument]
     limits: list[LimitDocument]
+    shares: list[ShareDocument]
     offers: list[HeldOfferDocument]
     open_sessions: int
     loan_owed: MoneyDocument | None = None
@@ -227,7 +263,24 @@ def _limit(one: Limit, code: str) -> LimitDocument:
         held=shown(one.reserved, code),
         period=word(one.period, Period),
         opted_on=bool(one.opted_on),
-        roaming_only=one.scope == 2,
+        roaming_only=one.scope == Scope.ROAMING,
+        ends_at=when(one.ends_at),
+    )
+
+
+def _share(one: Share, code: str) -> ShareDocument:
+    money = one.unit == Unit.MONEY
+    return ShareDocument(
+        owner=str(one.owner),
+        unit=word(one.unit, Unit),
+        period=word(one.period, Period),
+        priority=one.priority,
+        cap=shown(one.cap, code) if money else None,
+        used=shown(one.used, code) if money else None,
+        held=shown(one.reserved, code) if money else None,
+        cap_units=None if money else one.cap,
+        used_units=None if money else one.used,
+        held_units=None if money else one.reserved,
         ends_at=when(one.ends_at),
     )
 
@@ -240,6 +293,7 @@ def state_document(state: Account, code: str, offerings: Mapping[int, str]) -> C
         spendable=shown(main_balance(state)[1], code),
         balances=[balance_document(one, code, offerings.get(one.offer, "")) for one in state.balances],
         limits=[_limit(one, code) for one in state.limits],
+        shares=[_share(one, code) for one in state.shares],
         offers=[
             HeldOfferDocument(
                 offerings.get(one.offer, str(one.offer)),

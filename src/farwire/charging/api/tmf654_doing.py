@@ -18,7 +18,7 @@ from farwire.charging.api.buckets import UNITS, USAGE_TYPES, account_or_none, pa
 from farwire.charging.api.desk import check_amount, give, nano_of, state_of
 from farwire.charging.model import CommandKind, Unit
 from farwire.charging.model.state import MAIN, Balance
-from farwire.charging.service import ChargingAccount
+from farwire.charging.service import ChargingAccount, check_same_currency
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.money import Money
 
@@ -47,7 +47,7 @@ async def _own(tx: Tx, document: Document, name: str = "bucket") -> _Own | None:
     if account is None or place is None:
         return None
     state = await state_of(account)
-    balance = next((one for one in state.balances if one.number == place[1]), None)
+    balance = state.balance(place[1])
     if balance is None:
         raise wrong(f"$.{name}.id", "the account has no such balance", value=key, fix="list its buckets")
     _check_behind(document, account)
@@ -141,6 +141,7 @@ async def transfer(tx: Tx, document: Document, act: Act) -> Document:
     _main_only(own, "bucket")
     _main_only(to, "receiverBucket")
     _no_more(document)
+    check_same_currency(own.account, to.account, field="$.receiverBucket.id")
     key = _key("transferBalance", document, act)
     amount = _amount(document, own)
     await give(own.account, CommandKind.TRANSFER, key, amount=amount, subject=to.account.number)

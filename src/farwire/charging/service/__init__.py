@@ -5,6 +5,7 @@ from farwire.charging.service.accounts import (
     account_numbered,
     accounts_not_live,
     accounts_numbered,
+    check_same_currency,
     erase_identities,
     find_account,
     identities_of,
@@ -20,8 +21,15 @@ from farwire.charging.service.client import (
     SocketClient,
     shard_address,
 )
-from farwire.charging.service.commands import command, inspect, make_live, person_commands
-from farwire.charging.service.explaining import Refusal, check_done, main_balance, refusals, words
+from farwire.charging.service.commands import Wish, busy, command, inspect, make_live, person_commands
+from farwire.charging.service.explaining import (
+    Refusal,
+    balance_numbered,
+    check_done,
+    main_balance,
+    refusals,
+    words,
+)
 from farwire.charging.service.leaving import (
     accounts_behind,
     close_ended,
@@ -55,11 +63,15 @@ __all__ = [
     "Refusal",
     "SocketClient",
     "Terms",
+    "Wish",
     "account_numbered",
     "accounts_behind",
     "accounts_not_live",
     "accounts_numbered",
+    "balance_numbered",
+    "busy",
     "check_done",
+    "check_same_currency",
     "close_ended",
     "closed_at",
     "command",

@@ -157,6 +157,18 @@ async def find_account(tx: Tx, *, name: str) -> ChargingAccount:
     return found
 
 
+def check_same_currency(one: ChargingAccount, other: ChargingAccount, *, field: str) -> None:
+    """Raise ``Invalid`` (``charging.currencies_differ``) where money cannot pass between two accounts."""
+    if one.currency != other.currency:
+        raise Invalid(
+            f"the accounts are in {one.currency} and {other.currency}",
+            code="charging.currencies_differ",
+            field=field,
+            value=other.currency,
+            fix=f"name an account in {one.currency}",
+        )
+
+
 async def account_numbered(tx: Tx, *, number: int) -> ChargingAccount:
     """Return the account ``number``. Raises ``NotFound`` (``charging.account_unknown``)."""
     found = (await accounts_numbered(tx, numbers=[number])).get(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from farwire.base import audit
@@ -17,6 +18,27 @@ from farwire.kernel.ids import TenantId
 from farwire.kernel.tenancy import Actor
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants done to an account: a ``Command`` without its key."""
+
+    kind: CommandKind
+    amount: int = 0
+    subject: int = 0
+    scope: int = 0
+    period: int = 0
+    unit: int = 0
+    balance: int = 0
+    priority: int = 0
+
+    def keyed(self, account: ChargingAccount, key: str) -> Command:
+        """Return the command to ``account`` that ``key`` names."""
+        return Command(
+            *(account.number, *request_key(key), int(self.kind), self.amount, self.subject),
+            *(self.scope, self.period, self.unit, self.balance, self.priority),
+        )
+
+
 async def command(
     client: Client,
     *,
@@ -30,10 +52,7 @@ async def command(
 
     Keys are kept for 24 hours. Money is in nano-units. Raises ``Unavailable`` (``charging.no_answer``).
     """
-    hi, lo = request_key(key)
-    return await client.ask(
-        account.tenant_number, Command(account.number, hi, lo, int(kind), amount, subject)
-    )
+    return await client.ask(account.tenant_number, Wish(kind, amount, subject).keyed(account, key))
 
 
 async def person_commands(
@@ -42,33 +61,35 @@ async def person_commands(
     db: Database,
     tenant_id: TenantId,
     account: ChargingAccount,
-    kind: CommandKind,
+    wish: Wish,
     key: str,
     actor: Actor,
     now: datetime,
-    amount: int = 0,
-    subject: int = 0,
 ) -> Answer:
     """Give a command of a person: who wants what is written down first, then it is done. See ``command``."""
+    asked = {name: value for name, value in asdict(wish).items() if value and name != "kind"}
     async with db.transaction(tenant_id) as tx:
         await audit.record(
             tx,
             actor=actor,
-            action=f"charging.{kind.name.lower()}",
+            action=f"charging.{wish.kind.name.lower()}",
             subject=str(account.number),
             at=now,
-            detail={"amount": amount, "subject": subject, "key": f"{request_key(key)[1] & 2**64 - 1:016x}"},
+            detail={**asked, "key": f"{request_key(key)[1] & 2**64 - 1:016x}"},
         )
-    return await command(client, account=account, kind=kind, key=key, amount=amount, subject=subject)
+    return await client.ask(account.tenant_number, wish.keyed(account, key))
+
+
+def busy() -> Unavailable:
+    """Return what is raised where a shard has too much to do, or an account is at a bound (``charging.busy``)."""
+    return Unavailable("the shard is too busy", code="charging.busy", fix="try again", retry_after_s=1)
 
 
 async def inspect(client: Client, *, account: ChargingAccount) -> Seen:
     """Return the account as its shard has it. Raises ``Unavailable`` (``charging.no_answer``)."""
     found = await client.ask(account.tenant_number, Inspect(account.number))
     if not isinstance(found, Seen):
-        raise Unavailable(
-            "the shard is too busy to be read", code="charging.busy", fix="try again", retry_after_s=1
-        )
+        raise busy()
     return found
 
 
@@ -81,7 +102,7 @@ async def make_live(
     """
     answer = await client.ask(account.tenant_number, Open(account.first_state()))
     if answer.result == ResultCode.TOO_BUSY:
-        raise Unavailable("the shard is too busy", code="charging.busy", fix="try again", retry_after_s=1)
+        raise busy()
     check(answer.result == ResultCode.SUCCESS, "charging.account_refused", f"the shard says {answer.result}")
     async with db.transaction(tenant_id) as tx:
         await set_live(tx, numbers=[account.number], now=now)

@@ -9,9 +9,9 @@ from typing import Final
 
 from farwire.charging.model import Account, Answer, Flag, Lifecycle, ResultCode
 from farwire.charging.model.pricing import moment
-from farwire.charging.model.state import MAIN
+from farwire.charging.model.state import MAIN, Balance
 from farwire.charging.shard.reading import Denial, Seen
-from farwire.kernel.errors import Conflict
+from farwire.kernel.errors import Conflict, NotFound
 
 _WORDS: Final = MappingProxyType(
     {
@@ -129,7 +129,19 @@ def check_done(answer: Answer, account: Account | None = None) -> Answer:
 
 def main_balance(account: Account) -> tuple[int, int]:
     """Return the main balance and what of it can be spent now, in nano-units."""
-    for one in account.balances:
-        if one.number == MAIN:
-            return one.amount, one.amount - one.floor - one.reserved
-    return 0, 0
+    main = account.balance(MAIN)
+    return (0, 0) if main is None else (main.amount, main.amount - main.floor - main.reserved)
+
+
+def balance_numbered(account: Account, number: int) -> Balance:
+    """Return a balance of an account. Raises ``NotFound`` (``charging.balance_unknown``)."""
+    found = account.balance(number)
+    if found is None:
+        raise NotFound(
+            "the account has no such balance",
+            code="charging.balance_unknown",
+            field="balance",
+            value=number,
+            fix="see the balances of the account: farwire charging account show",
+        )
+    return found
