@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from farwire.cli import charging_account, charging_books, charging_terms
+from farwire.cli.charging_move import move, shards
 from farwire.cli.charging_serve import serve
 
 app = typer.Typer(
@@ -19,6 +20,8 @@ app = typer.Typer(
     "Balances are in the shard that runs; terms and identities are in the database.",
 )
 app.command("serve")(serve)
+app.command("shards")(shards)
+app.command("move")(move)
 app.command("reconcile")(charging_books.reconcile)
 app.add_typer(charging_terms.plan, name="plan")
 app.add_typer(charging_terms.offer, name="offer")

@@ -51,6 +51,13 @@ async def lease(tx: UntenantedTx, shard: int) -> Record | None:
     )
 
 
+async def leases(tx: UntenantedTx) -> list[Record]:
+    """Return shard, epoch, holder and whether its time is not over, of every shard."""
+    return await tx.fetch(
+        "SELECT shard, epoch, holder, held_until > clock_timestamp() AS live FROM charging.log_lease ORDER BY shard"
+    )
+
+
 async def append(
     tx: UntenantedTx, shard: int, epoch: int, first: int, last: int, *, body: bytes, commit: str
 ) -> bool:

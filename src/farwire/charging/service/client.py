@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from farwire.charging.model import Answer
+from farwire.charging.model import Answer, ResultCode
 from farwire.charging.shard.admission import Moved
 from farwire.charging.shard.asks import Ask
 from farwire.charging.shard.frames import LENGTH, decode_answer, encode_request
@@ -28,6 +28,8 @@ TIMEOUT_MS: Final = 5_000
 _PAUSE_MS: Final = 50
 _SOCKET_PATH_MAX: Final = 107
 _MOVES_MAX: Final = 4
+_BUSY_MAX: Final = 10
+"""How often a request that a shard is too busy for is asked again: an account that moves is back sooner."""
 ANSWER_MOST: Final = 1 << 20
 """Bytes of the longest answer that is read."""
 
@@ -195,14 +197,20 @@ class SocketClient:
 
     async def _once(self, tenant: int, request: Ask) -> Answer:
         vshard = vshard_of(request.account)
-        for _ in range(_MOVES_MAX):
+        moves = busy = 0
+        while moves < _MOVES_MAX:
             connection = await self._connection(self._homes.get(vshard, self._first))
             answer = await connection.ask(tenant, request)
             if answer is None:
                 raise Defect("the shard could not read a request", code="charging.frame")
-            if not isinstance(answer, Moved):
+            if isinstance(answer, Moved):
+                self._homes[vshard] = answer.shard
+                moves += 1
+            elif answer.result == ResultCode.TOO_BUSY and busy < _BUSY_MAX:
+                busy += 1
+                await asyncio.sleep(_PAUSE_MS / 1_000)
+            else:
                 return answer
-            self._homes[vshard] = answer.shard
         self._homes.pop(vshard, None)
         raise ConnectionResetError("the account is being moved")
 
