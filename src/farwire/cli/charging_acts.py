@@ -73,7 +73,7 @@ def give(
                 now=now,
             )
             state = await state_of(client, found)
-        service.check_done(answer, state)
+        service.check_done(answer, wish.kind, state)
         session.out.facts("Done.", {**_after(found, state, answer), "key": asked})
 
     run(act, as_json)

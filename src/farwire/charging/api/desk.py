@@ -11,7 +11,7 @@ from farwire.charging.service import ChargingAccount
 from farwire.charging.service.reach import REACH
 from farwire.charging.shard.asks import Open
 from farwire.charging.shard.reading import Seen
-from farwire.kernel.errors import Conflict, Invalid, Unavailable
+from farwire.kernel.errors import Invalid, Unavailable
 from farwire.kernel.money import Money
 
 _MOST: Final = AMOUNT_MAX // 2
@@ -58,15 +58,8 @@ async def done(account: ChargingAccount, kind: CommandKind, answer: Answer) -> A
         raise service.busy()
     if answer.result == ResultCode.SUCCESS:
         return answer
-    if kind is CommandKind.TRANSFER and answer.result == ResultCode.UNKNOWN_USER:
-        raise Conflict(
-            "money is transferred within one circle only",
-            code="charging.other_circle",
-            field="to",
-            fix="name an account that was opened with the same circle",
-        )
     seen = await service.inspect(REACH.client(), account=account)
-    return service.check_done(answer, seen.seen)
+    return service.check_done(answer, kind, seen.seen)
 
 
 def nano_of(

@@ -7,9 +7,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from farwire.charging.model import Account, Answer, Flag, Lifecycle, ResultCode
+from farwire.charging.model import Account, Answer, CommandKind, Flag, Lifecycle, ResultCode
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import MAIN, Balance
+from farwire.charging.shard.admission import PARTNERED
 from farwire.charging.shard.reading import Denial, Seen
 from farwire.kernel.errors import Conflict, NotFound
 
@@ -117,10 +118,20 @@ def _of_state(account: Account) -> list[Refusal]:
     return found + [Refusal("command or event", result, *words(result, account)) for result in refused]
 
 
-def check_done(answer: Answer, account: Account | None = None) -> Answer:
-    """Return the answer to a command that was done. Raises ``Conflict`` (``charging.refused``) with the reason."""
+def check_done(answer: Answer, kind: CommandKind, account: Account | None = None) -> Answer:
+    """Return the answer to a command that was done.
+
+    Raises ``Conflict`` (``charging.refused`` with the reason, ``charging.other_circle``).
+    """
     if answer.result == ResultCode.SUCCESS:
         return answer
+    if kind in PARTNERED and answer.result == ResultCode.UNKNOWN_USER:
+        raise Conflict(
+            "money is transferred and balances are shared within one circle only",
+            code="charging.other_circle",
+            field="to" if kind is CommandKind.TRANSFER else "owner",
+            fix="name an account that was opened with the same circle",
+        )
     reason, fix = words(answer.result, account)
     raise Conflict(
         f"refused: {reason}", code="charging.refused", field="result", value=answer.result, fix=fix or None
