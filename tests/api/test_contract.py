@@ -1,12 +1,15 @@
 """What holds for every route, read from the OpenAPI document itself, so that a new route is tested by being there.
 
+Of the routes that the TMF engine serves from tables, thousands, `make test` tries one for each API, version and
+permission where the pipeline alone answers; all of them are among the slow proofs.
+
 The things that the routes are tried with are those of ``stage.py``. A route that takes a body needs a row there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import httpx
@@ -15,7 +18,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from farwire.app import api_routes
 from farwire.base.authz import ROLE_PERMISSIONS, Permission, Role
-from farwire.base.web import Access, Api
+from farwire.base.web import Access, AnyRoute, Api, openapi_document
 from farwire.charging import service as charging
 from farwire.charging.model import Ask, Phase, Service, SessionRequest
 from farwire.charging.service.books import take_all
@@ -35,6 +38,19 @@ NO_KEY = {f"{V1}/ledger/closings"}
 # What the TMF engine serves is tried in tests/base/tmf: its routes come from tables, under several paths each.
 OPERATIONS = [(route.method.value, route.path) for route in api_routes() if route.contract is None]
 LISTS = [route.path for route in api_routes() if route.paged]
+LISTED = [route for route in api_routes() if route.listed]
+SAMPLE = {
+    (route.tag, route.path.split("/")[3], route.permission) if route.contract else route: route
+    for route in LISTED
+}
+SAMPLE_OR_ALL = pytest.mark.parametrize(
+    "routes",
+    [pytest.param(SAMPLE.values(), id="sample"), pytest.param(LISTED, id="all", marks=pytest.mark.full)],
+)
+
+
+def named(routes: Collection[AnyRoute]) -> Iterator[tuple[str, str]]:
+    return ((route.method.value, route.path) for route in routes)
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -112,8 +128,18 @@ async def test_the_document_and_its_page_show_code_as_code(api: Api, client: htt
     assert "<code>taxItem</code>" in page
 
 
-async def test_the_document_is_valid_and_names_a_permission_everywhere(api: Api) -> None:
+def test_the_document_of_our_own_routes_is_valid() -> None:
+    """Those of the TMF APIs are tried one by one in test_api_documents.py."""
+    own = [route for route in api_routes() if not route.path.startswith("/tmf-api/")]
+    OpenAPIV31SpecValidator(openapi_document(own)).validate()
+
+
+@pytest.mark.full
+async def test_the_document_of_all_routes_is_valid(api: Api) -> None:
     OpenAPIV31SpecValidator(api.document).validate()
+
+
+async def test_the_document_names_a_permission_everywhere_and_each_operation_once(api: Api) -> None:
     known = {permission.value for permission in Permission} | {access.value for access in Access}
     for method, path, operation in operations(api.document):
         assert operation["x-permission"] in known, (method, path)
@@ -121,19 +147,29 @@ async def test_the_document_is_valid_and_names_a_permission_everywhere(api: Api)
     assert len(ids) == len(set(ids)) >= 100
 
 
-async def test_every_route_refuses_a_request_without_a_key(api: Api, client_of: Client) -> None:
+@SAMPLE_OR_ALL
+async def test_every_route_refuses_a_request_without_a_key(
+    client_of: Client, routes: Collection[AnyRoute]
+) -> None:
     async with client_of("") as nobody:
-        for method, path, _ in operations(api.document):
+        for method, path in named(routes):
             answer = await nobody.request(method, re.sub(r"{\w+}", UNKNOWN, path))
             assert (answer.status_code, "www-authenticate" in answer.headers) == (401, True), (method, path)
 
 
+@SAMPLE_OR_ALL
 @pytest.mark.parametrize("role", list(Role))
 async def test_each_role_gets_what_the_matrix_gives_it_and_nothing_more(
-    api: Api, client_of: Client, make_key: MakeKey, tenant_id: TenantId, role: Role
+    api: Api,
+    client_of: Client,
+    make_key: MakeKey,
+    tenant_id: TenantId,
+    role: Role,
+    routes: Collection[AnyRoute],
 ) -> None:
     async with client_of(await make_key(tenant_id, role)) as client:
-        for method, path, operation in operations(api.document):
+        for method, path in named(routes):
+            operation = api.document["paths"][path][method.lower()]
             wanted = operation["x-permission"]
             allowed = wanted == Access.ANY_KEY or Permission(wanted) in ROLE_PERMISSIONS[role]
             answer = await client.request(method, re.sub(r"{\w+}", UNKNOWN, path))
