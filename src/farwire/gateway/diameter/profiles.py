@@ -49,6 +49,8 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What becomes of a request with an unknown AVP that has the M bit."""
     refuse_whole: bool = False
     """Tell it a refusal of all rating groups as the result of the whole answer: it reads no other."""
+    home_networks: tuple[str, ...] = ()
+    """PLMNs (MCC and MNC, "26201") that are home: what is used there is not roaming."""
     contexts: Mapping[str, ServiceKind] = _NO_CONTEXTS
     """What its Service-Context-Ids mean, beside those of 3GPP: the id, or its end, and the kind of usage."""
 

@@ -1,0 +1,246 @@
+"""What a CCR says, and what charging is asked for it.
+
+Lenient in: a CCR without MSCC has its units in the message itself; an MSCC without Rating-Group is the one of its
+Service-Identifier, or of number 0; Requested-Action counts in events only; Auth-Application-Id may be missing;
+Origin-Host and Origin-Realm may stand twice. What names a charge must be there, once: Session-Id, CC-Request-Type,
+CC-Request-Number, Service-Context-Id. Source: RFC 8506 §3.1, §5, §8; TS 32.299 §6.3.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from farwire.charging.model import (
+    DEFAULT,
+    NOTHING,
+    Ask,
+    EventKind,
+    EventRequest,
+    Phase,
+    Service,
+    SessionRequest,
+)
+from farwire.charging.service import Identity, request_key
+from farwire.gateway.diameter.answering import missing
+from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, groups_of, number_of, text_of
+from farwire.gateway.diameter.credit_control.service import identities_of, kind_of, service_of
+from farwire.gateway.diameter.credit_control.units import NO_UNITS, Units, read_units
+from farwire.gateway.diameter.dictionary import AVPS, Result, key_of
+from farwire.gateway.diameter.profiles import Peer
+
+INITIAL, UPDATE, TERMINATION, EVENT = 1, 2, 3, 4
+_SESSION: Final = key_of("Session-Id")
+_CONTEXT: Final = key_of("Service-Context-Id")
+_TYPE: Final = key_of("CC-Request-Type")
+_NUMBER: Final = key_of("CC-Request-Number")
+_ACTION: Final = key_of("Requested-Action")
+_SERVICES: Final = key_of("Multiple-Services-Credit-Control")
+_REQUESTED: Final = key_of("Requested-Service-Unit")
+_USED: Final = key_of("Used-Service-Unit")
+RATING_GROUP: Final = key_of("Rating-Group")
+SERVICE_IDENTIFIER: Final = key_of("Service-Identifier")
+_QUANTITY_MAX: Final = 2**62
+_NO_ECHO: Final[Avps] = {}
+
+
+class Quota(msgspec.Struct, frozen=True):
+    """What is reported and asked for in one rating group."""
+
+    rating_group: int
+    echo: Avps
+    """Rating-Group and Service-Identifier as they came, for the answer."""
+    used: Units
+    requested: Units | None
+    """None: nothing is asked for."""
+
+
+class CreditControl(msgspec.Struct, frozen=True):
+    """A CCR, read."""
+
+    session_id: str
+    type: int
+    number: int
+    action: int
+    """A Requested-Action, ``EventKind``; −1 but in events."""
+    kind: str
+    service: Service
+    identities: tuple[Identity, ...]
+    quotas: tuple[Quota, ...]
+    multiple: bool
+    """Whether they came as Multiple-Services-Credit-Control."""
+
+
+def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
+    """Return what a CCR says. Raises ``Refusal``: 5005 (missing), 5009 (twice), 5004 (makes no sense)."""
+    session_id, context = _text(avps, _SESSION), _text(avps, _CONTEXT)
+    type_, number = _number(avps, _TYPE), _number(avps, _NUMBER)
+    if not INITIAL <= type_ <= EVENT:
+        raise _bad(_TYPE, type_)
+    action = _number(avps, _ACTION) if type_ == EVENT else -1
+    if type_ == EVENT and not 0 <= action <= EventKind.PRICE_ENQUIRY:
+        raise _bad(_ACTION, action)
+    multiple = _SERVICES in avps
+    quotas = _merged(groups_of(avps, _SERVICES)) if multiple else _own(avps)
+    kind = kind_of(context, peer.contexts) or _kind_by_units(quotas)
+    return CreditControl(
+        session_id,
+        type_,
+        number,
+        action,
+        kind,
+        service_of(kind, avps, peer),
+        identities_of(avps),
+        quotas,
+        multiple,
+    )
+
+
+def _text(avps: Avps, key: int) -> str:
+    found = text_of(avps, key)
+    _check_once(avps, key)
+    if not found:
+        raise missing(AVPS[key].name, encode_avp(key, ""))
+    return found
+
+
+def _number(avps: Avps, key: int) -> int:
+    found = number_of(avps, key)
+    _check_once(avps, key)
+    if found is None:
+        raise missing(AVPS[key].name, encode_avp(key, 0))
+    return found
+
+
+def _check_once(avps: Avps, key: int) -> None:
+    values = avps.get(key, [])
+    if len(values) > 1:
+        failed = encode_avp(key, values[1])
+        raise Refusal(Result.AVP_OCCURS_TOO_MANY_TIMES, f"{AVPS[key].name} stands twice", failed=failed)
+
+
+def _bad(key: int, value: int) -> Refusal:
+    return Refusal(
+        Result.INVALID_AVP_VALUE, f"{AVPS[key].name} cannot be {value}", failed=encode_avp(key, value)
+    )
+
+
+# ---- quotas
+
+
+def _own(avps: Avps) -> tuple[Quota, ...]:
+    """Return the units of a message without MSCC as one rating group; none where it names no units."""
+    if _REQUESTED not in avps and _USED not in avps:
+        return ()
+    return (_quota(avps, number_of(avps, SERVICE_IDENTIFIER) or 0, _NO_ECHO),)
+
+
+def _merged(services: list[Avps]) -> tuple[Quota, ...]:
+    """Return one quota for each rating group: services of one share it, so what they used is added up."""
+    found: dict[int, Quota] = {}
+    for one in services:
+        rating_group, service = number_of(one, RATING_GROUP), number_of(one, SERVICE_IDENTIFIER)
+        number = rating_group if rating_group is not None else service or 0
+        echo = {key: one[key] for key in (RATING_GROUP, SERVICE_IDENTIFIER) if key in one}
+        quota, before = _quota(one, number, echo), found.get(number)
+        if before is not None:
+            quota = Quota(
+                number,
+                quota.echo if before.requested is None else before.echo,
+                before.used.plus(quota.used),
+                quota.requested if before.requested is None else before.requested,
+            )
+        found[number] = quota
+    return tuple(found.values())
+
+
+def _quota(avps: Avps, number: int, echo: Avps) -> Quota:
+    used = NO_UNITS
+    for one in groups_of(avps, _USED):
+        used = used.plus(read_units(one))
+    asked = groups_of(avps, _REQUESTED)
+    return Quota(number, echo, used, read_units(asked[0]) if asked else None)
+
+
+def _kind_by_units(quotas: tuple[Quota, ...]) -> str:
+    """Return the kind of usage of an unknown service context by what it is counted in."""
+    for quota in quotas:
+        for units in (quota.used, quota.requested):
+            if units is not None and units.octets is not None:
+                return "data"
+            if units is not None and units.seconds is not None:
+                return "voice"
+            if units is not None and (units.specific is not None or units.money is not None):
+                return "event"
+    return "data"
+
+
+# ---- what charging is asked
+
+
+def session_request(ccr: CreditControl, account: int) -> SessionRequest:
+    """Return the request for an initial, update or termination CCR.
+
+    Raises ``Refusal`` (5004) for units that its kind of usage is not counted in.
+    """
+    high, low = request_key(ccr.session_id)
+    return SessionRequest(
+        account,
+        high,
+        low,
+        ccr.number,
+        Phase(ccr.type),
+        ccr.service,
+        tuple(_ask(ccr, quota) for quota in ccr.quotas),
+    )
+
+
+def _ask(ccr: CreditControl, quota: Quota) -> Ask:
+    used = quota.used.of(ccr.kind)
+    if used is None and quota.used.names_any:
+        raise _other_units(ccr.kind)
+    wanted = NOTHING
+    if quota.requested is not None and ccr.type != TERMINATION:
+        requested = quota.requested.of(ccr.kind)
+        if requested is None and quota.requested.names_any:
+            raise _other_units(ccr.kind)
+        wanted = requested or DEFAULT
+    return Ask(quota.rating_group, _bounded(used or 0), _bounded(wanted))
+
+
+def _bounded(quantity: int) -> int:
+    if quantity > _QUANTITY_MAX:
+        raise Refusal(Result.INVALID_AVP_VALUE, "a quantity is beyond all bounds")
+    return quantity
+
+
+def _other_units(kind: str) -> Refusal:
+    unit = {"data": "octets", "voice": "seconds"}.get(kind, "service specific units")
+    return Refusal(Result.INVALID_AVP_VALUE, f"{kind} is counted in {unit}, and the message names others")
+
+
+def event_requests(ccr: CreditControl, account: int, currency: str) -> tuple[EventRequest, ...]:
+    """Return the requests for an event CCR, one for each rating group.
+
+    Each has a key of its own, which a repeat has again. Raises ``Refusal`` (5004) for money of another currency.
+    """
+    quotas = ccr.quotas or (Quota(0, _NO_ECHO, NO_UNITS, None),)
+    return tuple(_event(ccr, quota, account, currency) for quota in quotas)
+
+
+def _event(ccr: CreditControl, quota: Quota, account: int, currency: str) -> EventRequest:
+    units = quota.requested or quota.used
+    high, low = request_key(f"{ccr.session_id}\0{ccr.number}\0{quota.rating_group}")
+    amount = 0
+    if units.money is not None:
+        if currency and units.money.currency not in ("", currency):
+            raise Refusal(Result.INVALID_AVP_VALUE, f"the account is kept in {currency}")
+        amount = units.money.nano
+    quantity = units.of(ccr.kind)
+    if quantity is None and not amount and units.names_any:
+        raise _other_units(ccr.kind)
+    return EventRequest(
+        account, high, low, ccr.action, ccr.service, _bounded(1 if quantity is None else quantity),
+        quota.rating_group, amount,
+    )  # fmt: skip
