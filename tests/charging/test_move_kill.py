@@ -22,7 +22,7 @@ from farwire.base.clock import SystemClock
 from farwire.base.storage import Database
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.log.file import FileLog, highest_epoch
-from farwire.charging.model import Answer
+from farwire.charging.model import Answer, ResultCode
 from farwire.charging.model.answers import Movement
 from farwire.charging.service import SocketClient, shard_address
 from farwire.charging.service.moving import Moved, Mover, list_shards, plan_spread, plan_to
@@ -46,10 +46,14 @@ class Gateway:
 
     def __init__(self, folder: Path) -> None:
         self.client = SocketClient(lambda shard: shard_address(folder, shard), timeout_ms=30_000)
+        self.busy = 0
 
     async def ask(self, request: Ask) -> Answer:
         await asyncio.sleep(0.02)  # an account keeps 1,024 keys
-        return await self.client.ask(1, request)
+        while (answer := await self.client.ask(1, request)).result == ResultCode.TOO_BUSY:
+            self.busy += 1
+            await asyncio.sleep(0.05)
+        return answer
 
 
 class Installation:
@@ -75,8 +79,9 @@ class Installation:
         assert await process.stdout.readline() == b"ready\n"
 
     async def kill(self, shard: int) -> None:
-        self.processes[shard].send_signal(signal.SIGKILL)
-        await self.processes[shard].wait()
+        if self.processes[shard].returncode is None:
+            self.processes[shard].send_signal(signal.SIGKILL)
+            await self.processes[shard].wait()
 
     async def move(self, vshards: Sequence[int], target: int) -> Moved:
         moves = await plan_to(db=self.db, vshards=vshards, target=target)
@@ -88,7 +93,6 @@ class Installation:
             one.stop = True
         await asyncio.wait_for(asyncio.gather(*lives), 60)
         await asyncio.gather(*(one.settle() for one in self.subscribers))
-        await self.gateway.client.close()
         for process in self.processes.values():
             process.terminate()
             assert await asyncio.wait_for(process.wait(), 30) == 0
@@ -127,6 +131,7 @@ async def installation(db: Database, folder: Path, env: dict[str, str]) -> Async
     try:
         yield found
     finally:
+        await found.gateway.client.close()
         for process in found.processes.values():
             if process.returncode is None:
                 process.kill()

@@ -31,13 +31,14 @@ _HIGH_WATER: Final = 4 << 20
 class Connection(asyncio.Protocol):
     """One client."""
 
-    __slots__ = ("_acts", "_buffer", "_desk", "_open", "_out", "_runner", "_transport", "_writing")
+    __slots__ = ("_acts", "_buffer", "_desk", "_moving", "_open", "_out", "_runner", "_transport", "_writing")
 
     def __init__(self, runner: Runner, connections: set[Connection], desk: Desk | None) -> None:
         self._runner = runner
         self._open = connections
         self._desk = desk
         self._acts: set[asyncio.Task[None]] = set()
+        self._moving: set[int] = set()
         self._buffer = b""
         self._out: list[bytes] = []
         self._writing = False
@@ -53,6 +54,8 @@ class Connection(asyncio.Protocol):
         """Forget the client; what it asked is decided all the same, and a repeat has the same answer."""
         self._transport = None
         self._open.discard(self)
+        if self._desk is not None:
+            self._desk.leave(self._moving)
 
     def data_received(self, data: bytes) -> None:
         """Take every whole frame."""
@@ -88,6 +91,7 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, desk: Desk, asked: Asked, correlation: int) -> None:
         """Let an act of a hand-over go on beside the requests."""
+        self._moving.add(asked.vshard)
         act = asyncio.get_running_loop().create_task(self._hand_over(desk, asked, correlation))
         self._acts.add(act)
         act.add_done_callback(self._acts.discard)

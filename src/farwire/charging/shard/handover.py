@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from zlib import crc32
@@ -163,6 +164,11 @@ class Desk:
             self._coming.pop(vshard, None)
             self._until.pop(vshard, None)
             return home
+
+    def leave(self, vshards: AbstractSet[int]) -> None:
+        """Settle these soon, if they are not settled: their mover has hung up."""
+        for vshard in self._until.keys() & vshards:
+            self._until[vshard] = asyncio.get_running_loop().time()
 
     async def watch(self) -> None:
         """Settle what no mover asks about any more, until the shard has ended."""
