@@ -162,6 +162,15 @@ async def test_commands_change_balances_and_say_why_they_are_refused(
     assert "the account is barred" in barred["message"]
     farwire("account", "unbar", "n1")
     assert farwire("account", "loan", "n1", code=5)["code"] == "charging.refused"
+    farwire("account", "limit", "n1", "3.00", "--period", "day")
+    farwire("account", "share", "n1", "n2", "--cap", "2.00", "--priority", "1")
+    shown = farwire("account", "show", "n1")
+    assert [(one["limit"], one["of"], one["amount"], one["opted_on"]) for one in shown["limits"]] == [
+        (22, "roaming", "50.00 EUR", False),
+        (31, "all", "3.00 EUR", False),
+    ]
+    assert [(one["of"], one["cap"], one["priority"]) for one in shown["shares"]] == [("money", "2.00 EUR", 1)]
+    farwire("account", "unshare", "n1", "n2")
     assert farwire("account", "sessions", "n1", plain=True).startswith("No session is open")
     moved = until(lambda: len(farwire("account", "movements", "n1")["items"]) == 3 or None)
     assert moved

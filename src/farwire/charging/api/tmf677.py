@@ -84,7 +84,9 @@ def report_of(one: Standing, act: Act) -> Document:
 def _counters(one: Standing, bucket: Document) -> list[Document]:
     """Return what open sessions have used of a bucket and hold of it."""
     number = int(bucket["id"].rpartition("-")[2])
-    balance = next(found for found in one.state.balances if found.number == number)
+    balance = one.state.balance(number)
+    if balance is None:
+        return []
     holds = [
         hold
         for session in one.state.sessions
