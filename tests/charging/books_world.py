@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from farwire.charging.service import books
 from farwire.charging.service.reconciling import Reconciled, Strayed, reconcile, strayed
 from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import recover
+from farwire.charging.store import books as store
 from farwire.kernel.ids import TenantId
 from farwire.ledger import service as ledger
 from farwire.ledger.model import Book
@@ -145,6 +147,15 @@ class BooksWorld:
         }
         return {book: nano for book, nano in exact.items() if nano}
 
+    async def gross(self) -> dict[Book, int]:
+        """Return what is on the books with the tax put back to what it is of."""
+        found = Counter(await self.ledger())
+        async with self.db.transaction(self.tenant_id) as tx:
+            for _, _, earned, nano in await store.earned(tx):
+                found[Book.TAX_PAYABLE] += earned.tax.of(nano)
+                found[earned.book] -= earned.tax.of(nano)
+        return {book: nano for book, nano in found.items() if nano}
+
     async def charged(self) -> int:
         """Return what usage says that was charged, in nano-units."""
         async with self.db.transaction(self.tenant_id) as tx:
@@ -157,7 +168,11 @@ class BooksWorld:
 
     async def snapshot(self) -> dict[str, object]:
         """Return everything that the books have, without ids and times of their own."""
-        found: dict[str, object] = {"ledger": await self.ledger(), "charged": await self.charged()}
+        found: dict[str, object] = {
+            "ledger": await self.ledger(),
+            "gross": await self.gross(),
+            "charged": await self.charged(),
+        }
         for table in ("charging.movement", "usage.charged"):
             found[table] = await self.count(table)
         async with self.db.transaction(self.tenant_id) as tx:

@@ -56,7 +56,8 @@ async def test_the_books_are_proved_against_the_shard_that_runs(
         "Credits by payment": "0.00 EUR",
         "Top-ups and transfers to be accounted for (1060)": "10.00 EUR",
         "Prepaid balances (2050)": "-9.366 EUR",
-        "Revenue, usage (4200)": "-0.634 EUR",
+        "Tax payable (2200)": "-0.101226891 EUR",
+        "Revenue, usage (4200)": "-0.532773109 EUR",
         "Accounts whose balances are what moved": 1,
     }
 

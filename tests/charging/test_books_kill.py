@@ -85,7 +85,7 @@ async def test_books_that_are_killed_anywhere_count_everything_once(
         assert kills
         assert await world.count("charging.movement") == CHARGES + 1
         assert await world.charged() == CHARGES * CHARGE
-        assert await world.ledger() == {
+        assert await world.gross() == {
             Book.PREPAID: CHARGES * CHARGE,
             Book.REVENUE_USAGE: -CHARGES * CHARGE,
         }

@@ -68,11 +68,14 @@ def test_the_story_ends_after_2250_mb(twin: Twin, left: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("twin", "topped_up", "left", "nothing"),
-    [(GERMANY, "10.00 EUR", "5.00 EUR", "0.00 EUR"), (NIGERIA, "1,000.00 NGN", "500.00 NGN", "0.00 NGN")],
+    ("twin", "topped_up", "left", "nothing", "net"),
+    [
+        (GERMANY, "10.00 EUR", "5.00 EUR", "0.00 EUR", "4.201680672 EUR"),
+        (NIGERIA, "1,000.00 NGN", "500.00 NGN", "0.00 NGN", "465.11627907 NGN"),
+    ],
 )
 async def test_the_twin_never_gets_more_than_was_paid_for(
-    house: House, twin: Twin, topped_up: str, left: str, nothing: str
+    house: House, twin: Twin, topped_up: str, left: str, nothing: str, net: str
 ) -> None:
     checks = await played(house, twin)
     lines = found(checks)
@@ -82,7 +85,7 @@ async def test_the_twin_never_gets_more_than_was_paid_for(
     assert lines["8 July: the most ever used and granted together"] == "2,250,000,000"
     assert lines["8 July: after it charging answers"] == "CREDIT_LIMIT_REACHED"
     assert lines["8 July: balance at the end"] == nothing
-    assert lines["8 July: revenue of the offer"] == lines["8 July: revenue by the megabyte"] == left
+    assert lines["8 July: revenue of the offer, net"] == lines["8 July: revenue by the megabyte, net"] == net
     again = found(await played(house, twin))
     once = lines.keys() - again.keys()
     assert {what: lines[what] for what in again} == again, "nothing is done twice"

@@ -61,6 +61,10 @@ def reconcile(
         )
         for one in proof.charging.differences:
             session.out.note(f"{_name(one.book.value)} differs from {one.begins or 'an unknown place'}")
+        for (purse, book), nano in proof.charging.untaxed.items():
+            session.out.note(
+                f"{_name(book.value)}: {money(nano, purse.currency)} were not looked at for their tax"
+            )
         for postpaid in proof.charging.postpaid:
             _tell_postpaid(session, postpaid)
         if live is not None:

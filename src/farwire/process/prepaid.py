@@ -254,7 +254,7 @@ class Proof:
     def sound(self) -> bool:
         """Return whether nothing differs."""
         apart = [one.difference for one in self.credits] + [one.difference for one in self.charging.postpaid]
-        return not self.charging.differences and not any(apart)
+        return not (self.charging.differences or self.charging.untaxed or any(apart))
 
 
 async def prove(tx: Tx) -> Proof:

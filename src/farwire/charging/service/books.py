@@ -19,6 +19,7 @@ from typing import Final, cast
 import structlog
 
 from farwire.account import service as accounts
+from farwire.account.model import BillingAccount
 from farwire.base.clock import Clock
 from farwire.base.eventbus.service import publish_many
 from farwire.base.storage import Database, Tx
@@ -26,21 +27,23 @@ from farwire.charging.events import noticed
 from farwire.charging.log import Facts, Log
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.answers import Movement, MovementKind, Notice, Used
-from farwire.charging.model.booking import postings_of, sums_of
+from farwire.charging.model.booking import Pair, postings_of, sums_of
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import Unit
+from farwire.charging.model.taxing import Earned, earns
 from farwire.charging.service.accounts import request_key
 from farwire.charging.service.owing import NAMED, Priced
+from farwire.charging.service.taxing import Taxes
 from farwire.charging.shard.facts import Fact, unpack
 from farwire.charging.store import books as store
 from farwire.charging.store import control
 from farwire.charging.store.books import Owner, Placed
 from farwire.kernel.errors import FarwireError, NotFound
-from farwire.kernel.ids import EntryId, LegalEntityId, TenantId, uuid7
+from farwire.kernel.ids import AccountId, EntryId, LegalEntityId, TenantId, uuid7
 from farwire.kernel.money import currency
 from farwire.kernel.time import local_date, zone
 from farwire.ledger import service as ledger
-from farwire.ledger.model import Entry
+from farwire.ledger.model import Book, Entry
 from farwire.rating.model import UsageKind
 from farwire.tenant import service as tenants
 from farwire.tenant.model import LegalEntity
@@ -248,7 +251,9 @@ async def _book(
     if not money:
         return
     groups: dict[tuple[LegalEntityId, str, date], list[Placed]] = defaultdict(list)
-    entities = await entities_of(tx, owners)
+    billed = await _billed(tx, owners)
+    entities = await entities_of(tx, owners, billed)
+    taxes = await Taxes.load(tx, [one.movement for one in money], owners, entities, billed)
     for one in money:
         entity = entities[one.movement.account]
         day = local_date(one.at, zone(entity.zone))
@@ -256,6 +261,8 @@ async def _book(
     entries = []
     for (entity_id, code, day), moved in sorted(groups.items()):
         sums = sums_of(one.movement for one in moved)
+        for pair, nano in (await _taxed(tx, entity_id, code, moved, taxes)).items():
+            sums[pair] = sums.get(pair, 0) + nano
         totals = await store.grow(tx, entity_id, code, sums) if sums else {}
         postings = postings_of(totals, currency(code))
         if postings:
@@ -264,7 +271,30 @@ async def _book(
     await ledger.post_entries(tx=tx, entries=entries)
 
 
-async def entities_of(tx: Tx, owners: Mapping[int, Owner]) -> Mapping[int, LegalEntity]:
+async def _taxed(
+    tx: Tx, entity: LegalEntityId, code: str, moved: Sequence[Placed], taxes: Taxes
+) -> dict[Pair, int]:
+    """Return what of the revenue of some movements is tax: the growth of the tax inside running gross totals."""
+    gross: dict[Earned, int] = defaultdict(int)
+    for one in moved:
+        book = earns(one.movement)
+        if book is not None:
+            gross[Earned(book, taxes.of(one.movement, one.at))] -= one.movement.amount
+    totals = await store.grow_earned(tx, entity, code, gross) if gross else {}
+    sums: dict[Pair, int] = defaultdict(int)
+    for (book, tax), (before, after) in totals.items():
+        sums[Pair(Book.TAX_PAYABLE, book)] += tax.of(after) - tax.of(before)
+    return {pair: nano for pair, nano in sums.items() if nano}
+
+
+async def _billed(tx: Tx, owners: Mapping[int, Owner]) -> Mapping[AccountId, BillingAccount]:
+    wanted = sorted({one.account_id for one in owners.values() if one.account_id is not None})
+    return await accounts.accounts_by_id(tx=tx, account_ids=wanted) if wanted else {}
+
+
+async def entities_of(
+    tx: Tx, owners: Mapping[int, Owner], billed: Mapping[AccountId, BillingAccount] | None = None
+) -> Mapping[int, LegalEntity]:
     """Return the company that owes each account its balance: the billing account's, else the tenant's oldest.
 
     Raises ``NotFound`` (``charging.company_missing``).
@@ -276,8 +306,7 @@ async def entities_of(tx: Tx, owners: Mapping[int, Owner]) -> Mapping[int, Legal
             code="charging.company_missing",
             fix="add one: farwire tenant add-entity",
         )
-    wanted = sorted({one.account_id for one in owners.values() if one.account_id is not None})
-    billed = await accounts.accounts_by_id(tx=tx, account_ids=wanted) if wanted else {}
+    billed = await _billed(tx, owners) if billed is None else billed
     oldest = next(iter(companies.values()))
     found: dict[int, LegalEntity] = {}
     for number, owner in owners.items():

@@ -11,6 +11,7 @@ from farwire.base.storage import Tx
 from farwire.charging.model import PlanTerms, Price
 from farwire.charging.model.compiled import CompiledTariffs, Origin, Plan, plan_of
 from farwire.charging.model.pricing import PLACE, billed_units
+from farwire.charging.service.terms import PLAN
 from farwire.charging.store import control
 from farwire.charging.store.books import Owner
 from farwire.kernel.errors import NotFound
@@ -41,7 +42,7 @@ class Priced:
         wanted = {plan_of(one.price) for one in usages if one.price > 0} | {
             one.plan for one in owners.values()
         }
-        versions = await control.plan_versions(tx, sorted(wanted))
+        versions = await control.plan_versions(tx, PLAN, sorted(wanted))
         plans = {
             number: Plan(await rating.tariff_for(tx=tx, plan_version_id=version_id), _TERMS, _never)
             for number, version_id in versions.items()

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
@@ -16,6 +16,7 @@ from farwire.charging.model import Account
 from farwire.charging.model.answers import MovementKind
 from farwire.charging.model.booking import is_paid, sums_of
 from farwire.charging.model.state import OVERRUN
+from farwire.charging.model.taxing import earns
 from farwire.charging.service.books import SOURCE, entities_of
 from farwire.charging.service.client import Client
 from farwire.charging.shard.reading import SHOWN, Inspect, Seen
@@ -33,6 +34,7 @@ from farwire.usage import service as usage
 AT_ONCE: Final = 64
 """Accounts that a shard is asked for at once."""
 _KEY: Final = re.compile(r"(\d+):(\d+)\.(\d+)")
+_EARNING: Final = frozenset({Book.REVENUE_USAGE, Book.REVENUE_RECURRING, Book.CREDITS_GIVEN})
 _NOWHERE: Final = (-1, 0, 0)
 """The place of an entry that charging has not written."""
 PAGE: Final = 2_000
@@ -103,6 +105,8 @@ class Reconciled:
     books: tuple[Compared, ...]
     held: Mapping[Purse, Held]
     postpaid: tuple[Postpaid, ...] = ()
+    untaxed: Mapping[tuple[Purse, Book], int] = field(default_factory=dict)
+    """What movements earned, tax included, and nobody looked at for its tax (below 0: looked at too often)."""
 
     @property
     def differences(self) -> tuple[Compared, ...]:
@@ -123,6 +127,7 @@ class Strayed:
 async def reconcile(tx: Tx) -> Reconciled:
     """Compare the movements of the tenant's prepaid accounts with the ledger, book by book."""
     moved: dict[tuple[Purse, Book], int] = defaultdict(int)
+    earned: dict[tuple[Purse, Book], int] = defaultdict(int)
     held: dict[Purse, Held] = {}
     async for owners, entities in _prepaid(tx):
         for _, one in await store.money_sums(tx, owners):
@@ -130,6 +135,9 @@ async def reconcile(tx: Tx) -> Reconciled:
             for pair, nano in sums_of([one]).items():
                 moved[purse, pair.own] -= nano
                 moved[purse, pair.other] += nano
+            book = earns(one)
+            if book is not None:
+                earned[purse, book] -= one.amount
             before = held.get(purse, Held())
             inside = 0 if one.balance == OVERRUN else one.amount
             paid = one.amount if is_paid(one) else 0
@@ -138,6 +146,11 @@ async def reconcile(tx: Tx) -> Reconciled:
             purse = Purse(entities[number].id, owner.currency)
             before = held.get(purse, Held())
             held[purse] = Held(before.balances, before.paid, before.accounts + 1)
+    for entity, code, one_earned, gross in await store.earned(tx):
+        purse, tax = Purse(entity, code), one_earned.tax.of(gross)
+        moved[purse, one_earned.book] += tax
+        moved[purse, Book.TAX_PAYABLE] -= tax
+        earned[purse, one_earned.book] -= gross
     booked: dict[tuple[Purse, Book], int] = {}
     for row in await ledger.source_balance(tx=tx, source=SOURCE):
         exact = row.amount_minor * row.currency.nano_per_minor + row.remainder_nano
@@ -148,7 +161,8 @@ async def reconcile(tx: Tx) -> Reconciled:
         Compared(*purse, book, moved.get((purse, book), 0), booked.get((purse, book), 0))
         for purse, book in sorted(moved.keys() | booked.keys())
     ]
-    return Reconciled(tuple(_placed(one, begins) for one in books), held, await _postpaid(tx))
+    untaxed = {key: nano for key, nano in sorted(earned.items()) if nano}
+    return Reconciled(tuple(_placed(one, begins) for one in books), held, await _postpaid(tx), untaxed)
 
 
 _TAKEN: Final = frozenset({int(MovementKind.USAGE), int(MovementKind.OVERRUN), int(MovementKind.REFUND)})
@@ -295,8 +309,8 @@ async def _begin(tx: Tx, purse: Purse) -> str:
             day = local_date(one.at, zone(entities[one.movement.account].zone))
             books = moved[day].setdefault((one.shard, one.sequence, one.place), defaultdict(int))
             for pair, nano in sums_of([one.movement]).items():
-                books[pair.own] -= nano
-                books[pair.other] += nano
+                books[_gross(pair.own)] -= nano
+                books[_gross(pair.other)] += nano
     for day in sorted(moved.keys() | entries.keys()):
         found = _first_wrong(entries.get(day, {}), moved.get(day, {}))
         if found is not None:
@@ -339,8 +353,13 @@ async def _entries(
         if row.source != SOURCE or row.currency != unit:
             continue
         books = found[row.occurred_on].setdefault(_place_of(row), defaultdict(int))
-        books[row.book] += row.amount_minor * unit.nano_per_minor + row.remainder_nano
+        books[_gross(row.book)] += row.amount_minor * unit.nano_per_minor + row.remainder_nano
     return found
+
+
+def _gross(book: Book) -> Book:
+    """Return one book for revenue, what is given back of it, and their tax: the gross is what moved."""
+    return Book.TAX_PAYABLE if book in _EARNING else book
 
 
 def _place_of(row: LedgerRow) -> tuple[int, int, int]:

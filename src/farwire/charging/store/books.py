@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -13,6 +14,7 @@ from farwire.charging.model.answers import Movement, MovementKind
 from farwire.charging.model.booking import PAID, Pair
 from farwire.charging.model.pricing import EPOCH
 from farwire.charging.model.state import MAIN, OVERRUN
+from farwire.charging.model.taxing import Earned, Tax
 from farwire.kernel.ids import AccountId, LegalEntityId, ProductId
 from farwire.ledger.model import Book
 
@@ -147,7 +149,45 @@ async def grow(
     return {pair: (after[pair] - sums[pair], after[pair]) for pair in pairs}
 
 
+async def grow_earned(
+    tx: Tx, entity: LegalEntityId, currency: str, gross: Mapping[Earned, int]
+) -> dict[Earned, tuple[int, int]]:
+    """Add to the running gross totals; return each before and after."""
+    keys = sorted(gross)
+    rows = await tx.fetch(
+        "INSERT INTO charging.taxed AS known (tenant_id, legal_entity_id, currency, book, month, tax, numerator, "
+        "denominator, gross_nano) SELECT $1, $2, $3, * FROM unnest($4::text[], $5::date[], $6::text[], "
+        "$7::numeric[], $8::numeric[], $9::numeric[]) ON CONFLICT (tenant_id, legal_entity_id, currency, book, "
+        "month, tax) DO UPDATE SET gross_nano = known.gross_nano + excluded.gross_nano "
+        f"RETURNING {_EARNED}",
+        *(tx.tenant_id, entity, currency, [key.book.value for key in keys], [key.tax.month for key in keys]),
+        *([key.tax.name for key in keys], [key.tax.part.numerator for key in keys]),
+        *([key.tax.part.denominator for key in keys], [gross[key] for key in keys]),
+    )
+    after = {_earned(row): int(row["gross_nano"]) for row in rows}
+    return {key: (after[key] - gross[key], after[key]) for key in keys}
+
+
+_EARNED: Final = "book, month, tax, numerator, denominator, gross_nano"
+
+
+def _earned(row: Record) -> Earned:
+    part = Fraction(int(row["numerator"]), int(row["denominator"]))
+    return Earned(Book(row["book"]), Tax(row["month"], row["tax"], part))
+
+
 # ---- reading
+
+
+async def earned(tx: Tx) -> list[tuple[LegalEntityId, str, Earned, int]]:
+    """Return the gross totals of every company and currency."""
+    rows = await tx.fetch(
+        f"SELECT legal_entity_id, currency, {_EARNED} FROM charging.taxed WHERE tenant_id = $1", tx.tenant_id
+    )
+    return [
+        (LegalEntityId(row["legal_entity_id"]), row["currency"], _earned(row), int(row["gross_nano"]))
+        for row in rows
+    ]
 
 
 async def page_owners(tx: Tx, *, after: int, limit: int) -> dict[int, Owner]:

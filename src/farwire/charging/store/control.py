@@ -121,10 +121,11 @@ async def numbers_of(tx: Tx, kind: str, offerings: Sequence[str]) -> list[Record
     )
 
 
-async def plan_versions(tx: Tx, numbers: Sequence[int]) -> dict[int, PlanVersionId]:
-    """Return the plan versions that plan numbers stand for; one that is not this tenant's is absent."""
+async def plan_versions(tx: Tx, kind: str, numbers: Sequence[int]) -> dict[int, PlanVersionId]:
+    """Return the plan versions that numbers of a kind stand for; one that is not this tenant's is absent."""
     rows = await tx.fetch(
-        "SELECT number, plan_version_id FROM charging.plan WHERE tenant_id = $1 AND number = ANY($2::bigint[])",
+        f"SELECT number, plan_version_id FROM charging.{_table(kind)} WHERE tenant_id = $1 "
+        "AND number = ANY($2::bigint[])",
         *(tx.tenant_id, list(numbers)),
     )
     return {row["number"]: PlanVersionId(row["plan_version_id"]) for row in rows}

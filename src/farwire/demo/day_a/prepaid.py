@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Final
 
@@ -245,13 +245,16 @@ class _Day:
             proof = await prepaid.prove(tx)
             ours = await ledger.source_balance(tx=tx, source=books.SOURCE)
             everything = await ledger.trial_balance(tx=tx)
+        offer, megabytes = self._taxed(truth.price), self._taxed(truth.left)
         for what, expected, found in (
-            ("prepaid balances owed", Decimal(0), _credit(everything, Book.PREPAID)),
-            ("revenue of the offer", truth.price, _credit(ours, Book.REVENUE_RECURRING)),
-            ("revenue by the megabyte", truth.left, _credit(ours, Book.REVENUE_USAGE)),
+            ("prepaid balances owed", 0, _credit(everything, Book.PREPAID)),
+            ("revenue of the offer, net", offer[0], _credit(ours, Book.REVENUE_RECURRING)),
+            ("revenue by the megabyte, net", megabytes[0], _credit(ours, Book.REVENUE_USAGE)),
+            ("tax inside both", offer[1] + megabytes[1], _credit(ours, Book.TAX_PAYABLE)),
         ):
-            stage.check(f"8 July: {what}", self._shown(expected), self._of_nano(found))
+            stage.check(f"8 July: {what}", self._of_nano(expected), self._of_nano(found))
         wrong = len(proof.charging.differences) + sum(one.difference != 0 for one in proof.credits)
+        wrong += len(proof.charging.untaxed)
         stage.check("8 July: differences between charging, payment and ledger", 0, wrong)
         stage.check("8 July: trial balance", 0, sum(one.amount_minor for one in everything))
 
@@ -273,6 +276,12 @@ class _Day:
         async with self.stage.db.transaction(self.stage.tenant_id, read_only=True) as tx:
             page = await usage.charged_records(tx, subscriber=self.account.number, page=PAGE)
         return sum(one.quantity for one in page.items)
+
+    def _taxed(self, gross: Decimal) -> tuple[int, int]:
+        """Return the net and the tax of what was paid with the balance, to the nano-unit."""
+        percent = self.stage.twin.vat_percent
+        tax = int((gross * percent / (100 + percent) * NANO).to_integral_value(ROUND_HALF_UP))
+        return int(gross * NANO) - tax, tax
 
     async def _balance(self) -> str:
         seen = await charging.inspect(self.shard.client, account=self.account)
