@@ -19,7 +19,7 @@ from farwire.kernel.errors import (
     Unavailable,
 )
 
-RESULTS: Final[Mapping[ResultCode, Result]] = {
+RESULTS: Final[Mapping[int, Result]] = {
     ResultCode.SUCCESS: Result.SUCCESS,
     ResultCode.TOO_BUSY: Result.TOO_BUSY,
     ResultCode.END_USER_DENIED: Result.END_USER_SERVICE_DENIED,
@@ -53,7 +53,7 @@ KINDS: Final[Mapping[type[FarwireError], Result]] = {
 
 def result_of(code: int) -> Result:
     """Return the Result-Code of a result of charging."""
-    return RESULTS.get(ResultCode(code), Result.UNABLE_TO_COMPLY)
+    return RESULTS.get(code, Result.UNABLE_TO_COMPLY)
 
 
 def result_of_error(error: FarwireError) -> Result:
