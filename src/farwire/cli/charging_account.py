@@ -188,21 +188,7 @@ async def _show(session: Session, tenant: str, found: ChargingAccount, state: Ac
     coin = found.currency
     async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
         names = await service.offerings_of_offers(tx, numbers=[one.offer for one in state.holdings])
-    balance, left = service.main_balance(state)
-    facts: dict[str, object] = {
-        "number": found.number,
-        "offering": found.offering,
-        "state": state_name(state),
-        "barred": bool(state.flags & Flag.BARRED),
-        "active_until": time_or_none(state.active_until),
-        "balance": money(balance, coin),
-        "can_be_spent": money(left, coin),
-        "sessions": sum(1 for one in state.sessions if not one.ended),
-    }
-    if state.overrun:
-        facts["overrun"] = money(state.overrun, coin)
-    if state.loan_owed:
-        facts["loan_owed"] = money(state.loan_owed, coin)
+    facts = _standing(found, state)
     rows = [
         {
             "balance": one.number,
@@ -230,6 +216,26 @@ async def _show(session: Session, tenant: str, found: ChargingAccount, state: Ac
     for title, found_rows in (("Limits", limits), ("Draws on", shares)):
         if found_rows:
             session.out.rows(title, tuple(found_rows[0]), found_rows, empty="", right=("used",))
+
+
+def _standing(found: ChargingAccount, state: Account) -> dict[str, object]:
+    balance, left = service.main_balance(state)
+    coin = found.currency
+    facts: dict[str, object] = {
+        "number": found.number,
+        "offering": found.offering,
+        "state": state_name(state),
+        "barred": bool(state.flags & Flag.BARRED),
+        "active_until": time_or_none(state.active_until),
+        "balance": money(balance, coin),
+        "can_be_spent": money(left, coin),
+        "sessions": sum(1 for one in state.sessions if not one.ended),
+    }
+    if state.overrun:
+        facts["overrun"] = money(state.overrun, coin)
+    if state.loan_owed:
+        facts["loan_owed"] = money(state.loan_owed, coin)
+    return facts
 
 
 @app.command("forget")
