@@ -141,7 +141,7 @@ async def test_a_product_is_modified_and_ceased_by_items(
         ({"item": {"quantity": 2}}, 400, "$.productOrderItem[0].quantity"),
         ({"item": {"productOffering": {"id": "42"}}}, 422, "$.productOrderItem[0].productOffering.id"),
         ({"billingAccount": {"id": "01890a5d-ac96-774b-bcce-b302099a8057"}}, 422, "$.billingAccount.id"),
-        ({"relatedParty": [{"id": "x", "role": "customer"}]}, 400, "$.relatedParty[0]"),
+        ({"relatedParty": [{"id": "x", "role": "customer"}]}, 422, "$.relatedParty[0].id"),
         ({"state": "completed"}, 422, "$.state"),
         ({"requestedStartDate": "2019-01-01T00:00:00Z"}, 409, "requested_at"),
     ],

@@ -23,7 +23,7 @@ def at(start: str, end: str) -> dict[str, Any]:
 
 
 def party(key: str, role: str = "technician") -> dict[str, Any]:
-    return {"id": key, "role": role}
+    return {"id": key, "role": role, "@referredType": "Worker"}  # of another system
 
 
 async def book(

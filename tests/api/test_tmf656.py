@@ -21,7 +21,10 @@ async def problem(client: httpx.AsyncClient) -> str:
         description="no light",
         priority=1,
         reason="unknown",
-        originatorParty={"role": "noc", "partyOrPartyRole": {"@type": "PartyRef", "id": "noc"}},
+        originatorParty={
+            "role": "noc",
+            "partyOrPartyRole": {"@type": "PartyRef", "id": "noc", "@referredType": "Desk"},
+        },
     )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])

@@ -106,7 +106,7 @@ async def test_forms_of_bills_are_documents(client: httpx.AsyncClient, kind: str
 async def test_other_accounts_are_documents_whose_references_hold(
     client: httpx.AsyncClient, other_client: httpx.AsyncClient, kind: str
 ) -> None:
-    party = [{"id": "p1", "name": "Anna", "role": "owner"}]
+    party = [{"id": "p1", "name": "Anna", "role": "owner", "@referredType": "Partner"}]
     books = (
         await client.post(f"{V4}/financialAccount", json={"name": "books", "relatedParty": party})
     ).json()
@@ -129,7 +129,7 @@ async def test_other_accounts_are_documents_whose_references_hold(
 async def test_what_is_kept_beside_an_account_holds_what_it_refers_to(
     client: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:
-    party = [{"id": "p1", "name": "Anna", "role": "owner"}]
+    party = [{"id": "p1", "name": "Anna", "role": "owner", "@referredType": "Partner"}]
     books = (
         await client.post(f"{V4}/financialAccount", json={"name": "books", "relatedParty": party})
     ).json()

@@ -102,7 +102,7 @@ async def test_two_items_of_a_task_do_not_get_the_same_piece(client: httpx.Async
 async def test_a_product_is_taken_from_a_stock_that_has_it_in_the_place_that_is_named(
     client: httpx.AsyncClient,
 ) -> None:
-    places = {name: {"id": name, "role": "shop"} for name in ("north", "south")}
+    places = {name: {"id": name, "role": "shop", "@referredType": "Shop"} for name in ("north", "south")}
     keys = {name: await stocked(client, 4, place=place) for name, place in places.items()}
     item = {"requestedProduct": PHONE, "quantityRequested": {"amount": 2}}
     task = await reserve(client, item, place=places["south"])
@@ -200,8 +200,8 @@ async def test_an_adjustment_for_later_is_done_by_a_worker_once(
 
 
 async def test_a_check_says_what_is_there_and_where_else(client: httpx.AsyncClient) -> None:
-    here = await stocked(client, 1, place={"id": "north", "role": "shop"})
-    there = await stocked(client, 9, place={"id": "south", "role": "shop"})
+    here = await stocked(client, 1, place={"id": "north", "role": "shop", "@referredType": "Shop"})
+    there = await stocked(client, 9, place={"id": "south", "role": "shop", "@referredType": "Shop"})
     item = {"checkedProductStock": {"id": here}, "requestedQuantity": {"amount": 1}}
     many = item | {"requestedQuantity": {"amount": 2}}
     task = await post(
@@ -217,7 +217,7 @@ async def test_a_check_says_what_is_there_and_where_else(client: httpx.AsyncClie
 
 
 async def test_a_query_lists_the_stocks_that_fit(client: httpx.AsyncClient) -> None:
-    here = await stocked(client, 1, place={"id": "north", "role": "shop"})
+    here = await stocked(client, 1, place={"id": "north", "role": "shop", "@referredType": "Shop"})
     await stocked(client, 9, stockedProduct={"productSpecification": {"id": "router"}})
     criteria = {"stockedProduct": PHONE, "place": {"id": "north"}}
     task = await post(client, "queryProductStock", {"searchCriteria": criteria})

@@ -93,7 +93,11 @@ async def test_own_and_recorded_things_are_filtered_and_sorted_together(
 ) -> None:
     for name in ("c", "a"):
         await post(client, SERVICES, foreign(name=name))
-    await post(client, SERVICES, ours(product, name="b", place=[{"role": "at", "place": {"id": "p-7"}}]))
+    await post(
+        client,
+        SERVICES,
+        ours(product, name="b", place=[{"role": "at", "place": {"id": "p-7", "@referredType": "Duct"}}]),
+    )
     found = await client.get(f"{SERVICES}?sort=-name&limit=2&fields=name")
     assert [one["name"] for one in found.json()] == ["c", "b"]
     assert found.headers["x-total-count"] == "3"
@@ -205,7 +209,13 @@ async def test_what_is_recorded_or_kept_is_told(
 async def test_the_place_of_a_recorded_product_is_hidden_from_filters_too(
     client: httpx.AsyncClient, client_of: Client, make_key: MakeKey, tenant_id: TenantId
 ) -> None:
-    place = [{"@type": "RelatedPlace", "role": "site", "place": {"@type": "PlaceRef", "id": "kai-1"}}]
+    place = [
+        {
+            "@type": "RelatedPlace",
+            "role": "site",
+            "place": {"@type": "PlaceRef", "id": "kai-1", "@referredType": "Duct"},
+        }
+    ]
     made = await post(client, PRODUCTS, {"@type": "Product", "status": "active", "place": place})
     query = f"{PRODUCTS}?place.place.id=kai-1"
     assert [one["id"] for one in (await client.get(query)).json()] == [made["id"]]

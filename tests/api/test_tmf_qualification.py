@@ -243,10 +243,12 @@ async def test_an_offering_that_a_client_made_qualifies_by_the_id_and_the_catego
 async def test_another_operators_offerings_and_customers_are_unknown(
     client: httpx.AsyncClient, other_client: httpx.AsyncClient, shop: Any
 ) -> None:
-    task = await asked(other_client, item("flex-m"), relatedParty=customer(shop))
+    task = await asked(other_client, item("flex-m"))
     assert results(task) == [("unqualified", ["catalog.offering_unknown"])]
-    body = {"@type": "QueryProductOfferingQualification", "relatedParty": customer(shop)}
+    body = {"@type": "QueryProductOfferingQualification"}
     assert (await other_client.post(QUERY, json=body)).json()["qualifiedProductOfferingItem"] == []
+    theirs = await other_client.post(QUERY, json=body | {"relatedParty": customer(shop)})
+    assert (theirs.status_code, theirs.json()["code"]) == (422, "tmf.reference_unknown")
 
 
 async def test_more_items_than_a_check_may_have_are_refused(client: httpx.AsyncClient) -> None:

@@ -405,7 +405,7 @@ async def related(
         Api(number, kind, f"own{number}", (document(Descriptor(kind, kind.lower(), ())),))
         for number, kind in kinds
     ]
-    table = "name string\nservice ServiceRef[]\nrelatedParty RelatedPartyRefOrPartyRoleRef[]"
+    table = "name string\nservice ServiceRef[]\nitem Item[]\nrelatedParty RelatedPartyRefOrPartyRoleRef[]"
     kept = document(Descriptor("Related", "related", attributes(table)))
     async with db.transaction(tenant_id) as tx:
         for number, kind in kinds:
@@ -436,12 +436,39 @@ async def test_a_related_party_that_says_what_it_is_must_be_there(related: httpx
     assert (changed.status_code, changed.json()["value"]) == (422, "nobody")
 
 
-@pytest.mark.parametrize("kind", [{}, {"@referredType": "Dealer"}])
-async def test_a_related_party_that_nobody_here_knows_by_kind_is_taken_as_it_is(
-    related: httpx.AsyncClient, kind: dict[str, str]
+async def test_a_related_party_that_does_not_say_what_it_is_must_be_a_party_or_a_role(
+    related: httpx.AsyncClient,
 ) -> None:
-    body = {"@type": "Related", "relatedParty": [owner(id="nobody", **kind)]}
+    for key, status in (("of-632", 201), ("of-638", 422)):
+        body = {"@type": "Related", "relatedParty": [owner(id=key)]}
+        assert (await related.post(f"{V5}/related", json=body)).status_code == status
+        flat = await related.post(f"{V4}/related", json={"relatedParty": [{"id": key, "role": "owner"}]})
+        assert flat.status_code == status
+
+
+async def test_a_related_party_that_nobody_here_knows_by_kind_is_taken_as_it_is(
+    related: httpx.AsyncClient,
+) -> None:
+    body = {"@type": "Related", "relatedParty": [owner(id="nobody", **{"@referredType": "Dealer"})]}
     assert (await related.post(f"{V5}/related", json=body)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("inner", "field"),
+    [
+        ({"service": {"@type": "ServiceRef", "id": "x"}}, "$.item[0].service.id"),
+        ({"relatedParty": [owner(id="x")]}, "$.item[0].relatedParty[0].partyOrPartyRole.id"),
+        ({"for": {"id": "x", "@referredType": "Individual"}}, "$.item[0].for.id"),
+        ({"service": {"@type": "ServiceRef", "id": "of-640"}}, None),
+        ({"service": {"@type": "Service", "id": "a new one"}}, None),
+        ({"serviceSpecification": {"@type": "ServiceSpecificationRef", "id": "of the catalogue"}}, None),
+    ],
+)
+async def test_what_says_that_it_is_a_reference_is_looked_up_however_deep_it_is(
+    related: httpx.AsyncClient, inner: dict[str, Any], field: str | None
+) -> None:
+    answer = await related.post(f"{V5}/related", json={"@type": "Related", "item": [{"id": "1", **inner}]})
+    assert (answer.status_code, answer.json().get("field")) == (201 if field is None else 422, field)
 
 
 async def test_a_reference_to_what_two_apis_serve_is_known_if_one_knows_it(

@@ -219,8 +219,7 @@ class Operations:
     async def _check(self, tx: Tx, after: Document, before: Document | None, act: Act) -> None:
         descriptor = self.resource.descriptor
         check_transition(descriptor, after, before)
-        if not await store.lenient(tx, self.api.number):
-            await check_references(tx, descriptor, after, before, self.version, act.now)
+        await check_references(tx, self.api, self.resource, after, before, self.version, act.now)
         if self.resource.check is not None:
             await self.resource.check(tx, after)
 

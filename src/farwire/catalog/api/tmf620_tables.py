@@ -122,7 +122,7 @@ OFFERING: Final = Descriptor(
         lifecycleStatus               string                        required=v5
         marketSegment                 MarketSegmentRef[]
         name                          string                        required
-        place                         PlaceRef[]
+        place                         PlaceRef[] ->regions/Place
         policy                        PolicyRef[]                   v5
         pricePlan                     PricePlanVersion[]            server
         prodSpecCharValueUse          ProductSpecificationCharacteristicValueUse[]
@@ -156,7 +156,7 @@ PRICE: Final = Descriptor(
         lifecycleStatus             string                   required=v5
         name                        string                   required
         percentage                  number
-        place                       PlaceRef[]
+        place                       PlaceRef[] ->regions/Place
         policy                      PolicyRef[]              v5
         popRelationship             ProductOfferingPriceRelationship[]
         price                       Money

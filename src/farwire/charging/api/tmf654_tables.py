@@ -41,7 +41,7 @@ BUCKET: Final = Descriptor(
         isShared           boolean
         logicalResource    LogicalResourceRef[]
         name               string
-        partyAccount       PartyAccountRef
+        partyAccount       PartyAccountRef ->charging/PartyAccount
         product            ProductRef[]
         relatedParty       RelatedPartyRefOrPartyRoleRef[]
         remainingValue     Quantity
@@ -71,7 +71,7 @@ TOPUP_BALANCE: Final = Descriptor(
         isAutoTopup      boolean
         logicalResource  LogicalResourceRef[]
         numberOfPeriods  integer
-        partyAccount     PartyAccountRef                 required
+        partyAccount     PartyAccountRef                 required ->charging/PartyAccount
         paymentMethod    PaymentMethodRef
         product          ProductRef[]
         reason           string
@@ -101,7 +101,7 @@ ADJUST_BALANCE: Final = Descriptor(
         confirmationDate dateTime
         description      string
         logicalResource  LogicalResourceRef[]
-        partyAccount     PartyAccountRef
+        partyAccount     PartyAccountRef ->charging/PartyAccount
         product          ProductRef[]
         reason           string
         relatedParty     RelatedPartyRefOrPartyRoleRef[]
@@ -128,7 +128,7 @@ TRANSFER_BALANCE: Final = Descriptor(
         costOwner               string
         description             string                          fixed
         logicalResource         LogicalResourceRef[]            required
-        partyAccount            PartyAccountRef                 fixed
+        partyAccount            PartyAccountRef                 fixed ->charging/PartyAccount
         product                 ProductRef[]
         reason                  string                          required
         receiver                RelatedPartyRefOrPartyRoleRef
@@ -160,7 +160,7 @@ RESERVE_BALANCE: Final = Descriptor(
         confirmationDate dateTime
         description      string
         logicalResource  LogicalResourceRef[]
-        partyAccount     PartyAccountRef                 required
+        partyAccount     PartyAccountRef                 required ->charging/PartyAccount
         product          ProductRef[]
         reason           string
         relatedParty     RelatedPartyRefOrPartyRoleRef[]
@@ -184,7 +184,7 @@ ACCUMULATED_BALANCE: Final = Descriptor(
         description     string
         logicalResource LogicalResourceRef
         name            string
-        partyAccount    PartyAccountRef
+        partyAccount    PartyAccountRef ->charging/PartyAccount
         product         ProductRef[]
         relatedParty    RelatedPartyRefOrPartyRoleRef[]
         totalBalance    Quantity
@@ -210,7 +210,7 @@ BALANCE_ACTION_HISTORY: Final = Descriptor(
         isAutoTopup             boolean
         logicalResource         LogicalResourceRef[]
         numberOfPeriods         integer
-        partyAccount            PartyAccountRef
+        partyAccount            PartyAccountRef ->charging/PartyAccount
         paymentMethod           PaymentMethodRef
         product                 ProductRef[]
         reason                  string

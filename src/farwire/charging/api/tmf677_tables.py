@@ -29,7 +29,7 @@ QUERY_USAGE_CONSUMPTION: Final = Descriptor(
         """
         creationDate     dateTime                        v4=queryUsageConsumptionDate created
         errorMessage     ErrorMessage[]                  v5
-        partyAccount     PartyAccountRef[]
+        partyAccount     PartyAccountRef[] ->charging/PartyAccount
         relatedParty     RelatedPartyRefOrPartyRoleRef[]
         searchCriteria   UsageConsumptionReport
         state            string                          v5
@@ -53,7 +53,7 @@ USAGE_CONSUMPTION_REPORT: Final = Descriptor(
         lastUpdate      dateTime                        changed
         logicalResource LogicalResourceRef[]
         name            string
-        partyAccount    PartyAccountRef[]
+        partyAccount    PartyAccountRef[] ->charging/PartyAccount
         product         UsageConsumptionProductRef[]
         relatedParty    RelatedPartyRefOrPartyRoleRef[]
         validPeriod     TimePeriod

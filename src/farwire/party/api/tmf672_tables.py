@@ -86,7 +86,7 @@ CHECK_PERMISSION: Final = Descriptor(
         characteristic Characteristic[]
         entitlement    Entitlement      required
         entity         EntityRefOrValue
-        partyRole      PartyRoleRef
+        partyRole      PartyRoleRef ->question/PartyRole
         user           UserinfoRef
         """
     ),
