@@ -52,6 +52,7 @@ _TOPICS: Final = (
     "payment",
     "voucher",
     "charging",
+    "gateway",
     "ledger",
     "message",
     "events",
@@ -60,7 +61,7 @@ _TOPICS: Final = (
     "audit",
     "db",
 )
-"""Modules of ``farwire.cli``, in the order of ``farwire --help``; each has a Typer called ``app``."""
+"""Modules of ``farwire.cli``, in the order of ``farwire --help``; each has a Typer ``app``, or is put together here."""
 
 _COMMANDS: Final = (
     ("demo", "farwire.app", "demo"),
@@ -151,6 +152,7 @@ _JOBS: Final = (
     "farwire.party.jobs",
     "farwire.inventory.jobs",
     "farwire.usage.jobs",
+    "farwire.charging.jobs",
     "farwire.billing.jobs",
     "farwire.payment.jobs",
     "farwire.communication.jobs",
@@ -318,9 +320,20 @@ def build_cli(only: str = "") -> typer.Typer:
             cli.command(name)(getattr(import_module(module), function))
     for topic in _TOPICS:
         if topic == only or not known:
-            cli.add_typer(import_module(f"farwire.cli.{topic}").app, name=topic)
+            cli.add_typer(_commands_of(topic), name=topic)
     let_flow(cli)
     return cli
+
+
+def _commands_of(topic: str) -> typer.Typer:
+    """Return the commands of a topic. Gateways stand beside ``cli`` and are put in here."""
+    module = import_module(f"farwire.cli.{topic}")
+    if topic == "gateway":
+        found = module.topic(diameter=import_module("farwire.gateway.diameter.serving"))
+    else:
+        found = module.app
+    commands: typer.Typer = found
+    return commands
 
 
 def api_routes() -> tuple[AnyRoute, ...]:

@@ -90,7 +90,7 @@ def serve(
             ),
             address=Address.parse(socket) if socket else shard_address(folder, shard),
             shards=_shards(shards, shard),
-            metrics=_port(metrics) if metrics else None,
+            metrics=port_of(metrics) if metrics else None,
         )
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -129,7 +129,8 @@ def _shards(text: str, shard: int) -> tuple[int, ...]:
     return tuple(int(name) for name in names)
 
 
-def _port(text: str) -> Address:
+def port_of(text: str) -> Address:
+    """Return the host and port of ``--metrics``. Raises ``Invalid`` (``charging.address``)."""
     address = Address.parse(text)
     if address.path:
         raise Invalid(
