@@ -219,3 +219,20 @@ def test_numpy_reads_the_fields_that_python_wrote():
     assert (row["tenant"], row["number"], row["vshard"], row["due_at"], row["plan"]) == (1, 7, 11, 77, 3)
     balance = arena.matrix[row["next"]].view(TYPES[Kind.BALANCE])[0]
     assert (balance["amount"], balance["priority"], balance["number"]) == (10**9, 10, 1)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [name for name in Account.__struct_fields__ if name not in {"number", "tenant", "loan_owed", *LISTS}],
+)
+def test_each_field_of_an_accounts_own_record_is_written_when_it_changes(field):
+    arena, index, accounts = room()
+    account = new_account(7, tenant=1, plan=1)
+    accounts.add(account, vshard=9)
+    arena.take_changes()
+    changed = replace(account, **{field: getattr(account, field) - 1 if field == "due_at" else 3})
+    accounts.replace(changed)
+    assert read_anew(arena, index, changed) == changed
+    assert len(arena.take_changes()) == 1
+    accounts.replace(replace(changed))
+    assert len(arena.take_changes()) == 0

@@ -16,15 +16,16 @@ from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.asks import CACHE
 from farwire.charging.shard.index import Index
 from farwire.charging.shard.packing import (
+    PACKERS,
     Cell,
     Part,
     Slots,
     pack_account,
     pack_group,
-    pack_part,
     parts_of,
     read_cell,
     records_of,
+    same_head,
 )
 from farwire.charging.shard.records import Kind
 from farwire.kernel.errors import Invalid, check
@@ -286,7 +287,7 @@ def _add_sessions(
 def _images_in_place(
     cell: Cell, account: Account, changed: list[tuple[int, Part]]
 ) -> list[tuple[int, bytes]]:
-    """Return the images of changed parts, each where it stood before, and of the account's own record."""
+    """Return the images of changed parts, each where it stood before, and of the account's own record if it changed."""
     where, vshard = cell.where, cell.vshard
     last = len(where) - 1
     images: list[tuple[int, bytes]] = []
@@ -296,8 +297,9 @@ def _images_in_place(
         if type(part) is Group:
             images += zip(slots, pack_group(vshard, part, slots, after), strict=True)
         else:
-            images.append((slots[0], pack_part(vshard, part, after)))
-    images.append((cell.slot, pack_account(vshard, account, where[0][0] if where else 0)))
+            images.append((slots[0], PACKERS[type(part)](vshard, part, after)))
+    if not same_head(account, cell.account):
+        images.append((cell.slot, pack_account(vshard, account, where[0][0] if where else 0)))
     return images
 
 
@@ -332,7 +334,7 @@ def _images(
             if type(part) is Group:
                 images += zip(slots, pack_group(vshard, part, slots, after), strict=True)
             else:
-                images.append((slots[0], pack_part(vshard, part, after)))
+                images.append((slots[0], PACKERS[type(part)](vshard, part, after)))
         after = slots[0]
     images.append((cell.slot, pack_account(vshard, account, after)))
     return images

@@ -171,7 +171,7 @@ def _debt(vshard: int, one: int, after: int) -> bytes:
     return _DEBT.pack(_K_DEBT, 0, vshard, after, one)
 
 
-_PACKERS: Final[Mapping[type, Callable[..., bytes]]] = {
+PACKERS: Final[Mapping[type, Callable[..., bytes]]] = {
     Balance: _balance,
     Session: _session,
     KeptKey: _key,
@@ -181,11 +181,22 @@ _PACKERS: Final[Mapping[type, Callable[..., bytes]]] = {
     Holding: _holding,
     int: _debt,
 }
+"""(virtual shard, part, where the chain goes on) → the one record of a part, by what it is. A group has more."""
 
 
-def pack_part(vshard: int, part: Part, after: int) -> bytes:
-    """Return the one record of a part that is no group; the chain goes on at ``after``."""
-    return _PACKERS[type(part)](vshard, part, after)
+def same_head(one: Account, other: Account) -> bool:
+    """Tell whether two states of an account have the same record of its own, wherever its chain begins."""
+    return (
+        one.due_at == other.due_at
+        and one.overrun == other.overrun
+        and one.lifecycle == other.lifecycle
+        and one.flags == other.flags
+        and one.active_until == other.active_until
+        and one.grace_until == other.grace_until
+        and one.serial == other.serial
+        and one.plan == other.plan
+        and one.cycle_day == other.cycle_day
+    )
 
 
 def pack_account(vshard: int, account: Account, after: int) -> bytes:
