@@ -193,20 +193,44 @@ async def test_a_number_given_to_somebody_else_takes_back_from_the_account_that_
     notice = await story.mobile_money()
     await story.deliver()
     world = story.world
-    (first,) = world.accounts
-    await world.event(first, EventKind.DIRECT_DEBIT, 750 * CENT)
-    now = world.clock.now()
-    await charging.close_ended(world.client, db=world.db, tenant_id=world.tenant_id, account=first, now=now)
-    async with world.db.transaction(world.tenant_id) as tx:
-        await charging.erase_account(tx, number=first.number, now=now, actor=CLERK)
-    second = await world.subscriber("sub-1")
-    assert second.number != first.number
+    await world.event(world.accounts[0], EventKind.DIRECT_DEBIT, 750 * CENT)
+    _, second = await handed_over(story)
     await world.command(second, CommandKind.TOP_UP, 50 * EURO)
     await story.taken_back(notice)
     await story.deliver()
     held = [one.amount for state in await world.states() for one in state.balances if one.number == 1]
     assert held == [0, 50 * EURO]
     assert (await story.orders())[0].short_minor == 750
+
+
+@pytest.mark.parametrize("of_voucher", [True, False])
+async def test_a_credit_whose_answer_was_lost_stays_with_the_account_although_its_number_is_anothers(
+    story: Story, of_voucher: bool
+) -> None:
+    await (story.voucher("20.00") if of_voucher else story.mobile_money())
+    story.client.lose = 1
+    await story.deliver()
+    first, _ = await handed_over(story)
+    story.world.clock.advance(timedelta(minutes=6))
+    await story.deliver()
+    held = [one.amount for state in await story.world.states() for one in state.balances if one.number == 1]
+    assert held == [20 * EURO, 0]
+    (order,) = await story.orders(of_vouchers=of_voucher)
+    assert (order.account_ref, order.credited_at is not None) == (str(first.number), True)
+    assert (await story.proof()).sound
+
+
+async def handed_over(story: Story) -> tuple[charging.ChargingAccount, charging.ChargingAccount]:
+    """Close the account of the number and open another one for it; return both."""
+    world = story.world
+    (first,) = world.accounts
+    now = world.clock.now()
+    await charging.close_ended(world.client, db=world.db, tenant_id=world.tenant_id, account=first, now=now)
+    async with world.db.transaction(world.tenant_id) as tx:
+        await charging.erase_account(tx, number=first.number, now=now, actor=CLERK)
+    second = await world.subscriber("sub-1")
+    assert second.number != first.number
+    return first, second
 
 
 async def test_a_taking_back_whose_answers_are_lost_takes_once(story: Story) -> None:

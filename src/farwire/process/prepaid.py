@@ -71,20 +71,24 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
     Raises ``NotFound`` (``charging.account_unknown``), ``Unavailable`` (``charging.no_answer``), ``Conflict``
     (``prepaid.refused``, ``prepaid.currency``, ``prepaid.not_credited``): the event is tried again.
     """
-    async with db.transaction(event.tenant_id, read_only=True) as tx:
+    async with db.transaction(event.tenant_id) as tx:
         order = await payments.get_credit_order(tx, key=str(event.data["key"]))
         known = order.short_minor if event.type == TOPUP_REVERSED else order.credited_at
         if known is not None:
             return
         account = await _account(tx, order)
+        if order.value.currency.code != account.currency:
+            raise Conflict(
+                f"the balance is in {account.currency}, the credit in {order.value.currency}",
+                code="prepaid.currency",
+                field="currency",
+                value=order.value.currency.code,
+            )
+        if event.type != TOPUP_REVERSED:
+            # Whatever becomes of the number and of the answer: this is the account from now on.
+            order = await payments.credit_addressed(tx, key=order.key, account_ref=str(account.number))
+            account = await _account(tx, order)
     desk = _Desk(db, clock, client, event, order, account)
-    if order.value.currency.code != account.currency:
-        raise Conflict(
-            f"the balance is in {account.currency}, the credit in {order.value.currency}",
-            code="prepaid.currency",
-            field="currency",
-            value=order.value.currency.code,
-        )
     if event.type == TOPUP_REVERSED:
         await desk.take_back()
     else:
@@ -92,7 +96,7 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
 
 
 async def _account(tx: Tx, order: CreditOrder) -> charging.ChargingAccount:
-    """Return the account that was credited, whoever has the subscriber's name now; until then who has the name."""
+    """Return the account that the order is for, whoever has the subscriber's name now; at first who has the name."""
     if order.account_ref:
         return await charging.account_numbered(tx, number=int(order.account_ref))
     try:

@@ -40,7 +40,7 @@ from farwire.payment.service.reporting import ageing, ageing_totals, standing, s
 from farwire.payment.service.reversing import reverse_payment
 from farwire.payment.service.settling import apply_credit
 from farwire.payment.service.topping_up import top_up, topup_taken_back
-from farwire.payment.service.voucher import credit_confirmed, get_credit_order
+from farwire.payment.service.voucher import credit_addressed, credit_confirmed, get_credit_order
 
 __all__ = [
     "ReferenceReused",
@@ -54,6 +54,7 @@ __all__ = [
     "approve_refund",
     "ask_gateways",
     "assign_payment",
+    "credit_addressed",
     "credit_confirmed",
     "deny_refund",
     "erase_top_ups",

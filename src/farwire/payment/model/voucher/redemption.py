@@ -75,7 +75,7 @@ class CreditOrder:
 
     ``id`` is the key of the credit. ``credited_at`` is when charging confirmed it. ``reversed_at`` is when the payment
     was taken back, ``short_minor`` what of it charging could not take from the balance; None until it says.
-    ``account_ref`` is what charging calls the account that it credited; it means nothing here.
+    ``account_ref`` is what charging calls the account that it is for, from the first attempt on; it means nothing here.
     """
 
     id: UUID

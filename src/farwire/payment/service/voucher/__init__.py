@@ -17,7 +17,12 @@ from farwire.payment.service.voucher.reading import (
     list_vouchers,
     open_credits,
 )
-from farwire.payment.service.voucher.redeeming import credit_confirmed, get_credit_order, redeem
+from farwire.payment.service.voucher.redeeming import (
+    credit_addressed,
+    credit_confirmed,
+    get_credit_order,
+    redeem,
+)
 from farwire.payment.service.voucher.selling import activate
 
 __all__ = [
@@ -29,6 +34,7 @@ __all__ = [
     "change_vouchers",
     "check_vouchers",
     "count_waiting",
+    "credit_addressed",
     "credit_confirmed",
     "expire_vouchers",
     "generate",

@@ -156,6 +156,18 @@ async def get_credit_order(tx: Tx, *, key: str) -> CreditOrder:
     return found
 
 
+async def credit_addressed(tx: Tx, *, key: str, account_ref: str) -> CreditOrder:
+    """Write that the credit order ``key`` is for charging's account ``account_ref``, before it is tried; return it.
+
+    The first time counts, whoever has the subscriber's name afterwards. Raises ``NotFound``
+    (``payment.credit_order_unknown``).
+    """
+    found = await redemptions.address_order(tx, parse_id(key, field="key"), account_ref)
+    if found is None:
+        raise _order_unknown(key)
+    return found
+
+
 async def credit_confirmed(tx: Tx, *, key: str, at: datetime, account_ref: str) -> CreditOrder:
     """Write that charging carried out the credit order ``key`` on its account ``account_ref``.
 

@@ -173,6 +173,16 @@ async def settle_reversal(tx: Tx, order_id: UUID, short_minor: int) -> bool:
     return tag == "UPDATE 1"
 
 
+async def address_order(tx: Tx, order_id: UUID, account_ref: str) -> CreditOrder | None:
+    """Write which account an order is for, the first time; return it."""
+    row = await tx.fetchrow(
+        "UPDATE payment.credit_order SET account_ref = CASE WHEN account_ref = '' THEN $3 ELSE account_ref END "
+        f"WHERE tenant_id = $1 AND credit_order_id = $2 RETURNING {ORDER}",
+        *(tx.tenant_id, order_id, account_ref),
+    )
+    return None if row is None else order_from_row(row)
+
+
 async def confirm_order(tx: Tx, order_id: UUID, at: datetime, account_ref: str) -> CreditOrder | None:
     """Write when charging carried an order out, and on which account, the first time; return it."""
     row = await tx.fetchrow(
