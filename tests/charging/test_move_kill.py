@@ -71,12 +71,14 @@ class Installation:
         return Mover(db=self.db, address_of=lambda shard: shard_address(self.folder, shard))
 
     async def start(self, shard: int, shards: str = "0,1") -> None:
-        process = self.processes[shard] = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(PROCESS), str(shard), shards, str(self.folder)),
-            env=self.env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        with (self.folder / f"{shard}.log").open("ab") as log:
+            process = self.processes[shard] = await asyncio.create_subprocess_exec(
+                *(sys.executable, str(PROCESS), str(shard), shards, str(self.folder)),
+                env=self.env, stdout=asyncio.subprocess.PIPE, stderr=log,
+            )  # fmt: skip
         assert process.stdout is not None
-        assert await process.stdout.readline() == b"ready\n"
+        said = await process.stdout.readline()
+        assert said == b"ready\n", (self.folder / f"{shard}.log").read_text()[-2_000:]
 
     async def kill(self, shard: int) -> None:
         if self.processes[shard].returncode is None:

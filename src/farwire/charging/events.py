@@ -10,6 +10,7 @@ from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.answers import Notice, NoticeKind
+from farwire.charging.model.transfers import Transfer
 from farwire.kernel.ids import AccountId, ProductId, TenantId
 
 OVERRUN_NOTICED: Final = "farwire.charging.overrun_noticed.v1"
@@ -23,6 +24,7 @@ OFFER_RENEWED: Final = "farwire.charging.offer_renewed.v1"
 RENEWAL_FAILED: Final = "farwire.charging.renewal_failed.v1"
 BALANCE_FORFEITED: Final = "farwire.charging.balance_forfeited.v1"
 ACCOUNT_CLOSED: Final = "farwire.charging.account_closed.v1"
+TRANSFER_ENDED: Final = "farwire.charging.transfer_ended.v1"
 
 _FORMS: Final = MappingProxyType(
     {
@@ -97,5 +99,23 @@ def account_closed(account: ChargingAccount, *, tenant_id: TenantId, at: datetim
             "account_id": None if account.account_id is None else str(account.account_id),
             "product_id": None if account.product_id is None else str(account.product_id),
             "currency": account.currency,
+        },
+    )
+
+
+def transfer_ended(transfer: Transfer, *, tenant_id: TenantId, at: datetime) -> Event:
+    """Return the fact that a transfer between virtual shards is done, refused, or given back."""
+    return new_event(
+        tenant_id=tenant_id,
+        type=TRANSFER_ENDED,
+        subject=str(transfer.id),
+        occurred_at=at,
+        recorded_at=at,
+        data={
+            "payer": str(transfer.payer),
+            "payee": str(transfer.payee),
+            "amount_nano": transfer.amount,
+            "state": transfer.state.value,
+            "result": transfer.result,
         },
     )

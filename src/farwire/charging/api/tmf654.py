@@ -30,7 +30,7 @@ API: Final = Api(
         Resource(tables.TOPUP_BALANCE, "charging", _READ, _WRITE, work=doing.top_up, changed=doing.changed),
         Resource(tables.ADJUST_BALANCE, "charging", _READ, _WRITE, work=doing.adjust, changed=doing.changed),
         Resource(
-            tables.TRANSFER_BALANCE, "charging", _READ, _WRITE, work=doing.transfer, changed=doing.changed
+            tables.TRANSFER_BALANCE, "charging", _READ, _WRITE, work=doing.TRANSFERS, changed=doing.changed
         ),
         Resource(tables.RESERVE_BALANCE, "charging", _READ, _WRITE, work=doing.reserve),
         _shown(tables.ACCUMULATED_BALANCE, ACCUMULATED),

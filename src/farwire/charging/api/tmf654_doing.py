@@ -8,20 +8,34 @@ to it is kept as a document, as ``created``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from farwire.base.canonical import stored_time
 from farwire.base.storage import Tx
-from farwire.base.tmf import Act, Document
+from farwire.base.tmf import Act, Document, Target
+from farwire.base.tmf_tasks import Task
 from farwire.charging.api.buckets import UNITS, USAGE_TYPES, account_or_none, parsed
 from farwire.charging.api.desk import check_amount, give, nano_of, state_of
 from farwire.charging.model import CommandKind, Unit
 from farwire.charging.model.state import MAIN, Balance
-from farwire.charging.service import ChargingAccount, check_same_currency
-from farwire.kernel.errors import Conflict, Invalid
+from farwire.charging.service import (
+    ChargingAccount,
+    Wish,
+    answer_of,
+    ask_transfer,
+    check_done,
+    check_same_currency,
+    is_far,
+    transfer_with_key,
+)
+from farwire.kernel.errors import Conflict, Invalid, Unavailable
 from farwire.kernel.money import Money
 
+_CREATED: Final = "created"
+_LOOK_S: Final = 15
+"""After so many seconds a worker looks how a far transfer has ended."""
 _MOVED: Final = ("amount", "bucket", "receiverBucket", "usageType", "receiverBucketUsageType")
 """What says what was moved: it stays as it was done."""
 _LATER: Final = ("isAutoTopup", "numberOfPeriods", "recurringPeriod", "voucher", "transferCost", "costOwner")
@@ -129,10 +143,10 @@ async def adjust(tx: Tx, document: Document, act: Act) -> Document:
 
 
 async def transfer(tx: Tx, document: Document, act: Act) -> Document:
-    """Move money between two main balances of one circle."""
+    """Move money between two main balances. One that is far is only asked for here, and stays ``created``."""
     own, to = await _own(tx, document), await _own(tx, {"bucket": document.get("receiverBucket")})
     if own is None and to is None:
-        return document
+        return {**document, "status": _CREATED}
     if own is None or to is None:
         name = "bucket" if own is None else "receiverBucket"
         raise wrong(
@@ -142,10 +156,47 @@ async def transfer(tx: Tx, document: Document, act: Act) -> Document:
     _main_only(to, "receiverBucket")
     _no_more(document)
     check_same_currency(own.account, to.account, field="$.receiverBucket.id")
+    wish = Wish(CommandKind.TRANSFER, _amount(document, own), to.account.number)
+    if is_far(own.account, wish):
+        key = _far_key(document)
+        await ask_transfer(tx, account=own.account, wish=wish, key=key, actor=act.actor, now=act.now)
+        return {**document, "status": _CREATED, "requestedDate": stored_time(act.now)}
     key = _key("transferBalance", document, act)
-    amount = _amount(document, own)
-    await give(own.account, CommandKind.TRANSFER, key, amount=amount, subject=to.account.number)
+    await give(own.account, CommandKind.TRANSFER, key, amount=wish.amount, subject=wish.subject)
     return _completed(document, act)
+
+
+def _far_key(document: Document) -> str:
+    return f"TMF654/transferBalance/{document['id']}"
+
+
+async def transferred(tx: Tx, document: Document, act: Act) -> Document:
+    """Return a far transfer as it has ended. Raises ``Conflict`` (it is refused), ``Unavailable`` (it is under way)."""
+    own = await _own(tx, document)
+    found = own and await transfer_with_key(tx, account=own.account, key=_far_key(document))
+    if not found:
+        return document
+    if not found.ended:
+        raise Unavailable("the transfer is under way", code="charging.under_way", retry_after_s=_LOOK_S)
+    check_done(answer_of(found), CommandKind.TRANSFER)
+    return _completed(document, act)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transfers(Task):
+    """A transfer is done in its request, or, between virtual shards, by the job of charging; then a worker says so."""
+
+    async def __call__(self, tx: Tx, document: Document, act: Act) -> Document:
+        """Do it, or ask for it and let a worker look after it."""
+        made = await transfer(tx, document, act)
+        if made.get("requestedDate") and made["status"] == _CREATED:
+            return await self.wait(tx, made, act, stored_time(act.now + timedelta(seconds=_LOOK_S)))
+        return made
+
+
+TRANSFERS: Final = _Transfers(
+    Target("654", "TransferBalance"), transferred, "status", words=(_CREATED, "completed", "failed")
+)
 
 
 async def reserve(tx: Tx, document: Document, _act: Act) -> Document:
@@ -162,7 +213,17 @@ async def reserve(tx: Tx, document: Document, _act: Act) -> Document:
 
 async def changed(tx: Tx, before: Document, after: Document, _act: Act) -> Document:
     """Take back what is cancelled; what was done is not rewritten."""
-    if before.get("status") != "completed" or await _own(tx, before) is None:
+    own = await _own(tx, before)
+    if own is None:
+        return after
+    if await transfer_with_key(tx, account=own.account, key=_far_key(before)) is not None:
+        raise Conflict(
+            "the other account's shard is asked for this money: it cannot be called back",
+            code="charging.under_way",
+            field="$.status",
+            fix="make a transfer the other way",
+        )
+    if before.get("status") != "completed":
         return after
     for name in _MOVED:
         if before.get(name) != after.get(name):

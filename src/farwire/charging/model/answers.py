@@ -95,6 +95,8 @@ class MovementKind(IntEnum):
     FORFEITED = 15
     """Left when its validity ended (breakage)."""
     ADJUSTMENT = 16
+    TRANSFER_BACK = 17
+    """Given back: the account that it was for could not take it."""
 
 
 class Movement(msgspec.Struct, frozen=True, gc=False):

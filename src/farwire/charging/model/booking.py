@@ -29,6 +29,7 @@ _OTHER: Final = MappingProxyType(
         MovementKind.TOP_UP: Book.TOPUPS_TO_ACCOUNT,
         MovementKind.TRANSFER_OUT: Book.TOPUPS_TO_ACCOUNT,
         MovementKind.TRANSFER_IN: Book.TOPUPS_TO_ACCOUNT,
+        MovementKind.TRANSFER_BACK: Book.TOPUPS_TO_ACCOUNT,
         MovementKind.LOAN: Book.PREPAID_LOANS,
         MovementKind.LOAN_FEE: Book.REVENUE_ONE_OFF,
         MovementKind.LOAN_REPAID: Book.PREPAID_LOANS,

@@ -1,7 +1,7 @@
 """What people, vouchers and payments do to an account. Each command is all or nothing and has a key.
 
-A transfer and a share need both accounts in the circle. Between shards a transfer is a ``DEBIT`` here and, under the
-same key, a ``TOP_UP`` there.
+A transfer and a share need both accounts in the circle. Between virtual shards a transfer is three commands: money goes
+out of one account and into the other, or back (``transfers.py``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from farwire.charging.model.requests import Command, CommandKind
 from farwire.charging.model.state import AMOUNT_MAX, Flag, Lifecycle, Share
 from farwire.charging.model.work import Book, Work
 
+_OF_EXPIRED: Final = frozenset({int(CommandKind.ADJUST), int(CommandKind.TRANSFER_BACK)})
+"""What is still done to an account that has expired."""
 _OK: Final = int(ResultCode.SUCCESS)
 _INVALID: Final = int(ResultCode.INVALID)
 _DENIED: Final = int(ResultCode.END_USER_DENIED)
@@ -30,7 +32,7 @@ def on_command(work: Work, book: Book, command: Command) -> Answer:
     act = _ACTS.get(command.kind)
     if act is None or not -AMOUNT_MAX <= command.amount <= AMOUNT_MAX:
         return Answer(_INVALID)
-    if book.account.lifecycle == Lifecycle.EXPIRED and command.kind != CommandKind.ADJUST:
+    if book.account.lifecycle == Lifecycle.EXPIRED and command.kind not in _OF_EXPIRED:
         return Answer(_DENIED)
     return act(work, book, command)
 
@@ -70,15 +72,46 @@ def _transfer(work: Work, book: Book, command: Command) -> Answer:
         return Answer(ResultCode.UNKNOWN_USER)
     if command.amount <= 0 or to is book or to.account.tenant != book.account.tenant:
         return Answer(_INVALID)
-    if book.account.flags & Flag.BARRED or to.account.lifecycle == Lifecycle.EXPIRED:
+    if to.account.lifecycle == Lifecycle.EXPIRED:
         return Answer(_DENIED)
-    if book.account.loan_owed or command.amount > spendable(book):
-        return Answer(_NO_CREDIT)
+    if (refused := _may_not_give(book, command.amount)) is not None:
+        return Answer(refused)
     if to.main().amount + command.amount > AMOUNT_MAX:
         return Answer(_INVALID)
     work.post(book, book.main(), MovementKind.TRANSFER_OUT, -command.amount, command.subject)
     work.post(to, to.main(), MovementKind.TRANSFER_IN, command.amount, book.account.number)
     return Answer(_OK, (), command.amount)
+
+
+def _may_not_give(book: Book, amount: int) -> int | None:
+    """Return why an account may not give so much money to another one, or None."""
+    if book.account.flags & Flag.BARRED:
+        return _DENIED
+    return _NO_CREDIT if book.account.loan_owed or amount > spendable(book) else None
+
+
+def _transfer_out(work: Work, book: Book, command: Command) -> Answer:
+    if command.amount <= 0:
+        return Answer(_INVALID)
+    if (refused := _may_not_give(book, command.amount)) is not None:
+        return Answer(refused)
+    work.post(book, book.main(), MovementKind.TRANSFER_OUT, -command.amount, command.subject)
+    return Answer(_OK, (), command.amount)
+
+
+def _transfer_in(work: Work, book: Book, command: Command) -> Answer:
+    """Take what is given. What does not fit is denied: the giver gets it back, and a repeat hears the same."""
+    done = command.amount > 0 and work.post(
+        book, book.main(), MovementKind.TRANSFER_IN, command.amount, command.subject
+    )
+    return Answer(_OK, (), command.amount) if done else Answer(_DENIED)
+
+
+def _transfer_back(work: Work, book: Book, command: Command) -> Answer:
+    done = command.amount > 0 and work.post(
+        book, book.main(), MovementKind.TRANSFER_BACK, command.amount, command.subject
+    )
+    return Answer(_OK, (), command.amount) if done else Answer(_INVALID)
 
 
 def _loan(work: Work, book: Book, _command: Command) -> Answer:
@@ -205,4 +238,7 @@ _ACTS: Final[Mapping[int, Callable[[Work, Book, Command], Answer]]] = {
     CommandKind.END_LIMIT: _end_limit,
     CommandKind.SHARE: _share,
     CommandKind.END_SHARE: _end_share,
+    CommandKind.TRANSFER_OUT: _transfer_out,
+    CommandKind.TRANSFER_IN: _transfer_in,
+    CommandKind.TRANSFER_BACK: _transfer_back,
 }

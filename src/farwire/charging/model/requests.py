@@ -115,6 +115,12 @@ class CommandKind(IntEnum):
     """Draw on ``balance`` of ``subject``, an account of the circle: ``amount`` in a ``period``, by ``priority``."""
     END_SHARE = 15
     """No longer draw on the balances of ``subject`` in ``unit``; of one's own account: nobody draws on ``balance``."""
+    TRANSFER_OUT = 16
+    """``amount`` off the main balance, on its way to the account ``subject``, wherever that is."""
+    TRANSFER_IN = 17
+    """``amount`` onto the main balance, which the account ``subject`` has given."""
+    TRANSFER_BACK = 18
+    """``amount`` back onto the main balance, which ``subject`` could not take; also of an account that has expired."""
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):

@@ -21,7 +21,7 @@ from farwire.charging.service.client import (
     SocketClient,
     shard_address,
 )
-from farwire.charging.service.commands import Wish, busy, command, inspect, make_live, person_commands
+from farwire.charging.service.commands import Wish, busy, command, inspect, make_live
 from farwire.charging.service.explaining import (
     Refusal,
     balance_numbered,
@@ -37,6 +37,7 @@ from farwire.charging.service.leaving import (
     erase_account,
     numbers_named,
 )
+from farwire.charging.service.persons import person_commands
 from farwire.charging.service.tariffs import LiveTariffs, load_all, load_tariffs
 from farwire.charging.service.tenants import tenant_number, tenants_by_number
 from farwire.charging.service.terms import (
@@ -50,6 +51,15 @@ from farwire.charging.service.terms import (
     plan_number,
     set_offer_terms,
     set_plan_terms,
+)
+from farwire.charging.service.transfers import (
+    answer_of,
+    ask_transfer,
+    carry_on,
+    finish_transfers,
+    is_far,
+    list_transfers,
+    transfer_with_key,
 )
 
 __all__ = [
@@ -68,8 +78,11 @@ __all__ = [
     "accounts_behind",
     "accounts_not_live",
     "accounts_numbered",
+    "answer_of",
+    "ask_transfer",
     "balance_numbered",
     "busy",
+    "carry_on",
     "check_done",
     "check_same_currency",
     "close_ended",
@@ -78,13 +91,16 @@ __all__ = [
     "erase_account",
     "erase_identities",
     "find_account",
+    "finish_transfers",
     "get_offer_terms",
     "get_plan_terms",
     "identities_of",
     "inspect",
+    "is_far",
     "list_accounts",
     "list_offer_terms",
     "list_plan_terms",
+    "list_transfers",
     "load_all",
     "load_tariffs",
     "main_balance",
@@ -103,5 +119,6 @@ __all__ = [
     "shard_address",
     "tenant_number",
     "tenants_by_number",
+    "transfer_with_key",
     "words",
 ]

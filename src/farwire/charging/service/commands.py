@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
-from farwire.base import audit
 from farwire.base.storage import Database
 from farwire.charging.model import Answer, Command, CommandKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
@@ -15,7 +14,6 @@ from farwire.charging.shard.asks import Open
 from farwire.charging.shard.reading import Inspect, Seen
 from farwire.kernel.errors import Unavailable, check
 from farwire.kernel.ids import TenantId
-from farwire.kernel.tenancy import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +51,6 @@ async def command(
     Keys are kept for 24 hours. Money is in nano-units. Raises ``Unavailable`` (``charging.no_answer``).
     """
     return await client.ask(account.tenant_number, Wish(kind, amount, subject).keyed(account, key))
-
-
-async def person_commands(
-    client: Client,
-    *,
-    db: Database,
-    tenant_id: TenantId,
-    account: ChargingAccount,
-    wish: Wish,
-    key: str,
-    actor: Actor,
-    now: datetime,
-) -> Answer:
-    """Give a command of a person: who wants what is written down first, then it is done. See ``command``."""
-    asked = {name: value for name, value in asdict(wish).items() if value and name != "kind"}
-    async with db.transaction(tenant_id) as tx:
-        await audit.record(
-            tx,
-            actor=actor,
-            action=f"charging.{wish.kind.name.lower()}",
-            subject=str(account.number),
-            at=now,
-            detail={**asked, "key": f"{request_key(key)[1] & 2**64 - 1:016x}"},
-        )
-    return await client.ask(account.tenant_number, wish.keyed(account, key))
 
 
 def busy() -> Unavailable:

@@ -135,7 +135,7 @@ class _Line:
         except (OSError, EOFError, TimeoutError) as error:
             self.close()
             raise Unavailable(
-                f"the shard at {self._address} has not answered: {error or 'in time'}",
+                f"the shard at {self._address} has not answered: {error!r}",
                 code="charging.no_answer",
                 fix="is it running? farwire charging serve. What was begun settles by itself; move again",
                 retry_after_s=1,
