@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -164,6 +166,18 @@ def database_env(settings: Settings) -> dict[str, str]:
     """The environment that makes a farwire command use this worker's database."""
     urls = ("database_url", "database_owner_url", "database_relay_url", "data_dir")
     return {f"FARWIRE_{name.upper()}": str(getattr(settings, name)) for name in urls}
+
+
+@pytest.fixture(scope="session")
+def farwire_command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
+    """What, followed by its words, runs a farwire command in a process that has the application loaded already."""
+    socket, folder = tmp_path_factory.mktemp("command") / "s", REPOSITORY / "tests" / "command"
+    command = [sys.executable, str(folder / "loaded.py"), str(socket)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield sys.executable, "-IS", str(folder / "call.py"), str(socket)
+        process.communicate()
 
 
 @pytest.fixture

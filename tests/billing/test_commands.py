@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,16 @@ from pypdf import PdfReader
 
 from .world import FLEX_M
 
-MAIN = "from farwire.app import main; main()"
 Farwire = Callable[..., Any]
 
 
 @pytest.fixture
-def farwire(database_env: dict[str, str]) -> Farwire:
+def farwire(farwire_command: tuple[str, ...], database_env: dict[str, str]) -> Farwire:
     """Run a command with --json; return its document, or fail with what it said."""
 
     def call(*words: str, code: int = 0) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, *words, "--json"],
+            [*farwire_command, *words, "--json"],
             env={**os.environ, **database_env, "FARWIRE_TENANT": "acme"},
             capture_output=True,
             text=True,
@@ -37,12 +35,12 @@ def farwire(database_env: dict[str, str]) -> Farwire:
 
 
 @pytest.fixture
-def told(database_env: dict[str, str]) -> Callable[..., str]:
+def told(farwire_command: tuple[str, ...], database_env: dict[str, str]) -> Callable[..., str]:
     """Run a command; return what it says to people."""
 
     def call(*words: str, columns: int = 160) -> str:
         environment = {**os.environ, **database_env, "FARWIRE_TENANT": "acme", "COLUMNS": str(columns)}
-        command = [sys.executable, "-c", MAIN, *words]
+        command = [*farwire_command, *words]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
     return call
@@ -149,9 +147,7 @@ def test_a_key_is_shown_once_listed_without_its_secret_and_revoked(farwire: Farw
 @pytest.mark.parametrize(
     "words", [("tenant",), ("key",), ("account",), ("bill",), ("bill", "run"), ("account", "import")]
 )
-def test_each_help_teaches(words: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", MAIN, *words, "--help"], capture_output=True, text=True, check=False
-    )
+def test_each_help_teaches(farwire_command: tuple[str, ...], words: tuple[str, ...]) -> None:
+    done = subprocess.run([*farwire_command, *words, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert len(done.stdout) > 300

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,13 +34,19 @@ Farwire = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
-async def farwire(db: Database, tenant_id: TenantId, database_env: dict[str, str], tmp_path: Path) -> Farwire:
+async def farwire(
+    farwire_command: tuple[str, ...],
+    db: Database,
+    tenant_id: TenantId,
+    database_env: dict[str, str],
+    tmp_path: Path,
+) -> Farwire:
     async with db.untenanted() as tx:
         name = await tx.fetchval("SELECT name FROM tenant.tenant WHERE tenant_id = $1", tenant_id)
     env = {**os.environ, **database_env, "FARWIRE_TENANT": str(name)}
 
     def run(*arguments: str) -> tuple[int, Any]:
-        command = [sys.executable, "-c", "from farwire.app import main; main()", *arguments, "--json"]
+        command = [*farwire_command, *arguments, "--json"]
         done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
         text = done.stdout or done.stderr
         return done.returncode, json.loads(text) if text else None

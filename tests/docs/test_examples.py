@@ -47,25 +47,29 @@ def pages() -> list[Path]:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda p: p.name)
 def test_the_examples_of_a_page_run_and_print_what_it_says(
-    page: Path, database_env: dict[str, str], tmp_path: Path
+    page: Path, farwire_command: tuple[str, ...], database_env: dict[str, str], tmp_path: Path
 ) -> None:
     text = page.read_text()
     for name, content in FILE_BLOCK.findall(text):
         (tmp_path / name).write_text(content)
+    command = tmp_path / "bin" / "farwire"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {" ".join(farwire_command)} "$@"\n')
+    command.chmod(0o755)
     env = (
         os.environ
         | database_env
         | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "COLUMNS": "160",
             "NO_COLOR": "1",
         }
     )
-    for command, shown in steps(text):
-        if not command.startswith("farwire"):
+    for typed, shown in steps(text):
+        if not typed.startswith("farwire"):
             continue
         done = subprocess.run(
-            ["bash", "-c", command],
+            ["bash", "-c", typed],
             cwd=tmp_path,
             env=env,
             capture_output=True,
@@ -74,9 +78,9 @@ def test_the_examples_of_a_page_run_and_print_what_it_says(
             check=False,
         )
         output = done.stdout + done.stderr
-        assert done.returncode == 0, f"{page.name}: {command}\n{output}"
+        assert done.returncode == 0, f"{page.name}: {typed}\n{output}"
         for line in shown:
-            assert re.search(as_pattern(line), output), f"{page.name}: {command}\nmissing: {line}\n{output}"
+            assert re.search(as_pattern(line), output), f"{page.name}: {typed}\nmissing: {line}\n{output}"
 
 
 def test_a_shown_line_that_differs_is_noticed() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,16 @@ from farwire.kernel.ids import ProductId, TenantId
 
 from .products import JULY, JUNE
 
-MAIN = "from farwire.app import main; main()"
 Farwire = Callable[..., Any]
 
 
 @pytest.fixture
-def farwire(database_env: dict[str, str], tenant_id: TenantId) -> Farwire:
+def farwire(farwire_command: tuple[str, ...], database_env: dict[str, str], tenant_id: TenantId) -> Farwire:
     """Run a command of the tenant with --json; return its document, or what it said against it."""
 
     def call(*words: str, code: int = 0) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, *words, "--json"],
+            [*farwire_command, *words, "--json"],
             env={**os.environ, **database_env, "FARWIRE_TENANT": "nordlicht"},
             capture_output=True,
             text=True,

@@ -5,24 +5,22 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-MAIN = "from farwire.app import main; main()"
 ADDRESS = ("street=Deich", "house_number=5", "postcode=20459", "city=Hamburg")
 Farwire = Callable[..., Any]
 
 
 @pytest.fixture
-def farwire(database_env: dict[str, str]) -> Farwire:
+def farwire(farwire_command: tuple[str, ...], database_env: dict[str, str]) -> Farwire:
     """Run a command with --json; return its document, or the error that it ends with."""
 
     def call(*words: str, code: int = 0, plain: bool = False) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, *words, *([] if plain else ["--json"])],
+            [*farwire_command, *words, *([] if plain else ["--json"])],
             env={**os.environ, **database_env, "FARWIRE_TENANT": "acme"},
             capture_output=True,
             text=True,

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -23,17 +22,16 @@ from farwire.payment.store.simulated import signed
 
 from .till import ANNA, Till, eur
 
-MAIN = "from farwire.app import main; main()"
 Farwire = Callable[..., Any]
 
 
 @pytest.fixture
-def farwire(database_env: dict[str, str]) -> Farwire:
+def farwire(farwire_command: tuple[str, ...], database_env: dict[str, str]) -> Farwire:
     """Run a command with --json; return its document, or fail with what it said."""
 
     def call(*words: str, code: int = 0, plain: bool = False) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, *words, *(() if plain else ("--json",))],
+            [*farwire_command, *words, *(() if plain else ("--json",))],
             env={**os.environ, **database_env, "FARWIRE_TENANT": "nordlicht", "COLUMNS": "200"},
             capture_output=True,
             text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,16 @@ import pytest
 
 from .till import Till
 
-MAIN = "from farwire.app import main; main()"
 Farwire = Callable[..., Any]
 
 
 @pytest.fixture
-def farwire(database_env: dict[str, str]) -> Farwire:
+def farwire(farwire_command: tuple[str, ...], database_env: dict[str, str]) -> Farwire:
     """Run a command with --json; return its document, or fail with what it said."""
 
     def call(*words: str, code: int = 0, plain: bool = False) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, "voucher", *words, *(() if plain else ("--json",))],
+            [*farwire_command, "voucher", *words, *(() if plain else ("--json",))],
             env={**os.environ, **database_env, "FARWIRE_TENANT": "nordlicht", "COLUMNS": "200"},
             capture_output=True,
             text=True,

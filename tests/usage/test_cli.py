@@ -3,22 +3,19 @@
 import json
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-TOOL = Path(sys.executable).parent / "farwire"
 HEADER = "id,caller,called,started_at,seconds\n"
 
 
 @pytest.fixture
-def farwire(database_env, tmp_path, tenant_id):
+def farwire(farwire_command, database_env, tmp_path, tenant_id):
     """Run a command; return its exit code, its JSON answer and its errors."""
 
     def run(*arguments):
         done = subprocess.run(
-            [TOOL, *map(str, arguments), "--json"],
+            [*farwire_command, *map(str, arguments), "--json"],
             env=os.environ | database_env | {"FARWIRE_TENANT": "nordlicht"},
             cwd=tmp_path,
             capture_output=True,
