@@ -14,8 +14,8 @@ from farwire.charging.log.disk import BLOCK, Disk, DiskFile
 from farwire.charging.log.port import LogDamaged
 from farwire.charging.log.segments import End, SegmentHeader
 
-WHOLE: Final = 8 << 20
-"""Bytes per read of a recovery."""
+WHOLE: Final = 1 << 20
+"""Bytes per read of a recovery: what is read is still in the cache of the core when it is checked and copied."""
 _MAGIC_WORD: Final = struct.unpack("<q", MAGIC)[0]
 
 

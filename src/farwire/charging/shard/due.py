@@ -27,11 +27,15 @@ class DueIndex:
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
         self._heap: list[tuple[int, int]] = []
-        entries: NDArray[np.int64] = np.zeros(arena.capacity, np.int64)
-        self._entry = entries.data.cast("B").cast("q")
-        """The time of the entry that counts, by slot; 0 for none. Untouched pages of it cost no memory."""
+        self._begin()
         self._times = self._slots = _NOTHING
         self._at = 0
+
+    def _begin(self) -> NDArray[np.int64]:
+        entries: NDArray[np.int64] = np.zeros(self._arena.capacity, np.int64)
+        self._entry = entries.data.cast("B").cast("q")
+        """The time of the entry that counts, by slot; 0 for none. Untouched pages of it cost no memory."""
+        return entries
 
     def note(self, slot: int, due_at: int) -> None:
         """Take in that the account in ``slot`` is due at ``due_at``."""
@@ -66,13 +70,11 @@ class DueIndex:
         """Build the index anew from the accounts of the arena."""
         self._heap.clear()
         slots = self._arena.slots_where(mask=KIND_MASK, value=int(Kind.ACCOUNT))
-        times = np.maximum(self._arena.matrix[slots, DUE_WORD], 1)
-        slots, times = slots[times < NEVER], times[times < NEVER]
+        times = self._arena.matrix[slots, DUE_WORD]
+        slots, times = slots[times < NEVER], np.maximum(times[times < NEVER], 1)
         order = np.argsort(times, kind="stable")
         self._slots, self._times, self._at = slots[order], times[order], 0
-        entry = np.frombuffer(self._entry, np.int64)
-        entry[:] = 0
-        entry[self._slots] = self._times
+        self._begin()[self._slots] = self._times
 
     def _pop(self) -> tuple[int, int]:
         if self._at < len(self._times):

@@ -91,20 +91,19 @@ class Index:
     def _place(self, slots: NDArray[np.int64]) -> None:
         """Put every slot into the first free entry from its home on, in rounds: of several that want one, one wins."""
         table, mask = self._table, len(self._table) - 1
-        keys = self._arena.matrix[slots][:, [KEY_HIGH, KEY_LOW]].view(np.uint64)
-        shift = np.uint64(64 - self._bits)
-        mixed = keys[:, 0] * np.uint64(_MULTIPLY_HIGH) + keys[:, 1] * np.uint64(_MULTIPLY_LOW)
-        places = (mixed >> shift).astype(np.int64)
+        high, low = self._arena.matrix[:, KEY_HIGH], self._arena.matrix[:, KEY_LOW]
+        mixed = high[slots].view(np.uint64) * np.uint64(_MULTIPLY_HIGH)
+        mixed += low[slots].view(np.uint64) * np.uint64(_MULTIPLY_LOW)
+        places = (mixed >> np.uint64(64 - self._bits)).view(np.int64)
         while len(slots):
             free = table[places] == 0
             table[places[free]] = slots[free]
             there = table[places]
             left = np.flatnonzero(there != slots)
-            found = self._arena.matrix[there[left]]
-            mine = self._arena.matrix[slots[left]]
-            same = (found[:, KEY_HIGH] == mine[:, KEY_HIGH]) & (found[:, KEY_LOW] == mine[:, KEY_LOW])
+            there, slots = there[left], slots[left]
+            same = (high[there] == high[slots]) & (low[there] == low[slots])
             check(not same.any(), "charging.key_twice")
-            slots, places = slots[left], (places[left] + 1) & mask
+            places = (places[left] + 1) & mask
 
     def _make(self, bits: int) -> None:
         self._bits = bits
