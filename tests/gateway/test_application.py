@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -13,110 +9,36 @@ import pytest
 
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
-from farwire.catalog.service import publish_plan
 from farwire.charging import service as charging
-from farwire.charging.model import CommandKind
-from farwire.charging.model.terms import PlanDocument
 from farwire.gateway.diameter import subscribers as subscribers_module
-from farwire.gateway.diameter.application import CreditControlServer, Operator
+from farwire.gateway.diameter.application import Operator
 from farwire.gateway.diameter.codec import Avps, Message, decode
 from farwire.gateway.diameter.dictionary import Result, key_of
-from farwire.gateway.diameter.node import Server
-from farwire.gateway.diameter.profiles import Node, Peer
-from farwire.gateway.diameter.subscribers import Subscribers
+from farwire.gateway.diameter.profiles import Peer
 from farwire.kernel.errors import Unavailable
 from farwire.kernel.ids import TenantId
-from tests.charging.desk import CLERK, GO_5, Desk, a_desk, go_5, open_one
+from tests.charging.desk import CLERK
 from tests.gateway.captures import messages
 from tests.gateway.world import (
+    EURO,
     GRANTED,
     OCTETS,
     REQUESTED,
     RESULT,
     SERVICES,
+    Gateway,
     Wire,
+    a_gateway,
     a_node,
     ccr,
     connect,
     group,
     msisdn,
-    serving,
 )
 
-EURO, MB = 10**9, 10**6
+MB = 10**6
 FAILED = key_of("Failed-AVP")
 VOICE = {"Service_Context_Id": ["8.32260@3gpp.org"]}
-
-
-@dataclass
-class Gateway:
-    db: Database
-    tenant_id: TenantId
-    clock: MovableClock
-    desk: Desk
-    server: Server
-    subscribers: Subscribers
-    account: charging.ChargingAccount
-
-    async def balance(self) -> int:
-        seen = (await charging.inspect(self.desk.client, account=self.account)).seen
-        assert seen is not None
-        return sum(one.amount for one in seen.balances)
-
-    async def held(self) -> int:
-        seen = (await charging.inspect(self.desk.client, account=self.account)).seen
-        assert seen is not None
-        return sum(one.reserved for one in seen.balances)
-
-
-async def sell_data_and_calls(db: Database, tenant_id: TenantId, clock: MovableClock) -> None:
-    """Publish Go 5 with calls."""
-    plan = go_5()
-    data = next(one for one in plan.usage if one.kind == "data")
-    calls = msgspec.structs.replace(
-        data, id="calls", kind="voice", label="Calls", price=Decimal("0.01"), per="1 s"
-    )
-    async with db.transaction(tenant_id) as tx:
-        plan = msgspec.structs.replace(plan, usage=(*plan.usage, calls))
-        await publish_plan(tx=tx, clock=clock, plan=plan)
-        await charging.set_plan_terms(tx, document=PlanDocument(offering=GO_5), now=clock.now(), actor=CLERK)
-
-
-@asynccontextmanager
-async def a_gateway(
-    db: Database,
-    tenant_id: TenantId,
-    clock: MovableClock,
-    folder: Path,
-    *,
-    node: Node | None = None,
-    money: int = EURO,
-) -> AsyncIterator[Gateway]:
-    """One subscriber, 491511, with money; data costs 0.02 per MB, calls 0.01 per second."""
-    await sell_data_and_calls(db, tenant_id, clock)
-    account = await open_one(db, tenant_id, clock)
-    node = node or a_node()
-    async with a_desk(db, folder, clock) as desk:
-        await charging.make_live(desk.client, db=db, tenant_id=tenant_id, account=account, now=clock.now())
-        answer = await charging.command(
-            desk.client, account=account, kind=CommandKind.TOP_UP, key="first", amount=money
-        )
-        assert answer.result == 2001
-        found = Subscribers(db, lambda: int(clock.now().timestamp() * 1_000))
-        operators = {"nordlicht": Operator(tenant_id, account.tenant_number)}
-        application = CreditControlServer(
-            node, operators=operators, subscribers=found, client=desk.client, clock=clock
-        )
-        async with serving(node, application) as server:
-            yield Gateway(db, tenant_id, clock, desk, server, found, account)
-
-
-@pytest.fixture
-async def gateway(
-    db: Database, tenant_id: TenantId, clock: MovableClock, tmp_path: Path
-) -> AsyncIterator[Gateway]:
-    async with a_gateway(db, tenant_id, clock, tmp_path) as found:
-        yield found
 
 
 def of_group(message: Message, number: int = 0) -> Avps:

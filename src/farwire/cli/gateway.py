@@ -20,6 +20,12 @@ from farwire.cli.shell import JsonOption, Output, Session, run
 ProfilesArgument = Annotated[
     Path, typer.Argument(help="TOML: our name, where to listen, the peers and whose traffic they bring.")
 ]
+SocketOption = Annotated[
+    str, typer.Option("--socket", help="Where the shard listens. Default: all shards, in the data folder.")
+]
+MetricsOption = Annotated[
+    str, typer.Option("--metrics", help="Serve /metrics and /health there: host:port. Default: nowhere.")
+]
 
 
 class Gateway(Protocol):
@@ -81,16 +87,8 @@ def _diameter(gateway: Gateway) -> typer.Typer:
     @app.command("serve")
     def serve(
         profiles: ProfilesArgument,
-        socket: Annotated[
-            str,
-            typer.Option(
-                "--socket", help="Where the shard listens. Default: all shards, in the data folder."
-            ),
-        ] = "",
-        metrics: Annotated[
-            str,
-            typer.Option("--metrics", help="Serve /metrics and /health there: host:port. Default: nowhere."),
-        ] = "",
+        socket: SocketOption = "",
+        metrics: MetricsOption = "",
     ) -> None:
         """Answer the credit-control requests of the peers of a file, until it is stopped.
 

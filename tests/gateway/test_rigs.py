@@ -1,0 +1,91 @@
+"""Programs that we did not write, from Debian's packages, speak Diameter with Farwire."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import struct
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from farwire.gateway.diameter.codec import Message, encode
+from farwire.gateway.diameter.dictionary import key_of
+from tests.gateway.captures import messages
+from tests.gateway.world import GRANTED, RESULT, SERVICES, USED, Avps, Gateway, ccr, connect, group, msisdn
+
+pytestmark = pytest.mark.rigs
+
+
+# ---- tshark
+
+
+def as_capture(octets: list[bytes], path: Path) -> None:
+    """Write messages as a packet capture: one TCP segment each, from port 3868."""
+    packets, sequence = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1)], 1
+    for one in octets:
+        tcp = struct.pack(">HHIIBBHHH", 3868, 40_000, sequence, 1, 0x50, 0x18, 65_535, 0, 0)
+        ip = struct.pack(">BBHHHBBHII", 0x45, 0, 40 + len(one), 1, 0, 64, 6, 0, 0x7F000001, 0x7F000001)
+        frame = bytes(12) + b"\x08\x00" + ip + tcp + one
+        packets.append(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
+        sequence += len(one)
+    path.write_bytes(b"".join(packets))
+
+
+def decoded(tshark: Path, capture: Path) -> str:
+    done = subprocess.run(
+        [tshark, "-r", capture, "-d", "tcp.port==3868,diameter", "-V", "-O", "diameter"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+def complaints(text: str) -> list[str]:
+    """Return what tshark does not understand."""
+    return re.findall(r".*(?:[Mm]alformed|Unknown|Expert Info).*", text)
+
+
+async def every_answer(gateway: Gateway) -> list[Message]:
+    """Return answers and requests of every sort that Farwire sends."""
+    wire = await connect(gateway.server, greet=False)
+    found = [await wire.greet()]
+    wire.send(280, {}, flags=0x80, application=0)
+    found.append(await wire.receive())
+    found.append(await wire.ask(ccr(1, 0, group(1, requested=0), group(2, requested=0))))
+    number, used = 0, found[-1].avps[SERVICES]
+    while number < 30 and any(isinstance(one, dict) and GRANTED in one for one in used):
+        number += 1
+        reports: list[Avps] = [
+            {**group(place + 1, requested=0), USED: one[GRANTED]}  # type: ignore[index,call-overload,dict-item]
+            for place, one in enumerate(used) if isinstance(one, dict) and GRANTED in one
+        ]  # fmt: skip
+        found.append(await wire.ask(ccr(2, number, *reports)))
+        used = found[-1].avps[SERVICES]
+    found.append(await wire.ask(ccr(3, number + 1)))
+    money: Avps = {key_of("CC-Money"): [{key_of("Unit-Value"): [{key_of("Value-Digits"): [1]}]}]}
+    asked = [
+        ccr(4, 0, session=f"e;{action}", Requested_Action=[action], Requested_Service_Unit=[money])
+        for action in range(4)
+    ]
+    unknown = ccr(1, 0, session="x", Subscription_Id=[msisdn("4999")])
+    asked += [unknown, ccr(1, 0, CC_Request_Number=[]), ccr(1, 0, Destination_Host=["x.example"])]
+    found += [await wire.ask(avps) for avps in asked]
+    wire.send(282, {key_of("Disconnect-Cause"): [0]}, flags=0x80, application=0)
+    found.append(await wire.receive())
+    return found
+
+
+async def test_tshark_reads_every_answer_without_a_complaint(
+    gateway: Gateway,
+    require_rig: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    tshark, answers = require_rig("tshark"), await every_answer(gateway)
+    assert {one.avps[RESULT][0] for one in answers} >= {2001, 3002, 4012, 5005, 5030}
+    as_capture([encode(one) for one in answers], tmp_path / "answers.pcap")
+    assert len(messages(tmp_path / "answers.pcap")) == len(answers)
+    text = await asyncio.to_thread(decoded, tshark, tmp_path / "answers.pcap")
+    assert text.count("Diameter Protocol") == len(answers)
+    assert complaints(text) == []
