@@ -51,7 +51,7 @@ class Pair:
         )  # fmt: skip
         made = await recover(log=log, records=3_000, tariffs=FlatTariffs(), clock=self.clock)
         self.runners[shard] = Runner(made)
-        self.desks[shard] = Desk(self.runners[shard], claim=self.claim, patience_s=0.05)
+        self.desks[shard] = Desk(self.runners[shard], claim=self.claim, patience_ms=50)
         await settle_all(self.runners[shard], self.homes)
         return self.runners[shard]
 

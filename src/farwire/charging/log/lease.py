@@ -17,6 +17,25 @@ class Lease:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A shard that has or had an owner."""
+
+    shard: int
+    epoch: int
+    holder: str
+    live: bool
+    """Whether its time is not over."""
+
+
+async def list_leases(*, db: Database) -> tuple[Held, ...]:
+    """Return every shard that ever had an owner, by number."""
+    async with db.untenanted(read_only=True) as tx:
+        return tuple(
+            Held(row["shard"], row["epoch"], row["holder"], row["live"]) for row in await store.leases(tx)
+        )
+
+
 async def take_lease(*, db: Database, shard: int, holder: str, seconds: int, force: bool = False) -> Lease:
     """Take a shard that is free, whose time is over, or that ``holder`` had; ``force`` takes it from anybody.
 

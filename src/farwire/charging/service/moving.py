@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from farwire.base.storage import Database
-from farwire.charging.log import store as leases
+from farwire.charging.log.lease import list_leases
 from farwire.charging.service.client import ANSWER_MOST, Address
 from farwire.charging.shard.frames import LENGTH
 from farwire.charging.shard.handover import hand_over
@@ -29,7 +29,7 @@ from farwire.kernel.errors import Conflict, Exhausted, FarwireError, Invalid, Un
 TRIES: Final = 5
 """A virtual shard is tried so often: a shard that restarts ends every move in progress."""
 _PAUSE_MS: Final = 300
-_ANSWER_S: Final = 10.0
+_ANSWER_S: Final = 10
 """How long one side may take for one act."""
 _log = structlog.get_logger(__name__)
 
@@ -60,11 +60,10 @@ class Moved:
 async def list_shards(*, db: Database) -> tuple[ShardRow, ...]:
     """Return every shard that has a virtual shard or ever had a process."""
     have = Counter(home.shard for home in await homes(db=db))
-    async with db.untenanted(read_only=True) as tx:
-        held = {row["shard"]: row for row in await leases.leases(tx)}
+    held = {one.shard: one for one in await list_leases(db=db)}
     return tuple(
-        ShardRow(shard, have[shard], row["live"], row["holder"], row["epoch"])
-        if (row := held.get(shard))
+        ShardRow(shard, have[shard], one.live, one.holder, one.epoch)
+        if (one := held.get(shard))
         else ShardRow(shard, have[shard], live=False, holder="", epoch=0)
         for shard in sorted(have.keys() | held.keys())
     )

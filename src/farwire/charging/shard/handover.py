@@ -25,14 +25,14 @@ from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shipping import CARRIED, from_bytes, to_bytes
 from farwire.kernel.errors import Conflict, FarwireError, Invalid
 
-PATIENCE_S: Final = 2.0
+PATIENCE_MS: Final = 2_000
 """How long a side waits for the next word of the mover before it settles by itself."""
 MOST: Final = 8
 """Virtual shards that a shard hands over or takes at once."""
 CARRIED_BYTES: Final = 8 * CARRIED
 PAGE: Final = 224
 """Records in one message: a frame has at most 16 KiB."""
-_LOOK_S: Final = 0.25
+_LOOK_MS: Final = 250
 _log = structlog.get_logger(__name__)
 
 
@@ -97,15 +97,15 @@ class Desk:
     """The side of the shard of this process. ``claim`` returns the home of a virtual shard and raises its epoch."""
 
     def __init__(
-        self, runner: Runner, *, claim: Callable[[int], Awaitable[int]], patience_s: float = PATIENCE_S
+        self, runner: Runner, *, claim: Callable[[int], Awaitable[int]], patience_ms: int = PATIENCE_MS
     ) -> None:
         self.runner = runner
         self._claim = claim
-        self._patience_s = patience_s
+        self._patience_ms = patience_ms
         self._leaving: dict[int, _Leaving] = {}
         self._coming: dict[int, _Coming] = {}
-        self._until: dict[int, float] = {}
-        """When this side settles by itself, by virtual shard."""
+        self._left_ms: dict[int, int] = {}
+        """After how much silence this side settles by itself, by virtual shard."""
         self._one_act = asyncio.Lock()
 
     async def depart(self, vshard: int, epoch: int) -> Manifest:
@@ -162,20 +162,19 @@ class Desk:
             await moving.settle(self.runner, vshard, home)
             self._leaving.pop(vshard, None)
             self._coming.pop(vshard, None)
-            self._until.pop(vshard, None)
+            self._left_ms.pop(vshard, None)
             return home
 
     def leave(self, vshards: AbstractSet[int]) -> None:
         """Settle these soon, if they are not settled: their mover has hung up."""
-        for vshard in self._until.keys() & vshards:
-            self._until[vshard] = asyncio.get_running_loop().time()
+        for vshard in self._left_ms.keys() & vshards:
+            self._left_ms[vshard] = 0
 
     async def watch(self) -> None:
         """Settle what no mover asks about any more, until the shard has ended."""
-        loop = asyncio.get_running_loop()
         while not self.runner.ended.is_set():
-            await asyncio.sleep(_LOOK_S)
-            for vshard in [one for one, until in self._until.items() if until <= loop.time()]:
+            await asyncio.sleep(_LOOK_MS / 1_000)
+            for vshard in self._silent():
                 try:
                     home = await self.settle(vshard)
                 except (FarwireError, OSError) as error:
@@ -183,15 +182,20 @@ class Desk:
                 else:
                     _log.info("a move was settled without its mover", vshard=vshard, home=home)
 
+    def _silent(self) -> list[int]:
+        """Return the virtual shards whose mover has been silent for too long, now that another while is over."""
+        self._left_ms = {vshard: left - _LOOK_MS for vshard, left in self._left_ms.items()}
+        return [vshard for vshard, left in self._left_ms.items() if left <= 0]
+
     def _hear(self, vshard: int) -> None:
-        if not 0 <= vshard < VSHARDS or (vshard not in self._until and len(self._until) >= MOST):
+        if not 0 <= vshard < VSHARDS or (vshard not in self._left_ms and len(self._left_ms) >= MOST):
             raise Invalid(
                 f"virtual shards are numbered up to {VSHARDS - 1}, and {MOST} are moved at once",
                 code="charging.vshard",
                 field="vshard",
                 value=vshard,
             )
-        self._until[vshard] = asyncio.get_running_loop().time() + self._patience_s
+        self._left_ms[vshard] = self._patience_ms
 
 
 def _moved(vshard: int, why: str) -> Conflict:
