@@ -30,7 +30,7 @@ from farwire.charging.model.answers import Movement, MovementKind, Notice, Used
 from farwire.charging.model.booking import Pair, postings_of, sums_of
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import Unit
-from farwire.charging.model.taxing import Earned, earns
+from farwire.charging.model.taxing import Earned
 from farwire.charging.service.accounts import request_key
 from farwire.charging.service.owing import NAMED, Priced
 from farwire.charging.service.taxing import Taxes
@@ -276,10 +276,8 @@ async def _taxed(
 ) -> dict[Pair, int]:
     """Return what of the revenue of some movements is tax: the growth of the tax inside running gross totals."""
     gross: dict[Earned, int] = defaultdict(int)
-    for one in moved:
-        book = earns(one.movement)
-        if book is not None:
-            gross[Earned(book, taxes.of(one.movement, one.at))] -= one.movement.amount
+    for earned, nano in taxes.earned_by(moved):
+        gross[earned] += nano
     totals = await store.grow_earned(tx, entity, code, gross) if gross else {}
     sums: dict[Pair, int] = defaultdict(int)
     for (book, tax), (before, after) in totals.items():

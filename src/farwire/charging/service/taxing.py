@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Final
@@ -22,15 +22,15 @@ from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.catalog.model import PlanVersion
 from farwire.charging.model.answers import Movement, MovementKind
-from farwire.charging.model.taxing import Tax
+from farwire.charging.model.taxing import Earned, Tax, earns
 from farwire.charging.service.terms import OFFER, PLAN
 from farwire.charging.store import control
-from farwire.charging.store.books import Owner
+from farwire.charging.store.books import Owner, Placed
 from farwire.country.model import TaxComponent
 from farwire.country.model.tax import TaxExternal, TaxUnknown
 from farwire.kernel.ids import AccountId
 from farwire.kernel.time import local_date
-from farwire.ledger.model import first_of_month
+from farwire.ledger.model import Book, first_of_month
 from farwire.party import service as parties
 from farwire.tenant.model import LegalEntity
 
@@ -81,6 +81,20 @@ class Taxes:
         plans = await _categories(tx, PLAN, {owners[number].plan for number in contexts})
         bought = {one.reason for one in movements if one.kind == MovementKind.PURCHASE}
         return cls(contexts, owners, plans, await _categories(tx, OFFER, bought))
+
+    def earned_by(self, moved: Sequence[Placed]) -> Iterator[tuple[Earned, int]]:
+        """Yield what movements earn, tax included, summed. A sum may come in parts."""
+        # By the tax itself, not by its value: hashing fractions costs more than all the rest.
+        sums: dict[tuple[Book, int], int] = {}
+        taxes: dict[int, Tax] = {}
+        for one in moved:
+            book = earns(one.movement)
+            if book is not None:
+                tax = self.of(one.movement, one.at)
+                key = (book, id(tax))
+                taxes[id(tax)] = tax
+                sums[key] = sums.get(key, 0) - one.movement.amount
+        yield from ((Earned(book, taxes[place]), nano) for (book, place), nano in sums.items())
 
     def of(self, movement: Movement, at: datetime) -> Tax:
         """Return the tax that ``movement`` bears."""
