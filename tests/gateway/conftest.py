@@ -40,10 +40,10 @@ def processes(database_env: dict[str, str], tmp_path: Path) -> Iterator[Processe
 
 @pytest.fixture
 async def shop(db: Database, tenant_id: TenantId, processes: Processes) -> None:
-    """A shard that charges 491701234567, who has 1 EUR: data at 0.02 per MB, calls at 0.01 per second."""
+    """A shard that charges 491701234567, who has 0.20 EUR: data at 0.02 per MB, calls at 0.01 per second."""
     await sell_data_and_calls(db, tenant_id, SystemClock())
     number = "491701234567"
     words = ("charging", "account")
     processes.farwire("shard", "charging", "serve", "--records", "10000", until="serves at")
     processes.call(*words, "open", "--offering", "go-5", "--msisdn", number, "--key", "rig")
-    processes.call(*words, "topup", number, "1.00", "--key", "rig-1")
+    processes.call(*words, "topup", number, "0.20", "--key", "rig-1")

@@ -1,0 +1,95 @@
+"""Kamailio's ``ims_charging`` charges calls of SIPp with Farwire: granted and billed, cut at the last unit, refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.processes import PROFILES, Processes
+
+pytestmark = [
+    pytest.mark.rigs,
+    pytest.mark.shared,
+    pytest.mark.full,
+    pytest.mark.xdist_group("diameter ports"),
+]
+CALLER = "491701234567"
+
+
+class Phones:
+    """Kamailio, a phone that is called, and calls of the other one."""
+
+    def __init__(self, processes: Processes, shared: Path, programs: dict[str, Path]) -> None:
+        self.processes, self.programs = processes, programs
+        self.folder = processes.folder / "kam"
+        self.folder.mkdir()
+        for path in (shared / "peer-configs" / "kamailio").iterdir():
+            text = path.read_text().replace("RIG/kam", str(self.folder))
+            (self.folder / path.name).write_text(text)
+        called = subprocess.run(
+            [programs["sipp"], "-sd", "uas"], capture_output=True, text=True, check=False
+        ).stdout
+        (self.folder / "uas.xml").write_text(
+            called.replace("[last_CSeq:]", "[last_CSeq:]\n      [last_Record-Route:]")
+        )
+
+    def start(self) -> None:
+        words = (
+            str(self.programs["kamailio"]),
+            "-DD",
+            "-E",
+            "-f",
+            "kam.cfg",
+            "-P",
+            str(self.folder / "k.pid"),
+        )
+        self.processes.run("kamailio", *words, cwd=self.folder)
+        self.processes.wait(lambda: "diameter peer connected" in self.processes.said("gateway"), "kamailio")
+        words = (str(self.programs["sipp"]), "-sf", "uas.xml", "-i", "127.0.0.1", "-p", "5080", "-nostdin")
+        self.processes.run("uas", *words, cwd=self.folder)
+
+    def call(self, seconds: int, caller: str = CALLER) -> int:
+        """Make a call; return how it ended: 0 is well."""
+        scenario = (self.folder / "uac.xml").read_text().replace(CALLER, caller)
+        (self.folder / "one.xml").write_text(scenario)
+        words = [
+            str(self.programs["sipp"]), "-sf", "one.xml", "-i", "127.0.0.1", "-p", "5070", "-s", "4930123456",
+            "-m", "1", "-d", str(seconds * 1_000), "-nostdin", "-timeout", "25", "127.0.0.1:5060",
+        ]  # fmt: skip
+        return subprocess.run(words, cwd=self.folder, capture_output=True, check=False, timeout=40).returncode
+
+    def balance(self) -> int:
+        """Return what the caller has, in cents."""
+        shown = json.loads(self.processes.call("charging", "account", "show", CALLER, "--json"))
+        return round(float(shown["balance"].split()[0]) * 100)
+
+
+@pytest.fixture
+def phones(
+    shop: None, processes: Processes, require_rig: Callable[[str], Path], shared_data: Path, tmp_path: Path
+) -> Phones:
+    found = Phones(processes, shared_data, {name: require_rig(name) for name in ("kamailio", "sipp")})
+    (tmp_path / "peers.toml").write_text(PROFILES.format(identity="localhost", port=3868))
+    processes.farwire("gateway", "gateway", "diameter", "serve", "peers.toml", until="is served at")
+    found.start()
+    return found
+
+
+def test_calls_are_granted_and_paid_cut_at_the_last_unit_and_refused(phones: Phones) -> None:
+    said = phones.processes.said
+    assert phones.call(8) == 0, said("kamailio")
+    assert 7 <= 20 - phones.balance() <= 10, "0.01 a second"
+    began = time.monotonic()
+    assert phones.call(25) != 0, "hung up by Kamailio"
+    assert time.monotonic() - began < 20
+    assert phones.balance() == 0
+    assert phones.call(3) != 0, "nothing is left"
+    assert phones.call(3, "4999") != 0, "nobody knows this caller"
+    assert "[5030]" in said("kamailio")
+    assert re.findall(r"cca_return_code=(-?1)", said("kamailio")) == ["1", "1", "-1", "-1"]
