@@ -37,11 +37,12 @@ from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import instant
 
 REASONS: Final = tomllib.loads(Path(__file__).with_name("tmf_examples.toml").read_text(encoding="utf-8"))
+PRICES: Final = "/tmf-api/productCatalogManagement/v5/productOfferingPrice"
 PARTY: Final = "/tmf-api/partyManagement/v5"
 JSON: Final = {"content-type": "application/json"}
 
 CATALOGUE: Final[dict[str, Any]] = {
-    "valid_from": "2026-05-01T00:00:00Z",
+    "valid_from": "2020-01-01T00:00:00Z",
     "product_specifications": [
         {
             "code": "mobile",
@@ -135,6 +136,18 @@ async def _order(stage: Stage, body: dict[str, Any]) -> None:
             one["partyOrPartyRole"]["id"] = str(account.party_id)
 
 
+async def _offering(stage: Stage, body: dict[str, Any]) -> None:
+    stage.count += 1
+    body["code"] = f"example-{stage.count}"  # an offering's code is its own
+    body["productSpecification"]["id"] = "mobile"  # what is on sale has a published specification, and prices
+    for one in body.get("productOfferingPrice", []):
+        price = {"name": one["name"], "priceType": "recurring", "recurringChargePeriodType": "month"}
+        price |= {"recurringChargePeriodLength": 1, "price": {"unit": "EUR", "value": 20}}
+        answer = await stage.client.post(PRICES, json={"@type": "ProductOfferingPrice", **price})
+        assert answer.status_code == 201, answer.text
+        one["id"] = answer.json()["id"]
+
+
 async def _cancellation(stage: Stage, body: dict[str, Any]) -> None:
     item = {"@type": "ProductOrderItem", "id": "1", "action": "add", "productOffering": {"id": ""}}
     order: dict[str, Any] = {"@type": "ProductOrder", "productOrderItem": [item]}
@@ -152,6 +165,7 @@ async def _bill(stage: Stage, body: dict[str, Any]) -> None:
 
 
 FITTED: Final[dict[tuple[str, str], Fit]] = {
+    ("620", "ProductOffering"): _offering,
     ("629", "Customer"): _customer,
     ("666", "BillingAccount"): _account,
     ("622", "ProductOrder"): _order,

@@ -43,7 +43,9 @@ def checked(descriptor: Descriptor, document: Document, version: Version) -> Doc
     An attribute that the resource does not have is kept only where the document says that it extends the resource: by
     an ``@schemaLocation``, or an ``@type`` other than the resource's own.
     """
-    _bounded(document, "$", 0)
+    excess = _excess(document, 0)
+    if excess is not None:
+        raise wrong(f"${excess[0]}", excess[1])
     for name, pattern in PATTERNS.items():
         value = document.get(name)
         if isinstance(value, str) and not re.fullmatch(pattern, value):
@@ -127,22 +129,25 @@ def _time(kind: str, value: Any, path: str) -> Any:
     return value
 
 
-def _bounded(value: Any, path: str, depth: int) -> None:
-    """Refuse what PostgreSQL could not keep, or what would take more than its share of time."""
+def _excess(value: Any, depth: int) -> tuple[str, str] | None:
+    """Return where a value is what PostgreSQL could not keep, or would take more than its share of time, and why."""
     if depth > MAX_DEPTH:
-        raise wrong(path, "the document is nested too deeply")
+        return "", "the document is nested too deeply"
     if isinstance(value, dict):
         for name, item in value.items():
-            _bounded(item, f"{path}.{name}", depth + 1)
+            if type(item) is not str and (found := _excess(item, depth + 1)) is not None:
+                return f".{name}{found[0]}", found[1]
     elif isinstance(value, list):
         if len(value) > MAX_ITEMS:
-            raise wrong(path, f"a list has at most {MAX_ITEMS} elements")
+            return "", f"a list has at most {MAX_ITEMS} elements"
         for number, item in enumerate(value):
-            _bounded(item, f"{path}[{number}]", depth + 1)
+            if type(item) is not str and (found := _excess(item, depth + 1)) is not None:
+                return f"[{number}]{found[0]}", found[1]
     elif isinstance(value, Decimal):
         exact = value.as_tuple()
         if not value.is_finite() or abs(value.adjusted()) > MAX_EXPONENT or len(exact.digits) > MAX_DIGITS:
-            raise wrong(path, "the number is out of range")
+            return "", "the number is out of range"
+    return None
 
 
 def _name(value: Any) -> str:
