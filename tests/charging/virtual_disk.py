@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import random
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SECTOR = 512
@@ -35,6 +37,7 @@ class VirtualFile:
     def pwrite(self, data: bytes | memoryview, offset: int) -> None:
         if self._disk.full_for and self.name.startswith(self._disk.full_for):
             raise OSError(errno.ENOSPC, "No space left on device")
+        self._disk.rest("writes")
         data = bytes(data)
         whole = self._disk.spend(len(data))
         part = data[:whole]
@@ -44,10 +47,12 @@ class VirtualFile:
             raise PowerCut
 
     def sync(self) -> None:
+        self._disk.rest("syncs")
         if self._disk.spend(1) == 0:
             raise PowerCut
         self._disk.syncs += 1
         if self._disk.syncs == self._disk.fail_sync_at:
+            self._disk.met["a sync failed"] += 1
             self._content.pending.clear()  # what Linux does: the pages count as clean, and the data is gone
             raise OSError(errno.EIO, "Input/output error")
         for offset, data in self._content.pending:
@@ -55,7 +60,9 @@ class VirtualFile:
         self._content.pending.clear()
 
     def preallocate(self, size: int) -> None:
+        self._disk.rest("files")
         if self._disk.used() + size > self._disk.capacity:
+            self._disk.met["the disk was full"] += 1
             raise OSError(errno.ENOSPC, "No space left on device")
         _put(self._content.seen, 0, bytes(size))
         _put(self._content.durable, 0, bytes(size))
@@ -79,6 +86,12 @@ class VirtualDisk:
         self.capacity = capacity
         self.syncs = 0
         self.fail_sync_at = 0
+        self.pace: Callable[[], float] = lambda: 0.0
+        """How many seconds the next act of the disk takes."""
+        self.rest_for: Callable[[float], None] = lambda _: None
+        """Lets that time pass, while others work: what is being synced is not durable meanwhile."""
+        self.met: Counter[str] = Counter()
+        """What has happened to whom it serves."""
         self.full_for = ""
         """The start of the names of files for which there is no room."""
         self._names: dict[str, _Content] = {}
@@ -92,6 +105,13 @@ class VirtualDisk:
         done = min(size, self.budget)
         self.budget -= done
         return done
+
+    def rest(self, what: str) -> None:
+        """Take the time that an act takes."""
+        seconds = self.pace()
+        if seconds:
+            self.met[f"slow {what}"] += 1
+            self.rest_for(seconds)
 
     def used(self) -> int:
         return sum(len(content.seen) for content in self._names.values())
@@ -120,6 +140,7 @@ class VirtualDisk:
         self._changes.append((name, "", content))
 
     def sync_names(self) -> None:
+        self.rest("names")
         if self.spend(1) == 0:
             raise PowerCut
         self._apply(len(self._changes))
@@ -149,7 +170,12 @@ class VirtualDisk:
         self._names = dict(self._durable_names)
         for content in self._names.values():
             for offset, data in content.pending:
-                for begin, part in self._arrives(data):
+                arrived = self._arrives(data)
+                whole = sum(len(part) for _, part in arrived) == len(data)
+                self.met[
+                    "a write arrived" if whole else "a write was torn" if arrived else "a write was lost"
+                ] += 1
+                for begin, part in arrived:
                     _put(content.durable, offset + begin, part)
             content.pending.clear()
             content.seen = bytearray(content.durable)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -159,3 +159,27 @@ class Query:
 
     def _is_reading(self) -> bool:
         return isinstance(self.request, EventRequest) and self.request.kind == EventKind.BALANCE_CHECK
+
+
+class Shout:
+    """One request of a crowd that asks nothing of anybody's balance; emergency calls are among them."""
+
+    def __init__(self, client: Client, random: Random) -> None:
+        number, key = client.number, client.key()
+        self.met = client.world.met
+        self.last = -1
+        self.request: Asked = random.choice(
+            [
+                EventRequest(number, 8, key, EventKind.BALANCE_CHECK, Service("data")),
+                SessionRequest(number, 7, key, 1, Phase.UPDATE, Service("data")),
+                SessionRequest(number, 7, key, 1, Phase.TERMINATION, Service("data")),
+                EventRequest(number, 8, key, EventKind.DIRECT_DEBIT, Service("voice", "112"), 1),
+            ]
+        )
+
+    def __call__(self, answer: Any) -> None:
+        if answer is None:
+            return
+        if isinstance(self.request, EventRequest) and self.request.service.destination == "112":
+            self.met["an emergency call"] += 1
+            assert answer.result == ResultCode.SUCCESS, f"an emergency call was answered {answer}"

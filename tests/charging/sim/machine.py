@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from tests.charging.sim.fibers import Fiber
 from tests.charging.virtual_disk import PowerCut
 
 LONGEST_S = 600.0
@@ -23,6 +24,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.virtual = 0.0
         self.flaw: BaseException | None = None
+        self.standing: set[Fiber] = set()
+        """Jobs that stand still in the middle."""
         self._selector = self
         self._clock_resolution = 1e-6
         self.set_exception_handler(self._stop_at)
@@ -46,6 +49,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             error.add_note(note)
             raise
         finally:
+            for fiber in tuple(self.standing):
+                fiber.kill()
             for task in asyncio.all_tasks(self):
                 task.cancel()
             self.set_exception_handler(lambda *_: None)
@@ -79,14 +84,32 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 class VirtualThread(Executor):
-    """Does one job after another, each after a while; none any more once its process is dead."""
+    """Does one job after another, each after a while; none any more once its process is dead.
 
-    def __init__(self, loop: VirtualLoop, latency: Callable[[], float], died: Callable[[], None]) -> None:
+    While the disk is slow a job stands still wherever it waits for it, and others work beside it.
+    """
+
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        latency: Callable[[], float],
+        died: Callable[[], None],
+        slow: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.alive = True
         self._loop = loop
         self._latency = latency
         self._died = died
+        self._slow = slow
+        self._standing: Fiber | None = None
         self._jobs: deque[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
+
+    def die(self) -> None:
+        """Do nothing any more, not even the rest of what it does now."""
+        self.alive = False
+        fiber, self._standing = self._standing, None
+        if fiber is not None:
+            fiber.kill()
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -98,16 +121,35 @@ class VirtualThread(Executor):
     def _work(self) -> None:
         if not self.alive:
             return
-        future, fn, args = self._jobs[0]
+        _, fn, args = self._jobs[0]
+        if self._slow() or self._loop.standing:
+            self._advance(Fiber(lambda: fn(*args), self._loop.standing))
+            return
         try:
-            result = fn(*args)
-        except PowerCut:
+            self._done(fn(*args), None)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits the future
+            self._done(None, error)
+
+    def _advance(self, fiber: Fiber) -> None:
+        if not self.alive:
+            return
+        self._standing = None
+        wait = fiber.resume()
+        if wait is None:
+            self._done(fiber.result, fiber.error)
+        else:
+            self._standing = fiber
+            self._loop.call_later(wait, self._advance, fiber)
+
+    def _done(self, result: Any, error: BaseException | None) -> None:
+        if isinstance(error, PowerCut):
             self._died()
             return
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever awaits the future
-            future.set_exception(error)
-        else:
+        future = self._jobs[0][0]
+        if error is None:
             future.set_result(result)
+        else:
+            future.set_exception(error)
         self._jobs.popleft()
         if self._jobs:
             self._loop.call_later(self._latency(), self._work)
@@ -123,6 +165,12 @@ class WrongClock:
         self._loop = loop
         self.off_s = 0.0
 
+    def jump(self, off_s: float, met: Counter[str]) -> None:
+        """Be so far off from now on."""
+        if off_s != self.off_s:
+            met["a clock went back" if off_s < self.off_s else "a clock went ahead"] += 1
+        self.off_s = off_s
+
     def now(self) -> datetime:
         return START + timedelta(microseconds=round((self._loop.virtual + self.off_s) * 1e6))
 
@@ -136,11 +184,28 @@ class Network:
         self.cut_until = 0.0
         self.lossy = 0.05
         self.double = 0.15
+        self.met: Counter[str] = Counter()
+        self._newest = 0
+        self._sent = 0
 
     def send(self, deliver: Callable[[], None]) -> None:
         """Deliver a message no, one or two times, each when it may."""
+        self._sent += 1
+        arrivals = 0
         for _ in range(1 + (self._random.random() < self.double)):
             late = self._random.random() < 0.05
             delay = self._random.uniform(0.0, 4.0) if late else self._random.expovariate(200)
-            if self._random.random() >= self.lossy and self._loop.virtual >= self.cut_until:
-                self._loop.call_later(delay, deliver)
+            lost = self._random.random() < self.lossy
+            cut = self._loop.virtual < self.cut_until
+            if lost or cut:
+                self.met["a message met a cut" if cut else "a message was lost"] += 1
+            else:
+                arrivals += 1
+                self.met["a message was late"] += late
+                self._loop.call_later(delay, self._arrive, self._sent, deliver)
+        self.met["a message came twice"] += arrivals == 2
+
+    def _arrive(self, number: int, deliver: Callable[[], None]) -> None:
+        self.met["a message was overtaken"] += number < self._newest
+        self._newest = max(self._newest, number)
+        deliver()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from itertools import count
 
 import pytest
 from msgspec.structs import replace
 
+from farwire.charging.log import Batch, Ticket
+from farwire.charging.log.file import FileLog
 from farwire.charging.model.work import Work
 from farwire.charging.shard import shard as loop
 from farwire.charging.shard.arena import Arena
@@ -16,7 +20,7 @@ from farwire.charging.shard.standby import Standby
 from farwire.kernel.errors import FarwireError
 from tests.charging.sim.moving_world import MovingWorld, play_moves
 from tests.charging.sim.store_log import StoreLog
-from tests.charging.sim.world import play
+from tests.charging.sim.world import World, play
 from tests.charging.virtual_disk import VirtualFile
 
 SEEDS = 25
@@ -106,7 +110,41 @@ def answer_again_in_another_way(patch: Patch) -> None:
     patch.setattr(Shard, "_answer", fickle)
 
 
+def take_a_late_sync_for_a_good_one(patch: Patch) -> None:
+    """Whoever has waited 100 ms for the disk is told that it has done its work."""
+    append = FileLog.append
+
+    def impatient(self: FileLog, batch: Batch) -> Ticket:
+        ticket, told = append(self, batch), asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.1, lambda: told.done() or told.set_result(batch.last))
+        ticket.future.add_done_callback(lambda real: told.done() or _pass_on(real, told))
+        return Ticket(batch.last, told)
+
+    patch.setattr(FileLog, "append", impatient)
+
+
+def _pass_on(real: Future[int], told: asyncio.Future[int]) -> None:
+    if error := real.exception():
+        told.set_exception(error)
+        told.exception()
+    else:
+        told.set_result(real.result())
+
+
+def tell_the_books_before_the_sync(patch: Patch) -> None:
+    write = FileLog._write
+
+    def early(self: FileLog, batch: Batch) -> int:
+        self.durable = batch.last
+        return write(self, batch)
+
+    patch.setattr(FileLog, "_write", early)
+
+
+SLOW = (take_a_late_sync_for_a_good_one, tell_the_books_before_the_sync)
+"""What only a slow disk shows."""
 PLANTS = [
+    *((plant, False) for plant in SLOW),
     (skip_a_sync, False),
     (forget_keys_on_recovery, False),
     (forget_keys_on_recovery, True),
@@ -153,3 +191,12 @@ def test_a_planted_defect_is_found(plant, stored, monkeypatch):
         except (AssertionError, FarwireError):
             return
     pytest.fail(f"{SEEDS} seeds did not find it")
+
+
+@pytest.mark.parametrize("plant", SLOW)
+def test_it_takes_a_slow_disk_to_find_what_a_slow_disk_breaks(plant, monkeypatch):
+    plant(monkeypatch)
+    monkeypatch.setattr(World, "pace", lambda self: 0.0)
+    monkeypatch.setattr(World, "slow_down", lambda self: None)
+    for seed in range(1, 9):
+        play(seed, stored=False)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
-from farwire.charging.log import Batch, LogFailed
+from farwire.charging.log import segments
 from farwire.charging.log.file import FileLog, highest_epoch
-from farwire.charging.model import Answer, OfferTerms
+from farwire.charging.model import OfferTerms
 from farwire.charging.model.state import SECOND_US
 from farwire.charging.model.tariffs import Grant
-from farwire.charging.shard.runner import Policy, Runner
 from farwire.charging.shard.shard import Settings, Shard, recover
 from farwire.charging.shard.standby import Standby
 from farwire.kernel.errors import FarwireError
 from tests.charging.shard_world import FlatTariffs
+from tests.charging.sim import fibers
 from tests.charging.sim.checks import (
-    State,
-    Sums,
     add_movements,
     check_bytes,
     check_grants,
@@ -27,8 +27,9 @@ from tests.charging.sim.checks import (
     check_usage,
     state_of,
 )
-from tests.charging.sim.clients import Client, Query
+from tests.charging.sim.clients import Client, Query, Shout
 from tests.charging.sim.machine import Network, VirtualLoop, VirtualThread, WrongClock
+from tests.charging.sim.process import Process, Reply
 from tests.charging.sim.store_log import Store, StoreLog
 from tests.charging.virtual_disk import VirtualDisk
 
@@ -47,83 +48,6 @@ class SimTariffs(FlatTariffs):
         return start + 20 * SECOND_US
 
 
-class Reply:
-    """The way back of one arrival."""
-
-    def __init__(self, process: Process, query: Query) -> None:
-        self.process = process
-        self.query = query
-        self.last = -1
-        """The batch that the answer depends on."""
-
-    def __call__(self, answer: Any) -> None:
-        process, query = self.process, self.query
-        if not process.alive or not isinstance(answer, Answer):
-            return
-        if self.last >= 0:
-            process.world.acknowledge(process, self.last)
-        process.world.network.send(lambda: query.received(answer))
-
-
-class Process:
-    """One life of a shard: from its recovery to its death."""
-
-    def __init__(self, world: World, shard: Shard) -> None:
-        self.world = world
-        self.shard = shard
-        self.alive = True
-        self.states: dict[int, State] = {shard.log.last: state_of(shard)}
-        self.facts: dict[int, bytes] = {}
-        self.sums: Sums = {}
-        policy = Policy(requests=world.random.choice([40, 400]), seconds=30, tick_ms=500)
-        self._watch()
-        self.runner = Runner(shard, policy=policy, books=lambda: world.books_last)
-
-    def _watch(self) -> None:
-        """See every batch and every step, without being seen."""
-        shard, append, step, commit = self.shard, self.shard.log.append, self.shard.step, self.shard._commit
-
-        def appended(batch: Batch):
-            ticket = append(batch)
-            self.facts[batch.last] = batch.facts
-            add_movements(self.sums, batch.facts)
-            return ticket
-
-        def committed(requests: int, replies: list, facts: list) -> None:
-            for reply, _ in replies:
-                reply.last = shard.log.last + requests
-            commit(requests, replies, facts)
-
-        def stepped() -> bool:
-            more = step()
-            if shard.failure is None and shard.all_appended:
-                self.checked()
-            return more
-
-        shard.log.append, shard._commit, shard.step = appended, committed, stepped
-
-    def checked(self) -> None:
-        """Check what must hold after a step."""
-        self.world.steps += 1
-        state = state_of(self.shard)
-        check_grants(state)
-        check_sums(self.sums, state)
-        if self.world.random.random() < 0.1:
-            check_bytes(self.shard, state)
-        self.states[self.shard.log.last] = state
-
-    def die(self) -> None:
-        """End without a word."""
-        self.alive = False
-        self.shard.log.alive = False
-        for thread in getattr(self.shard.log, "threads", ()):
-            thread.alive = False
-        if self.runner._snapshotting is not None:
-            self.runner._snapshotting.cancel()
-        self.shard.fail(LogFailed("killed"))
-        self.runner._end()
-
-
 class World:
     """One seed."""
 
@@ -133,9 +57,14 @@ class World:
         self.stored = stored
         self.network = Network(loop, Random(self.random.random()))
         self.disk = VirtualDisk(seed)
+        self.disk.pace, self.disk.rest_for = self.pace, fibers.rest
+        self.met: Counter[str] = Counter()
+        """What has happened, and how often: a trouble that never comes proves nothing."""
+        self.network.met = self.disk.met = self.met
         self.store = Store()
         self.clocks = [WrongClock(loop), WrongClock(loop)]
         self.slow = 1.0
+        self.slow_disk_until = self.still_disk_until = 0.0
         self.calm = False
         self.steps = self.answers = self.recoveries = 0
         self.expected: dict[tuple[int, int, int], int] = {}
@@ -164,6 +93,16 @@ class World:
     def latency(self) -> float:
         return self.random.expovariate(1_000) * self.slow
 
+    def pace(self) -> float:
+        """Return how long the disk takes for what it does next."""
+        still = self.still_disk_until - self.loop.virtual
+        if still > 0:
+            return still
+        return self.random.expovariate(20) if self.disk_is_slow() else 0.0
+
+    def disk_is_slow(self) -> bool:
+        return self.loop.virtual < max(self.slow_disk_until, self.still_disk_until)
+
     async def start(self) -> None:
         """Recover into a new process; until it can, nobody answers."""
         if self._starting:
@@ -186,7 +125,9 @@ class World:
             self.loop.create_task(self.start())
 
     async def _recover_file(self) -> Shard | None:
-        threads = [VirtualThread(self.loop, self.latency, self.power_cut) for _ in range(2)]
+        threads = [
+            VirtualThread(self.loop, self.latency, self.power_cut, self.disk_is_slow) for _ in range(2)
+        ]
         log: Any = FileLog(
             self.disk, shard=1, epoch=highest_epoch(self.disk, 1) + 1, segment_bytes=1 << 15,
             writer=threads[0], background=threads[1],
@@ -206,6 +147,7 @@ class World:
         log = StoreLog(self.store, self.loop, Random(self.random.random()), self.store.epoch)
         clock = self.random.choice(self.clocks)
         standby, self.standby = self.standby or Standby(RECORDS), Standby(RECORDS)
+        self.met["a standby that followed took over" if standby.last else "an empty standby took over"] += 1
         self._log = log
         return await standby.take_over(
             log, tariffs=SimTariffs(), clock=clock, settings=SETTINGS, timer=lambda: 0
@@ -266,7 +208,7 @@ class World:
 
     def end(self, disk_act: Any = None) -> None:
         for thread in getattr(self, "_threads", ()):
-            thread.alive = False
+            thread.die()
         if (process := self.process) is not None:
             process.die()
         if disk_act is not None:
@@ -283,18 +225,23 @@ class World:
         self.loop.call_later(self.random.expovariate(1.2), self.trouble)
         self.slow = 1.0
         if (process := self.process) is not None and process.shard.failure is not None:
+            self.met[process.shard.failure.code] += 1
             self.end()
             return
-        acts = [self.jump, self.cut_network, self.slow_down, self.copy, self.keep_books]
-        acts += [self.fence, self.split, self.follow, self.kill] if self.stored else [
-            self.power_cut, self.kill, self.cut_inside, self.fail_sync, self.fill_disk]  # fmt: skip
+        acts = [self.jump, self.cut_network, self.slow_down, self.copy, self.crowd]
+        acts += [self.fence, self.split, self.follow, self.lose_standby, self.kill] if self.stored else [
+            self.power_cut, self.kill, self.cut_inside, self.fail_sync, self.fill_disk, self.slow_disk,
+            self.stop_disk]  # fmt: skip
         act = self.random.choice(acts)
-        self.say(act.__name__.replace("_", " "))
+        what = act.__name__.replace("_", " ")
+        self.met[what] += 1
+        self.say(what)
         act()
 
     def jump(self) -> None:
         clock = self.random.choice(self.clocks)
-        clock.off_s = self.random.choice([0.0, clock.off_s + self.random.uniform(-200, 100), 90.0])
+        off_s = self.random.choice([0.0, clock.off_s + self.random.uniform(-200, 100), 90.0])
+        clock.jump(off_s, self.met)
 
     def cut_network(self) -> None:
         self.network.cut_until = self.loop.virtual + self.random.expovariate(1)
@@ -314,12 +261,31 @@ class World:
     def fill_disk(self) -> None:
         self.disk.capacity = self.disk.used()
 
+    def slow_disk(self) -> None:
+        """Every act of the disk takes its time."""
+        self.slow_disk_until = self.loop.virtual + self.random.uniform(0.5, 4)
+
+    def stop_disk(self) -> None:
+        """The disk does nothing for a while, also not what has just been begun."""
+        self.still_disk_until = self.loop.virtual + self.random.uniform(0.5, 4)
+
+    def crowd(self) -> None:
+        """Many ask at once: more than the queue has room for."""
+        if (process := self.process) is not None:
+            for _ in range(30):
+                shout = Shout(self.random.choice(self.clients), self.random)
+                process.runner.submit(1, shout.request, shout)
+
     def copy(self) -> None:
         if (process := self.process) is not None:
             process.runner._snapshot_last = -(10**9)
 
     def keep_books(self) -> None:
-        if (process := self.process) is not None and not self.stored:
+        """Read what is new, again and again: while a batch is being synced, too."""
+        if self.calm:
+            return
+        self.loop.call_later(self.random.expovariate(4), self.keep_books)
+        if (process := self.process) is not None:
             self.loop.create_task(self.quietly(self.read_books(process.shard)))
 
     async def quietly(self, act: Any) -> None:
@@ -335,6 +301,12 @@ class World:
         if (process := self.process) is not None and isinstance(process.shard.log, StoreLog):
             process.shard.log.cut_until = self.loop.virtual + self.random.expovariate(0.5)
 
+    def lose_standby(self) -> None:
+        """The standby dies, and another one begins with nothing."""
+        if self.standby is not None and self.standby.last:
+            self.met["a standby died that had followed"] += 1
+        self.standby = Standby(RECORDS)
+
     def follow(self) -> None:
         if self.standby is not None and self.lives:
             reader = StoreLog(self.store, self.loop, self.random, 0)
@@ -346,6 +318,8 @@ class World:
         """Let clients live among troubles; then heal everything and see that it ends well."""
         await self.start()
         self.loop.call_later(0.3, self.trouble)
+        if not self.stored:
+            self.keep_books()
         await asyncio.gather(*(client.live(acts) for client in self.clients))
         await self.heal()
         await self.finish()
@@ -353,6 +327,7 @@ class World:
     async def heal(self) -> None:
         self.calm = self.store.calm = True
         self.network.cut_until, self.network.lossy = 0.0, 0.0
+        self.slow_disk_until = self.still_disk_until = 0.0
         self.slow, self.disk.budget, self.disk.fail_sync_at, self.disk.capacity = 1.0, None, 0, 1 << 40
         await asyncio.sleep(6)
         if self.process is None or self.process.shard.failure is not None:
@@ -387,7 +362,8 @@ def play(seed: int, *, stored: bool, acts: int = 12) -> World:
     loop = VirtualLoop()
     world = World(loop, seed, stored=stored)
     try:
-        loop.run_to_end(world.play(acts), note=f"To replay it: make sim SEED={seed}")
+        with patch.object(segments, "Lock", fibers.VirtualLock):
+            loop.run_to_end(world.play(acts), note=f"To replay it: make sim SEED={seed}")
     except BaseException as error:
         error.add_note("\n".join(world.trace[-20:]))
         raise
