@@ -100,6 +100,29 @@ async def test_a_command_that_is_refused_says_why_and_moves_nothing(
     assert (await got(client, f"/{number}"))["state"]["spendable"] == eur(0)
 
 
+async def test_money_goes_to_any_account_in_the_same_currency_and_shows_where_it_is(
+    client: httpx.AsyncClient, number: str, charge: Callable[[], Any]
+) -> None:
+    await charge()
+    for key in ("a", "b"):  # one of 4,096 would be on the same virtual shard
+        other = (await sent(client, "", 201, key=key, offering=GO_5))["id"]
+    await sent(client, f"/{number}/topUps", key="t-1", amount=eur(5))
+    for _ in range(2):
+        reply = await sent(client, f"/{number}/transfers", key="g-1", to=other, amount=eur(2))
+        assert (reply["moved"], reply["spendable"]) == (eur(2), eur(3))
+    refused = await sent(client, f"/{number}/transfers", 409, key="g-2", to=other, amount=eur(9))
+    assert (refused["code"], refused["value"]) == ("charging.refused", "4012")
+    reused = await sent(client, f"/{number}/transfers", 409, key="g-1", to=other, amount=eur(1))
+    assert reused["code"] == "charging.key_reused"
+    listed = await got(client, f"/{other}/transfers")
+    assert [(one["state"], one["amount"], one["payer"]) for one in listed] == [
+        ("refused", eur(9), number),
+        ("done", eur(2), number),
+    ]
+    assert "no balance has anything left" in listed[0]["reason"]
+    assert (await got(client, f"/{other}"))["state"]["spendable"] == eur(2)
+
+
 async def test_a_subscriber_is_traced_and_told_why_it_was_denied(
     client: httpx.AsyncClient,
     number: str,
@@ -151,7 +174,7 @@ async def test_another_tenant_has_no_such_account(
     await charge()
     assert await got(other_client, "") == []
     for name in (number, MSISDN):
-        for part in ("", "/movements", "/sessions", "/denials", "/traceLines"):
+        for part in ("", "/movements", "/transfers", "/sessions", "/denials", "/traceLines"):
             assert (await got(other_client, f"/{name}{part}", 404))["code"] == "charging.account_unknown"
         await sent(other_client, f"/{name}/topUps", 404, key="t-1", amount=eur(1))
         await sent(other_client, f"/{name}/bars", 404, key="b-1", barred=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +15,8 @@ from farwire.charging.model import Ask, Phase, Service, SessionRequest
 from farwire.charging.service.books import take_all
 from farwire.charging.service.client import Address, SocketClient
 from farwire.charging.service.reach import REACH
+from farwire.charging.service.transfers import finish_transfers
+from farwire.charging.shard.homes import vshard_of
 from farwire.kernel.ids import TenantId
 from tests.charging.desk import GO_5, sell_go_5
 from tests.charging.play import MB
@@ -238,3 +241,48 @@ async def test_a_query_tells_what_is_used_and_left(
     }
     kept = await client.post(f"{QUERY}/queryUsageConsumption", json=nobody)
     assert (kept.status_code, kept.json()["state"]) == (201, "acknowledged")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+async def test_a_transfer_out_of_the_circle_is_done_by_a_worker_which_then_says_so(
+    client: httpx.AsyncClient,
+    accounts: list[str],
+    db: Database,
+    tenant_id: TenantId,
+    clock: MovableClock,
+    work: Any,
+    arrives: bool,
+) -> None:
+    first, far = accounts[0], await a_far_account(client, int(accounts[0]))
+    await do(client, "topupBalance", **top_up(first, 10 if arrives else 1))
+    given = {
+        **top_up(first, 2),
+        "receiverBucket": {"id": f"{far}-1"},
+        "receiverBucketUsageType": "monetary",
+        "receiverLogicalResource": {"id": "name-1"},
+        "logicalResource": [{"id": "4915100000001"}],
+        "channel": {"id": "app"},
+        "reason": "for him",
+    }
+    made = await do(client, "transferBalance", **given)
+    assert made["status"] == "created"
+    path = f"{TMF}/transferBalance/{made['id']}"
+    assert (await client.patch(path, json={"status": "cancelled"})).status_code == 409
+    for _ in range(2):
+        clock.advance(timedelta(seconds=30))
+        await finish_transfers(REACH.client(), db=db, tenant_id=tenant_id, now=clock.now())
+        await work()
+    assert (await client.get(path)).json()["status"] == ("completed" if arrives else "failed")
+    assert (await bucket(client, far))["remainingValue"] == euros(2 if arrives else 0)
+    assert (await bucket(client, first))["remainingValue"] == euros(8 if arrives else 1)
+
+
+async def a_far_account(client: httpx.AsyncClient, near: int) -> str:
+    """Open an account on another virtual shard than that of ``near``."""
+    for key in ("far", "farther"):
+        body = {"key": key, "offering": GO_5, "identities": [{"kind": "name", "value": key}]}
+        answer = await client.post(OWN, json=body)
+        assert answer.status_code == 201, answer.text
+        if vshard_of(int(answer.json()["id"])) != vshard_of(near):
+            break
+    return str(answer.json()["id"])

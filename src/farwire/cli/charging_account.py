@@ -68,7 +68,7 @@ def open_one(
     ] = False,
     credit_limit: Annotated[str, typer.Option("--credit-limit", help="What it may owe, e.g. 50.00.")] = "0",
     circle: Annotated[
-        str, typer.Option("--circle", help="Accounts of one circle can share balances and transfer money.")
+        str, typer.Option("--circle", help="Accounts of one circle can share balances.")
     ] = "",
     key: KeyOption = "",
     socket: SocketOption = "",

@@ -116,7 +116,7 @@ def top_up(
 def transfer(
     tenant: TenantOption,
     account: AccountArgument,
-    to: Annotated[str, typer.Argument(help="Who gets it: an identity or a number, of the same circle.")],
+    to: Annotated[str, typer.Argument(help="Who gets it: an identity or a number.")],
     amount: AmountArgument,
     key: KeyOption = "",
     socket: SocketOption = "",
@@ -124,7 +124,10 @@ def transfer(
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Move money to another account of the same circle, all or nothing.
+    """Move money to another account in the same currency, all or nothing.
+
+    Where it lives does not matter. When no answer comes, a worker carries the transfer on, or give the same --key
+    again; farwire charging account transfers shows how far it is.
 
     Example: farwire charging account transfer 4915112345678 4915187654321 2.50 --tenant acme
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from farwire.charging import service
@@ -33,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("sessions")(sessions)
     app.command("why")(why)
     app.command("movements")(movements)
+    app.command("transfers")(transfers)
     app.command("trace")(trace)
 
 
@@ -176,6 +179,50 @@ async def _movements(
             }
         )
     return rows, moved.total
+
+
+def transfers(
+    tenant: TenantOption,
+    account: Annotated[str, typer.Argument(help="Only to and from this one.", show_default=False)] = "",
+    under_way: Annotated[bool, typer.Option("--under-way", help="Only those that have not ended.")] = False,
+    offset: OffsetOption = 0,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List transfers of money between accounts outside of one circle, the newest first.
+
+    asked, taken, done; refused by who pays; returning, returned where who is paid could not take it.
+
+    [bold]Examples[/bold]
+
+      farwire charging account transfers --under-way --tenant acme
+
+      farwire charging account transfers 4915112345678 --tenant acme
+    """
+
+    async def act(session: Session) -> None:
+        found = await account_named(session, tenant, account) if account else None
+        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+            page = await service.list_transfers(
+                tx, page=PageRequest(offset, limit), account=found, only_under_way=under_way
+            )
+            payers = await service.accounts_numbered(tx, numbers=[one.payer for one in page.items])
+        rows = [
+            {
+                "asked": one.asked_at,
+                "from": one.payer,
+                "to": one.payee,
+                "amount": money(one.amount, payers[one.payer].currency),
+                "state": one.state.value,
+                "why": service.words(one.result)[0] if one.result else None,
+            }
+            for one in page.items
+        ]
+        columns = ("asked", "from", "to", "amount", "state", "why")
+        empty = "None." if under_way else "None. Transfer money: farwire charging account transfer"
+        session.out.rows("Transfers", columns, rows, empty=empty, total=page.total, right=("amount",))
+
+    run(act, as_json)
 
 
 def trace(

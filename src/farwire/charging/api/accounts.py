@@ -39,6 +39,7 @@ from farwire.charging.api.documents import (
     state_document,
 )
 from farwire.charging.api.tracing import trace_of
+from farwire.charging.api.transfers import TransferDocument, transfer_document
 from farwire.charging.model import Account
 from farwire.charging.service import ChargingAccount, Identity
 from farwire.charging.service.movements import list_movements
@@ -143,6 +144,14 @@ async def get_movements(call: Call[ByName, PageQuery, None]) -> Reply:
     return page_reply(page, lambda one: movement_document(one, account.currency))
 
 
+async def get_transfers(call: Call[ByName, PageQuery, None]) -> Reply:
+    """Return a page of transfers to and from accounts of other virtual shards, newest first."""
+    account = await named_by(call)
+    async with call.transaction() as tx:
+        page = await service.list_transfers(tx, account=account, page=call.query.page())
+    return page_reply(page, lambda one: transfer_document(one, account.currency))
+
+
 async def get_sessions(call: Call[ByName, PageQuery, None]) -> Reply:
     """Return a page of sessions, the newest first: open ones, and those that ended a moment ago."""
     account = await named_by(call)
@@ -217,13 +226,15 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         errors=("404", "409"),
         description=(
             "On the plan of an offering that has charging terms. The body's key names the wish: the same one again is "
-            "the account that is there. Accounts of one circle share balances and transfer money."
+            "the account that is there. Accounts of one circle share balances."
         ),
     ),
     _read("", get_charging_account, "Get a charging account", ChargingAccountDocument,
           "By its number or an identity, with balances, limits and offers as its shard has them now."),
     _read("/movements", get_movements, "List what moved", list[MovementDocument],
           "Newest first, as the books have it: a moment behind the shard."),
+    _read("/transfers", get_transfers, "List transfers", list[TransferDocument],
+          "Newest first: to and from accounts outside of its circle, also those under way."),
     _read("/sessions", get_sessions, "List live sessions", list[ChargingSessionDocument],
           "The newest first: open ones, and for 10 minutes those that ended. At most 100 are known."),
     _read("/denials", get_denials, "List why it was denied", list[DenialDocument],

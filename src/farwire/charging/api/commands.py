@@ -50,7 +50,7 @@ class AdjustmentCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unkno
 
 
 class TransferCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Money from the main balance to that of another account of the same circle."""
+    """Money from the main balance to that of another account in the same currency."""
 
     key: Key
     to: Text
@@ -193,7 +193,7 @@ def _counted(
 
 
 async def transfer(call: Call[ByName, Nothing, TransferCreate]) -> Reply:
-    """Transfer money within a circle."""
+    """Transfer money to another account."""
     account, to = await _account(call, call.path.id), await _account(call, call.body.to)
     amount = nano_of(call.body.amount.to_money(), account, field="amount")
     service.check_same_currency(account, to, field="to")

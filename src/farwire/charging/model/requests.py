@@ -90,7 +90,7 @@ class CommandKind(IntEnum):
     VOUCHER = 2
     """The credit effect of a voucher: a top-up, told apart in the books. ``subject`` is an offer, or 0."""
     TRANSFER = 3
-    """``amount`` from the main balance to that of the account ``subject`` of the same circle."""
+    """``amount`` from the main balance to that of the account ``subject`` on the same virtual shard."""
     LOAN = 4
     """The plan's emergency credit, paid back by the next top-up."""
     PURCHASE = 5

@@ -47,7 +47,7 @@ async def open_account(
     """Open an account on the plan of ``offering``; the same ``key`` again returns the one that is there.
 
     Its shard is told afterwards (``make_live``; shards also ask by themselves). Accounts of one ``circle`` can share
-    balances and transfer money. ``credit_limit`` is in nano-units. Raises ``NotFound`` (``charging.terms_missing``,
+    balances. ``credit_limit`` is in nano-units. Raises ``NotFound`` (``charging.terms_missing``,
     ``catalog.plan_not_in_force``), ``Conflict`` (``charging.identity_taken``, ``charging.key_reused``), ``Invalid``
     (``charging.account_field``).
     """

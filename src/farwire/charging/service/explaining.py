@@ -10,7 +10,6 @@ from typing import Final
 from farwire.charging.model import Account, Answer, CommandKind, Flag, Lifecycle, ResultCode
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import MAIN, Balance
-from farwire.charging.shard.admission import PARTNERED
 from farwire.charging.shard.reading import Denial, Seen
 from farwire.kernel.errors import Conflict, NotFound
 
@@ -125,11 +124,11 @@ def check_done(answer: Answer, kind: CommandKind, account: Account | None = None
     """
     if answer.result == ResultCode.SUCCESS:
         return answer
-    if kind in PARTNERED and answer.result == ResultCode.UNKNOWN_USER:
+    if kind is CommandKind.SHARE and answer.result == ResultCode.UNKNOWN_USER:
         raise Conflict(
-            "money is transferred and balances are shared within one circle only",
+            "balances are shared within one circle only",
             code="charging.other_circle",
-            field="to" if kind is CommandKind.TRANSFER else "owner",
+            field="owner",
             fix="name an account that was opened with the same circle",
         )
     reason, fix = words(answer.result, account)
