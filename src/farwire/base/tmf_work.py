@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, Target
-from farwire.base.tmf.documents import by_ids, documents, insert, load, update
+from farwire.base.tmf.documents import documents, insert, load, update
 from farwire.base.tmf.query import Condition, Query
 from farwire.base.tmf.resource import SERVED
 from farwire.base.tmf.states import check_transition
@@ -33,11 +33,6 @@ async def equal_documents(tx: Tx, target: Target, values: Mapping[str, str], mos
     return (await documents(tx, target, Query(conditions=conditions, limit=most))).items
 
 
-async def documents_of(tx: Tx, target: Target, keys: Sequence[str]) -> dict[str, Document]:
-    """Return those of the documents that are there, by id."""
-    return await by_ids(tx, target, keys)
-
-
 async def locked(tx: Tx, target: Target, keys: Iterable[str]) -> dict[str, Document]:
     """Return those of the documents that are there, locked in the order in which any two tasks lock them."""
     there: dict[str, Document] = {}
@@ -60,18 +55,15 @@ async def change_documents(
 
     Raises: ``Invalid`` (``tmf.state``) where the table of states forbids it; nothing is then changed.
     """
-    target, there = Target(api.number, resource.descriptor.type), []
-    for key in sorted(set(keys)):
-        before = await load(tx, target, key, lock=True)
-        if before is None:
-            continue
+    target = Target(api.number, resource.descriptor.type)
+    there = await locked(tx, target, keys)
+    for before in there.values():
         after = change(before)
         if after != before:
             check_transition(resource.descriptor, after, before)
             await update(tx, target, after, act.now)
             await publish_change(tx, api, resource, before, after, act)
-        there.append(key)
-    return there
+    return list(there)
 
 
 async def keep_document(tx: Tx, target: Target, document: Document, act: Act) -> None:

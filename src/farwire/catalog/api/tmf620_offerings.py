@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Document, Target, Version, Wanted, stored_time
+from farwire.base.tmf.documents import by_ids
 from farwire.base.tmf.references import refers
 from farwire.base.tmf.shape import checked
 from farwire.base.tmf_drafts import Drafts
-from farwire.base.tmf_work import documents_of
 from farwire.catalog import service
 from farwire.catalog.api.tmf620_documents import to_tmf_product_offering
 from farwire.catalog.api.tmf620_tables import PRICE
@@ -216,7 +216,7 @@ async def _prices(tx: Tx, document: Document) -> list[dict[str, Any]]:
     """Return what each price says: itself, or the price that it refers to."""
     given: list[dict[str, Any]] = document.get("productOfferingPrice") or []
     keys = [str(one.get("id")) for one in given if refers(one)]
-    there = await documents_of(tx, _PRICE, keys)
+    there = await by_ids(tx, _PRICE, keys)
     return [
         there.get(str(one.get("id")), one)
         if refers(one)
@@ -260,7 +260,7 @@ async def _specification(tx: Tx, document: Document) -> str:
     if reference is None:
         return ""
     key = str(reference.get("id") or "")
-    described = (await documents_of(tx, _SPECIFICATION, [key])).get(key, {})
+    described = (await by_ids(tx, _SPECIFICATION, [key])).get(key, {})
     for code in (key, str(described.get("productNumber") or "")):
         try:
             entry = await service.entry(tx=tx, code=code, kind=Kind.PRODUCT)

@@ -9,7 +9,8 @@ from typing import Any, Final
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Document, Target, Wanted, stored_time
 from farwire.base.tmf.descriptor import PARENT
-from farwire.base.tmf_work import documents_of, equal_documents
+from farwire.base.tmf.documents import by_ids
+from farwire.base.tmf_work import equal_documents
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import uuid7
 from farwire.kernel.page import Page
@@ -67,7 +68,7 @@ def _part(address: Document, part: Document) -> Document:
 
 
 async def _parts(tx: Tx, key: str) -> list[Document]:
-    address = (await documents_of(tx, ADDRESS, [key])).get(key, {})
+    address = (await by_ids(tx, ADDRESS, [key])).get(key, {})
     return [_part(address, one) for one in address.get(_PARTS) or () if one.get("id")]
 
 
