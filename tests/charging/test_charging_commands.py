@@ -33,12 +33,12 @@ def environment(database_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def farwire(environment: dict[str, str]) -> Farwire:
+def farwire(farwire_command: tuple[str, ...], environment: dict[str, str]) -> Farwire:
     """Run a command with --json; return its document, or fail with what it said."""
 
     def call(*words: str, code: int = 0, plain: bool = False) -> Any:
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, "charging", *words, *(() if plain else ("--json",))],
+            [*farwire_command, "charging", *words, *(() if plain else ("--json",))],
             env=environment,
             capture_output=True,
             text=True,
