@@ -141,10 +141,9 @@ def tell_the_books_before_the_sync(patch: Patch) -> None:
     patch.setattr(FileLog, "_write", early)
 
 
-SLOW = (take_a_late_sync_for_a_good_one, tell_the_books_before_the_sync)
-"""What only a slow disk shows."""
 PLANTS = [
-    *((plant, False) for plant in SLOW),
+    (take_a_late_sync_for_a_good_one, False),
+    (tell_the_books_before_the_sync, False),
     (skip_a_sync, False),
     (forget_keys_on_recovery, False),
     (forget_keys_on_recovery, True),
@@ -193,9 +192,8 @@ def test_a_planted_defect_is_found(plant, stored, monkeypatch):
     pytest.fail(f"{SEEDS} seeds did not find it")
 
 
-@pytest.mark.parametrize("plant", SLOW)
-def test_it_takes_a_slow_disk_to_find_what_a_slow_disk_breaks(plant, monkeypatch):
-    plant(monkeypatch)
+def test_it_takes_a_slow_disk_to_find_impatience(monkeypatch):
+    take_a_late_sync_for_a_good_one(monkeypatch)
     monkeypatch.setattr(World, "pace", lambda self: 0.0)
     monkeypatch.setattr(World, "slow_down", lambda self: None)
     for seed in range(1, 9):
