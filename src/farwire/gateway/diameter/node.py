@@ -53,6 +53,7 @@ _ENDS: Final = counter(
     "farwire_diameter_disconnects_total", "Ends of Diameter connections by reason.", ("reason",)
 )
 _OPEN: Final = gauge("farwire_diameter_connections", "Diameter connections that are there.")
+_PENDING: Final = gauge("farwire_diameter_pending", "Diameter requests that wait for their answers.")
 
 
 class Server:
@@ -122,6 +123,7 @@ class Server:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_MS / 1_000)
+            _PENDING.set(len(self.tasks))
             for wire in tuple(self.wires):
                 wire.tick()
 

@@ -1,0 +1,136 @@
+"""python-diameter asks, freeDiameter relays; a gateway is killed with a request pending, the other one answers it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diameter.message import constants as c
+from diameter.message.commands import CreditControlRequest
+from diameter.message.commands.credit_control import (
+    MultipleServicesCreditControl,
+    RequestedServiceUnit,
+    UsedServiceUnit,
+)
+from diameter.node import Node
+from diameter.node.application import SimpleThreadingApplication
+
+from tests.gateway.processes import PROFILES, Processes, free_port
+
+NUMBER = "491701234567"
+pytestmark = pytest.mark.xdist_group("diameter ports")
+
+
+class Client:
+    """A packet gateway of python-diameter, connected to one peer."""
+
+    def __init__(self, peer: str, port: int) -> None:
+        self.node = Node("pgw.test.realm", "test.realm")
+        found = self.node.add_peer(
+            f"aaa://{peer}:{port}", "test.realm", ip_addresses=["127.0.0.1"], is_persistent=True
+        )
+        application_id = c.APP_DIAMETER_CREDIT_CONTROL_APPLICATION
+        self.application = SimpleThreadingApplication(application_id, is_auth_application=True)
+        self.node.add_application(self.application, [found])
+        self.node.start()
+        self.application.wait_for_ready(20)
+
+    def ask(self, type_: int, number: int, *, used: int = 0, requested: int | None = None) -> Any:
+        one = CreditControlRequest()
+        one.session_id, one.service_context_id = "pgw.test.realm;7;7", "8.32251@3gpp.org"
+        one.origin_host, one.origin_realm = b"pgw.test.realm", b"test.realm"
+        one.destination_realm, one.auth_application_id = b"test.realm", 4
+        one.cc_request_type, one.cc_request_number = type_, number
+        one.add_subscription_id(subscription_id_type=0, subscription_id_data=NUMBER)
+        units = MultipleServicesCreditControl(rating_group=1)
+        if requested is not None:
+            units.requested_service_unit = RequestedServiceUnit(cc_total_octets=requested)
+        if used:
+            units.used_service_unit = [UsedServiceUnit(cc_total_octets=used)]
+        one.multiple_services_credit_control = [units]
+        return self.application.send_request(one, timeout=30)
+
+
+@pytest.fixture
+def clients() -> Iterator[Callable[[str, int], Client]]:
+    found: list[Client] = []
+
+    def make(peer: str, port: int) -> Client:
+        found.append(Client(peer, port))
+        return found[-1]
+
+    yield make
+    for one in found:
+        one.node.stop(force=True)
+
+
+def balance(processes: Processes) -> str:
+    shown: str = json.loads(processes.call("charging", "account", "show", NUMBER, "--json"))["balance"]
+    return shown
+
+
+def a_relay(processes: Processes, shared: Path, program: Path) -> None:
+    """Start freeDiameter with two servers behind it."""
+    folder = processes.folder / "dia"
+    folder.mkdir()
+    for path in (shared / "peer-configs" / "freediameter").iterdir():
+        (folder / path.name).write_text(path.read_text().replace("RIG/dia", str(folder)))
+    subprocess.run(
+        ["openssl", "req", "-new", "-x509", "-nodes", "-newkey", "rsa:2048", "-keyout", "fd.key", "-out", "fd.pem",
+         "-days", "2", "-subj", "/CN=fd.test.realm"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    processes.run("relay", str(program), "-c", "fdr2.conf", cwd=folder)
+
+
+def a_gateway(processes: Processes, identity: str, port: int, *more: str) -> subprocess.Popen[bytes]:
+    (processes.folder / f"{identity}.toml").write_text(PROFILES.format(identity=identity, port=port))
+    words = ("gateway", "diameter", "serve", f"{identity}.toml", *more)
+    return processes.farwire(identity, *words, until="is served at")
+
+
+def pending(port: int) -> bool:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as found:
+        return "farwire_diameter_pending 1.0" in found.read().decode()
+
+
+@pytest.mark.rigs
+@pytest.mark.shared
+@pytest.mark.full
+def test_a_request_whose_gateway_is_killed_is_answered_by_the_other_and_debited_once(
+    shop: None,
+    processes: Processes,
+    clients: Callable[[str, int], Client],
+    require_rig: Callable[[str], Path],
+    shared_data: Path,
+) -> None:
+    relay = require_rig("freeDiameterd")
+    port = free_port()
+    first = a_gateway(processes, "ocs.test.realm", 3868, "--metrics", f"127.0.0.1:{port}")
+    a_gateway(processes, "ocs2.test.realm", 3869)
+    a_relay(processes, shared_data, relay)
+    for one in ("ocs.test.realm", "ocs2.test.realm"):
+        processes.wait(lambda one=one: "diameter peer connected" in processes.said(one), "relay")  # type: ignore[misc]
+    client = clients("fd.test.realm", 3870)
+    begun = client.ask(1, 0, requested=2_000_000)
+    assert (begun.result_code, begun.origin_host) == (2001, b"ocs.test.realm")
+    shard = processes.started[0][0]
+    with ThreadPoolExecutor(1) as pool:
+        shard.send_signal(signal.SIGSTOP)
+        answer = pool.submit(client.ask, 2, 1, used=2_000_000, requested=1_000_000)
+        processes.wait(lambda: pending(port))
+        first.kill()
+        shard.send_signal(signal.SIGCONT)
+        found = answer.result(30)
+    assert (found.result_code, found.origin_host) == (2001, b"ocs2.test.realm")
+    assert found.multiple_services_credit_control[0].granted_service_unit.cc_total_octets == 1_000_000
+    assert "diameter request repeated" in processes.said("ocs2.test.realm")
+    assert client.ask(3, 2).result_code == 2001
+    assert balance(processes) == "0.16 EUR", "2 MB at 0.02, once"
