@@ -14,6 +14,7 @@ from farwire.base.storage import Database
 from farwire.base.storage.database import open_pool
 from farwire.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from farwire.kernel.ids import TenantId
+from farwire.kernel.tenancy import Actor
 from farwire.ledger.model import Book
 from farwire.payment import service as payments
 from farwire.payment.events import VOUCHER_GUESSING_NOTICED, VOUCHER_REDEEMED
@@ -281,6 +282,49 @@ async def test_a_dealer_owes_the_price_and_pays_it_like_a_bill(shop: Shop) -> No
     with pytest.raises(Invalid):
         await shop.sell(first=10, last=11)
     await shop.sound()
+
+
+async def test_what_was_sold_is_cancelled_by_two_people_and_its_sale_undone(shop: Shop) -> None:
+    await shop.make(quantity=10)
+    dealer = await shop.till.account()
+    await shop.sell(first=1, last=3, buyer=Buyer(account_id=dealer.id, price=eur("20.00")))
+    await shop.sell(first=4, last=5)
+    await shop.use(shop.codes[5])
+    assert await change(shop, Change.CANCEL, None, BEN, sold=True) == 0  # nothing of it is blocked
+    assert await change(shop, Change.BLOCK, SerialRange(1, 4), BEN) == 4
+    with pytest.raises(Forbidden) as refused:
+        await change(shop, Change.CANCEL, SerialRange(1, 2), BEN, sold=True)
+    assert refused.value.code == "authz.four_eyes"
+    for reason, what in (("", Change.CANCEL), ("why", Change.BLOCK)):
+        with pytest.raises(Invalid):
+            await change(shop, what, None, ANNA, sold=True, reason=reason)
+    assert await change(shop, Change.CANCEL, SerialRange(1, 1), ANNA, sold=True) == 1
+    assert await shop.till.open(dealer) == {"spring 1-3": 1333}
+    await shop.sound()
+    assert await change(shop, Change.CANCEL, None, ANNA, sold=True) == 3
+    assert await change(shop, Change.CANCEL, None, ANNA, sold=True) == 0
+    assert await shop.till.open(dealer) == {}
+    assert await shop.till.books() == {Book.CASH: 1000, Book.PREPAID: -1000}
+    assert (await shop.use(shop.codes[1])).told is Told.REFUSED
+    assert (await facts(shop, 4)).voucher.state is VoucherState.CANCELLED
+    assert (await facts(shop, 10)).voucher.state is VoucherState.GENERATED
+    await shop.sound()
+
+
+async def change(
+    shop: Shop,
+    what: Change,
+    serials: SerialRange | None,
+    actor: Actor,
+    *,
+    sold: bool = False,
+    reason: str = "came back",
+) -> int:
+    async with shop.till.db.transaction(shop.till.tenant_id) as tx:
+        return await vouchers.change_vouchers(
+            tx, change=what, batch="spring", serials=serials, reason=reason, now=shop.till.clock.now(),
+            actor=actor, sold=sold,
+        )  # fmt: skip
 
 
 async def test_time_makes_what_nobody_used_ours(shop: Shop) -> None:

@@ -222,7 +222,15 @@ def activate(
 
 
 def _change(
-    change: Change, tenant: str, name: str, serials: str, reason: str, actor: str, *, as_json: bool
+    change: Change,
+    tenant: str,
+    name: str,
+    serials: str,
+    reason: str,
+    actor: str,
+    *,
+    as_json: bool,
+    sold: bool = False,
 ) -> None:
     async def act(session: Session) -> None:
         async with session.db.transaction(await session.tenant(tenant)) as tx:
@@ -234,6 +242,7 @@ def _change(
                 reason=reason,
                 now=session.clock.now(),
                 actor=actor_named(actor),
+                sold=sold,
             )
             batch = await service.get_batch(tx, key=name)
         session.out.facts("Vouchers", {"changed": changed, **_facts(batch)})
@@ -273,11 +282,20 @@ def cancel(
     name: BatchArgument,
     reason: ReasonOption,
     serials: SerialsOption = "",
+    sold: Annotated[
+        bool, typer.Option("--sold", help="Undo the sale of what was sold and somebody else has blocked.")
+    ] = False,
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Cancel for good what was never sold. What was sold is blocked instead, and expires."""
-    _change(Change.CANCEL, tenant, name, serials, reason, actor, as_json=as_json)
+    """Cancel for good what was never sold, or, with --sold, what was sold and is blocked.
+
+    What was sold is blocked by one person and cancelled by another. Its sale is undone in the books: a dealer gets
+    its price as credit, a till pays it back. Without that, what is blocked expires.
+
+    Example: farwire voucher cancel spring-10 --serials 1001-2000 --sold --reason "came back unsold"
+    """
+    _change(Change.CANCEL, tenant, name, serials, reason, actor, as_json=as_json, sold=sold)
 
 
 def add_to(app: typer.Typer) -> None:

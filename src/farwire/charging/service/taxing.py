@@ -141,6 +141,6 @@ async def _categories(tx: Tx, kind: str, numbers: set[int]) -> dict[int, str]:
 def _category(kind: str, version: PlanVersion) -> str:
     """Return the tax category of what a plan or an offer sells: where its prices have several, the standard one."""
     plan = version.plan
-    charges = (*plan.recurring, *plan.one_off)
-    found = {one.tax for one in plan.usage} if kind == PLAN else {one.tax for one in charges}
+    charged = {one.tax for one in plan.recurring} | {one.tax for one in plan.one_off}
+    found = {one.tax for one in plan.usage} if kind == PLAN else charged
     return found.pop() if len(found) == 1 else STANDARD

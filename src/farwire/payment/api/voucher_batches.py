@@ -120,6 +120,7 @@ def _changing(change: Change) -> Callable[[Call[ById, Nothing, ChangeCreate]], A
                 reason=call.body.reason,
                 now=call.now(),
                 actor=call.principal.actor,
+                sold=call.body.sold,
             )
             now_is = to_batch(await service.batch_with_id(tx, batch.id))
         return Reply(ChangeReply(changed, now_is))
@@ -183,7 +184,10 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     _change_route(Change.BLOCK, "Their codes are refused until they are unblocked."),
     _change_route(Change.UNBLOCK, "They are again what they were before."),
-    _change_route(Change.CANCEL, "For good, and only what was never sold."),
+    _change_route(
+        Change.CANCEL,
+        "For good: what was never sold; with sold, what somebody else has blocked of what was, which undoes its sale.",
+    ),
     Route(
         method=Method.GET,
         path=VOUCHERS,

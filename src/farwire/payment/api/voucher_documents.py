@@ -130,11 +130,12 @@ class ActivationReply(msgspec.Struct, frozen=True, rename="camel", omit_defaults
 
 
 class ChangeCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Which of a batch, all by default, and why."""
+    """Which of a batch, all by default, and why. ``sold``, of cancel only: undo the sale of what is blocked."""
 
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
     first_serial: Serial | None = None
     last_serial: Serial | None = None
+    sold: bool = False
 
 
 class ChangeReply(msgspec.Struct, frozen=True, rename="camel"):

@@ -100,7 +100,8 @@ async def ageing_totals(
 
 _TEXTS = """
     SELECT w.source, w.key, coalesce(
-        (SELECT o.number FROM payment.open_item o WHERE w.source IN ('bill', 'credit_note', 'voucher_sold')
+        (SELECT o.number FROM payment.open_item o WHERE w.source IN ('bill', 'credit_note', 'voucher_sold',
+                'voucher_cancelled')
             AND o.tenant_id = $1 AND o.document_id = w.key::uuid AND o.kind <> 'debt' LIMIT 1),
         (SELECT p.external_reference FROM payment.payment p WHERE w.source LIKE 'payment%' AND p.tenant_id = $1
             AND p.payment_id = w.key::uuid),

@@ -9,8 +9,10 @@ from farwire.payment.model.voucher.batch import (
     Change,
     Sale,
     SerialRange,
+    Undone,
     Voucher,
     VoucherState,
+    undone,
 )
 from farwire.payment.model.voucher.code import (
     KEY_BYTES,
@@ -25,6 +27,7 @@ from farwire.payment.model.voucher.code import (
 )
 from farwire.payment.model.voucher.guard import Guard, after_failure, alarmed_at, rings
 from farwire.payment.model.voucher.posting import (
+    cancellation_entry,
     expiry_entry,
     redemption_entry,
     sale_entry,
@@ -63,10 +66,12 @@ __all__ = [
     "Sale",
     "SerialRange",
     "Told",
+    "Undone",
     "Voucher",
     "VoucherState",
     "after_failure",
     "alarmed_at",
+    "cancellation_entry",
     "check_digit",
     "draw",
     "expiry_entry",
@@ -79,4 +84,5 @@ __all__ = [
     "told_of",
     "topup_entry",
     "topup_short_entry",
+    "undone",
 ]

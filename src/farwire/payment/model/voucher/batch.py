@@ -12,7 +12,7 @@ from uuid import UUID
 
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import AccountId, LegalEntityId
-from farwire.kernel.money import Money, int64
+from farwire.kernel.money import Money, int64, round_half_up
 from farwire.kernel.tenancy import Actor
 from farwire.payment.model.method import MethodKind
 from farwire.payment.model.voucher.code import Alphabet, check_length
@@ -67,8 +67,8 @@ CHANGES: Final = MappingProxyType(
         Change.CANCEL: frozenset({VoucherState.GENERATED, VoucherState.BLOCKED}),
     }
 )
-"""Change → the states that it takes; vouchers in other states stay as they are. What was sold is never cancelled: it is
-blocked, and expires."""
+"""Change → the states that it takes; vouchers in other states stay as they are. What was sold is cancelled only where
+that is asked for, by somebody else than who blocked it: its sale is undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +240,29 @@ class Sale:
                 value=str(self.price),
                 fix="give 0 up to their value, in their currency",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The part of a sale that is undone: vouchers from the serial number ``first`` on, worth ``value``."""
+
+    id: UUID
+    first: int
+    value: Money
+    price: Money
+    """What they were sold for."""
+
+
+def undone(sale: Sale, *, undone_id: UUID, first: int, number: int, before: int) -> Undone:
+    """Return the part of ``sale`` that ``number`` vouchers are, where ``before`` were undone already.
+
+    The parts of all its vouchers are its price, to the last minor unit.
+    """
+
+    def part(amount: Money) -> Money:
+        upto, from_ = (
+            round_half_up(amount.amount_minor * count, sale.quantity) for count in (before + number, before)
+        )
+        return Money(upto - from_, amount.currency)
+
+    return Undone(undone_id, first, part(sale.value), part(sale.price))

@@ -10,7 +10,7 @@ from farwire.kernel.ids import AccountId, EntryId, LegalEntityId, uuid7
 from farwire.kernel.money import Money
 from farwire.ledger.model import Book, Entry, Posting
 from farwire.payment.model.payment import clearing_book
-from farwire.payment.model.voucher.batch import Sale
+from farwire.payment.model.voucher.batch import Sale, Undone
 from farwire.payment.model.voucher.redemption import CreditOrder
 
 
@@ -39,6 +39,17 @@ def sale_entry(sale: Sale, day: date, at: datetime) -> Entry:
         (Book.VOUCHERS_SOLD, -sale.value, None),
     )
     return _entry(sale.legal_entity_id, "voucher_sold", str(sale.id), day, at, sides)
+
+
+def cancellation_entry(sale: Sale, undone: Undone, day: date, at: datetime) -> Entry:
+    """Return the booking of sold vouchers that are cancelled: their part of the sale, the other way round."""
+    paid = Book.RECEIVABLE if sale.buyer.method is None else clearing_book(sale.buyer.method)
+    sides = (
+        (Book.VOUCHERS_SOLD, undone.value, None),
+        (paid, -undone.price, sale.buyer.account_id),
+        (Book.DEALER_COMMISSION, undone.price - undone.value, None),
+    )
+    return _entry(sale.legal_entity_id, "voucher_cancelled", str(undone.id), day, at, sides)
 
 
 def redemption_entry(order: CreditOrder, day: date, at: datetime) -> Entry:

@@ -139,7 +139,7 @@ async def check_vouchers(tx: Tx) -> tuple[VoucherControl, ...]:
     """Return each sum over vouchers beside the same sum in the books, by currency."""
     by_currency = await sums.sums_by_currency(tx)
     booked: dict[tuple[str, str, Book], int] = {}
-    for source in ("voucher_sold", "voucher_redeemed", "voucher_expired"):
+    for source in ("voucher_sold", "voucher_cancelled", "voucher_redeemed", "voucher_expired"):
         for balance in await ledger.source_balance(tx=tx, source=source):
             place = (source, balance.currency.code, balance.book)
             booked[place] = booked.get(place, 0) + balance.amount_minor
@@ -156,7 +156,12 @@ async def check_vouchers(tx: Tx) -> tuple[VoucherControl, ...]:
     for code in sorted({*by_currency, *outstanding}):
         have = by_currency.get(code, {})
         for name, mine, theirs in (
-            ("sold = booked as sold", "sold", -booked.get(("voucher_sold", code, Book.VOUCHERS_SOLD), 0)),
+            (
+                "sold = booked as sold",
+                "sold",
+                -booked.get(("voucher_sold", code, Book.VOUCHERS_SOLD), 0)
+                - booked.get(("voucher_cancelled", code, Book.VOUCHERS_SOLD), 0),
+            ),
             ("used = booked as prepaid", "used", -booked.get(("voucher_redeemed", code, Book.PREPAID), 0)),
             ("used = credit orders", "used", have.get("ordered", 0)),
             (

@@ -56,6 +56,7 @@ async def activate(
         to=VoucherState.ACTIVE,
         at=now,
         reason="",
+        actor=actor,
         sale_id=sale_id,
     )
     if not number:

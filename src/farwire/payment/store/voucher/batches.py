@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
 from farwire.base.storage import Tx, on_violation
@@ -182,29 +182,70 @@ async def change_vouchers(
     to: VoucherState | None,
     at: datetime,
     reason: str,
+    actor: Actor,
     sale_id: UUID | None = None,
-    unsold_only: bool = False,
+    sold: bool | None = None,
 ) -> int:
     """Bring the vouchers of a range from the states ``taken`` to ``to``; return how many.
 
-    None: to what they were before. With ``sale_id`` they are sold by it. One change of a batch waits for another.
+    None: to what they were before. With ``sale_id`` they are sold by it. ``sold`` takes only those that were sold, or
+    were not. One change of a batch waits for another.
     """
+    await lock_batch(tx, batch_id)
+    tag = await tx.execute(
+        "UPDATE payment.voucher SET changed_at = $6, reason = $7, "
+        "state = coalesce($5::text, CASE WHEN activated_at IS NULL THEN 'generated' ELSE 'active' END), "
+        "sale_id = coalesce($8::uuid, sale_id), "
+        "activated_at = CASE WHEN $8::uuid IS NULL THEN activated_at ELSE $6 END, "
+        "changed_kind = $11, changed_by = $12 "
+        "WHERE tenant_id = $1 AND batch_id = $2 AND serial BETWEEN $3 AND $4 AND state = ANY($9::text[]) "
+        "AND ($10::boolean IS NULL OR (activated_at IS NOT NULL) = $10)",
+        *(tx.tenant_id, batch_id, serials.first, serials.last, None if to is None else to.value, at, reason),
+        *(sale_id, [one.value for one in taken], sold, actor.kind.value, actor.id),
+    )
+    return int(tag.split()[-1])
+
+
+async def lock_batch(tx: Tx, batch_id: UUID) -> None:
+    """Let nobody else change vouchers of the batch until this transaction ends."""
     await tx.execute(
         "SELECT 1 FROM payment.voucher_batch WHERE tenant_id = $1 AND batch_id = $2 FOR UPDATE",
         tx.tenant_id,
         batch_id,
     )
-    tag = await tx.execute(
-        "UPDATE payment.voucher SET changed_at = $6, reason = $7, "
-        "state = coalesce($5::text, CASE WHEN activated_at IS NULL THEN 'generated' ELSE 'active' END), "
-        "sale_id = coalesce($8::uuid, sale_id), "
-        "activated_at = CASE WHEN $8::uuid IS NULL THEN activated_at ELSE $6 END "
-        "WHERE tenant_id = $1 AND batch_id = $2 AND serial BETWEEN $3 AND $4 AND state = ANY($9::text[]) "
-        "AND NOT ($10 AND activated_at IS NOT NULL)",
-        *(tx.tenant_id, batch_id, serials.first, serials.last, None if to is None else to.value, at, reason),
-        *(sale_id, [one.value for one in taken], unsold_only),
+
+
+class BlockedSale(NamedTuple):
+    """What of a sale is blocked in a range, and how many vouchers of it were cancelled before."""
+
+    sale_id: UUID
+    number: int
+    first: int
+    cancelled: int
+
+
+async def blocked_sales(
+    tx: Tx, batch_id: UUID, serials: SerialRange
+) -> tuple[tuple[BlockedSale, ...], tuple[Actor, ...]]:
+    """Return what of which sales is blocked in a range, and who blocked it."""
+    rows = await tx.fetch(
+        "SELECT v.sale_id, count(*) AS number, min(v.serial) AS first, (SELECT count(*) FROM payment.voucher c "
+        "WHERE c.tenant_id = $1 AND c.batch_id = $2 AND c.sale_id = v.sale_id AND c.state = 'cancelled') "
+        "AS cancelled FROM payment.voucher v WHERE v.tenant_id = $1 AND v.batch_id = $2 "
+        "AND v.serial BETWEEN $3 AND $4 AND v.state = 'blocked' AND v.sale_id IS NOT NULL "
+        "GROUP BY v.sale_id ORDER BY first",
+        *(tx.tenant_id, batch_id, serials.first, serials.last),
     )
-    return int(tag.split()[-1])
+    people = await tx.fetch(
+        "SELECT DISTINCT changed_kind, changed_by FROM payment.voucher WHERE tenant_id = $1 AND batch_id = $2 "
+        "AND serial BETWEEN $3 AND $4 AND state = 'blocked' AND sale_id IS NOT NULL AND changed_by <> '' "
+        "ORDER BY changed_kind, changed_by",
+        *(tx.tenant_id, batch_id, serials.first, serials.last),
+    )
+    return (
+        tuple(BlockedSale(row["sale_id"], row["number"], row["first"], row["cancelled"]) for row in rows),
+        tuple(Actor(ActorKind(row["changed_kind"]), row["changed_by"]) for row in people),
+    )
 
 
 async def add_sale(tx: Tx, sale: Sale) -> None:

@@ -8,7 +8,8 @@ from farwire.base.storage import Tx
 
 _SUMS: Final = """
     SELECT b.currency,
-           coalesce(sum(b.value_minor) FILTER (WHERE v.activated_at IS NOT NULL), 0)::bigint AS sold,
+           coalesce(sum(b.value_minor) FILTER (
+               WHERE v.activated_at IS NOT NULL AND v.state <> 'cancelled'), 0)::bigint AS sold,
            coalesce(sum(b.value_minor) FILTER (WHERE v.state = 'used'), 0)::bigint AS used,
            coalesce(sum(b.value_minor) FILTER (WHERE v.state = 'expired' AND v.activated_at IS NOT NULL), 0)::bigint
                AS expired,
