@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from farwire.base.clock import MovableClock, SystemClock
 from farwire.base.storage import Database
 from farwire.kernel.ids import TenantId
 from tests.gateway.processes import Processes, environment_of
+from tests.gateway.python_diameter import Client
 from tests.gateway.world import Gateway, a_gateway, hang_up, sell_data_and_calls
 
 
@@ -47,3 +48,17 @@ async def shop(db: Database, tenant_id: TenantId, processes: Processes) -> None:
     processes.farwire("shard", "charging", "serve", "--records", "10000", until="serves at")
     processes.call(*words, "open", "--offering", "go-5", "--msisdn", number, "--key", "rig")
     processes.call(*words, "topup", number, "0.20", "--key", "rig-1")
+
+
+@pytest.fixture
+def clients() -> Iterator[Callable[..., Client]]:
+    """Clients that end with the test."""
+    found: list[Client] = []
+
+    def make(peer: str, realm: str, port: int, subscriber: str) -> Client:
+        found.append(Client(peer, realm, port, subscriber))
+        return found[-1]
+
+    yield make
+    for one in found:
+        one.node.stop(force=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,7 @@ from farwire.kernel.errors import Unavailable
 from farwire.kernel.ids import TenantId
 from tests.charging.desk import CLERK
 from tests.gateway.captures import messages
+from tests.gateway.python_diameter import Client
 from tests.gateway.world import (
     EURO,
     GRANTED,
@@ -232,6 +235,19 @@ async def test_proxy_info_goes_back_as_it_came(gateway: Gateway) -> None:
     for avps in (ccr(1, 0, group(1, requested=0)), ccr(1, 0, session="bad", CC_Request_Number=[])):
         answer = await wire.ask({**avps, key_of("Proxy-Info"): info})  # type: ignore[dict-item]
         assert answer.avps[key_of("Proxy-Info")] == info
+
+
+async def test_a_client_of_python_diameter_is_served(
+    gateway: Gateway, clients: Callable[..., Client]
+) -> None:
+    port = gateway.server.addresses[0][1]
+    client = await asyncio.to_thread(clients, "ocs.example", "example", port, "491511")
+    answer = await asyncio.to_thread(client.ask, 1, 0, requested=10 * MB)
+    assert (answer.result_code, answer.cc_session_failover) == (2001, 1)
+    (one,) = answer.multiple_services_credit_control
+    assert (one.rating_group, one.granted_service_unit.cc_total_octets) == (1, 10 * MB)
+    ended = await asyncio.to_thread(client.ask, 3, 1, used=10 * MB)
+    assert (ended.result_code, await gateway.balance()) == (2001, EURO - EURO // 5)
 
 
 # ---- captured traffic

@@ -6,69 +6,17 @@ import json
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
-from diameter.message import constants as c
-from diameter.message.commands import CreditControlRequest
-from diameter.message.commands.credit_control import (
-    MultipleServicesCreditControl,
-    RequestedServiceUnit,
-    UsedServiceUnit,
-)
-from diameter.node import Node
-from diameter.node.application import SimpleThreadingApplication
 
 from tests.gateway.processes import PROFILES, Processes, free_port
+from tests.gateway.python_diameter import Client
 
 NUMBER = "491701234567"
 pytestmark = pytest.mark.xdist_group("diameter ports")
-
-
-class Client:
-    """A packet gateway of python-diameter, connected to one peer."""
-
-    def __init__(self, peer: str, port: int) -> None:
-        self.node = Node("pgw.test.realm", "test.realm")
-        found = self.node.add_peer(
-            f"aaa://{peer}:{port}", "test.realm", ip_addresses=["127.0.0.1"], is_persistent=True
-        )
-        application_id = c.APP_DIAMETER_CREDIT_CONTROL_APPLICATION
-        self.application = SimpleThreadingApplication(application_id, is_auth_application=True)
-        self.node.add_application(self.application, [found])
-        self.node.start()
-        self.application.wait_for_ready(20)
-
-    def ask(self, type_: int, number: int, *, used: int = 0, requested: int | None = None) -> Any:
-        one = CreditControlRequest()
-        one.session_id, one.service_context_id = "pgw.test.realm;7;7", "8.32251@3gpp.org"
-        one.origin_host, one.origin_realm = b"pgw.test.realm", b"test.realm"
-        one.destination_realm, one.auth_application_id = b"test.realm", 4
-        one.cc_request_type, one.cc_request_number = type_, number
-        one.add_subscription_id(subscription_id_type=0, subscription_id_data=NUMBER)
-        units = MultipleServicesCreditControl(rating_group=1)
-        if requested is not None:
-            units.requested_service_unit = RequestedServiceUnit(cc_total_octets=requested)
-        if used:
-            units.used_service_unit = [UsedServiceUnit(cc_total_octets=used)]
-        one.multiple_services_credit_control = [units]
-        return self.application.send_request(one, timeout=30)
-
-
-@pytest.fixture
-def clients() -> Iterator[Callable[[str, int], Client]]:
-    found: list[Client] = []
-
-    def make(peer: str, port: int) -> Client:
-        found.append(Client(peer, port))
-        return found[-1]
-
-    yield make
-    for one in found:
-        one.node.stop(force=True)
 
 
 def balance(processes: Processes) -> str:
@@ -107,7 +55,7 @@ def pending(port: int) -> bool:
 def test_a_request_whose_gateway_is_killed_is_answered_by_the_other_and_debited_once(
     shop: None,
     processes: Processes,
-    clients: Callable[[str, int], Client],
+    clients: Callable[..., Client],
     require_rig: Callable[[str], Path],
     shared_data: Path,
 ) -> None:
@@ -118,7 +66,7 @@ def test_a_request_whose_gateway_is_killed_is_answered_by_the_other_and_debited_
     a_relay(processes, shared_data, relay)
     for one in ("ocs.test.realm", "ocs2.test.realm"):
         processes.wait(lambda one=one: "diameter peer connected" in processes.said(one), "relay")  # type: ignore[misc]
-    client = clients("fd.test.realm", 3870)
+    client = clients("fd.test.realm", "test.realm", 3870, NUMBER)
     begun = client.ask(1, 0, requested=2_000_000)
     assert (begun.result_code, begun.origin_host) == (2001, b"ocs.test.realm")
     shard = processes.started[0][0]
