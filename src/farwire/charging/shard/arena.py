@@ -160,7 +160,11 @@ class Arena:
         self._free = free[::-1].tolist()
         self._changed.clear()
 
-    def slots_where(self, *, mask: int, value: int) -> NDArray[np.int64]:
-        """Return the slots whose head, masked, is ``value``, in order: all of a kind, of a virtual shard, all keyed."""
-        found = np.flatnonzero((self.matrix[1 : self.used, 0] & mask) == value) + 1
+    def slots_where(self, *, mask: int, value: int, first: int = 1, end: int = -1) -> NDArray[np.int64]:
+        """Return the slots whose head, masked, is ``value``, in order: all of a kind, of a virtual shard, all keyed.
+
+        ``first`` and ``end`` name a part of the arena, to look through it piece by piece.
+        """
+        until = self.used if end < 0 else min(end, self.used)
+        found = np.flatnonzero((self.matrix[first:until, 0] & mask) == value) + first
         return found.astype(np.int64, copy=False)

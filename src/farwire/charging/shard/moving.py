@@ -15,15 +15,18 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from farwire.charging.log import LogFailed
 from farwire.charging.shard.arena import KEYED, KIND_MASK, VSHARD_SHIFT
 from farwire.charging.shard.records import DUE_WORD, Kind
 from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import Shard
-from farwire.charging.shard.shipping import Shipment, clear, pack, unpack
+from farwire.charging.shard.shipping import Shipment, clear, pack, slots_of, unpack
 
 _PAUSE_MS: Final = 1
+_PIECE: Final = 1 << 16
+"""Records that are looked through at once: about a millisecond."""
 
 
 async def depart(runner: Runner, vshard: int) -> Shipment:
@@ -37,15 +40,16 @@ async def depart(runner: Runner, vshard: int) -> Shipment:
     while shard.waits_for(vshard) or not shard.all_appended:
         await _pause(runner)
     await _logged(runner)
-    return pack(shard.arena, vshard)
+    return pack(shard.arena, vshard, await _slots(runner, vshard))
 
 
 async def arrive(runner: Runner, shipment: Shipment) -> None:
     """Put records into the arena of ``runner`` and wait until they are durable. What was there of them is replaced."""
     shard = runner.shard
-    await _between_batches(runner)
     shard.admission.frozen.add(shipment.vshard)
-    _drop(shard, shipment.vshard)
+    before = await _slots(runner, shipment.vshard)
+    await _between_batches(runner)
+    _drop(shard, shipment.vshard, before)
     slots = unpack(shard.arena, shipment)
     matrix = shard.arena.matrix
     for slot in slots[matrix[slots, 0] & KEYED != 0].tolist():
@@ -57,15 +61,18 @@ async def arrive(runner: Runner, shipment: Shipment) -> None:
 async def settle(runner: Runner, vshard: int, home: int) -> None:
     """Let a shard know where a virtual shard lives: it serves it from now on, or drops it and says where it is."""
     shard = runner.shard
-    await _between_batches(runner)
     if home == shard.log.shard:
+        slots = await _slots(runner, vshard)
         shard.admission.elsewhere.pop(vshard, None)
         shard.admission.frozen.discard(vshard)
-        _note_due(shard, vshard)
+        _note_due(shard, slots)
         return
     shard.admission.elsewhere[vshard] = home
+    slots = await _slots(runner, vshard)
+    await _between_batches(runner)
+    dropped = _drop(shard, vshard, slots)
     shard.admission.frozen.discard(vshard)
-    if _drop(shard, vshard):
+    if dropped:
         await _logged(runner)
 
 
@@ -80,26 +87,37 @@ async def settle_all(runner: Runner, homes: Sequence[int]) -> None:
     shard.admission.elsewhere = {vshard: home for vshard, home in enumerate(homes) if home != mine}
     heads = shard.arena.matrix[1 : shard.arena.used, 0]
     there = np.unique(heads[heads != 0] >> VSHARD_SHIFT & 0xFFFF).tolist()
-    dropped = [_drop(shard, vshard) for vshard in there if vshard in shard.admission.elsewhere]
+    dropped = [
+        _drop(shard, vshard, slots_of(shard.arena, vshard))
+        for vshard in there
+        if vshard in shard.admission.elsewhere
+    ]
     if any(dropped):
         await _logged(runner)
 
 
-def _note_due(shard: Shard, vshard: int) -> None:
+async def _slots(runner: Runner, vshard: int) -> NDArray[np.int64]:
+    """Return the slots of a virtual shard that stands still. Between two pieces requests for others are served."""
+    arena, found = runner.shard.arena, []
+    for first in range(1, arena.used, _PIECE):
+        found.append(slots_of(arena, vshard, first=first, end=first + _PIECE))
+        await asyncio.sleep(0)
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _note_due(shard: Shard, slots: NDArray[np.int64]) -> None:
     """Look after accounts again whose time came while they were frozen."""
-    mask, value = KIND_MASK | 0xFFFF << VSHARD_SHIFT, int(Kind.ACCOUNT) | vshard << VSHARD_SHIFT
-    slots = shard.arena.slots_where(mask=mask, value=value)
-    for slot, due_at in zip(slots.tolist(), shard.arena.matrix[slots, DUE_WORD].tolist(), strict=True):
+    matrix = shard.arena.matrix
+    accounts = slots[matrix[slots, 0] & KIND_MASK == int(Kind.ACCOUNT)]
+    for slot, due_at in zip(accounts.tolist(), matrix[accounts, DUE_WORD].tolist(), strict=True):
         shard.due.note(slot, due_at)
 
 
-def _drop(shard: Shard, vshard: int) -> bool:
+def _drop(shard: Shard, vshard: int, slots: NDArray[np.int64]) -> bool:
     """Take all records of a virtual shard out of the arena; return whether there were any."""
-    shipment = pack(shard.arena, vshard)
-    slots = np.frombuffer(shipment.slots, np.int64)
     for slot in slots[shard.arena.matrix[slots, 0] & KEYED != 0].tolist():
         shard.index.remove(slot)
-    clear(shard.arena, shipment)
+    clear(shard.arena, pack(shard.arena, vshard, slots))
     shard.accounts.forget()
     return len(slots) > 0
 

@@ -49,11 +49,20 @@ def from_bytes(vshard: int, carried: bytes) -> Shipment:
     return Shipment(vshard, rows[:, 0].tobytes(), np.ascontiguousarray(rows[:, 1:]).tobytes())
 
 
-def pack(arena: Arena, vshard: int) -> Shipment:
-    """Return a copy of all records of a virtual shard. It must not be changing: drain it first."""
-    slots = arena.slots_where(mask=_VSHARD_MASK, value=vshard << VSHARD_SHIFT)
-    slots = slots[arena.matrix[slots, 0] != 0]
-    return Shipment(vshard, slots.tobytes(), arena.matrix[slots].tobytes())
+def slots_of(arena: Arena, vshard: int, *, first: int = 1, end: int = -1) -> NDArray[np.int64]:
+    """Return the slots of a virtual shard, ascending, in a part of the arena."""
+    slots = arena.slots_where(mask=_VSHARD_MASK, value=vshard << VSHARD_SHIFT, first=first, end=end)
+    used: NDArray[np.int64] = slots[arena.matrix[slots, 0] != 0]
+    return used
+
+
+def pack(arena: Arena, vshard: int, slots: NDArray[np.int64] | None = None) -> Shipment:
+    """Return a copy of all records of a virtual shard. It must not be changing: drain it first.
+
+    ``slots`` are its slots, where somebody has looked for them already.
+    """
+    found = slots_of(arena, vshard) if slots is None else slots
+    return Shipment(vshard, found.tobytes(), arena.matrix[found].tobytes())
 
 
 def unpack(arena: Arena, shipment: Shipment, links: Mapping[int, int] = LINKS) -> NDArray[np.int64]:
