@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from farwire.charging import service as charging
 from farwire.charging.model import Answer, Ask, EventKind, FinalAction, GroupAnswer, ResultCode, Unit
-from farwire.gateway.diameter.codec import Avps, Refusal, encode_avps
+from farwire.charging.shard.frames import MOST, encode_request
+from farwire.gateway.diameter.codec import Avps, Header, Message, Refusal, decode, encode, encode_avps
 from farwire.gateway.diameter.credit_control.answers import event_answer, session_answer
 from farwire.gateway.diameter.credit_control.requests import (
     CreditControl,
@@ -20,10 +21,11 @@ from farwire.gateway.diameter.credit_control.requests import (
 )
 from farwire.gateway.diameter.credit_control.service import kind_of, number_in
 from farwire.gateway.diameter.credit_control.units import money_avps, read_money
-from farwire.gateway.diameter.dictionary import Result, key_of
+from farwire.gateway.diameter.dictionary import AVPS, Kind, Result, key_of
 from farwire.gateway.diameter.profiles import Peer
 from farwire.gateway.diameter.results import CODES, KINDS, RESULTS, result_of, result_of_error
 from farwire.kernel import errors
+from tests.gateway.test_codec import RANGES
 from tests.gateway.world import (
     GRANTED,
     OCTETS,
@@ -338,3 +340,93 @@ def test_every_kind_of_error_has_a_result_code() -> None:
     assert result_of_error(Refusal(Result.MISSING_AVP, "it is so")) == Result.MISSING_AVP
     assert result_of_error(errors.FarwireError("it is so")) == Result.UNABLE_TO_COMPLY
     assert result_of(1_234) == Result.UNABLE_TO_COMPLY
+
+
+# ---- whatever a peer says
+
+
+CCR_KEYS = [key_of(name) for name in (
+    "Session-Id", "Service-Context-Id", "CC-Request-Type", "CC-Request-Number", "Requested-Action", "User-Name",
+    "Subscription-Id", "Multiple-Services-Credit-Control", "Requested-Service-Unit", "Used-Service-Unit",
+    "Service-Information", "Rating-Group", "Service-Identifier", "CC-Money", "CC-Time", "CC-Total-Octets", "Unit-Value",
+    "CC-Input-Octets", "CC-Output-Octets", "Value-Digits", "Exponent", "Currency-Code", "Subscription-Id-Data",
+    "Subscription-Id-Type", "IMS-Information", "Called-Party-Address", "PS-Information", "3GPP-SGSN-MCC-MNC",
+)]  # fmt: skip
+
+
+def anything(children: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[Avps]:
+    def values(key: int) -> st.SearchStrategy[list[Any]]:
+        kind = Kind(AVPS[key].kind)
+        if kind == Kind.GROUPED:
+            return st.lists(children, min_size=1, max_size=2) if children is not None else st.just([{}])
+        return st.lists(st.one_of(RANGES[kind], EDGES.get(kind, st.nothing())), min_size=1, max_size=2)
+
+    entry = st.sampled_from(CCR_KEYS).flatmap(lambda key: st.tuples(st.just(key), values(key)))
+    return st.lists(entry, max_size=6).map(dict)
+
+
+EDGES = {
+    Kind.TEXT: st.sampled_from(
+        ["sip:49\0@x", "9" * 1_000, "+", "tel:", "urn:service:sos", "8.32260@3gpp.org"]
+    ),
+    Kind.UNSIGNED64: st.sampled_from([2**62, 2**64 - 1]),
+    Kind.SIGNED32: st.integers(0, 5),
+}
+
+
+@given(st.recursive(anything(), anything, max_leaves=4), st.integers(1, 4), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_whatever_a_request_says_charging_can_be_asked_or_it_is_refused(
+    avps: Avps, type_: int, whole: bool
+) -> None:
+    base = ccr(type_, 1, Requested_Action=[0]) if whole else {}
+    try:
+        asked = read_ccr({**base, **avps}, PEER)
+        requests: list[Any] = (
+            list(event_requests(asked, 7, "EUR")) if asked.type == 4 else [session_request(asked, 7)]
+        )
+    except Refusal:
+        return
+    for one in requests:
+        assert len(encode_request(1, 1, one)) < MOST
+    for identity in asked.identities:
+        assert identity.value.isprintable()
+        assert len(identity.value) <= 255
+    given_ = [Answer(2001, tuple(GroupAnswer(ask.rating_group, 2001, 1, 5, 1, NOW, 0) for ask in one.asks), 3)
+              if asked.type != 4 else Answer(2001, (), 3) for one in requests]  # fmt: skip
+    content = (
+        event_answer(asked, requests, given_, PEER, "EUR")[1]
+        if asked.type == 4
+        else session_answer(asked, given_[0], PEER, NOW)[1]
+    )
+    assert decode(encode(Message(Header(0, 272, 4, 1, 1), content))).avps == content
+
+
+def test_more_groups_than_a_session_can_have_are_refused() -> None:
+    for type_ in (1, 4):
+        many = ccr(type_, 0, *(group(number, requested=0) for number in range(65)), Requested_Action=[0])
+        with pytest.raises(Refusal) as caught:
+            read(many)
+        assert caught.value.result == Result.UNABLE_TO_COMPLY
+
+
+@pytest.mark.parametrize("text", ["9" * 60_000, "49\0", "\0", "9" * 40])
+def test_what_no_number_and_no_identity_can_be_reaches_neither_shard_nor_database(text: str) -> None:
+    one: Avps = {SUBSCRIPTION_TYPE: [1], SUBSCRIPTION_DATA: [text * 10]}
+    ps: Avps = {key_of("3GPP-SGSN-MCC-MNC"): [text]}
+    for context in ("8.32251@3gpp.org", "8.32260@3gpp.org"):
+        information: Avps = {IMS: [{CALLED: [text]}], key_of("PS-Information"): [ps]}
+        asked = read(
+            ccr(1, 0, Service_Context_Id=[context], Subscription_Id=[one], Service_Information=[information])
+        )
+        assert (asked.service.destination, asked.service.visited_network, asked.identities) == ("", "", ())
+        assert len(encode_request(1, 1, session_request(asked, 7))) < 200
+
+
+def test_sums_of_what_is_used_stay_within_bounds() -> None:
+    most: Avps = {OCTETS: [2**64 - 1]}
+    cash: Avps = {MONEY: [money(2**62, -9)]}
+    with pytest.raises(Refusal):
+        session_request(read(ccr(2, 1, {USED: [most, most]})), 7)
+    with pytest.raises(Refusal):
+        event_requests(read(ccr(4, 1, {USED: [cash, cash]}, Requested_Action=[0])), 7, "EUR")

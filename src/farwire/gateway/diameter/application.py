@@ -131,7 +131,7 @@ class CreditControlServer:
         if subscriber is None:
             subscriber = Subscriber(NOBODY, operator.number, "")
         if request.header.flags & RETRANSMITTED:
-            _log.info("diameter request repeated", session=ccr.session_id, number=ccr.number)
+            _log.info("diameter request repeated", session=ccr.session_id[:200], number=ccr.number)
         if ccr.type == EVENT:
             return await self._event(ccr, subscriber, peer)
         given = await self._ask(operator, ccr, subscriber, session_request(ccr, subscriber.number))

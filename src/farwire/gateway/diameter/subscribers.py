@@ -14,7 +14,7 @@ KNOWN_MS: Final = 60_000
 """How long an account is kept. A number that is given to the next subscriber rests far longer."""
 UNKNOWN_MS: Final = 1_000
 """How long it is kept that nobody has an identity: a flood of wrong ones must not reach the database."""
-MOST: Final = 200_000
+MOST: Final = 100_000
 _Key = tuple[TenantId, tuple[Identity, ...]]
 
 

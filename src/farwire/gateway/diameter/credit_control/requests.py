@@ -22,6 +22,7 @@ from farwire.charging.model import (
     Service,
     SessionRequest,
 )
+from farwire.charging.model.state import GROUPS_MAX
 from farwire.charging.service import Identity, request_key
 from farwire.gateway.diameter.answering import missing
 from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, groups_of, number_of, text_of
@@ -83,6 +84,8 @@ def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
         raise _bad(_ACTION, action)
     multiple = _SERVICES in avps
     quotas = _merged(groups_of(avps, _SERVICES)) if multiple else _own(avps)
+    if len(quotas) > GROUPS_MAX:
+        raise Refusal(Result.UNABLE_TO_COMPLY, f"the message has more than {GROUPS_MAX} rating groups")
     kind = kind_of(context, peer.contexts) or _kind_by_units(quotas)
     return CreditControl(
         session_id,
@@ -236,7 +239,7 @@ def _event(ccr: CreditControl, quota: Quota, account: int, currency: str) -> Eve
     if units.money is not None:
         if currency and units.money.currency not in ("", currency):
             raise Refusal(Result.INVALID_AVP_VALUE, f"the account is kept in {currency}")
-        amount = units.money.nano
+        amount = _bounded(units.money.nano)
     quantity = units.of(ccr.kind)
     if quantity is None and not amount and units.names_any:
         raise _other_units(ccr.kind)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from farwire.charging.model import Service
@@ -43,7 +44,11 @@ _ADDRESS_DATA: Final = key_of("Address-Data")
 _E164, _IMSI, _SIP, _NAI, _PRIVATE = range(5)
 _NUMBER: Final = re.compile(r"(?:sips?:|tel:)?\+?([0-9*#()./ -]*[0-9])(?:[;@].*)?", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[()./ -]")
+_PLMN: Final = re.compile(r"[0-9]{5,6}")
 _IDENTITIES_MOST: Final = 8
+_IDENTITY_MOST: Final = 255
+_DIGITS_MOST: Final = 32
+"""Twice what E.164 allows, for prefixes of routes."""
 
 
 def kind_of(context: str, own: Mapping[str, ServiceKind]) -> ServiceKind | None:
@@ -63,7 +68,7 @@ def service_of(kind: str, avps: Avps, peer: Peer) -> Service:
     """Return what a price depends on."""
     information = group_of(avps, _INFORMATION)
     visited = text_of(group_of(information, _PS), _SGSN_PLMN) or text_of(avps, _SGSN_PLMN) or ""
-    if visited in peer.home_networks:
+    if visited in peer.home_networks or not _PLMN.fullmatch(visited):
         visited = ""
     direction, destination = "originating", ""
     if kind == "voice":
@@ -81,7 +86,8 @@ def number_in(address: str) -> str:
     if address.lower().startswith("urn:service:sos"):
         return EMERGENCY
     found = _NUMBER.fullmatch(address)
-    return _SEPARATORS.sub("", found[1]) if found else ""
+    digits = _SEPARATORS.sub("", found[1]) if found else ""
+    return digits if len(digits) <= _DIGITS_MOST else ""
 
 
 def identities_of(avps: Avps) -> tuple[Identity, ...]:
@@ -95,7 +101,8 @@ def identities_of(avps: Avps) -> tuple[Identity, ...]:
     name = text_of(avps, _USER_NAME)
     if name and not found:
         found.update(dict.fromkeys(_named(_SIP if name.lower().startswith("sip") else _NAI, name)))
-    return tuple(found)[:_IDENTITIES_MOST]
+    fit = (one for one in found if len(one.value) <= _IDENTITY_MOST and one.value.isprintable())
+    return tuple(islice(fit, _IDENTITIES_MOST))
 
 
 def _named(type_: int | None, value: str) -> Iterator[Identity]:
