@@ -33,6 +33,8 @@ QUEUE: Final = 4
 """Batches that wait for the server before ``append`` refuses more."""
 KEEP: Final = 2
 """Snapshots that are kept."""
+STANDBY_WAIT_MS: Final = 5_000
+"""How long a batch waits for the synchronous standby before the log ends: longer than one is restarted in."""
 _COMMIT: Final = {Durability.PROCESS: "off", Durability.HOST: "local", Durability.ZONE: "on"}
 _WHERE: Final = "charging.log_batch"
 
@@ -41,8 +43,15 @@ class PostgresLog:
     """A ``Log`` in the schema ``charging``. A standby makes one too, and reads ``batches`` without recovering."""
 
     def __init__(
-        self, db: Database, *, shard: int, epoch: int, durability: Durability = Durability.HOST
+        self,
+        db: Database,
+        *,
+        shard: int,
+        epoch: int,
+        durability: Durability = Durability.HOST,
+        standby_wait_ms: int = STANDBY_WAIT_MS,
     ) -> None:
+        """``standby_wait_ms`` bounds the wait of durability ``zone``; the log then ends, and nothing is answered."""
         self.shard = shard
         self.epoch = epoch
         self.last = 0
@@ -54,6 +63,7 @@ class PostgresLog:
         self.db = db
         self._commit = _COMMIT[durability]
         self._durability = durability
+        self._wait_s = standby_wait_ms / 1_000 if durability is Durability.ZONE else None
         self._crc = 0
         self._ready = False
         self._failure: FarwireError | None = None
@@ -190,10 +200,13 @@ class PostgresLog:
             batch, shard=self.shard, place=Place(0, 0), synced=self.durable, previous=self._crc
         )
         try:
-            async with self.db.untenanted() as tx:
+            async with asyncio.timeout(self._wait_s), self.db.untenanted() as tx:
                 added = await store.append(
                     tx, self.shard, self.epoch, batch.first, batch.last, body=body, commit=self._commit
                 )
+        except TimeoutError:
+            self._failure = _standby_gone(batch.first)
+            return
         except (FarwireError, OSError) as error:
             self._failure = LogFailed(
                 f"PostgreSQL did not take the batch of sequence {batch.first}: {error}",
@@ -254,6 +267,16 @@ class PostgresLog:
         """Wait for what was appended. The lease is given up by whoever took it."""
         with suppress(LogFailed, Fenced):
             await self.settle(0)
+
+
+def _standby_gone(sequence: int) -> LogFailed:
+    return LogFailed(
+        f"no standby has taken the batch of sequence {sequence}: nothing more is answered",
+        code="charging.standby_gone",
+        field="durability",
+        value=Durability.ZONE,
+        fix="start the standby, then the shard; to go on without one, start the shard with durability host",
+    )
 
 
 def _damaged(sequence: int, why: str) -> LogDamaged:

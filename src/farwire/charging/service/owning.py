@@ -92,8 +92,8 @@ async def own(
     finally:
         if not runner.ended.is_set():
             await runner.drain()
-        with suppress(FarwireError, OSError):  # a lease that cannot be given up ends by itself
-            await keeping
+        with suppress(FarwireError, OSError):  # a lease that cannot be given up, or not now, ends by itself
+            await asyncio.wait_for(keeping, LEASE_S)
 
 
 _Opened = tuple[MeasuredRunner, asyncio.Task[None]]
