@@ -111,6 +111,8 @@ RECORDED: Final[Mapping[str, Mapping[str, object]]] = {
     "Resource": {"@type": "Resource", "name": "router"},
 }
 """What is not ours in a list that has things of ours too: ours stay, these can be removed."""
+INDIVIDUAL: Final = Target("632", "Individual")
+PARTIES: Final = ("PartyRef", "RelatedParty", "RelatedPartyOrPartyRole", "RelatedPartyRefOrPartyRoleRef")
 PLAIN: Final[Mapping[str, object]] = {
     "string": "Nord",
     "boolean": True,
@@ -122,14 +124,14 @@ PLAIN: Final[Mapping[str, object]] = {
 
 
 def own_account(operator: Operator, version: Version) -> dict[str, Any]:
-    party = made_by_hand(Target("632", "Individual"), operator)
+    party = made_by_hand(INDIVIDUAL, operator)
     flat = {"id": party, "role": "customer"}
     wrapped = {"role": "customer", "partyOrPartyRole": {"@type": "PartyRef", "id": party}}
     return {"name": f"A-{party[-12:]}", "relatedParty": [flat if version is Version.V4 else wrapped]}
 
 
 def own_customer(operator: Operator, _: Version) -> dict[str, Any]:
-    return {"name": "Anna", "engagedParty": {"id": made_by_hand(Target("632", "Individual"), operator)}}
+    return {"name": "Anna", "engagedParty": {"id": made_by_hand(INDIVIDUAL, operator)}}
 
 
 def own_product(operator: Operator, _: Version) -> dict[str, Any]:
@@ -212,8 +214,9 @@ def required(resource: Resource, version: Version, operator: Operator) -> dict[s
             document["name"] = "Nord"
         if version in one.required and one.writable and not one.name.startswith("@"):
             value: Any = PLAIN.get(one.type) or {"id": "1"}
-            if one.refers is not None:
-                value = {"id": made_by_hand(one.refers, operator)}
+            refers = one.refers or (INDIVIDUAL if one.type in PARTIES else None)
+            if refers is not None:
+                value = {"id": made_by_hand(refers, operator)}
             document[one.name_in(version)] = [value] if one.many else value
     lifecycle = resource.descriptor.lifecycle
     document.pop(lifecycle.attribute if lifecycle else "", None)
