@@ -41,6 +41,7 @@ GOAL_TAIL: Final = 10_000_000
 SOURCE: Final = Path(__file__).with_name("charging_load.c")
 _BLOCK: Final = 4096
 _TAIL_BATCH: Final = 500
+_OWN_LOAD: Final = 2.5
 Figures = dict[str, float]
 
 
@@ -196,6 +197,7 @@ def served(load: Load, path: Path, asked: Namespace) -> tuple[Figures, Figures]:
             f"{'':<44}{closed['slowest_second']:>12,.0f} in the slowest of {asked.seconds:g} s; "
             f"one core all to itself could do {1e6 / closed['cpu_us']:,.0f}/s"
         )
+        busy("during it")
         offered = load.run(
             "open", shard, rate=asked.rate, seconds=asked.open_seconds, **{**many, "window": asked.pool}
         )
@@ -255,10 +257,19 @@ def recovery(asked: Namespace) -> float:
                 f"movement each; {size:.1f} GB of files, in the page cache): {took:.2f} s, "
                 f"CPU {shard.told['cpu_s']:.2f} s on one core, +{shard.told['grew_kib'] / 1024:,.0f} MiB"
             )
+            for label, name in (("snapshot", "snapshot_s"), ("tail", "tail_s"), ("indexes", "index_s")):
+                print(f"{f'  CPU of its {label}':<44}{shard.told[name]:>12.2f} s")
     return took
 
 
 # ---- the run
+
+
+def busy(when: str, own: float = _OWN_LOAD) -> None:
+    """Print how many processes wanted a core in the last minute; ``own`` of them may be the benchmark's own."""
+    load = os.getloadavg()[0]
+    others = "  OTHERS WERE AT WORK: only what is said of CPU counts" if load > own else ""
+    print(f"{f'  load average {when}':<44}{load:>12.1f}{others}")
 
 
 def goals(one: Figures, closed: Figures, recovered_s: float, asked: Namespace) -> None:
@@ -308,14 +319,15 @@ def main() -> None:
     asked = options()
     with tempfile.TemporaryDirectory() as temporary, folder() as path:
         load = Load(compiled(Path(temporary)), asked.subscribers, asked.updates)
-        print(
-            f"load before the run {os.getloadavg()[0]:.1f}; shard on core {cores()[0][0]}, load on {cores()[1][0]}"
-        )
+        print(f"shard on core {cores()[0][0]}, load on {cores()[1][0]}")
+        busy("before the run", own=1)
         limits(load, path, asked)
         asyncio.run(prepare(path, asked.subscribers))
         one, closed = served(load, path, asked)
     memory(asked.subscribers)
-    goals(one, closed, recovery(asked), asked)
+    recovered_s = recovery(asked)
+    busy("at the end")
+    goals(one, closed, recovered_s, asked)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,13 @@ from benchmarks.measured import peak_kib
 from farwire.base.clock import SystemClock
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.log.file import FileLog, highest_epoch
+from farwire.charging.log.port import Records, Recovered
+from farwire.charging.log.snapshot import Mark
 from farwire.charging.model import Answer, GroupAnswer, ResultCode
 from farwire.charging.service.meter import MeasuredRunner, Meter
 from farwire.charging.shard.frames import LENGTH, encode_answer
 from farwire.charging.shard.front import listen
+from farwire.charging.shard.runner import spare_the_collector
 from farwire.charging.shard.shard import Settings, recover
 
 _CORRELATION = Struct("<Q")
@@ -36,21 +39,43 @@ def _tell(**facts: object) -> None:
     sys.stdout.flush()
 
 
+class TimedLog(FileLog):
+    """A log that knows what its recovery cost, in seconds of CPU."""
+
+    all_s = snapshot_s = 0.0
+
+    async def recover(self, records: Records, *, after: int = 0, used: int = 1) -> Recovered:
+        before = time.process_time()
+        found = await super().recover(records, after=after, used=used)
+        self.all_s = time.process_time() - before
+        return found
+
+    def _load(self, records: Records) -> Mark | None:
+        before = time.process_time()
+        found = super()._load(records)
+        self.snapshot_s = time.process_time() - before
+        return found
+
+
 async def shard(folder: str, records: str, batch_us: str) -> None:
     """Recover and serve until the process is ended, counting and timing each request as ``farwire charging serve``."""
     disk = RealDisk(Path(folder))
     before, started, cpu = peak_kib(), time.perf_counter(), time.process_time()
-    log = FileLog(disk, shard=SHARD, epoch=highest_epoch(disk, SHARD) + 1)
+    log = TimedLog(disk, shard=SHARD, epoch=highest_epoch(disk, SHARD) + 1)
     settings = Settings(batch_us=int(batch_us))
     found = await recover(
         log=log, records=int(records), tariffs=tariffs(), clock=SystemClock(), settings=settings
     )
     took, cpu = time.perf_counter() - started, time.process_time() - cpu
+    spare_the_collector()
     front = await listen(MeasuredRunner(found, meter=Meter()))
     _tell(
         port=front.server.sockets[0].getsockname()[1],
         seconds=took,
         cpu_s=cpu,
+        snapshot_s=log.snapshot_s,
+        tail_s=log.all_s - log.snapshot_s,
+        index_s=cpu - log.all_s,
         last=log.last,
         accounts=found.index.count,
         grew_kib=peak_kib() - before,

@@ -14,7 +14,7 @@ from farwire.charging.service import Address, shard_address
 from farwire.charging.service.owning import LogKind, Ownership
 from farwire.charging.service.serving import Ready, Serving
 from farwire.charging.service.serving import serve as serve_shard
-from farwire.charging.shard.runner import Policy
+from farwire.charging.shard.runner import Policy, spare_the_collector
 from farwire.cli.shell import Session, run
 from farwire.kernel.errors import Invalid
 
@@ -97,6 +97,7 @@ def serve(
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
 
         def ready(found: Ready) -> None:
+            spare_the_collector()
             session.out.note(
                 f"Shard {shard} serves at {serving.address}, epoch {found.epoch}, sequence {found.last}: "
                 f"{found.records} records, {found.plans} plans, {found.offers} offers. Stop with Ctrl-C."
@@ -109,7 +110,13 @@ def serve(
         await serve_shard(db=session.db, clock=session.clock, serving=serving, stop=stop, ready=ready)
         session.out.note(f"Shard {shard} has answered everything and is given up.")
 
-    run(act)
+    run(act, loop=_fast_loop)
+
+
+def _fast_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
 
 
 def _shards(text: str, shard: int) -> tuple[int, ...]:

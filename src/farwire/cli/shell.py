@@ -291,11 +291,16 @@ async def _within_session(act: Callable[[Session], Awaitable[None]], out: Output
         await db.close()
 
 
-def run(act: Callable[[Session], Awaitable[None]], as_json: bool = False) -> None:
-    """Run ``act`` with an open session. Errors become a message and an exit code; see ``ExitCode``."""
+def run(
+    act: Callable[[Session], Awaitable[None]],
+    as_json: bool = False,
+    *,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
+    """Run ``act`` with an open session, on a ``loop`` of one's own. Errors become an exit code; see ``ExitCode``."""
     out = Output(as_json=as_json)
-    with errors_as_exit_codes(out):
-        asyncio.run(_within_session(act, out))
+    with errors_as_exit_codes(out), asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(_within_session(act, out))
 
 
 @contextmanager
