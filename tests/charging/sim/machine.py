@@ -27,9 +27,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.standing: set[Fiber] = set()
         """Jobs that stand still in the middle."""
         self._over = False
+        self._tasks: list[asyncio.Task[Any]] = []
         self._selector = self
         self._clock_resolution = 1e-6
         self.set_exception_handler(self._stop_at)
+
+    def create_task(self, coro: Any, **settings: Any) -> asyncio.Task[Any]:
+        """Keep every task: one that waits for a dead process would end whenever the collector finds it."""
+        task = super().create_task(coro, **settings)
+        self._tasks.append(task)
+        return task
 
     def _stop_at(self, _: Any, context: dict[str, Any]) -> None:
         if "was destroyed" in context["message"]:
@@ -53,7 +60,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._over = True
             for fiber in tuple(self.standing):
                 fiber.kill()
-            for task in asyncio.all_tasks(self):
+            for task in self._tasks:
                 task.cancel()
             self.set_exception_handler(lambda *_: None)
             self.call_later(0.001, self.stop)

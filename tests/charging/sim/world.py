@@ -330,7 +330,10 @@ class World:
         self.slow_disk_until = self.still_disk_until = 0.0
         self.slow, self.disk.budget, self.disk.fail_sync_at, self.disk.capacity = 1.0, None, 0, 1 << 40
         await asyncio.sleep(6)
-        if self.process is None or self.process.shard.failure is not None:
+        process = self.process
+        if (
+            process is None or process.shard.failure or process.shard.log._failure
+        ):  # only the log may know yet
             self.end()
         while self.process is None:  # noqa: ASYNC110 - a poll is simple, and time costs nothing here
             await asyncio.sleep(0.5)
