@@ -148,6 +148,13 @@ class Purse:
             scopes[scope] = scopes.get(scope, 0) + give + row.charged
         return scopes
 
+    def taken(self) -> dict[int, int]:
+        """Return what unit balances have borne of the group so far, by scope."""
+        scopes: dict[int, int] = {}
+        for row in self.units:
+            scopes[row.balance.scope] = scopes.get(row.balance.scope, 0) + row.charged
+        return scopes
+
     def held_before(self) -> int:
         """Return the money that the group held before."""
         return sum(row.was_held for row in self.money)

@@ -5,11 +5,17 @@ A record belongs to the period in which it begins. A counter stays until no open
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
+from farwire.charging.model.consume import Purse
+from farwire.charging.model.pricing import Usage, cost_of
 from farwire.charging.model.state import Counter, Group
 from farwire.charging.model.tariffs import Price
 from farwire.charging.model.work import Book, Work
+
+_NO_SCOPES: Final[dict[int, int]] = {}
 
 
 def _find(book: Book, number: int, at: int) -> int:
@@ -25,6 +31,28 @@ def counted_by_others(book: Book, price: Price, group: Group) -> int:
         return 0
     index = _find(book, price.counter, group.started_at)
     return 0 if index < 0 else book.counters[index].value - group.counted
+
+
+def usage_of(book: Book, price: Price, purse: Purse, group: Group) -> Usage:
+    """Return what beside the quantity the price of ``group`` depends on now."""
+    units = purse.charged(purse.units) + purse.available(purse.units)
+    if price.linear:
+        return Usage(group.started_at, units, _NO_SCOPES, 0)
+    counted = counted_by_others(book, price, group)
+    usage = Usage(group.started_at, units, purse.by_scope(), counted)
+    if price.counter and group.used:
+        past = cost_of(price, group.used, replace(usage, by_scope=purse.taken()))
+        if past is not None and past.total != group.charged:
+            usage = replace(usage, shift=past.total - group.charged)
+    return usage
+
+
+def at_once(book: Book, price: Price, group: Group, other: Group) -> bool:
+    """Tell whether two groups fill the counter of ``price`` in the same period."""
+    index = _find(book, price.counter, group.started_at)
+    if index < 0:
+        return True
+    return book.counters[index].starts_at <= other.started_at < book.counters[index].ends_at
 
 
 def move_counter(work: Work, book: Book, price: Price, group: Group, counted: int) -> None:

@@ -10,11 +10,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from farwire.charging.model import limits
+from farwire.charging.model import limits, parallel
 from farwire.charging.model.answers import Answer, MovementKind, ResultCode
 from farwire.charging.model.consume import Purse
-from farwire.charging.model.counters import move_counter
-from farwire.charging.model.group import close, is_emergency, usage_of
+from farwire.charging.model.counters import move_counter, usage_of
+from farwire.charging.model.group import is_emergency
 from farwire.charging.model.lifecycle import may_use
 from farwire.charging.model.pricing import Cost, Usage, cost_of
 from farwire.charging.model.renewal import spendable
@@ -55,10 +55,14 @@ def _price(work: Work, book: Book, request: EventRequest) -> Price | None:
     return work.tariffs.find(book.account.plan, request.service, request.rating_group, work.now)
 
 
+def _group(work: Work, request: EventRequest, price: Price) -> Group:
+    return Group(request.rating_group, price.number, price.unit, work.now, 0, 0, 0, (), 0, 0, 0, 0, 0, -1)
+
+
 def _open(
     work: Work, book: Book, request: EventRequest, price: Price
 ) -> tuple[Purse, Group, Usage, Cost | None]:
-    group = Group(request.rating_group, price.number, price.unit, work.now, 0, 0, 0, (), 0, 0, 0, 0, 0, -1)
+    group = _group(work, request, price)
     purse = Purse(work, book, price, ())
     usage = usage_of(book, price, purse, group)
     cost = Cost(request.amount, 0) if price is _BY_AMOUNT else cost_of(price, request.units, usage)
@@ -73,6 +77,9 @@ def _enquiry(work: Work, book: Book, request: EventRequest, price: Price) -> Ans
 
 
 def _debit(work: Work, book: Book, request: EventRequest, price: Price) -> Answer:
+    unsafe = parallel.secure(work, book, price, _group(work, request, price))[1] if price.counter else 0
+    if unsafe:
+        return Answer(unsafe)
     purse, group, _, cost = _open(work, book, request, price)
     if cost is None:
         return Answer(ResultCode.RATING_FAILED)
@@ -86,7 +93,7 @@ def _debit(work: Work, book: Book, request: EventRequest, price: Price) -> Answe
     limits.count(work, book, price.tags, cost.total, 0)
     if price.counter:
         move_counter(work, book, price, group, cost.counted)
-    close(work, book, price, purse, request.rating_group)
+    limits.close(work, book, price, purse, request.rating_group)
     work.use(book.account.number, replace(group, used=request.units, charged=cost.total))
     return Answer(ResultCode.SUCCESS, (), cost.total, cost.units)
 

@@ -11,14 +11,15 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from farwire.charging.model import limits
+from farwire.charging.model import limits, parallel
 from farwire.charging.model.answers import FinalAction, MovementKind, NoticeKind, ResultCode
 from farwire.charging.model.consume import Purse
-from farwire.charging.model.counters import counted_by_others, counter_end, move_counter
-from farwire.charging.model.pricing import QUANTITY_MAX, Cost, Usage, cost_of, dearest, peaks_of
+from farwire.charging.model.counters import counter_end, move_counter, usage_of
+from farwire.charging.model.limits import close
+from farwire.charging.model.pricing import QUANTITY_MAX, Cost, Usage, cost_of, peaks_of, worst
 from farwire.charging.model.quota import size, threshold
 from farwire.charging.model.requests import NOTHING, Ask, Phase, Service, SessionRequest
-from farwire.charging.model.state import AMOUNT_MAX, NEVER, Group, Hold, Unit
+from farwire.charging.model.state import AMOUNT_MAX, NEVER, Group, Unit
 from farwire.charging.model.tariffs import FREE, QUOTAS, PlanTerms, Price, QuotaPolicy
 from farwire.charging.model.work import Book, Work
 
@@ -63,14 +64,20 @@ def _turn(
 ) -> Group:
     """Charge what was used at ``price`` and grant anew: the way of nearly every request."""
     used = group.used + ask.used
+    reports_only = request.phase == _TERMINATION or ask.requested == NOTHING
+    shared = False
+    if price.counter and (ask.used or not reports_only):
+        shared, unsafe = parallel.secure(work, book, price, group)
+        denied = denied or unsafe
     purse = Purse(work, book, price, group.holds)
     usage = usage_of(book, price, purse, group)
+    if shared:
+        usage = replace(usage, shared=True)
     cost = cost_of(price, used, usage)
     if cost is None:
         return _unrated(work, book, request, ask, group)
     _charge(work, book, price, purse, group, cost)
     terms = work.tariffs.plan(book.account.plan) or _NO_TERMS
-    reports_only = request.phase == _TERMINATION or ask.requested == NOTHING
     if reports_only or denied:
         quota = Quota(0, _SUCCESS if reports_only else denied, work.now, _MORE)
     else:
@@ -81,7 +88,8 @@ def _turn(
             return _next_segment(work, book, request, ask, ended, price)
         if purse.promised or any(purse.beyond):
             purse.end_promises()
-            usage = usage_of(book, price, purse, group)
+            units = purse.charged(purse.units) + purse.available(purse.units)
+            usage = replace(usage, units=units, by_scope=_NO_SCOPES if price.linear else purse.by_scope())
         quota = _grant(work, book, ask, price, terms, purse, usage, used, cost, segment_end)
     return Group(
         group.rating_group,
@@ -149,14 +157,6 @@ def _answered(group: Group, request: SessionRequest, **changes: object) -> Group
     return replace(group, asked=request.number, **{**plain, **changes})
 
 
-def usage_of(book: Book, price: Price, purse: Purse, group: Group) -> Usage:
-    """Return what beside the quantity the price of ``group`` depends on now."""
-    units = purse.charged(purse.units) + purse.available(purse.units)
-    if price.linear:
-        return Usage(group.started_at, units, _NO_SCOPES, 0)
-    return Usage(group.started_at, units, purse.by_scope(), counted_by_others(book, price, group))
-
-
 def _charge(work: Work, book: Book, price: Price, purse: Purse, group: Group, cost: Cost) -> None:
     """Debit ``cost`` less what is charged already; what is not found goes to the overrun."""
     number = book.account.number
@@ -189,8 +189,10 @@ def _grant(
     room = limits.headroom(book, price.tags, purse.held_before()) if book.limits else AMOUNT_MAX
     peaks = () if price.linear else peaks_of(price, used, used + policy.size * policy.part, usage)
     granted = size(price, policy, ask.requested, used, cost.total + min(money, room), usage, peaks)
-    ahead = cost_of(price, used + granted.units, usage) if granted.units else None
-    if ahead is None or purse.reserve(ahead, dearest(ahead, used + granted.units, peaks) - cost.total):
+    end = used + granted.units
+    ahead = cost_of(price, end, usage) if granted.units else None
+    most = worst(price, used, end, usage, peaks) if granted.units else None
+    if ahead is None or most is None or purse.reserve(ahead, most - cost.total):
         purse.let_go()
         result = ResultCode.SPEND_LIMIT_REACHED if room < money else ResultCode.CREDIT_LIMIT_REACHED
         return Quota(0, int(result), work.now, terms.final)
@@ -198,13 +200,6 @@ def _grant(
         work.tell(book.account.number, NoticeKind.FINAL_QUOTA, ask.rating_group, granted.units)
     until = _valid_until(work, book, price, policy, purse, segment_end)
     return Quota(granted.units, _SUCCESS, until, terms.final if granted.last else _MORE)
-
-
-def close(work: Work, book: Book, price: Price, purse: Purse, reason: int) -> tuple[Hold, ...]:
-    """Write ``purse`` back and count on the limits what it now holds more or less; return the holds."""
-    if book.limits:
-        limits.count(work, book, price.tags, 0, purse.held_now() - purse.held_before())
-    return purse.close(reason)
 
 
 def release(work: Work, book: Book, group: Group) -> Group:

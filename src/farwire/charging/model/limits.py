@@ -11,8 +11,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from farwire.charging.model.answers import NoticeKind
-from farwire.charging.model.state import AMOUNT_MAX, Limit, Period, Scope, Unit
-from farwire.charging.model.tariffs import FREE
+from farwire.charging.model.consume import Purse
+from farwire.charging.model.state import AMOUNT_MAX, Hold, Limit, Period, Scope, Unit
+from farwire.charging.model.tariffs import FREE, Price
 from farwire.charging.model.work import Book, Work
 
 WARN_PERCENT: Final = 80
@@ -100,6 +101,13 @@ def headroom(book: Book, tags: int, held: int) -> int:
         if limit.scope & tags and not limit.opted_on:
             room = min(room, limit.cap - limit.used - limit.reserved + held)
     return max(room, 0)
+
+
+def close(work: Work, book: Book, price: Price, purse: Purse, reason: int) -> tuple[Hold, ...]:
+    """Write ``purse`` back and count on the limits what it now holds more or less; return the holds."""
+    if book.limits:
+        count(work, book, price.tags, 0, purse.held_now() - purse.held_before())
+    return purse.close(reason)
 
 
 def count(work: Work, book: Book, tags: int, used: int, reserved: int) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from farwire.charging.model.state import AMOUNT_MAX
 from farwire.charging.model.tariffs import Price
@@ -21,6 +22,9 @@ QUANTITY_MAX: Final = AMOUNT_MAX
 """No session counts more units than this."""
 PLACE: Final = "0"
 """The destination of a price that is asked alone: the real one has already chosen it."""
+SHARED_LOOKS: Final = 6
+ROUNDED: Final = 1
+"""Nano-units by which two roundings differ at most."""
 _NO_TAKES: Final[Mapping[int, int]] = {}
 
 
@@ -47,6 +51,11 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
     """The same by scope; filled only for prices that are not linear."""
     counted: int
     """The counter of the price without this group's own part."""
+    shift: int = 0
+    """What this group's past would cost more now than it was charged, because others have filled its tiers meanwhile:
+    it stays as it was charged."""
+    shared: bool = False
+    """Whether others may move the counter while this group uses its quota (``parallel.py``)."""
 
 
 def moment(at: int) -> datetime:
@@ -93,6 +102,8 @@ def linear_reach(price: Price, budget: int, units: int) -> int:
 def cost_of(price: Price, quantity: int, usage: Usage) -> Cost | None:
     """Return what ``quantity`` costs, or None where the price cannot say (overflow, too long)."""
     cost = linear_cost(price, quantity, usage.units) if price.linear else _rated(price, quantity, usage)
+    if cost is not None and usage.shift:
+        cost = replace(cost, total=cost.total - usage.shift)
     return cost if cost is not None and -AMOUNT_MAX <= cost.total <= AMOUNT_MAX else None
 
 
@@ -147,20 +158,82 @@ def dearest(cost: Cost, quantity: int, peaks: Peaks) -> int:
     return max([cost.total, *(total for at, total in peaks if at < quantity)]) if peaks else cost.total
 
 
+def worst(price: Price, used: int, end: int, usage: Usage, peaks: Peaks) -> int | None:
+    """Return the most money that a quota from ``used`` to ``end`` can come to in all, or None where nobody can say."""
+    cost = cost_of(price, end, usage)
+    if cost is None:
+        return None
+    most = dearest(cost, end, peaks)
+    if not usage.shared:
+        return most
+    here = cost_of(price, used, usage)
+    if here is None:
+        return None
+    steepest = _steepest(price, (used, end), (here.counted, cost.counted), usage)
+    return None if steepest is None else max(most, here.total + steepest + ROUNDED)
+
+
+def _steepest(price: Price, quantity: tuple[int, int], counted: tuple[int, int], usage: Usage) -> int | None:
+    """Return what ``quantity`` adds at most, wherever others may have brought the counter by then.
+
+    The price of a stretch of the counter is greatest where the stretch begins or ends at a break. A minimum or maximum
+    hides a part of it, so that it is looked at without them too.
+    """
+    (used, end), (start, stop) = quantity, counted
+    most = 0
+    for tariff in filter(None, (price.rated, price.unbounded)):
+        one = price if tariff is price.rated else replace(price, rated=tariff)
+        for place in _places(price, start, stop - start):
+            there = replace(usage, counted=place - start, shift=0, shared=False)
+            before, after = cost_of(one, used, there), cost_of(one, end, there)
+            if before is None or after is None:
+                return None
+            most = max(most, dearest(after, end, peaks_of(one, used, end, there)) - before.total)
+    return most
+
+
+def _places(price: Price, start: int, length: int) -> list[int]:
+    """Return where on the counter a stretch of ``length``, which cannot begin before ``start``, is dearest."""
+    places = {start}
+    for at in price.breaks:
+        places |= {at, at + 1, at - length} if price.peaks else {at, at - length}
+    if price.block:
+        included = price.breaks[0]
+        places.add(included + max(0, -((included - start) // price.block)) * price.block)
+    return sorted(place for place in places if place >= start)
+
+
 def reach(price: Price, used: int, wanted: int, budget: int, usage: Usage, peaks: Peaks = ()) -> int:
     """Return the largest quantity in [``used``, ``used + wanted``] that is surely within ``budget``.
 
-    Linear prices: one division. The rest: bisection, about log2(``wanted``) prices.
+    Linear prices: one division. The rest: bisection, about log2(``wanted``) prices; fewer looks where others share.
     """
     end = used + wanted
     if price.linear:
         return max(used, min(linear_reach(price, budget, usage.units), end))
-    low, high = used, end + 1
+    if _fits(price, used, end, budget, usage, peaks):
+        return end
+    if usage.shared:
+        return _shared_reach(price, used, wanted, budget, usage, peaks)
+    low, high = used, end
     while high - low > 1:
         middle = (low + high) // 2
-        cost = cost_of(price, middle, usage)
-        if cost is not None and dearest(cost, middle, peaks) <= budget:
+        if _fits(price, used, middle, budget, usage, peaks):
             low = middle
         else:
             high = middle
     return low
+
+
+def _shared_reach(price: Price, used: int, wanted: int, budget: int, usage: Usage, peaks: Peaks) -> int:
+    """Return something within ``budget``: each look is dear, and who is alone at the end is given the exact rest."""
+    for _ in range(SHARED_LOOKS):
+        wanted //= 4
+        if _fits(price, used, used + wanted, budget, usage, peaks):
+            return used + wanted
+    return used
+
+
+def _fits(price: Price, used: int, end: int, budget: int, usage: Usage, peaks: Peaks) -> bool:
+    most = worst(price, used, end, usage, peaks)
+    return most is not None and most <= budget

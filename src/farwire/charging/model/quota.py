@@ -2,6 +2,7 @@
 
 Far from zero a quota is what the client wants, within the plan's size. Near zero it is one part of what is affordable,
 so that sessions at once share it, down to a least size; what is left then is one last quota with a final action.
+Where sessions fill the same tiers, the rest is for who is alone: only then is it known what it costs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def size(
         most = linear_reach(price, budget, usage.units) - used
     else:
         most = reach(price, used, plenty, budget, usage, peaks) - used
-    if most <= 0:
+    if most <= 0 or (usage.shared and most < policy.least):
         return NONE
     if most >= plenty:
         return Size(wanted, last=False)

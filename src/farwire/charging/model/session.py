@@ -45,6 +45,7 @@ def on_session(work: Work, book: Book, request: SessionRequest) -> Answer:
         return Answer(refused)
     work.key_hi, work.key_lo, work.number = request.session_hi, request.session_lo, number
     groups = () if session is None else session.groups
+    book.asked = session
     ending = request.phase == _TERMINATION
     denied = may_use(work, book, request.service) if not ending and _wants(request.asks) else 0
     groups = _serve_all(work, book, request, groups, denied)
@@ -139,7 +140,7 @@ def _serve_all(
 ) -> tuple[Group, ...]:
     if len(groups) == 1 and len(request.asks) == 1 and groups[0].rating_group == request.asks[0].rating_group:
         return (serve(work, book, request, request.asks[0], groups[0], denied),)
-    kept = {group.rating_group: group for group in groups}
+    kept = book.serving = {group.rating_group: group for group in groups}
     for ask in request.asks:
         kept[ask.rating_group] = serve(work, book, request, ask, kept.get(ask.rating_group), denied)
     return tuple(kept.values())

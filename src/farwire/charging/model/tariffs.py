@@ -105,6 +105,12 @@ class Price(msgspec.Struct, frozen=True):
     """Whether the band of the day matters."""
     peaks: tuple[int, ...] = ()
     """Totals of units after which the price may fall: a quota across one reserves what it costs there."""
+    breaks: tuple[int, ...] = ()
+    """Where on the counter another tier begins; of a package: where the included units end."""
+    block: int = 0
+    """The units of one package."""
+    unbounded: Tariff | None = None
+    """``rated`` without minimum and maximum, of a price with a counter that has one."""
 
 
 FREE: Final = Price(0, Unit.EVENTS)

@@ -39,6 +39,10 @@ class Book(msgspec.Struct, gc=False):
     sessions: tuple[Session, ...]
     due_at: int
     touched: bool = False
+    asked: Session | None = None
+    """The session that is being served, as it was before."""
+    serving: dict[int, Group] = {}
+    """Its groups so far, where it has several."""
 
     def close(self) -> Account:
         """Return the account as it is now; the very same one where nothing was touched."""
