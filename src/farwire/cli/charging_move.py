@@ -98,13 +98,12 @@ def move(
         )
         with session.out.progress("Moving virtual shards", len(moves)) as report:
             found = await mover.move_all(moves, told=_telling(report))
-        failed = found.failed or {}
         session.out.facts(
-            "Moved.", {"moved": found.done, "there_already": found.there, "failed": len(failed)}
+            "Moved.", {"moved": found.done, "there_already": found.there, "failed": list(found.failed)}
         )
-        for vshard, why in list(failed.items())[:10]:
+        for vshard, why in list(found.failed.items())[:10]:
             session.out.note(f"Virtual shard {vshard} stays where it is: {why}")
-        if failed:
+        if found.failed:
             raise typer.Exit(ExitCode.DIFFERENCE)
 
     run(act, as_json)

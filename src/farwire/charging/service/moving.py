@@ -75,12 +75,14 @@ async def plan_spread(*, db: Database, empty: Collection[int] = ()) -> tuple[Mov
     Raises ``Unavailable`` (``charging.shard_not_live``) if virtual shards live where no process runs, ``Invalid``
     (``charging.no_shards``).
     """
-    shards = await list_shards(db=db)
+    shards, placed = await list_shards(db=db), await homes(db=db)
+    if not placed:
+        raise _not_live(0)
     for one in shards:
         if one.vshards and not one.live:
             raise _not_live(one.shard)
     return plan_moves(
-        [home.shard for home in await homes(db=db)],
+        [home.shard for home in placed],
         [one.shard for one in shards if one.live and one.shard not in empty],
     )
 
