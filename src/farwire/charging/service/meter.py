@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -178,12 +179,23 @@ class MeasuredRunner(Runner):
 
     def submit(self, tenant: int, request: Ask, reply: Reply) -> None:
         """Hand a request to the shard; see ``Runner``."""
-        meter, shard, began = self.meter, self.shard, time.perf_counter_ns()
+        self.shard.submit(tenant, request, _Timed(self, tenant, request, reply, time.perf_counter_ns()))
+        self.wake()
 
-        def answered(answer: Answer | Moved | None) -> None:
-            meter.note(tenant, request, answer, time.perf_counter_ns() - began, shard.now)
-            if isinstance(answer, Seen) and isinstance(request, Inspect):
-                answer = replace(answer, denials=meter.denials(tenant, request.account))
-            reply(answer)
 
-        super().submit(tenant, request, answered)
+class _Timed(msgspec.Struct, gc=False):
+    """The way back of an answer, past the meter. Not a closure: there is one for each request that waits."""
+
+    runner: MeasuredRunner
+    tenant: int
+    request: Ask
+    reply: Reply
+    began: int
+
+    def __call__(self, answer: Answer | Moved | None) -> None:
+        tenant, request, runner = self.tenant, self.request, self.runner
+        took = time.perf_counter_ns() - self.began
+        runner.meter.note(tenant, request, answer, took, runner.shard.now)
+        if isinstance(answer, Seen) and isinstance(request, Inspect):
+            answer = replace(answer, denials=runner.meter.denials(tenant, request.account))
+        self.reply(answer)

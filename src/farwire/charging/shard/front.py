@@ -7,8 +7,9 @@ are decided together, and answers that leave together are written together.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Final, cast
+
+import msgspec
 
 from farwire.charging.model import Answer
 from farwire.charging.shard.admission import Moved
@@ -26,6 +27,21 @@ from farwire.kernel.errors import FarwireError, Invalid
 
 _HIGH_WATER: Final = 4 << 20
 """Bytes of answers that a client has not read, after which nothing more is read from it."""
+
+
+class _Way(msgspec.Struct, gc=False):
+    """The way of an answer back to its client. Not a closure: there is one for each request that waits."""
+
+    connection: Connection
+    operation: int
+    correlation: int
+    tenant: int
+
+    def __call__(self, answer: Answer | Moved | None) -> None:
+        if answer is None:
+            self.connection.close()  # nobody knows what became of it: the client asks again
+        else:
+            self.connection.send(encode_answer(self.operation, self.correlation, self.tenant, answer))
 
 
 class Connection(asyncio.Protocol):
@@ -85,9 +101,9 @@ class Connection(asyncio.Protocol):
                 return
             request = decode_request(operation, tenant, body)
         except Invalid:
-            self._send(encode_answer(operation, correlation, tenant, None))
+            self.send(encode_answer(operation, correlation, tenant, None))
             return
-        self._runner.submit(tenant, request, partial(self._reply, operation, correlation, tenant))
+        self._runner.submit(tenant, request, _Way(self, operation, correlation, tenant))
 
     def _begin(self, desk: Desk, asked: Asked, correlation: int) -> None:
         """Let an act of a hand-over go on beside the requests."""
@@ -98,19 +114,14 @@ class Connection(asyncio.Protocol):
 
     async def _hand_over(self, desk: Desk, asked: Asked, correlation: int) -> None:
         try:
-            self._send(encode_handed(asked.operation, correlation, await answer_to(desk, asked)))
+            self.send(encode_handed(asked.operation, correlation, await answer_to(desk, asked)))
         except FarwireError as error:
-            self._send(encode_handed(asked.operation, correlation, error))
+            self.send(encode_handed(asked.operation, correlation, error))
         except OSError:
             self.close()  # the database is away: the mover asks again
 
-    def _reply(self, operation: int, correlation: int, tenant: int, answer: Answer | Moved | None) -> None:
-        if answer is None:
-            self.close()  # nobody knows what became of it: the client asks again
-        else:
-            self._send(encode_answer(operation, correlation, tenant, answer))
-
-    def _send(self, frame: bytes) -> None:
+    def send(self, frame: bytes) -> None:
+        """Write a frame, together with what else is sent before the loop turns."""
         self._out.append(frame)
         if not self._writing:
             self._writing = True
