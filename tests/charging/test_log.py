@@ -95,6 +95,17 @@ async def test_what_was_acknowledged_comes_back_and_the_last_image_of_a_slot_win
     await last.close()
 
 
+async def test_a_batch_that_holds_a_slot_twice_leaves_the_last_image(opening: Opening):
+    log, _ = await opening.recovered()
+    one, two = batch(log, {5: 50, 6: 60}), batch(log, {5: 51})
+    twice = Batch(log.epoch, one.first, one.last, one.slots + two.slots, one.images + two.images)
+    await log.append(twice)
+    await log.close()
+    again, records = await opening.recovered()
+    assert records[[5, 6], 0].tolist() == [51, 60]
+    await again.close()
+
+
 async def test_tickets_end_in_the_order_of_their_batches_and_the_queue_is_bounded(opening: Opening):
     log, _ = await opening.recovered()
     tickets = []
