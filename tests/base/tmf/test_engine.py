@@ -471,6 +471,22 @@ async def test_what_says_that_it_is_a_reference_is_looked_up_however_deep_it_is(
     assert (answer.status_code, answer.json().get("field")) == (201 if field is None else 422, field)
 
 
+async def test_what_went_since_it_was_named_does_not_stop_another_change_of_its_list(
+    related: httpx.AsyncClient, db: Any, tenant_id: TenantId, clock: Any
+) -> None:
+    both = [owner(id="of-632"), owner(id="ben")]
+    people = Target("632", "Individual")
+    async with db.transaction(tenant_id) as tx:
+        await store.insert(tx, people, {"id": "ben"}, clock.now())
+    body = {"@type": "Related", "relatedParty": both[:1]}
+    path = f"{V5}/related/{(await related.post(f'{V5}/related', json=body)).json()['id']}"
+    async with db.transaction(tenant_id) as tx:
+        await store.delete(tx, people, "of-632")
+    assert (await related.patch(path, json={"relatedParty": both})).status_code == 200
+    wrong = await related.patch(path, json={"relatedParty": [*both, owner(id="nobody")]})
+    assert (wrong.status_code, wrong.json()["value"]) == (422, "nobody")
+
+
 async def test_a_reference_to_what_two_apis_serve_is_known_if_one_knows_it(
     related: httpx.AsyncClient, db: Any, tenant_id: TenantId
 ) -> None:

@@ -52,18 +52,14 @@ async def check_references(
     where the tenant is lenient. The items of a task are its own: it answers for each.
     """
     found: dict[tuple[str, tuple[Target, ...]], dict[str, str]] = {}
-    for attribute in resource.descriptor.attributes.values():
-        value = after.get(attribute.name)
-        if (
-            value is None
-            or attribute.type in PLAIN
-            or (before is not None and before.get(attribute.name) == value)
-        ):
+    descriptor, deep = resource.descriptor, resource.work is None
+    for attribute in descriptor.attributes.values():
+        value, old = after.get(attribute.name), (before or {}).get(attribute.name)
+        if attribute.type in PLAIN or value == old:
             continue
-        for kind, key, place in _named(
-            resource.descriptor, attribute, value, version, deep=resource.work is None
-        ):
-            targets = _targets(attribute, kind)
+        known = {(kind, key) for kind, key, _ in _named(descriptor, attribute, old, version, deep=deep)}
+        for kind, key, place in _named(descriptor, attribute, value, version, deep=deep):
+            targets = () if (kind, key) in known else _targets(attribute, kind)
             if targets:
                 name = attribute.name_in(version)
                 found.setdefault((kind, targets), {}).setdefault(key, f"$.{name}{place}.id")
@@ -103,7 +99,7 @@ def _named(
     table = attribute.refers.type if attribute.refers is not None else ""
     declared = attribute.type.removesuffix("OrValue").removesuffix("Ref").replace("RefOr", "Or")
     by_type = declared if attribute.type.endswith(("Ref", *_BY_VALUE)) or declared in FAMILIES else ""
-    for number, outer in enumerate(value if isinstance(value, list) else [value]):
+    for number, outer in enumerate(value if isinstance(value, list) else [] if value is None else [value]):
         inner, item = ("", outer) if table else _inside(outer)
         place = (f"[{number}]" if attribute.many else "") + ("" if flat else inner)
         kind = str(table or item.get("@referredType") or by_type)
