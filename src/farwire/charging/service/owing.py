@@ -18,13 +18,16 @@ from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import PlanVersionId, ProductId
 from farwire.kernel.money import Nano
 from farwire.rating import service as rating
-from farwire.rating.model import Charge, Chargeable, Explanation, Line, rate, to_json
+from farwire.rating.model import Charge, Chargeable, Explanation, Line, Tariff, rate, to_json
 from farwire.usage.model.charged import ChargedUsage, OwedUsage
 
 NAMED: Final = -1
 """The number of the price of an amount that the network names itself."""
 _FREE: Final = 0
 _TERMS: Final = PlanTerms()
+KEPT: Final = 64
+_COMPILED: Final[dict[tuple[int, str], CompiledTariffs]] = {}
+"""By plan and digest of all that it was compiled from: it cannot be stale."""
 BY_AMOUNT: Final = "Charged by amount"
 REFUND: Final = "Refund"
 
@@ -32,7 +35,7 @@ REFUND: Final = "Refund"
 class Priced:
     """Names the prices of some plans as bills do."""
 
-    def __init__(self, tariffs: CompiledTariffs, versions: Mapping[int, PlanVersionId]) -> None:
+    def __init__(self, tariffs: Mapping[int, CompiledTariffs], versions: Mapping[int, PlanVersionId]) -> None:
         self._tariffs = tariffs
         self._versions = versions
 
@@ -43,11 +46,11 @@ class Priced:
             one.plan for one in owners.values()
         }
         versions = await control.plan_versions(tx, PLAN, sorted(wanted))
-        plans = {
-            number: Plan(await rating.tariff_for(tx=tx, plan_version_id=version_id), _TERMS, _never)
+        tariffs = {
+            number: _compiled(number, await rating.tariff_for(tx=tx, plan_version_id=version_id))
             for number, version_id in versions.items()
         }
-        return cls(CompiledTariffs(plans, {}), versions)
+        return cls(tariffs, versions)
 
     def owed(self, key: str, used: ChargedUsage, owner: Owner) -> OwedUsage | None:
         """Return what a bill collects for ``used``; None for what was free, or is nobody's.
@@ -58,7 +61,9 @@ class Priced:
             return None
         if used.price == NAMED:
             return self._by_amount(key, used, owner, owner.product_id)
-        origin, price = self._tariffs.origin(used.price), self._tariffs.price(used.price)
+        tariffs = self._tariffs.get(plan_of(used.price))
+        origin = None if tariffs is None else tariffs.origin(used.price)
+        price = None if tariffs is None else tariffs.price(used.price)
         if origin is None or price is None:
             raise NotFound(
                 "a price is unknown that a shard has charged by",
@@ -104,6 +109,17 @@ class Priced:
             tariff_version="",
             explanation="",
         )
+
+
+def _compiled(number: int, tariff: Tariff) -> CompiledTariffs:
+    """Return the tariffs of one plan, kept with the prices that were prepared: a deck has many rows to sort."""
+    key = (number, tariff.version)
+    found = _COMPILED.get(key)
+    if found is None:
+        if len(_COMPILED) >= KEPT:
+            _COMPILED.clear()
+        found = _COMPILED[key] = CompiledTariffs({number: Plan(tariff, _TERMS, _never)}, {})
+    return found
 
 
 def _never(_: str) -> bool:
