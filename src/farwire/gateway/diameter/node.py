@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeAlias, cast
@@ -63,6 +64,8 @@ class Server:
         self.node = node
         self.application = application
         self.wires: set[_Wire] = set()
+        self.hosts: Counter[str] = Counter()
+        """How many connections each peer has open."""
         self.tasks: set[asyncio.Task[None]] = set()
         self.addresses: list[tuple[str, int]] = []
         """Where it listens."""
@@ -103,10 +106,6 @@ class Server:
             with suppress(asyncio.CancelledError):
                 await self._ticker
 
-    def connections_of(self, host: str) -> int:
-        """Return how many connections a peer has open."""
-        return sum(1 for wire in self.wires if wire.connection is not None and wire.connection.host == host)
-
     def came(self, wire: _Wire) -> None:
         """Count a connection."""
         self.wires.add(wire)
@@ -116,6 +115,11 @@ class Server:
     def went(self, wire: _Wire) -> None:
         """Forget a connection."""
         self.wires.discard(wire)
+        host = wire.connection.host if wire.connection is not None else ""
+        if host:
+            self.hosts[host] -= 1
+            if not self.hosts[host]:
+                del self.hosts[host]
         if not self.wires:
             self._gone.set()
         _OPEN.set(len(self.wires))
@@ -267,7 +271,8 @@ class _Wire(asyncio.Protocol):
         _log.info(
             "diameter peer connected", peer=connection.host, address=connection.address, tls=connection.tls
         )
-        if self._server.connections_of(connection.host) > profile.connections:
+        self._server.hosts[connection.host] += 1
+        if self._server.hosts[connection.host] > profile.connections:
             self._hang_up("too many connections of this peer")
 
     def _hand(self, connection: Connection, message: Message) -> None:
