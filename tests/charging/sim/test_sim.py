@@ -52,6 +52,12 @@ def test_few_seeds_meet_every_trouble(stored, own):
     assert not sorted((BOTH | own) - set(+met)), "troubles that never came"
 
 
+@pytest.mark.parametrize("seed", [540])
+def test_a_seed_that_once_found_something_ends_well(seed):
+    """A copy of the arena met the failing disk last: the log had ended, and nobody had asked anything since."""
+    play(seed, stored=False)
+
+
 def test_a_seed_plays_the_same_again():
     one, two = play(3, stored=False), play(3, stored=False)
     assert (one.steps, one.answers, one.loop.virtual) == (two.steps, two.answers, two.loop.virtual)
