@@ -27,7 +27,7 @@ from farwire.charging.service import Identity, request_key
 from farwire.gateway.diameter.answering import missing
 from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, groups_of, number_of, text_of
 from farwire.gateway.diameter.credit_control.service import identities_of, kind_of, service_of
-from farwire.gateway.diameter.credit_control.units import NO_UNITS, Units, read_units
+from farwire.gateway.diameter.credit_control.units import NO_UNITS, Units, named_octets, read_units
 from farwire.gateway.diameter.dictionary import AVPS, Result, key_of
 from farwire.gateway.diameter.profiles import Peer
 
@@ -202,12 +202,12 @@ def session_request(ccr: CreditControl, account: int) -> SessionRequest:
 def _ask(ccr: CreditControl, quota: Quota) -> Ask:
     used = quota.used.of(ccr.kind)
     if used is None and quota.used.names_any:
-        raise _other_units(ccr.kind)
+        raise _other_units(ccr.kind, quota.used)
     wanted = NOTHING
     if quota.requested is not None and ccr.type != TERMINATION:
         requested = quota.requested.of(ccr.kind)
         if requested is None and quota.requested.names_any:
-            raise _other_units(ccr.kind)
+            raise _other_units(ccr.kind, quota.requested)
         wanted = requested or DEFAULT
     return Ask(quota.rating_group, _bounded(used or 0), _bounded(wanted))
 
@@ -218,9 +218,10 @@ def _bounded(quantity: int) -> int:
     return quantity
 
 
-def _other_units(kind: str) -> Refusal:
+def _other_units(kind: str, units: Units) -> Refusal:
     unit = {"data": "octets", "voice": "seconds"}.get(kind, "service specific units")
-    return Refusal(Result.INVALID_AVP_VALUE, f"{kind} is counted in {unit}, and the message names others")
+    why = f"{kind} is counted in {unit}, and the message names others"
+    return Refusal(Result.INVALID_AVP_VALUE, why, failed=named_octets(units))
 
 
 def event_requests(ccr: CreditControl, account: int, currency: str) -> tuple[EventRequest, ...]:
@@ -238,11 +239,12 @@ def _event(ccr: CreditControl, quota: Quota, account: int, currency: str) -> Eve
     amount = 0
     if units.money is not None:
         if currency and units.money.currency not in ("", currency):
-            raise Refusal(Result.INVALID_AVP_VALUE, f"the account is kept in {currency}")
+            failed = named_octets(Units(money=units.money))
+            raise Refusal(Result.INVALID_AVP_VALUE, f"the account is kept in {currency}", failed=failed)
         amount = _bounded(units.money.nano)
     quantity = units.of(ccr.kind)
     if quantity is None and not amount and units.names_any:
-        raise _other_units(ccr.kind)
+        raise _other_units(ccr.kind, units)
     return EventRequest(
         account, high, low, ccr.action, ccr.service, _bounded(1 if quantity is None else quantity),
         quota.rating_group, amount,

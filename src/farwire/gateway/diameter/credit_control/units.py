@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from farwire.charging.model import Unit
-from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, group_of, number_of
+from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, encode_avps, group_of, number_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 
 CURRENCIES: Final[Mapping[int, str]] = {
@@ -33,6 +33,7 @@ _DIGITS: Final = key_of("Value-Digits")
 _EXPONENT: Final = key_of("Exponent")
 _CURRENCY: Final = key_of("Currency-Code")
 _U32_MAX: Final = 2**32 - 1
+_U64_MAX: Final = 2**64 - 1
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -132,6 +133,20 @@ def money_avps(nano: int, currency: str) -> Avps:
     if currency in NUMBERS:
         found[_CURRENCY] = [NUMBERS[currency]]
     return found
+
+
+def named_octets(units: Units) -> bytes:
+    """Return what a service unit names, as the content of a Failed-AVP."""
+    named: Avps = {}
+    if units.seconds is not None:
+        named[_TIME] = [min(units.seconds, _U32_MAX)]
+    if units.octets is not None:
+        named[_TOTAL] = [min(units.octets, _U64_MAX)]
+    if units.specific is not None:
+        named[_SPECIFIC] = [min(units.specific, _U64_MAX)]
+    if units.money is not None:
+        named[_MONEY] = [money_avps(min(units.money.nano, _AMOUNT_MAX), units.money.currency)]
+    return encode_avps(named)
 
 
 def units_avps(unit: int, quantity: int) -> Avps:
