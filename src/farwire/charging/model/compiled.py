@@ -268,7 +268,7 @@ def _prepare(
     terms = price if row is None else row
     connect, unit = _money(price, row)
     counted = price.tiers or price.package
-    breaks, block, unbounded = _shape(tariff, one)
+    breaks, block = _shape(price)
     tiers = price.tiers.steps if price.tiers is not None and price.tiers.mode is TierMode.VOLUME else ()
     return Price(
         number,
@@ -290,21 +290,14 @@ def _prepare(
         tuple(step.above for step in tiers[1:]),
         breaks,
         block,
-        unbounded,
     )
 
 
-def _shape(tariff: Tariff, one: CompiledPrice) -> tuple[tuple[int, ...], int, Tariff | None]:
-    """Return where on its counter a price breaks, the size of a package, and the price without its bounds."""
-    if one.tiers is not None:
-        breaks, block = tuple(step.above for step in one.tiers.steps[1:]), 0
-    elif one.package is not None:
-        breaks, block = (one.package.included,), one.package.block
-    else:
-        return (), 0, None
-    if one.minimum is None and one.maximum is None:
-        return breaks, block, None
-    return breaks, block, _alone(tariff, replace(one, minimum=None, maximum=None))
+def _shape(price: CompiledPrice) -> tuple[tuple[int, ...], int]:
+    """Return where on its counter a price breaks, and the size of a package."""
+    if price.tiers is not None:
+        return tuple(step.above for step in price.tiers.steps[1:]), 0
+    return ((), 0) if price.package is None else ((price.package.included,), price.package.block)
 
 
 def _discounts(price: CompiledPrice, mask: int) -> tuple[DiscountRule, ...]:

@@ -42,13 +42,15 @@ class Row(msgspec.Struct, gc=False):
 class Purse:
     """The balances that serve one rating group."""
 
-    __slots__ = ("beyond", "book", "caps", "money", "promised", "units", "work")
+    __slots__ = ("beyond", "book", "caps", "money", "owed", "promised", "units", "work")
 
     def __init__(self, work: Work, book: Book, price: Price, holds: tuple[Hold, ...]) -> None:
         self.work = work
         self.book = book
         self.units: list[Row] = []
         self.money: list[Row] = []
+        self.owed = 0
+        """Money to give back that others have paid: together they have reached a cheaper tier."""
         self.promised: list[Row] = []
         """Rows that may only give what was held before: their balance is over or serves no longer."""
         self.caps: list[int] | None = None
@@ -257,6 +259,8 @@ class Purse:
                             row.charged,
                         )
                     )
+        if self.owed:
+            self.work.post(self.book, self.book.main(), MovementKind.USAGE, self.owed, reason)
         return tuple(holds)
 
     def _write(self, row: Row, reason: int) -> None:

@@ -162,7 +162,10 @@ def _charge(work: Work, book: Book, price: Price, purse: Purse, group: Group, co
     number = book.account.number
     missing = purse.settle(cost, group.charged)
     if missing:
-        work.overrun(book, MovementKind.OVERRUN, -missing, group.rating_group)
+        made_good = missing if missing > 0 else max(missing, book.account.overrun)
+        if made_good:
+            work.overrun(book, MovementKind.OVERRUN, -made_good, group.rating_group)
+        purse.owed = made_good - missing
         if missing > 0:
             work.tell(number, NoticeKind.OVERRUN, group.rating_group, missing)
     if book.limits:

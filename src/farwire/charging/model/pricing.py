@@ -176,19 +176,17 @@ def worst(price: Price, used: int, end: int, usage: Usage, peaks: Peaks) -> int 
 def _steepest(price: Price, quantity: tuple[int, int], counted: tuple[int, int], usage: Usage) -> int | None:
     """Return what ``quantity`` adds at most, wherever others may have brought the counter by then.
 
-    The price of a stretch of the counter is greatest where the stretch begins or ends at a break. A minimum or maximum
-    hides a part of it, so that it is looked at without them too.
+    The price of a stretch of the counter is greatest where the stretch begins or ends at a break. A price with a
+    counter has no minimum or maximum, which would hide a part of it.
     """
     (used, end), (start, stop) = quantity, counted
     most = 0
-    for tariff in filter(None, (price.rated, price.unbounded)):
-        one = price if tariff is price.rated else replace(price, rated=tariff)
-        for place in _places(price, start, stop - start):
-            there = replace(usage, counted=place - start, shift=0, shared=False)
-            before, after = cost_of(one, used, there), cost_of(one, end, there)
-            if before is None or after is None:
-                return None
-            most = max(most, dearest(after, end, peaks_of(one, used, end, there)) - before.total)
+    for place in _places(price, start, stop - start):
+        there = replace(usage, counted=place - start, shift=0, shared=False)
+        before, after = cost_of(price, used, there), cost_of(price, end, there)
+        if before is None or after is None:
+            return None
+        most = max(most, dearest(after, end, peaks_of(price, used, end, there)) - before.total)
     return most
 
 

@@ -109,8 +109,6 @@ class Price(msgspec.Struct, frozen=True):
     """Where on the counter another tier begins; of a package: where the included units end."""
     block: int = 0
     """The units of one package."""
-    unbounded: Tariff | None = None
-    """``rated`` without minimum and maximum, of a price with a counter that has one."""
 
 
 FREE: Final = Price(0, Unit.EVENTS)
