@@ -67,9 +67,7 @@ def open_one(
         bool, typer.Option("--postpaid", help="It is billed, and may owe its credit limit.")
     ] = False,
     credit_limit: Annotated[str, typer.Option("--credit-limit", help="What it may owe, e.g. 50.00.")] = "0",
-    circle: Annotated[
-        str, typer.Option("--circle", help="Accounts of one circle can share balances.")
-    ] = "",
+    circle: Annotated[str, typer.Option("--circle", help="Accounts of one circle can share balances.")] = "",
     key: KeyOption = "",
     socket: SocketOption = "",
     shard: ShardOption = 0,
