@@ -201,3 +201,12 @@ def test_a_day_that_ends_is_another_counter() -> None:
     sessions.player.now += 31 * DAY_US
     sessions.player.sweep()
     assert sessions.ask(2, {1: 0}).groups[0].granted
+
+
+def test_who_was_alone_is_secured_before_a_second_one_is_let_in() -> None:
+    poor, rich = Sessions("rising", 3 * EURO), Sessions("rising", 100 * EURO)
+    for sessions, wanted, held in ((poor, 0, 0), (rich, 4 * MB, 8 * EURO)):
+        assert sessions.ask(1, {1: 0}).groups[0].granted == 4 * MB
+        assert sessions.player.account().balances[0].reserved == 0, "the first tier is free"
+        assert sessions.ask(2, {1: 0}).groups[0].granted == wanted
+        assert 0 <= sessions.player.account().balances[0].reserved - held <= 2

@@ -33,13 +33,20 @@ def counted_by_others(book: Book, price: Price, group: Group) -> int:
     return 0 if index < 0 else book.counters[index].value - group.counted
 
 
-def usage_of(book: Book, price: Price, purse: Purse, group: Group) -> Usage:
+def kept_promises(price: Price, purse: Purse, usage: Usage) -> Usage:
+    """Return the usage from when what was promised is charged: only what serves still can bear more."""
+    purse.end_promises()
+    units = purse.charged(purse.units) + purse.available(purse.units)
+    return replace(usage, units=units, by_scope=_NO_SCOPES if price.linear else purse.by_scope())
+
+
+def usage_of(book: Book, price: Price, purse: Purse, group: Group, *, shared: bool = False) -> Usage:
     """Return what beside the quantity the price of ``group`` depends on now."""
     units = purse.charged(purse.units) + purse.available(purse.units)
     if price.linear:
         return Usage(group.started_at, units, _NO_SCOPES, 0)
     counted = counted_by_others(book, price, group)
-    usage = Usage(group.started_at, units, purse.by_scope(), counted)
+    usage = Usage(group.started_at, units, purse.by_scope(), counted, 0, shared)
     if price.counter and group.used:
         past = cost_of(price, group.used, replace(usage, by_scope=purse.taken()))
         if past is not None and past.total != group.charged:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from farwire.charging.model import limits, parallel
 from farwire.charging.model.answers import FinalAction, MovementKind, NoticeKind, ResultCode
 from farwire.charging.model.consume import Purse
-from farwire.charging.model.counters import counter_end, move_counter, usage_of
+from farwire.charging.model.counters import counter_end, kept_promises, move_counter, usage_of
 from farwire.charging.model.limits import close
 from farwire.charging.model.pricing import QUANTITY_MAX, Cost, Usage, cost_of, peaks_of, worst
 from farwire.charging.model.quota import size, threshold
@@ -65,14 +65,12 @@ def _turn(
     """Charge what was used at ``price`` and grant anew: the way of nearly every request."""
     used = group.used + ask.used
     reports_only = request.phase == _TERMINATION or ask.requested == NOTHING
-    shared = False
+    shared, unsafe = False, 0
     if price.counter and (ask.used or not reports_only):
         shared, unsafe = parallel.secure(work, book, price, group)
-        denied = denied or unsafe
+    denied = denied or unsafe
     purse = Purse(work, book, price, group.holds)
-    usage = usage_of(book, price, purse, group)
-    if shared:
-        usage = replace(usage, shared=True)
+    usage = usage_of(book, price, purse, group, shared=shared)
     cost = cost_of(price, used, usage)
     if cost is None:
         return _unrated(work, book, request, ask, group)
@@ -87,18 +85,10 @@ def _turn(
             ended = replace(group, used=used, charged=cost.total)
             return _next_segment(work, book, request, ask, ended, price)
         if purse.promised or any(purse.beyond):
-            purse.end_promises()
-            units = purse.charged(purse.units) + purse.available(purse.units)
-            usage = replace(usage, units=units, by_scope=_NO_SCOPES if price.linear else purse.by_scope())
+            usage = kept_promises(price, purse, usage)
         quota = _grant(work, book, ask, price, terms, purse, usage, used, cost, segment_end)
     return Group(
-        group.rating_group,
-        price.number,
-        price.unit,
-        group.started_at,
-        used,
-        cost.total,
-        cost.counted,
+        *(group.rating_group, price.number, price.unit, group.started_at, used, cost.total, cost.counted),
         close(work, book, price, purse, group.rating_group),
         request.number,
         quota.result,

@@ -56,7 +56,7 @@ def _hold_dearest(work: Work, book: Book, session: Session | None, group: Group)
     """Hold for the quota of ``group`` what it costs at its dearest place; return a result code where it cannot be."""
     price = work.tariffs.price(group.price) or FREE
     purse = Purse(work, book, price, group.holds)
-    usage = replace(usage_of(book, price, purse, group), shared=True)
+    usage = usage_of(book, price, purse, group, shared=True)
     end = group.used + group.granted
     most = worst(price, group.used, end, usage, peaks_of(price, group.used, end, usage))
     here, ahead = cost_of(price, group.used, usage), cost_of(price, end, usage)
