@@ -20,7 +20,7 @@ from farwire.charging.model import EventKind, Service
 from farwire.charging.model.terms import PlanDocument
 from farwire.charging.service import books
 from farwire.inventory.model import Product
-from farwire.kernel.ids import TenantId
+from farwire.kernel.ids import ProductId, TenantId, uuid7
 from farwire.kernel.page import PageRequest
 from farwire.kernel.time import instant
 from farwire.process.prepaid import prove
@@ -143,6 +143,20 @@ async def test_a_difference_between_charging_and_bills_is_found(contract: Contra
         proof = await prove(tx)
     assert [one.difference for one in proof.charging.postpaid] == [5 - 90_000_000]
     assert not proof.sound
+
+
+async def test_a_product_that_nobody_knows_does_not_stop_the_books(contract: Contract) -> None:
+    world, now = contract.books, contract.shop.clock.now()
+    async with world.db.transaction(world.tenant_id) as tx:
+        lost = await service.open_account(
+            tx, offering="flex-m", key="lost", now=now, actor=CLERK, postpaid=True, credit_limit=EURO,
+            product_id=ProductId(uuid7()),
+        )  # fmt: skip
+    await service.make_live(world.client, db=world.db, tenant_id=world.tenant_id, account=lost, now=now)
+    await world.session(lost, [60], what=VIENNA)
+    await world.take()
+    (owed,) = (await world.reconciled())[0].postpaid
+    assert (owed.difference, owed.owed_nano) == (0, 90_000_000)
 
 
 async def test_amounts_that_the_network_names_are_billed_and_refunds_given_back(contract: Contract) -> None:

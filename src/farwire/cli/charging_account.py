@@ -36,6 +36,7 @@ from farwire.cli.shell import (
     run,
 )
 from farwire.kernel.errors import Unavailable
+from farwire.kernel.ids import ProductId, parse_id
 from farwire.kernel.money import nano
 from farwire.kernel.page import PageRequest
 
@@ -59,6 +60,9 @@ def open_one(
     name: Annotated[list[str] | None, typer.Option("--name", help="Any other name.")] = None,
     account: Annotated[
         str, typer.Option("--account", help="The number of the billing account, for the books.")
+    ] = "",
+    product: Annotated[
+        str, typer.Option("--product", help="The id of the product whose bill collects what is used.")
     ] = "",
     cycle_day: Annotated[
         int, typer.Option("--cycle-day", min=1, max=31, help="Day of tiers and limits.")
@@ -94,6 +98,7 @@ def open_one(
                 actor=actor_named(actor),
                 identities=[Identity(kind, value) for kind, values in kinds for value in values or ()],
                 account_id=None if billed is None else billed.id,
+                product_id=ProductId(parse_id(product, field="product")) if product else None,
                 cycle_day=cycle_day,
                 credit_limit=int(nano(credit_limit, field="credit_limit")),
                 postpaid=postpaid,

@@ -78,16 +78,15 @@ async def _subscriber_keys(
     tx: Tx, source: str, usages: Sequence[OwedUsage]
 ) -> Mapping[ProductId, SubscriberKey]:
     """Return who uses each product; for one that nobody is assigned to, a key that means the product alone."""
-    products = await inventory.get_products(tx, sorted({one.product_id for one in usages}))
-    keys = {number: _last_key(product) for number, product in products.items()}
+    wanted = sorted({one.product_id for one in usages})
+    products = await inventory.get_products(tx, wanted)
+    keys = {number: _last_key(products.get(number)) for number in wanted}
     nobody = [number for number, key in keys.items() if key is None]
     made = await inventory.ensure_subscriber_keys(tx, [f"{source}:{number}" for number in nobody])
     return {number: made[f"{source}:{number}"] if key is None else key for number, key in keys.items()}
 
 
-def _last_key(product: Product) -> SubscriberKey | None:
-    return (
-        max(product.assignments, key=lambda one: one.valid_from).subscriber_key
-        if product.assignments
-        else None
-    )
+def _last_key(product: Product | None) -> SubscriberKey | None:
+    if product is None or not product.assignments:
+        return None
+    return max(product.assignments, key=lambda one: one.valid_from).subscriber_key
