@@ -69,18 +69,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("seed", [int(one)] if one else range(1, count + 1))
 
 
-class WorkerDatabase:
-    """The database of this worker, on the server of this run."""
+class ScratchDatabase:
+    """A database on the server of this run."""
 
-    def __init__(self, server: Server, name: str, admin: asyncpg.Connection) -> None:
+    def __init__(self, server: Server, name: str) -> None:
         self.server = server
         self.name = name
-        self.used = False
-        self._admin = admin
 
     def url(self, role: DatabaseRole = DatabaseRole.APP) -> str:
         """Return its URL for a role."""
         return self.server.url(role, self.name)
+
+
+class WorkerDatabase(ScratchDatabase):
+    """The database of this worker, emptied between its tests."""
+
+    def __init__(self, server: Server, name: str, admin: asyncpg.Connection) -> None:
+        super().__init__(server, name)
+        self.used = False
+        self._admin = admin
 
     async def empty(self) -> None:
         """Remove the rows that the last test left. Rows that migrations wrote stay."""
@@ -253,8 +260,8 @@ def require_rig() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def scratch_database(server: Server, worker_id: str) -> WorkerDatabase:
+def scratch_database(server: Server, worker_id: str) -> ScratchDatabase:
     """A migrated database of its own for one test that changes the schema or needs the server to itself."""
     name = f"scratch_{worker_id}"
     clone_template(server, name)
-    return WorkerDatabase(server, name)
+    return ScratchDatabase(server, name)

@@ -72,10 +72,14 @@ async def filled(
 
 
 async def _use(desk: Any, world: Any, things: Things, keys: Keys) -> None:
-    """A top-up that is in the books, a session that goes on, and one that is denied."""
+    """A top-up that is in the books, money sent far away, a session that goes on, and one that is denied."""
     account = things.ids[f"{V1}/chargingAccounts"]
     top_up = things.bodies["POST /chargingAccounts/{id}/topUps"]
     await keys.post(f"chargingAccounts/{account}/topUps", top_up)
+    far = await keys.post("chargingAccounts", {"key": "sub-3", "offering": "go-5"})
+    await keys.post(
+        f"chargingAccounts/{account}/transfers", {"key": "far", "to": far["id"], "amount": top_up["amount"]}
+    )
     await take_all(db=world.db, log=desk.runner.shard.log, clock=world.clock)
     async with world.db.transaction(world.tenant_id) as tx:
         tenant = (await charging.account_numbered(tx, number=int(account))).tenant_number

@@ -186,6 +186,22 @@ def test_an_account_for_which_no_record_is_left_stays_as_it_was():
     assert accounts.find(1, 8) is None
 
 
+@pytest.mark.parametrize("part", ["balances", "sessions"])
+def test_a_chain_that_goes_in_a_circle_is_a_defect_and_not_an_endless_account(part):
+    arena, index, accounts = room()
+    hold = Hold(1, 1, 0, 5, 0)
+    group = Group(1, 1, 0, 0, 0, 0, 0, (hold,) * 3, 0, 2001, 5, 0, NEVER, -1)
+    session = Session(1, 2, 3, 2001, 0, NEVER, (group,))
+    accounts.add(replace(an_account(1), sessions=(session,)), vshard=0)
+    kinds = arena.matrix.view(np.uint8)[:, 0]
+    circling = Kind.BALANCE if part == "balances" else Kind.HOLDS
+    (slot,) = np.flatnonzero(kinds == circling)[-1:]
+    arena.matrix.view(TYPES[circling]).reshape(-1)["next"][slot] = slot
+    with pytest.raises(Defect) as caught:
+        read_cell(arena, index.find(1, 7))
+    assert caught.value.code == "charging.chain_broken"
+
+
 def test_an_account_is_added_once():
     _, _, accounts = room()
     accounts.add(an_account(1), vshard=0)

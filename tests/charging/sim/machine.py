@@ -14,6 +14,8 @@ from tests.charging.sim.fibers import Fiber
 from tests.charging.virtual_disk import PowerCut
 
 LONGEST_S = 600.0
+HEARD_S = 0.01
+"""After so long whoever waits for a task has heard how it ended."""
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -36,7 +38,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Keep every task: one that waits for a dead process would end whenever the collector finds it."""
         task = super().create_task(coro, **settings)
         self._tasks.append(task)
+        task.add_done_callback(lambda ended: self.call_later(HEARD_S, self._hear, ended))
         return task
+
+    def _hear(self, task: asyncio.Task[Any]) -> None:
+        """Stop at the error of a task that nobody has asked for it; a task that is kept is never collected."""
+        if not task.cancelled() and task._log_traceback:
+            self._stop_at(self, {"message": "a task failed", "exception": task.exception()})
 
     def _stop_at(self, _: Any, context: dict[str, Any]) -> None:
         if "was destroyed" in context["message"]:

@@ -35,6 +35,9 @@ _SHARE = STRUCTS[Kind.SHARE]
 _HOLDING = STRUCTS[Kind.HOLDING]
 _KEY = STRUCTS[Kind.KEY]
 
+PARTS_MAX: Final = 65_536
+"""Records of one account, far above what the bounds of the model allow: a chain that is longer goes in a circle."""
+
 # Plain numbers: a member of an enumeration costs a look-up and a conversion at each use.
 _K_ACCOUNT: Final = int(Kind.ACCOUNT)
 _K_DEBT: Final = int(Kind.DEBT)
@@ -230,8 +233,11 @@ def read_cell(arena: Arena, slot: int) -> Cell:
         due_at,
     ) = head
     chain = _Chain()
-    while at:
+    for _ in range(PARTS_MAX):
+        if not at:
+            break
         at = chain.take(buffer, at)
+    check(not at, "charging.chain_broken")
     account = Account(
         *(number, tenant, plan, lifecycle, flags & FLAGS_MASK, active, grace, cycle_day, overrun),
         *(chain.debt, serial, due_at, tuple(chain.balances), chain.all_sessions(), tuple(chain.counters)),
@@ -317,6 +323,7 @@ class _Chain:
         slots = [slot, second]
         while after and buffer[after * RECORD_BYTES] == _K_HOLDS:
             slots.append(after)
+            check(len(slots) < PARTS_MAX, "charging.chain_broken")
             found = _HOLDS.unpack_from(buffer, after * RECORD_BYTES)
             _, _, _, count, u1, u2, after, b1, b2, a1, r1, c1, a2, r2, c2 = found
             pair = (Hold(a1, b1, u1, r1, c1), Hold(a2, b2, u2, r2, c2))
