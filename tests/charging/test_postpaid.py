@@ -14,9 +14,10 @@ from farwire.account.model import BillingAccount
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.billing.model import Bill, LineKind
+from farwire.billing.service.explain import explain_lines
 from farwire.catalog.model import PlanVersion
 from farwire.charging import service
-from farwire.charging.model import EventKind, Service
+from farwire.charging.model import CommandKind, EventKind, Service
 from farwire.charging.model.terms import PlanDocument
 from farwire.charging.service import books
 from farwire.inventory.model import Product
@@ -169,6 +170,31 @@ async def test_amounts_that_the_network_names_are_billed_and_refunds_given_back(
     assert (owed.difference, owed.billed_nano) == (0, 3 * EURO // 2)
     named = {line.item.label: line.item.exact_nano for line in bill.lines if not line.item.price_id}
     assert named == {"Charged by amount": 2 * EURO, "Refund": -EURO // 2}
+    await contract.shop.sound()
+
+
+async def test_an_offer_that_is_bought_and_renews_is_billed_once_each_time_with_its_tax(
+    contract: Contract,
+) -> None:
+    world = contract.books
+    await world.command(contract.online, CommandKind.PURCHASE, 1, world.offer)
+    world.clock.advance(timedelta(days=7, seconds=1))
+    await world.session(contract.online, [60], what=VIENNA)
+    for _ in range(2):
+        await world.take()
+    (owed,) = (await world.reconciled())[0].postpaid
+    bought = 2 * 5 * EURO
+    assert (owed.difference, owed.moved_nano, owed.owed_nano) == (0, *2 * (bought + 90_000_000,))
+    bill = await contract.bill()
+    (line,) = (line for line in bill.lines if line.item.price_id == "pass")
+    assert (line.item.label, line.item.exact_nano, line.item.quantity) == ("Go 5, 7 days", bought, 2)
+    assert [bill.taxes[place - 1].rate_percent for place in line.taxes] == [19]
+    (owed,) = (await world.reconciled())[0].postpaid
+    assert (owed.difference, owed.billed_nano) == (0, bought + 90_000_000)
+    (told,) = await explain_lines(
+        db=world.db, tenant_id=world.tenant_id, bill=bill, page=PageRequest(), numbers=[line.number]
+    )
+    assert (told.facts.label, told.facts.records) == ("Go 5, 7 days", 2)
     await contract.shop.sound()
 
 

@@ -19,6 +19,7 @@ from farwire.charging.model.state import OVERRUN
 from farwire.charging.model.taxing import earns
 from farwire.charging.service.books import SOURCE, entities_of
 from farwire.charging.service.client import Client
+from farwire.charging.service.owing import BILLED
 from farwire.charging.shard.reading import SHOWN, Inspect, Seen
 from farwire.charging.store import books as store
 from farwire.charging.store import control
@@ -165,7 +166,7 @@ async def reconcile(tx: Tx) -> Reconciled:
     return Reconciled(tuple(_placed(one, begins) for one in books), held, await _postpaid(tx), untaxed)
 
 
-_TAKEN: Final = frozenset({int(MovementKind.USAGE), int(MovementKind.OVERRUN), int(MovementKind.REFUND)})
+_TAKEN: Final = BILLED | {int(MovementKind.USAGE), int(MovementKind.OVERRUN)}
 
 
 async def _postpaid(tx: Tx) -> tuple[Postpaid, ...]:
@@ -178,7 +179,7 @@ async def _postpaid(tx: Tx) -> tuple[Postpaid, ...]:
         for _, one in await store.money_sums(tx, owners):
             if one.kind in _TAKEN:
                 moved[owners[one.account].currency] -= one.amount
-            if one.kind == MovementKind.REFUND:
+            if one.kind in BILLED:
                 done[one.account] -= one.amount
         for number, nano in done.items():
             ended[owners[number].currency] += nano
