@@ -164,12 +164,14 @@ async def test_amounts_that_the_network_names_are_billed_and_refunds_given_back(
     world = contract.books
     await world.event(contract.online, EventKind.DIRECT_DEBIT, 2 * EURO)
     await world.event(contract.online, EventKind.REFUND, EURO // 2)
+    await world.session(contract.online, [EURO, EURO], what=Service("money"))
     await world.take()
+    assert sorted(one.quantity for one in await contract.records()) == [0, 1, 1]
     bill = await contract.bill()
     (owed,) = (await world.reconciled())[0].postpaid
-    assert (owed.difference, owed.billed_nano) == (0, 3 * EURO // 2)
+    assert (owed.difference, owed.billed_nano) == (0, 7 * EURO // 2)
     named = {line.item.label: line.item.exact_nano for line in bill.lines if not line.item.price_id}
-    assert named == {"Charged by amount": 2 * EURO, "Refund": -EURO // 2}
+    assert named == {"Charged by amount": 4 * EURO, "Refund": -EURO // 2}
     await contract.shop.sound()
 
 
