@@ -1,4 +1,4 @@
-"""To the books: what the log of a shard tells becomes movements, ledger entries, usage and events, each exactly once.
+"""To the books: what the log of a shard tells becomes movements, entries, usage, notices and events, each once.
 
 A shard serves all tenants, a transaction belongs to one. So each tenant's part of what was read is one transaction
 with the tenant's own position, and the position of the shard moves when all of them are done. A crash in between
@@ -205,7 +205,7 @@ async def _take_tenant(
         }
         recorded = await usage.record_charged(tx, usages=list(used.values()), now=now)
         await owe(tx, source=SOURCE, shard=shard, used=used, placed=placed, owners=owners, now=now)
-        events = await _publish(tx, new, owners, now)
+        events = await _tell(tx, shard, new, owners, now)
         await store.save_position(tx, shard, last)
     return len(placed), recorded, events
 
@@ -334,8 +334,9 @@ def _charged(tenant_id: TenantId, shard: int, one: _At, owners: Mapping[int, Own
     )
 
 
-async def _publish(tx: Tx, facts: Sequence[_At], owners: Mapping[int, Owner], now: datetime) -> int:
-    events = []
+async def _tell(tx: Tx, shard: int, facts: Sequence[_At], owners: Mapping[int, Owner], now: datetime) -> int:
+    """Keep what is worth telling, and publish it where it is new; return how much that was."""
+    found = []
     for one in facts:
         if not isinstance(one.fact, Notice):
             continue
@@ -346,9 +347,11 @@ async def _publish(tx: Tx, facts: Sequence[_At], owners: Mapping[int, Owner], no
             account_id=owner.account_id,
             product_id=owner.product_id,
             currency=owner.currency,
-            occurred_at=moment(one.fact.at),
             recorded_at=now,
         )
         if event is not None:
-            events.append(event)
-    return await publish_many(tx, events) if events else 0
+            found.append((one.sequence, one.place, one.fact, event))
+    if not found:
+        return 0
+    told = await store.add_notices(tx, shard, [one[:3] for one in found])
+    return await publish_many(tx, [event for at, place, _, event in found if (at, place) in told])
