@@ -30,6 +30,7 @@ from farwire.charging.model.answers import Movement, Notice, Used
 from farwire.charging.model.booking import Pair, postings_of, sums_of
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import Unit
+from farwire.charging.model.tariffs import BY_AMOUNT
 from farwire.charging.model.taxing import Earned
 from farwire.charging.service.accounts import request_key
 from farwire.charging.service.owing import owe
@@ -324,7 +325,7 @@ def _charged(tenant_id: TenantId, shard: int, one: _At, owners: Mapping[int, Own
         kind=KINDS[Unit(used.unit)],
         started_at=moment(used.started_at),
         ended_at=moment(used.at),
-        quantity=used.units,
+        quantity=1 if used.price == BY_AMOUNT.number else used.units,
         subscriber=used.account,
         product_id=owner.product_id,
         rating_group=used.rating_group,
