@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -68,12 +69,12 @@ class Contract:
             await record_usage(tx=tx, reported=call, now=self.shop.clock.now())
 
 
-@pytest.fixture
-async def contract(
-    db: Database, tenant_id: TenantId, clock: MovableClock, tmp_path: Path
+@asynccontextmanager
+async def a_contract(
+    db: Database, tenant_id: TenantId, clock: MovableClock, folder: Path
 ) -> AsyncIterator[Contract]:
     clock.set(instant("2026-06-11T14:03+02:00"))
-    async with books_world(db, tenant_id, clock, tmp_path) as world:
+    async with books_world(db, tenant_id, clock, folder) as world:
         shop = World(db, clock, tenant_id)
         await shop.company(prefix="PO")
         plan = await shop.plan()
@@ -91,6 +92,14 @@ async def contract(
         await service.make_live(world.client, db=db, tenant_id=tenant_id, account=online, now=clock.now())
         world.accounts.append(online)
         yield Contract(world, shop, plan, bill_to, product, online)
+
+
+@pytest.fixture
+async def contract(
+    db: Database, tenant_id: TenantId, clock: MovableClock, tmp_path: Path
+) -> AsyncIterator[Contract]:
+    async with a_contract(db, tenant_id, clock, tmp_path) as contract:
+        yield contract
 
 
 def of_usage(bill: Bill) -> dict[str, tuple[int, int]]:

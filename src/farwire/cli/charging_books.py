@@ -33,9 +33,10 @@ def reconcile(
 ) -> None:
     """Prove that charging, payment and ledger say the same of every prepaid balance. Exit code 1 if they do not.
 
-    Four proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
-    balances came there; what postpaid accounts used is recorded for their bills; each balance in the shard is the
-    sum of what moved. A difference comes with its place.
+    Five proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
+    balances came there; what postpaid accounts used and bought is recorded for their bills, and what these gave back
+    of their credit limits came there; each balance in the shard is the sum of what moved. A difference comes with
+    its place.
 
     [bold]Examples[/bold]
 
@@ -92,6 +93,10 @@ def _rows(proof: Proof) -> list[dict[str, object]]:
         *(
             _row("Postpaid usage, for bills", one.currency, one.ended_nano - one.nobodys_nano, one.owed_nano)
             for one in proof.charging.postpaid
+        ),
+        *(
+            _row(f"Room of account {one.account}, by bills", one.currency, one.moved_nano, one.given_nano)
+            for one in proof.rooms
         ),
     ]
 
