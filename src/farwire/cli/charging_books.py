@@ -8,11 +8,11 @@ import typer
 
 from farwire.base.storage.database import Isolation
 from farwire.charging.service.reconciling import Live, Postpaid, compare_live
+from farwire.charging.service.wording import money
 from farwire.cli.charging_options import (
     ShardOption,
     SocketOption,
     charging_client,
-    money,
 )
 from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, run
 from farwire.kernel.ids import TenantId
