@@ -33,7 +33,7 @@ from farwire.charging.model import (
 )
 from farwire.charging.model.state import AMOUNT_MAX, DAY_US, LATE_US, NEVER
 from farwire.charging.shard.frames import ENVELOPE, LENGTH, SESSION, decode_request, encode_request
-from tests.charging.play import EURO, START, Player
+from tests.charging.play import DATA, EURO, MB, START, Player
 
 FIRST, NEXT, LAST = Phase.INITIAL, Phase.UPDATE, Phase.TERMINATION
 PURSE: Final = Service(MONEY)
@@ -95,6 +95,19 @@ def test_money_that_is_not_settled_is_free_after_its_day() -> None:
     assert until == START + DAY_US
     player.now = until + LATE_US
     player.sweep()
+    assert (player.amount(), player.account().balances[0].reserved) == (10 * EURO, 0)
+
+
+def test_units_are_never_taken_for_money_nor_money_for_units() -> None:
+    player = Player(funded(10))
+    player.session(0, FIRST, Ask(1, requested=EURO), service=PURSE)
+    player.session(0, FIRST, Ask(1, requested=MB), session=2)
+    for session, service in ((1, DATA), (2, PURSE)):
+        for ask in (Ask(1, MB), Ask(1, 0, MB)):
+            for phase in (NEXT, LAST):
+                refused = player.session(1, phase, ask, session=session, service=service)
+                assert refused.result == ResultCode.INVALID
+        assert player.session(2, LAST, Ask(1, 0, NOTHING), session=session, service=service).result == 2001
     assert (player.amount(), player.account().balances[0].reserved) == (10 * EURO, 0)
 
 
