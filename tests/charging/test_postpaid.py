@@ -30,7 +30,7 @@ from farwire.rating.model import UsageKind, from_json, verify
 from farwire.usage import service as usage
 from farwire.usage.model import UsageRecord
 from farwire.usage.service.recording import ReportedUsage, record_usage
-from tests.billing.world import World
+from tests.billing.world import FLEX_M, World
 from tests.charging.books_world import BooksWorld, Crashed, Trap, books_world
 from tests.charging.desk import CLERK
 from tests.charging.play import EURO, MB
@@ -159,14 +159,49 @@ async def test_a_product_that_nobody_knows_does_not_stop_the_books(contract: Con
     world, now = contract.books, contract.shop.clock.now()
     async with world.db.transaction(world.tenant_id) as tx:
         lost = await service.open_account(
-            tx, offering="flex-m", key="lost", now=now, actor=CLERK, postpaid=True, credit_limit=EURO,
-            product_id=ProductId(uuid7()),
-        )  # fmt: skip
+            tx, offering="flex-m", key="lost", now=now, actor=CLERK, postpaid=True, credit_limit=EURO
+        )
+        # As an account has it that was opened before products were looked for.
+        await tx.execute(
+            "UPDATE charging.account SET product_id = $3 WHERE tenant_id = $1 AND number = $2",
+            *(tx.tenant_id, lost.number, ProductId(uuid7())),
+        )
     await service.make_live(world.client, db=world.db, tenant_id=world.tenant_id, account=lost, now=now)
     await world.session(lost, [60], what=VIENNA)
     await world.take()
     (owed,) = (await world.reconciled())[0].postpaid
     assert (owed.difference, owed.owed_nano) == (0, 90_000_000)
+
+
+async def test_what_falling_tiers_give_back_is_on_the_bill_too(contract: Contract) -> None:
+    world, shop = contract.books, contract.shop
+    falling = FLEX_M.replace("flex-m", "flex-v").replace(
+        'price = 0.09\nper = "60 s"\nincrements = ["60 s", "60 s"]',
+        'per = "60 s"\ntiers = { mode = "volume", steps = [{ price = 0.60, up_to = "600 s" }, { price = 0.06 }] }',
+    )
+    plan = await shop.plan(falling)
+    product = await shop.product(contract.bill_to, plan)
+    now = world.clock.now()
+    async with world.db.transaction(world.tenant_id) as tx:
+        await service.set_plan_terms(tx, document=PlanDocument(offering="flex-v"), now=now, actor=CLERK)
+        online = await service.open_account(
+            tx, offering="flex-v", key="tiers", now=now, actor=CLERK, postpaid=True, credit_limit=50 * EURO,
+            account_id=contract.bill_to.id, product_id=product.id,
+        )  # fmt: skip
+    await world.tariffs.reload(world.db, clock=world.clock)
+    await service.make_live(world.client, db=world.db, tenant_id=world.tenant_id, account=online, now=now)
+    await world.session(online, [600], what=VIENNA)
+    await world.session(online, [300], what=VIENNA)
+    await world.take()
+    async with world.db.transaction(world.tenant_id) as tx:
+        records = (await usage.usage_records(tx, page=PageRequest(), product_id=product.id)).items
+    assert sorted(one.charge_nano or 0 for one in records) == [9 * EURO // 10 - 6 * EURO, 6 * EURO]
+    assert [verify(from_json(one.explanation)) for one in records] == [one.charge_nano for one in records]
+    (owed,) = (await world.reconciled())[0].postpaid
+    assert (owed.difference, owed.owed_nano) == (0, 9 * EURO // 10)
+    assert of_usage(await contract.bill())["other"] == (900, 9 * EURO // 10)
+    assert (await world.reconciled())[1] == ()
+    await shop.sound()
 
 
 async def test_amounts_that_the_network_names_are_billed_and_refunds_given_back(contract: Contract) -> None:

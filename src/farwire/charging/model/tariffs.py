@@ -154,8 +154,13 @@ class Tariffs(Protocol):
         ...
 
     def period(self, plan: int, period: int, at: int, cycle_day: int) -> tuple[int, int]:
-        """Return the ``Period`` of the plan's zone that holds ``at``, as [start, end) in µs; (0, NEVER) for NEVER."""
+        """Return the ``Period`` of the plan's zone that holds ``at``, as [start, end) in µs; (0, NEVER) for NEVER.
+
+        Of a plan that is not known (yet) it is the next ``UNKNOWN_US``: what has such a period asks again after it.
+        """
         ...
 
 
 NO_PERIOD: Final = (0, NEVER)
+UNKNOWN_US: Final = 60 * SECOND_US
+"""How long a period lasts of which nobody knows the zone: meanwhile nothing is priced that would fill tiers."""

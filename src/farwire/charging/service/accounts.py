@@ -16,6 +16,7 @@ from farwire.charging.service.terms import limits_at_opening, plan_number
 from farwire.charging.shard.vshards import vshard_of_key
 from farwire.charging.store import accounts as store
 from farwire.charging.store import leaving
+from farwire.inventory import service as inventory
 from farwire.kernel.errors import Conflict, Invalid, NotFound, check
 from farwire.kernel.ids import AccountId, ProductId
 from farwire.kernel.page import Page, PageRequest
@@ -46,14 +47,14 @@ async def open_account(
 ) -> ChargingAccount:
     """Open an account on the plan of ``offering``; the same ``key`` again returns the one that is there.
 
-    Its shard is told afterwards (``make_live``; shards also ask by themselves). Accounts of one ``circle`` can share
-    balances. ``credit_limit`` is in nano-units. Raises ``NotFound`` (``charging.terms_missing``,
-    ``catalog.plan_not_in_force``), ``Conflict`` (``charging.identity_taken``, ``charging.key_reused``), ``Invalid``
-    (``charging.account_field``).
+    Its shard is told afterwards (``make_live``) or asks. Accounts of one ``circle`` can share balances. ``credit_limit``
+    is in nano-units. Raises ``NotFound`` (``charging.terms_missing``, ``catalog.plan_not_in_force``), ``Conflict``
+    (``charging.identity_taken``, ``.key_reused``), ``Invalid`` (``charging.account_field``, ``.product_unknown``).
     """
     _check(key, cycle_day, credit_limit, identities)
     there = await store.by_key(tx, key)
     if there is None:
+        await _check_product(tx, product_id)
         await tenant_number(tx)
         plan, version = await plan_number(tx, offering=offering, now=now)
         limits = await limits_at_opening(tx, offering=offering, currency=version.plan.currency)
@@ -111,6 +112,17 @@ def _check(key: str, cycle_day: int, credit_limit: int, identities: Sequence[Ide
     if wrong is not None:
         raise Invalid(
             f"{wrong[0]} cannot be used", code="charging.account_field", field=wrong[0], value=wrong[1]
+        )
+
+
+async def _check_product(tx: Tx, product_id: ProductId | None) -> None:
+    if product_id is not None and product_id not in await inventory.get_products(tx, [product_id]):
+        raise Invalid(
+            "there is no such product",
+            code="charging.product_unknown",
+            field="product_id",
+            value=product_id,
+            fix="name a product that the customer has, or none",
         )
 
 
