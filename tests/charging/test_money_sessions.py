@@ -18,9 +18,11 @@ from farwire.charging.model import (
     Ask,
     Balance,
     EventKind,
+    FinalAction,
     Flag,
     Limit,
     MovementKind,
+    NoticeKind,
     Period,
     Phase,
     ResultCode,
@@ -62,7 +64,9 @@ def test_an_amount_is_held_what_is_used_of_it_is_charged_and_the_rest_is_free_ag
 )
 def test_no_more_is_held_than_there_is_and_never_a_part_for_later(wanted: int, granted: int) -> None:
     player = Player(funded(10))
-    assert player.session(0, FIRST, Ask(1, requested=wanted), service=PURSE).groups[0].granted == granted
+    group = player.session(0, FIRST, Ask(1, requested=wanted), service=PURSE).groups[0]
+    assert (group.granted, group.final != FinalAction.NONE) == (granted, granted < wanted)
+    assert NoticeKind.FINAL_QUOTA not in player.told(), "no quota of units ends"
 
 
 def test_an_amount_that_is_not_named_is_not_held_and_a_plan_is_not_needed() -> None:

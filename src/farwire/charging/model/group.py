@@ -192,7 +192,7 @@ def _grant(
         purse.let_go()
         result = ResultCode.SPEND_LIMIT_REACHED if room < money else ResultCode.CREDIT_LIMIT_REACHED
         return Quota(0, int(result), work.now, terms.final)
-    if granted.last:
+    if granted.last and price is not BY_AMOUNT:
         work.tell(book.account.number, NoticeKind.FINAL_QUOTA, ask.rating_group, granted.units)
     until = _valid_until(work, book, price, policy, purse, segment_end)
     return Quota(granted.units, _SUCCESS, until, terms.final if granted.last else _MORE)
