@@ -33,10 +33,10 @@ def reconcile(
 ) -> None:
     """Prove that charging, payment and ledger say the same of every prepaid balance. Exit code 1 if they do not.
 
-    Five proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
+    Six proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
     balances came there; what postpaid accounts used and bought is recorded for their bills, and what these gave back
-    of their credit limits came there; each balance in the shard is the sum of what moved. A difference comes with
-    its place.
+    of their credit limits came there; what transfers took and did not give is under way; each balance in the shard is
+    the sum of what moved. A difference comes with its place.
 
     [bold]Examples[/bold]
 
@@ -66,6 +66,10 @@ def reconcile(
             session.out.note(
                 f"{_name(book.value)}: {money(nano, purse.currency)} were not looked at for their tax"
             )
+        for under_way in proof.charging.under_way:
+            session.out.note(
+                f"{under_way.count} transfers have not ended: farwire charging account transfers --under-way"
+            )
         for postpaid in proof.charging.postpaid:
             _tell_postpaid(session, postpaid)
         if live is not None:
@@ -89,6 +93,10 @@ def _rows(proof: Proof) -> list[dict[str, object]]:
         *(
             _row(_name(one.book.value), one.currency, one.moved_nano, one.booked_nano)
             for one in proof.charging.books
+        ),
+        *(
+            _row("Transfers under way, inside 1060", one.currency, one.moved_nano, one.known_nano)
+            for one in proof.charging.under_way
         ),
         *(
             _row("Postpaid usage, for bills", one.currency, one.ended_nano - one.nobodys_nano, one.owed_nano)

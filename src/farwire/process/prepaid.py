@@ -261,6 +261,7 @@ class Proof:
     def sound(self) -> bool:
         """Return whether nothing differs."""
         apart = [one.difference for one in self.credits] + [one.difference for one in self.charging.postpaid]
+        apart += [one.difference for one in self.charging.under_way]
         return not (self.charging.differences or self.charging.untaxed or self.rooms or any(apart))
 
 
