@@ -204,8 +204,7 @@ def share(
     async def prepare(session: Session, client: Client, found: ChargingAccount) -> Wish:
         other = await account_named(session, tenant, owner)
         unit = service.balance_numbered(await state_of(client, other), balance).unit
-        if unit == Unit.MONEY:
-            service.check_same_currency(found, other, field="owner")
+        service.check_may_share(found, other, unit, field="owner")
         return Wish(
             CommandKind.SHARE,
             amount_in(cap, unit, other.currency, field="cap"),

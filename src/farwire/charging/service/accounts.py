@@ -11,6 +11,7 @@ from farwire.base import audit
 from farwire.base.storage import Tx, on_violation
 from farwire.charging.model.accounts import ChargingAccount, Identity, IdentityKind
 from farwire.charging.model.limits import first
+from farwire.charging.model.state import Unit
 from farwire.charging.service.tenants import tenant_number
 from farwire.charging.service.terms import limits_at_opening, plan_number
 from farwire.charging.shard.vshards import vshard_of_key
@@ -47,7 +48,7 @@ async def open_account(
 ) -> ChargingAccount:
     """Open an account on the plan of ``offering``; the same ``key`` again returns the one that is there.
 
-    Its shard is told afterwards (``make_live``) or asks. Accounts of one ``circle`` can share balances. ``credit_limit``
+    Its shard is told afterwards (``make_live``) or asks. Accounts of one ``circle`` can share balances. The limit
     is in nano-units. Raises ``NotFound`` (``charging.terms_missing``, ``catalog.plan_not_in_force``), ``Conflict``
     (``charging.identity_taken``, ``.key_reused``), ``Invalid`` (``charging.account_field``, ``.product_unknown``).
     """
@@ -70,9 +71,8 @@ async def open_account(
             await _add_identities(tx, there["number"], identities)
             if product_id is not None:
                 await usage.charge_online(tx, product_id=product_id, since=now)
-            await _note(
-                tx, "account_open", there["number"], now, actor, {"offering": offering, "postpaid": postpaid}
-            )
+            about: dict[str, str | int | bool] = {"offering": offering, "postpaid": postpaid}
+            await _note(tx, "account_open", there["number"], now, actor, about)
     found = _from_row(there)
     if (offering, account_id, product_id, cycle_day, credit_limit, postpaid) != found.asked:
         raise _reused(key)
@@ -178,6 +178,26 @@ def check_same_currency(one: ChargingAccount, other: ChargingAccount, *, field: 
             field=field,
             value=other.currency,
             fix=f"name an account in {one.currency}",
+        )
+
+
+def check_may_share(member: ChargingAccount, owner: ChargingAccount, unit: int, *, field: str) -> None:
+    """Raise ``Invalid`` where ``member`` must not draw on a balance of ``owner`` in ``unit``.
+
+    Money is booked as its owner's kind of account wants it, usage as its user's: a prepaid and a postpaid account share
+    none (``charging.kinds_differ``), nor do accounts in two currencies (``charging.currencies_differ``).
+    """
+    if unit != Unit.MONEY:
+        return
+    check_same_currency(member, owner, field=field)
+    if member.postpaid != owner.postpaid:
+        kind = "postpaid" if member.postpaid else "prepaid"
+        raise Invalid(
+            "a prepaid and a postpaid account cannot share money",
+            code="charging.kinds_differ",
+            field=field,
+            value=owner.number,
+            fix=f"name a {kind} account, or a balance of units",
         )
 
 
