@@ -301,6 +301,8 @@ async def test_a_reservation_holds_money_until_it_is_cancelled_or_deleted(
     less = await do(client, "reserveBalance", 409, **top_up(first, 7))
     assert less["code"] == "charging.refused"
     assert (await bucket(client, first))["reservedValue"] == euros(4), "a part of it is not held either"
+    await do(client, "reserveBalance", 409, **top_up(first, 3), id=made["id"])
+    assert (await bucket(client, first))["reservedValue"] == euros(4), "another one of the same id is none"
     other = await do(client, "reserveBalance", **top_up(first, 6))
     path = f"{TMF}/reserveBalance/{made['id']}"
     assert (await client.patch(path, json={"amount": euros(5)})).json()["code"] == "charging.given"

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from farwire.charging.model import MONEY, NOTHING, Answer, Ask, Phase, ResultCode, Service, SessionRequest
+from farwire.charging.model import (
+    MONEY,
+    NOTHING,
+    Answer,
+    Ask,
+    FinalAction,
+    Phase,
+    ResultCode,
+    Service,
+    SessionRequest,
+)
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.session import find_session
 from farwire.charging.service.accounts import request_key
@@ -24,15 +34,20 @@ _HOLD, _FREE, _CHARGE = 0, 1, 2
 async def hold(client: Client, *, account: ChargingAccount, key: str, amount: int) -> int:
     """Hold ``amount`` (nano-units) and return until when (µs); again with the same key, the same.
 
-    Raises ``Conflict`` (``charging.refused``) where not all of it is there, ``Unavailable`` as ``Client.ask`` does.
+    Raises ``Conflict`` (``charging.refused``) where not all of it is there, or the key holds another amount;
+    ``Unavailable`` as ``Client.ask`` does.
     """
     answer = await _ask(client, account, key, _HOLD, Phase.INITIAL, Ask(_GROUP, 0, amount))
-    granted = answer.groups[0].granted if answer.groups else 0
-    if answer.result == ResultCode.SUCCESS and granted == amount:
-        return answer.groups[0].valid_until
+    result = answer.result
+    if result == ResultCode.SUCCESS:
+        (given,) = answer.groups
+        if given.granted == amount:
+            return given.valid_until
+        if given.granted and given.final == FinalAction.NONE:
+            raise _refused(ResultCode.OUT_OF_SEQUENCE)  # the key holds another amount, which stays
+        result = ResultCode.CREDIT_LIMIT_REACHED if given.granted else given.result
     await free(client, account=account, key=key)
-    result = answer.groups[0].result if answer.result == ResultCode.SUCCESS else answer.result
-    raise _refused(ResultCode.CREDIT_LIMIT_REACHED if result == ResultCode.SUCCESS else result)
+    raise _refused(result)
 
 
 async def free(client: Client, *, account: ChargingAccount, key: str) -> None:
