@@ -10,17 +10,21 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from farwire.account.model import BillingAccount
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.billing.model import Bill, LineKind
+from farwire.billing.rendering.document import invoice_document
+from farwire.billing.rendering.explanation import facts_in_words
 from farwire.billing.service.explain import explain_lines
 from farwire.catalog.model import PlanVersion
 from farwire.charging import service
 from farwire.charging.model import CommandKind, EventKind, Service
 from farwire.charging.model.terms import PlanDocument
 from farwire.charging.service import books
+from farwire.country.service import load_pack
 from farwire.inventory.model import Product
 from farwire.kernel.ids import ProductId, TenantId, uuid7
 from farwire.kernel.page import PageRequest
@@ -217,6 +221,15 @@ async def test_amounts_that_the_network_names_are_billed_and_refunds_given_back(
     named = {line.item.label: line.item.exact_nano for line in bill.lines if not line.item.price_id}
     assert named == {"Charged by amount": 4 * EURO, "Refund": -EURO // 2}
     await contract.shop.sound()
+    told = await explain_lines(db=world.db, tenant_id=world.tenant_id, bill=bill, page=PageRequest())
+    for language, words in (
+        ("de", {"Nach Betrag berechnet", "Erstattung"}),
+        ("fr", {"Facturé au montant", "Remboursement"}),
+    ):
+        page = invoice_document(replace(bill, language=language), load_pack("DE"))
+        assert words <= {row.label for group in page.groups for row in group.rows}
+        said = " ".join(facts_in_words(one.facts, language)[0] for one in told)
+        assert all(word in said for word in words)
 
 
 async def test_an_offer_that_is_bought_and_renews_is_billed_once_each_time_with_its_tax(

@@ -32,6 +32,7 @@ _COMPILED: Final[dict[tuple[int, str], CompiledTariffs]] = {}
 """By plan and digest of all that it was compiled from: it cannot be stale."""
 BY_AMOUNT: Final = "Charged by amount"
 REFUND: Final = "Refund"
+"""What no price of a plan names. Invoices in other languages have their own words (``billing.rendering.words``)."""
 BILLED: Final = frozenset({int(MovementKind.REFUND), int(MovementKind.PURCHASE)})
 """Movements of postpaid accounts that their bills collect beside what was used."""
 
