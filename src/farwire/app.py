@@ -143,6 +143,7 @@ _SUBSCRIBERS: Final[tuple[str, ...]] = (
     "farwire.process.agreed_prices",
     "farwire.process.prepaid",
     "farwire.process.prepaid_closing",
+    "farwire.process.postpaid",
     "farwire.base.tmf_events.notify",
 )
 """Modules with ``subscribers``: what follows the events in ``farwire worker``, and in whoever waits for all of it."""

@@ -168,3 +168,8 @@ async def test_a_company_pays_first_up_to_a_cap_until_it_is_no_longer_shared(
         client, f"/{phone.account}/shares", 409, key="s-7", **body | {"owner": stranger["id"]}
     )
     assert refused["code"] == "charging.other_circle"
+    # Money would be booked by its owner and billed by its user.
+    contract = await sent(client, "", 201, key="d", offering="trip", circle="family", postpaid=True)
+    for member, owner in ((str(phone.account), contract["id"]), (contract["id"], str(phone.account))):
+        refused = await sent(client, f"/{member}/shares", 400, key=f"s-{owner}", **body | {"owner": owner})
+        assert (refused["code"], refused["field"]) == ("charging.kinds_differ", "owner")

@@ -116,7 +116,7 @@ async def test_a_request_that_was_not_kept_and_comes_again_with_its_key_moves_no
 
 
 async def test_what_is_cancelled_is_taken_back_and_what_was_done_is_not_rewritten(
-    client: httpx.AsyncClient, accounts: list[str]
+    client: httpx.AsyncClient, accounts: list[str], db: Database, tenant_id: TenantId
 ) -> None:
     made = await do(client, "topupBalance", **top_up(accounts[0], 10))
     path = f"{TMF}/topupBalance/{made['id']}"
@@ -129,6 +129,7 @@ async def test_what_is_cancelled_is_taken_back_and_what_was_done_is_not_rewritte
     refused = await client.patch(f"{TMF}/topupBalance/{spent['id']}", json={"status": "cancelled"})
     assert (refused.status_code, refused.json()["code"]) == (409, "charging.refused")
     assert (await bucket(client, accounts[0]))["remainingValue"] == euros(5)
+    assert await told(db, tenant_id, "topup_balance") == ["created", "cancelled", "created"]
 
 
 async def test_units_are_corrected_and_money_is_transferred_within_a_circle(
@@ -159,8 +160,6 @@ async def test_units_are_corrected_and_money_is_transferred_within_a_circle(
     answer = await client.post(f"{TMF}/transferBalance", json=given)
     assert answer.status_code == 201, answer.text
     assert (await bucket(client, second))["remainingValue"] == euros(2)
-    reserved = await do(client, "reserveBalance", 409, **top_up(first, 1))
-    assert reserved["code"] == "charging.reserved_by_sessions"
 
 
 async def test_what_was_done_is_told_from_the_books_and_to_its_own_tenant_only(
@@ -273,8 +272,123 @@ async def test_a_transfer_out_of_the_circle_is_done_by_a_worker_which_then_says_
         await finish_transfers(REACH.client(), db=db, tenant_id=tenant_id, now=clock.now())
         await work()
     assert (await client.get(path)).json()["status"] == ("completed" if arrives else "failed")
+    assert await told(db, tenant_id, "transfer_balance") == (
+        ["created"] if arrives else ["created", "failed"]
+    )
     assert (await bucket(client, far))["remainingValue"] == euros(2 if arrives else 0)
     assert (await bucket(client, first))["remainingValue"] == euros(8 if arrives else 1)
+
+
+async def told(db: Database, tenant_id: TenantId, kind: str) -> list[str]:
+    """Return what events were published of the documents of ``kind``, in their order."""
+    async with db.transaction(tenant_id, read_only=True) as tx:
+        rows = await tx.fetch(
+            "SELECT type FROM base.outbox WHERE type LIKE $1 ORDER BY position", f"farwire.charging.{kind}%"
+        )
+    return [row["type"].removeprefix(f"farwire.charging.{kind}_").removesuffix(".v1") for row in rows]
+
+
+async def test_a_reservation_holds_money_until_it_is_cancelled_or_deleted(
+    client: httpx.AsyncClient, accounts: list[str], db: Database, tenant_id: TenantId
+) -> None:
+    first = accounts[0]
+    await do(client, "topupBalance", **top_up(first, 10))
+    made = await do(client, "reserveBalance", key="r-1", **top_up(first, 4))
+    again = await do(client, "reserveBalance", key="r-1", **top_up(first, 4))
+    assert (made["status"], made["id"]) == ("completed", again["id"])
+    assert (await bucket(client, first))["reservedValue"] == euros(4)
+    assert (await bucket(client, first))["remainingValue"] == euros(10)
+    less = await do(client, "reserveBalance", 409, **top_up(first, 7))
+    assert less["code"] == "charging.refused"
+    assert (await bucket(client, first))["reservedValue"] == euros(4), "a part of it is not held either"
+    await do(client, "reserveBalance", 409, **top_up(first, 3), id=made["id"])
+    assert (await bucket(client, first))["reservedValue"] == euros(4), "another one of the same id is none"
+    other = await do(client, "reserveBalance", **top_up(first, 6))
+    path = f"{TMF}/reserveBalance/{made['id']}"
+    assert (await client.patch(path, json={"amount": euros(5)})).json()["code"] == "charging.given"
+    assert (await client.patch(path, json={"status": "cancelled"})).json()["status"] == "cancelled"
+    assert (await bucket(client, first))["reservedValue"] == euros(6)
+    assert (await client.delete(f"{TMF}/reserveBalance/{other['id']}")).status_code == 204
+    assert (await bucket(client, first))["reservedValue"] == euros(0)
+    assert await told(db, tenant_id, "reserve_balance") == ["created", "created", "cancelled"]
+
+
+async def test_a_reservation_that_was_not_kept_holds_once_when_it_comes_again_with_its_key(
+    client: httpx.AsyncClient, accounts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from farwire.base.tmf import engine
+
+    async def lost(*_: object) -> None:
+        raise ConnectionResetError
+
+    await do(client, "topupBalance", **top_up(accounts[0], 10))
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "publish_change", lost)
+        path, headers = f"{TMF}/reserveBalance", {"idempotency-key": "r-1"}
+        answer = await client.post(path, json=top_up(accounts[0], 4), headers=headers)
+    assert answer.status_code == 500
+    made = await do(client, "reserveBalance", key="r-1", **top_up(accounts[0], 4))
+    assert (await bucket(client, accounts[0]))["reservedValue"] == euros(4)
+    await client.patch(f"{TMF}/reserveBalance/{made['id']}", json={"status": "cancelled"})
+    assert (await bucket(client, accounts[0]))["reservedValue"] == euros(0)
+
+
+async def test_what_is_reserved_is_charged_at_once_and_the_rest_is_free(
+    client: httpx.AsyncClient, accounts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from farwire.base.tmf import engine
+
+    first = accounts[0]
+    await do(client, "topupBalance", **top_up(first, 10))
+    held = await do(client, "reserveBalance", **top_up(first, 10))
+    taken = {**top_up(first, -3), "reserveBalance": {"id": held["id"]}}
+    assert (await do(client, "adjustBalance", 409, **top_up(first, -3)))["code"] == "charging.refused"
+    await do(client, "adjustBalance", 400, **(taken | {"amount": euros(-11)}))
+    await do(client, "adjustBalance", 400, **(taken | {"amount": euros(3)}))
+
+    async def lost(*_: object) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "publish_change", lost)
+        answer = await client.post(f"{TMF}/adjustBalance", json=taken, headers={"idempotency-key": "a-1"})
+    assert answer.status_code == 500
+    assert (await client.get(f"{TMF}/reserveBalance/{held['id']}")).json()["status"] == "completed"
+    other = await do(client, "adjustBalance", 409, **(taken | {"amount": euros(-2)}))
+    assert other["code"] == "charging.refused", "another amount was charged"
+    assert (await do(client, "adjustBalance", key="a-1", **taken))["status"] == "completed"
+    found = await bucket(client, first)
+    assert (found["remainingValue"], found["reservedValue"]) == (euros(7), euros(0))
+    assert (await client.get(f"{TMF}/reserveBalance/{held['id']}")).json()["status"] == "cancelled"
+    assert (await do(client, "adjustBalance", 409, **taken))["code"] == "charging.reservation_over"
+
+
+async def test_a_reservation_ends_by_itself_and_says_so(
+    client: httpx.AsyncClient,
+    accounts: list[str],
+    db: Database,
+    tenant_id: TenantId,
+    clock: MovableClock,
+    work: Any,
+) -> None:
+    first = accounts[0]
+    await do(client, "topupBalance", **top_up(first, 10))
+    short = {"endDateTime": (clock.now() + timedelta(minutes=5)).isoformat()}
+    made = await do(client, "reserveBalance", **top_up(first, 4), validFor=short)
+    long = await do(client, "reserveBalance", **top_up(first, 1))
+    for wrong in (timedelta(seconds=-1), timedelta(days=2)):
+        period = {"endDateTime": (clock.now() + wrong).isoformat()}
+        assert (await do(client, "reserveBalance", 400, **top_up(first, 1), validFor=period))[
+            "field"
+        ] == "$.validFor.endDateTime"
+    clock.advance(timedelta(minutes=6))
+    late = {**top_up(first, -1), "reserveBalance": {"id": made["id"]}}
+    assert (await do(client, "adjustBalance", 409, **late))["code"] == "charging.reservation_over"
+    await work()
+    assert (await client.get(f"{TMF}/reserveBalance/{made['id']}")).json()["status"] == "cancelled"
+    assert (await client.get(f"{TMF}/reserveBalance/{long['id']}")).json()["status"] == "completed"
+    assert (await bucket(client, first))["reservedValue"] == euros(1)
+    assert await told(db, tenant_id, "reserve_balance") == ["created", "created", "cancelled"]
 
 
 async def a_far_account(client: httpx.AsyncClient, near: int) -> str:

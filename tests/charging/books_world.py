@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,14 +167,14 @@ class BooksWorld:
             found: int = await tx.fetchval(f"SELECT count(*) FROM {table} WHERE tenant_id = $1", tx.tenant_id)
         return found
 
-    async def snapshot(self) -> dict[str, object]:
+    async def snapshot(self) -> dict[str, Any]:
         """Return everything that the books have, without ids and times of their own."""
-        found: dict[str, object] = {
+        found: dict[str, Any] = {
             "ledger": await self.ledger(),
             "gross": await self.gross(),
             "charged": await self.charged(),
         }
-        for table in ("charging.movement", "usage.charged"):
+        for table in ("charging.movement", "charging.notice", "usage.charged"):
             found[table] = await self.count(table)
         async with self.db.transaction(self.tenant_id) as tx:
             found["events"] = [

@@ -29,6 +29,7 @@ from farwire.charging.model import (
     expire,
 )
 from farwire.charging.model.state import DAY_US, NEVER
+from farwire.charging.model.tariffs import BUILT_IN
 
 EURO = 10**9
 MB = 10**6
@@ -190,7 +191,7 @@ def check_reservations(before: Circle, circle: Circle, tariffs: Tariffs) -> None
                 hold.reserved
                 for session in account.sessions
                 for group in session.groups
-                if group.price > 0 and tags_of(group.price, tariffs) & limit.scope
+                if group.price and tags_of(group.price, tariffs) & limit.scope
                 for hold in group.holds
                 if hold.unit == Unit.MONEY
             )
@@ -213,5 +214,5 @@ def check_reservations(before: Circle, circle: Circle, tariffs: Tariffs) -> None
 
 
 def tags_of(number: int, tariffs: Tariffs) -> int:
-    price = tariffs.price(number)
+    price = BUILT_IN.get(number) or tariffs.price(number)
     return 0 if price is None else price.tags

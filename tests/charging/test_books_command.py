@@ -14,11 +14,15 @@ import pytest
 
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
+from farwire.charging import service
 from farwire.charging.model import CommandKind, EventKind
 from farwire.charging.shard.front import listen
+from farwire.kernel.errors import Unavailable
 from farwire.kernel.ids import TenantId
 from tests.charging.books_world import BooksWorld, books_world
+from tests.charging.desk import CLERK, GO_5
 from tests.charging.play import EURO
+from tests.charging.test_transfers import Fickle
 
 MAIN = "from farwire.app import main; main()"
 
@@ -60,6 +64,25 @@ async def test_the_books_are_proved_against_the_shard_that_runs(
         "Revenue, usage (4200)": "-0.532773109 EUR",
         "Accounts whose balances are what moved": 1,
     }
+
+
+async def test_money_of_a_transfer_that_has_not_ended_is_a_line_of_its_own(
+    db: Database, tenant_id: TenantId, clock: MovableClock, tmp_path: Path, database_env: dict[str, str]
+) -> None:
+    async with books_world(db, tenant_id, clock, tmp_path) as world:
+        (payer,) = world.accounts
+        async with db.transaction(tenant_id) as tx:
+            payee = await service.open_account(tx, offering=GO_5, key="far", now=clock.now(), actor=CLERK)
+        await world.command(payer, CommandKind.TOP_UP, 10 * EURO)
+        with pytest.raises(Unavailable):
+            await service.person_commands(
+                Fickle(world.client, 2, heard=False), db=db, tenant_id=tenant_id, account=payer, key="gift",
+                wish=service.Wish(CommandKind.TRANSFER, 3 * EURO, payee.number), actor=CLERK, now=clock.now(),
+            )  # fmt: skip
+        await world.take()
+        code, found, said = await reconcile(database_env, "--books-only")
+    (row,) = (one for one in found["items"] if one["what"] == "Transfers under way, inside 1060")
+    assert (code, row["charging"], row["books"], row["ok"]) == (0, "-3.00 EUR", "-3.00 EUR", True), said
 
 
 @pytest.mark.parametrize("books_only", [True, False])

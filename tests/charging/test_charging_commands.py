@@ -174,10 +174,16 @@ async def test_commands_change_balances_and_say_why_they_are_refused(
     assert farwire("account", "sessions", "n1", plain=True).startswith("No session is open")
     moved = until(lambda: len(farwire("account", "movements", "n1")["items"]) == 3 or None)
     assert moved
-    assert [one["what"] for one in farwire("account", "trace", "n1")["items"]][:2] == [
-        "top_up",
-        "transfer_out",
+    traced = farwire("account", "trace", "n1")["items"]
+    assert [(one["what"], one["text"].split(" until ")[0]) for one in traced[:4]] == [
+        ("account", "opened on go-5"),
+        ("movement", "top up: +5.00 EUR on balance 1"),
+        ("notice", "activated"),
+        ("movement", "transfer out: -2.50 EUR on balance 1"),
     ]
+    refused = [one["text"] for one in traced if one["what"] == "denial"]
+    assert refused[0].startswith("command transfer: no balance has anything left")
+    assert farwire("account", "trace", "n1", "--limit", "2")["items"] == traced[-2:]
     assert (
         farwire("account", "show", "n1", "--tenant", "sunrise", code=4)["code"] == "charging.account_unknown"
     )

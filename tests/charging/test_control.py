@@ -9,14 +9,16 @@ import pytest
 
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
+from farwire.base.web.errors import status_of
 from farwire.charging import service
 from farwire.charging.model import CommandKind, ResultCode, Unit
 from farwire.charging.model.state import DAY_US
 from farwire.charging.model.terms import PlanDocument
 from farwire.charging.service.serving import open_missing
 from farwire.charging.shard.homes import vshard_of
-from farwire.kernel.errors import Conflict, NotFound
-from farwire.kernel.ids import TenantId
+from farwire.kernel.errors import Conflict, Invalid, NotFound
+from farwire.kernel.ids import ProductId, TenantId, uuid7
+from tests.billing.world import World
 from tests.charging.desk import CLERK, GO_5, a_desk, open_one, sell_go_5
 from tests.charging.play import EURO, MB
 
@@ -67,6 +69,24 @@ async def test_an_account_is_opened_once_and_found_by_who_it_is(
                 tx, offering=GO_5, key="sub-1", now=clock.now(), actor=CLERK, cycle_day=9
             )
     assert refused.value.code == "charging.key_reused"
+
+
+async def test_a_product_that_nobody_knows_has_no_account(
+    db: Database, tenant_id: TenantId, other_tenant_id: TenantId, clock: MovableClock
+) -> None:
+    await sell_go_5(db, tenant_id, clock)
+    theirs = World(db, clock, other_tenant_id)
+    foreign = await theirs.product(await theirs.account(), await theirs.plan())
+    for product_id in (ProductId(uuid7()), foreign.id):
+        with pytest.raises(Invalid) as refused:
+            async with db.transaction(tenant_id) as tx:
+                await service.open_account(
+                    tx, offering=GO_5, key="lost", now=clock.now(), actor=CLERK, product_id=product_id
+                )
+        assert (refused.value.code, refused.value.field) == ("charging.product_unknown", "product_id")
+        assert status_of(refused.value)[0] == 422
+    async with db.transaction(tenant_id) as tx:
+        assert (await service.list_accounts(tx)).total == 0
 
 
 async def test_a_shard_learns_of_new_terms_and_keeps_what_was_sold(

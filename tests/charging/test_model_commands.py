@@ -179,6 +179,7 @@ def test_an_offer_renews_itself_at_its_end_and_carries_over_what_is_left_up_to_t
     player.sweep()
     assert [balance.amount for balance in player.account().balances] == [2 * EURO]
     assert player.told()[-2:] == [NoticeKind.RENEWAL_FAILED, NoticeKind.BALANCE_FORFEITED]
+    assert player.notices[-2].value == ResultCode.CREDIT_LIMIT_REACHED
     assert player.account().holdings == ()
 
 
@@ -285,4 +286,5 @@ def test_an_offer_does_not_renew_on_an_account_that_may_not_use_it(why: str) -> 
     player.now += 8 * DAY_US
     player.sweep()
     assert player.amount() == 15 * EURO
-    assert NoticeKind.RENEWAL_FAILED in player.told()
+    (failed,) = (one for one in player.notices if one.kind == NoticeKind.RENEWAL_FAILED)
+    assert (failed.subject, failed.value) == (5, ResultCode.END_USER_DENIED)

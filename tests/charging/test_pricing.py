@@ -8,8 +8,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from farwire.charging.model import Grant, OfferTerms, PlanTerms, Price, Service, Unit
+from farwire.charging.model import (
+    Grant,
+    OfferTerms,
+    Period,
+    PlanTerms,
+    Price,
+    Scope,
+    Service,
+    Unit,
+    new_account,
+)
 from farwire.charging.model.compiled import CompiledTariffs, Offer, Plan, scope_of
+from farwire.charging.model.limits import first
 from farwire.charging.model.pricing import (
     QUANTITY_MAX,
     Usage,
@@ -21,7 +32,9 @@ from farwire.charging.model.pricing import (
     reach,
 )
 from farwire.charging.model.state import AMOUNT_MAX, NEVER
+from farwire.charging.model.tariffs import UNKNOWN_US
 from farwire.rating.model import Charge, Chargeable, Refusal, Tariff, rate
+from tests.charging.play import Player
 from tests.rating.plans import Case, cases
 
 PLAN = 5
@@ -183,6 +196,18 @@ def test_periods_are_days_and_cycles_of_the_plan_s_zone() -> None:
     )
     assert tariffs.period(PLAN, 2, at, 11)[0] == micros(datetime(2026, 6, 10, 22, tzinfo=UTC))
     assert tariffs.period(PLAN, 0, at, 1) == (0, NEVER)
+
+
+def test_a_limit_of_a_plan_that_is_not_known_yet_has_its_period_as_soon_as_it_is() -> None:
+    at = micros(datetime(2026, 6, 10, 22, 30, tzinfo=UTC))
+    account = new_account(1, tenant=1, plan=PLAN, limits=(first(Scope.HOME, Period.DAY, 5),))
+    player = Player(account, tariffs=CompiledTariffs({}, {}), now=at)
+    player.sweep()
+    player.tariffs = port(_flat())
+    player.now += UNKNOWN_US
+    player.sweep()
+    (limit,) = player.account().limits
+    assert limit.ends_at == micros(datetime(2026, 6, 11, 22, tzinfo=UTC))
 
 
 def test_a_quota_does_not_lead_over_a_moment_that_is_dearer_than_its_end() -> None:

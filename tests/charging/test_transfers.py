@@ -17,7 +17,7 @@ from farwire.charging.model import Answer, CommandKind, MovementKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.state import AMOUNT_MAX
 from farwire.charging.model.transfers import TransferState
-from farwire.charging.service.transfers import QUIET
+from farwire.charging.service.transfers import QUIET, money_under_way
 from farwire.charging.shard.asks import Ask
 from farwire.charging.shard.homes import vshard_of
 from farwire.kernel.errors import Conflict, NotFound, Unavailable
@@ -173,6 +173,41 @@ async def test_what_a_shard_has_forgotten_the_books_know(pair: Pair) -> None:
     async with pair.world.db.transaction(pair.world.tenant_id) as tx:
         kinds = await tx.fetch("SELECT kind FROM charging.movement WHERE tenant_id = $1", tx.tenant_id)
     assert sorted(row["kind"] for row in kinds)[-2:] == [MovementKind.TRANSFER_OUT, MovementKind.TRANSFER_IN]
+
+
+async def under_way(pair: Pair) -> list[tuple[int, int, int]]:
+    await pair.world.take()
+    done, stray = await pair.world.reconciled()
+    assert (done.differences, stray) == ((), ())
+    return [(one.moved_nano, one.known_nano, one.count) for one in done.under_way]
+
+
+async def test_money_under_way_is_told_until_it_has_arrived(pair: Pair) -> None:
+    await pair.transfer(EURO, key="done")
+    assert await under_way(pair) == []
+    with pytest.raises(Unavailable):
+        await pair.transfer(client=Fickle(pair.world.client, 1, heard=True))
+    assert await pair.listed(only_under_way=True) == [TransferState.ASKED], "and the money has gone"
+    assert await under_way(pair) == [(-3 * EURO, -3 * EURO, 1)]
+    await pair.finish()
+    async with pair.world.db.transaction(pair.world.tenant_id) as tx:  # the books are a moment behind
+        (behind,) = await money_under_way(tx)
+    assert (behind.moved_nano, behind.difference, behind.count) == (-3 * EURO, 0, 0)
+    assert await under_way(pair) == []
+
+
+async def test_money_that_went_without_a_transfer_is_a_difference(pair: Pair) -> None:
+    await pair.transfer()
+    await pair.world.take()
+    async with pair.world.db.transaction(pair.world.tenant_id) as tx:
+        await tx.execute(
+            "INSERT INTO charging.movement SELECT tenant_id, shard, sequence, place + 9, account, balance, unit, "
+            "kind, -7, reason, key_hi, key_lo # 1, request, at FROM charging.movement WHERE tenant_id = $1 "
+            "AND kind = $2",
+            *(tx.tenant_id, int(MovementKind.TRANSFER_OUT)),
+        )
+        (found,) = await money_under_way(tx)
+    assert (found.moved_nano, found.known_nano, found.difference) == (-7, 0, 7)
 
 
 async def test_another_tenants_account_gets_no_money(pair: Pair, other_tenant_id: TenantId) -> None:

@@ -14,7 +14,7 @@ from farwire.base.storage import Database
 from farwire.charging import service as charging
 from farwire.gateway.diameter import subscribers as subscribers_module
 from farwire.gateway.diameter.application import Operator
-from farwire.gateway.diameter.codec import Avps, Message, decode
+from farwire.gateway.diameter.codec import Avps, Message, decode, group_of, groups_of, number_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.profiles import Peer
 from farwire.kernel.errors import Unavailable
@@ -41,6 +41,7 @@ from tests.gateway.world import (
 
 MB = 10**6
 FAILED = key_of("Failed-AVP")
+MONEY = key_of("CC-Money")
 VOICE = {"Service_Context_Id": ["8.32260@3gpp.org"]}
 
 
@@ -130,6 +131,58 @@ async def test_what_cannot_be_charged_is_refused_by_its_result(
     assert (FAILED in answer.avps) == (result in (Result.MISSING_AVP, Result.INVALID_AVP_VALUE))
     assert answer.avps[key_of("CC-Request-Type")] == avps[key_of("CC-Request-Type")]
     assert await gateway.held() == 0
+
+
+@pytest.mark.shared
+async def test_a_captured_session_of_money_without_rating_groups_is_charged(
+    gateway: Gateway, shared_data: Path
+) -> None:
+    captured = [decode(one).avps for one in messages(shared_data / "cdr" / "pcap" / "ndpi-diameter.pcap")][:3]
+    mine = ccr(1, 0)
+    ours = ("Origin-Host", "Origin-Realm", "Destination-Host", "Destination-Realm", "Subscription-Id")
+    route = {key_of(name): mine.get(key_of(name), []) for name in ours}
+    wire, seen = await connect(gateway.server), []
+    foreign = await wire.ask({**captured[0], **route})
+    assert (foreign.avps[RESULT], await gateway.held()) == ([Result.INVALID_AVP_VALUE], 0), "rupees"
+    for avps in captured:
+        answer = await wire.ask({**in_cents(avps), **route})
+        assert answer.avps[RESULT] == [2001]
+        seen.append((answer.avps.get(GRANTED), await gateway.balance(), await gateway.held()))
+    two = [{MONEY: [cents(2)]}]
+    cent = EURO // 100
+    assert seen == [
+        (two, EURO, 2 * cent),
+        (two, EURO - cent, 2 * cent),
+        (None, EURO - 2 * cent, 0),
+    ]
+
+
+def cents(number: int) -> Avps:
+    value: Avps = {key_of("Value-Digits"): [number], key_of("Exponent"): [-2]}
+    return {key_of("Unit-Value"): [value], key_of("Currency-Code"): [978]}
+
+
+def in_cents(avps: Avps) -> Avps:
+    """Return a captured message with cents of ours in the place of its rupees."""
+    found = dict(avps)
+    for key in (REQUESTED, key_of("Used-Service-Unit")):
+        for units in groups_of(avps, key):
+            digits = number_of(group_of(group_of(units, MONEY), key_of("Unit-Value")), key_of("Value-Digits"))
+            found[key] = [{MONEY: [cents(digits or 0)]}]
+    return found
+
+
+async def test_money_in_a_rating_group_is_granted_down_to_the_last(gateway: Gateway) -> None:
+    wire = await connect(gateway.server)
+    wanted: Avps = {key_of("Rating-Group"): [7], REQUESTED: [{MONEY: [cents(150)]}]}
+    answer = of_group(await wire.ask(ccr(1, 0, wanted)))
+    whole: Avps = {key_of("Unit-Value"): [{key_of("Value-Digits"): [1]}], key_of("Currency-Code"): [978]}
+    assert answer[GRANTED] == [{MONEY: [whole]}]
+    assert key_of("Final-Unit-Indication") in answer
+    octets = await wire.ask(ccr(2, 1, group(7, used=5)))
+    assert octets.avps[RESULT] == [Result.INVALID_AVP_VALUE], "it counts money"
+    ended = await wire.ask(ccr(3, 2))
+    assert (ended.avps[RESULT], await gateway.balance(), await gateway.held()) == ([2001], EURO, 0)
 
 
 async def test_other_commands_and_applications_are_not_spoken(gateway: Gateway) -> None:

@@ -138,11 +138,30 @@ def test_what_names_a_charge_is_there_once_and_makes_sense(
 
 
 def test_usage_in_units_that_its_kind_is_not_counted_in_is_refused_not_lost() -> None:
-    for one in ({USED: [{SECONDS: [5]}]}, {USED: [{MONEY: [money(5)]}]}, {REQUESTED: [{SECONDS: [5]}]}):
+    paid: Avps = {RATING_GROUP: [2], USED: [{MONEY: [money(5)]}]}
+    for one in ({USED: [{SECONDS: [5]}]}, {REQUESTED: [{SECONDS: [5]}]}):
         with pytest.raises(Refusal) as caught:
             session_request(read(ccr(2, 1, one)), 1)
         assert caught.value.result == Result.INVALID_AVP_VALUE
+    with pytest.raises(Refusal) as caught:
+        session_request(read(ccr(2, 1, paid, group(1, used=5))), 1)
+    assert caught.value.result == Result.INVALID_AVP_VALUE, "money and units in one message"
     assert session_request(read(ccr(2, 1, {USED: [{SECONDS: [0]}]})), 1).asks == (Ask(0, 0, -1),)
+
+
+def test_a_session_that_names_money_only_uses_money_itself() -> None:
+    euros: Avps = {USED: [{MONEY: [money(5, -1, 978)]}], REQUESTED: [{MONEY: [money(2)]}], RATING_GROUP: [3]}
+    found = session_request(read(ccr(2, 1, euros, group(4))), 1, "EUR")
+    assert (found.service.kind, found.asks) == (
+        "money",
+        (Ask(3, 500_000_000, 2_000_000_000), Ask(4, 0, -1)),
+    )
+    assert session_request(read(ccr(3, 1, euros)), 1, "EUR").asks == (Ask(3, 500_000_000, -1),)
+    with pytest.raises(Refusal) as caught:
+        session_request(read(ccr(2, 1, euros)), 1, "INR")
+    assert caught.value.result == Result.INVALID_AVP_VALUE
+    both: Avps = {USED: [{MONEY: [money(5)], OCTETS: [7]}]}
+    assert session_request(read(ccr(2, 1, both)), 1).asks == (Ask(0, 7, -1),), "its own units count"
 
 
 def test_requested_action_counts_in_events_only() -> None:

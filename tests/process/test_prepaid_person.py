@@ -251,7 +251,10 @@ async def test_events_audit_and_logs_of_prepaid_name_no_number_and_no_code(story
         assert (await story.use(codes[1], subscriber=STRANGER, key="unknown")).order is not None
         await story.end()
         await story.deliver()
-    for table in ("base.outbox", "base.audit_entry", "charging.movement", "usage.charged", "ledger.entry"):
+    for table in (
+        *("base.outbox", "base.audit_entry", "charging.movement", "charging.notice", "usage.charged"),
+        "ledger.entry",
+    ):
         text = await story.text(table)
         assert text, table
         assert _holds(text, NUMBER, WALLET, NAI, STRANGER, *codes) == [], table
@@ -276,6 +279,7 @@ async def test_an_export_holds_charging_accounts_vouchers_and_mobile_money(
     assert {one["value"] for one in held["identities"]} == {NUMBER, NAI}
     kinds = {(one["kind"], one["unit"]) for one in held["movements"]}
     assert {("voucher", "money"), ("top_up", "money"), ("usage", "octets")} <= kinds
+    assert "activated" in {one["kind"] for one in held["notices"]}
     credited = {
         (one["voucher"], one["amount_minor"], one["subscriber"]) for one in found["top_ups"]["credited"]
     }
@@ -293,7 +297,9 @@ async def test_an_erasure_leaves_movements_and_amounts_under_a_number_that_means
     await story.begin()
     codes = await story.month()
     await story.use(codes[0], key=f"{NUMBER} later")
-    before = {table: await story.text(table) for table in ("charging.movement", "ledger.posting")}
+    before = {
+        table: await story.text(table) for table in ("charging.movement", "charging.notice", "ledger.posting")
+    }
     await story.leave()
     done = await story.erase()
     assert (done.charging_identities, done.top_ups) == (2, 5)  # 2 orders, 2 tries, 1 charge
@@ -317,6 +323,7 @@ async def test_an_erasure_leaves_movements_and_amounts_under_a_number_that_means
     found = await story.export()
     assert found["charging_accounts"][0]["identities"] == []
     assert len(found["charging_accounts"][0]["movements"]) > 3
+    assert found["charging_accounts"][0]["notices"]
     again = await story.erase()
     assert again == privacy.Erasure(done.party)
     await story.world.take()

@@ -10,6 +10,7 @@ from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.answers import Notice, NoticeKind
+from farwire.charging.model.pricing import moment
 from farwire.charging.model.transfers import Transfer
 from farwire.kernel.ids import AccountId, ProductId, TenantId
 
@@ -52,7 +53,6 @@ def noticed(
     account_id: AccountId | None,
     product_id: ProductId | None,
     currency: str,
-    occurred_at: datetime,
     recorded_at: datetime,
 ) -> Event | None:
     """Return the fact that a notice tells, or None for one that nobody follows (a quota that lapsed)."""
@@ -77,7 +77,7 @@ def noticed(
         tenant_id=tenant_id,
         type=type_,
         subject=str(notice.account),
-        occurred_at=occurred_at,
+        occurred_at=moment(notice.at),
         recorded_at=recorded_at,
         data=data,
     )

@@ -10,6 +10,7 @@ from farwire.account import service as billing_accounts
 from farwire.charging import service
 from farwire.charging.model import Account, Flag
 from farwire.charging.service import ChargingAccount, Identity, IdentityKind
+from farwire.charging.service.wording import money, quantity
 from farwire.cli import charging_acts, charging_limits, charging_trace
 from farwire.cli.charging_options import (
     AccountArgument,
@@ -19,8 +20,6 @@ from farwire.cli.charging_options import (
     account_named,
     charging_client,
     key_or_new,
-    money,
-    quantity,
     state_name,
     state_of,
     time_or_none,

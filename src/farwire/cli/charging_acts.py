@@ -11,6 +11,7 @@ from farwire.charging import service
 from farwire.charging.model import Account, Answer, CommandKind
 from farwire.charging.model.state import MAIN
 from farwire.charging.service import ChargingAccount, Client, Wish
+from farwire.charging.service.wording import money
 from farwire.cli.charging_options import (
     AccountArgument,
     KeyOption,
@@ -21,7 +22,6 @@ from farwire.cli.charging_options import (
     amount_of,
     charging_client,
     key_or_new,
-    money,
     state_name,
     state_of,
 )

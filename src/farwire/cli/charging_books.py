@@ -8,11 +8,11 @@ import typer
 
 from farwire.base.storage.database import Isolation
 from farwire.charging.service.reconciling import Live, Postpaid, compare_live
+from farwire.charging.service.wording import money
 from farwire.cli.charging_options import (
     ShardOption,
     SocketOption,
     charging_client,
-    money,
 )
 from farwire.cli.shell import ExitCode, JsonOption, Session, TenantOption, run
 from farwire.kernel.ids import TenantId
@@ -33,9 +33,10 @@ def reconcile(
 ) -> None:
     """Prove that charging, payment and ledger say the same of every prepaid balance. Exit code 1 if they do not.
 
-    Four proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
-    balances came there; what postpaid accounts used is recorded for their bills; each balance in the shard is the
-    sum of what moved. A difference comes with its place.
+    Six proofs, by company, currency and book: what moved is in the ledger; what vouchers and payments put on
+    balances came there; what postpaid accounts used and bought is recorded for their bills, and what these gave back
+    of their credit limits came there; what transfers took and did not give is under way; each balance in the shard is
+    the sum of what moved. A difference comes with its place.
 
     [bold]Examples[/bold]
 
@@ -65,6 +66,10 @@ def reconcile(
             session.out.note(
                 f"{_name(book.value)}: {money(nano, purse.currency)} were not looked at for their tax"
             )
+        for under_way in proof.charging.under_way:
+            session.out.note(
+                f"{under_way.count} transfers have not ended: farwire charging account transfers --under-way"
+            )
         for postpaid in proof.charging.postpaid:
             _tell_postpaid(session, postpaid)
         if live is not None:
@@ -90,8 +95,16 @@ def _rows(proof: Proof) -> list[dict[str, object]]:
             for one in proof.charging.books
         ),
         *(
+            _row("Transfers under way, inside 1060", one.currency, one.moved_nano, one.known_nano)
+            for one in proof.charging.under_way
+        ),
+        *(
             _row("Postpaid usage, for bills", one.currency, one.ended_nano - one.nobodys_nano, one.owed_nano)
             for one in proof.charging.postpaid
+        ),
+        *(
+            _row(f"Room of account {one.account}, by bills", one.currency, one.moved_nano, one.given_nano)
+            for one in proof.rooms
         ),
     ]
 

@@ -14,6 +14,7 @@ from farwire.charging.model.sharing import PAYS_LAST
 from farwire.charging.model.state import MAIN, Period, Scope
 from farwire.charging.model.terms import LimitPeriod
 from farwire.charging.service import ChargingAccount, Client, Wish
+from farwire.charging.service.wording import money, quantity
 from farwire.cli.charging_acts import AmountArgument, give
 from farwire.cli.charging_options import (
     AccountArgument,
@@ -23,8 +24,6 @@ from farwire.cli.charging_options import (
     account_named,
     amount_in,
     amount_of,
-    money,
-    quantity,
     state_of,
     time_or_none,
 )
@@ -205,8 +204,7 @@ def share(
     async def prepare(session: Session, client: Client, found: ChargingAccount) -> Wish:
         other = await account_named(session, tenant, owner)
         unit = service.balance_numbered(await state_of(client, other), balance).unit
-        if unit == Unit.MONEY:
-            service.check_same_currency(found, other, field="owner")
+        service.check_may_share(found, other, unit, field="owner")
         return Wish(
             CommandKind.SHARE,
             amount_in(cap, unit, other.currency, field="cap"),

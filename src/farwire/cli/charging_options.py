@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -14,12 +13,12 @@ from farwire.charging import service
 from farwire.charging.model import Account, Lifecycle, Unit
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import NEVER
+from farwire.charging.service.wording import COUNTED
 from farwire.cli.shell import Session
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.ids import uuid7
-from farwire.kernel.money import currency, nano, nano_to_decimal
-from farwire.kernel.quantity import Quantity, format_amount
-from farwire.kernel.quantity import Unit as Counted
+from farwire.kernel.money import currency, nano
+from farwire.kernel.quantity import Quantity
 
 AccountArgument = Annotated[
     str, typer.Argument(help="Who: an identity, such as 4915112345678, or the account's number.")
@@ -37,13 +36,6 @@ KeyOption = Annotated[
     str,
     typer.Option("--key", help="Names this wish: the same key moves nothing twice. A new one by default."),
 ]
-
-_COUNTED = {
-    Unit.OCTETS: Counted.OCTET,
-    Unit.SECONDS: Counted.SECOND,
-    Unit.MESSAGES: Counted.MESSAGE,
-    Unit.EVENTS: Counted.EVENT,
-}
 
 
 @asynccontextmanager
@@ -94,7 +86,7 @@ def amount_of(text: str, code: str) -> int:
 
 def amount_in(text: str, unit: int, code: str, *, field: str) -> int:
     """Return an amount in the unit of a balance: money, or "500 MB". Raises ``Invalid``."""
-    counted = _COUNTED.get(Unit(unit))
+    counted = COUNTED.get(Unit(unit))
     if counted is None:
         return amount_of(text, code)
     found = Quantity.parse(text, field=field)
@@ -109,19 +101,6 @@ def amount_in(text: str, unit: int, code: str, *, field: str) -> int:
     return found.amount
 
 
-def money(amount: int, code: str) -> str:
-    """Return nano-units as people read them: at least the decimals of the currency, more where there are more."""
-    exact = nano_to_decimal(amount)
-    places = max(currency(code).exponent, -int(exact.normalize().as_tuple().exponent))
-    return f"{exact.quantize(Decimal(1).scaleb(-places)):f} {code}"
-
-
-def quantity(amount: int, unit: int, code: str) -> str:
-    """Return an amount of a balance as people read it."""
-    counted = _COUNTED.get(Unit(unit))
-    return money(amount, code) if counted is None else format_amount(amount, counted)
-
-
 def time_or_none(at: int) -> datetime | None:
     """Return a time of the model; None for never."""
     return None if at >= NEVER else moment(at)
@@ -130,8 +109,3 @@ def time_or_none(at: int) -> datetime | None:
 def state_name(account: Account) -> str:
     """Return the state of an account in a word."""
     return Lifecycle(account.lifecycle).name.lower()
-
-
-def words_as_hex(hi: int, lo: int) -> str:
-    """Return a 128-bit id of two words as people copy it."""
-    return f"{hi & 2**64 - 1:016x}{lo & 2**64 - 1:016x}"

@@ -14,7 +14,7 @@ from farwire.charging.model.tariffs import Grant
 from farwire.charging.model.termed import plan_terms
 from farwire.charging.model.terms import OfferDocument, PlanDocument, read_offer_terms, read_plan_terms
 from farwire.charging.service.terms import read_offer
-from farwire.cli.charging_options import money, quantity
+from farwire.charging.service.wording import money, quantity
 from farwire.cli.shell import (
     ActorOption,
     JsonOption,

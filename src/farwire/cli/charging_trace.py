@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -12,19 +13,18 @@ from farwire.charging.model import Session as SessionState
 from farwire.charging.model.answers import MovementKind
 from farwire.charging.model.state import OVERRUN
 from farwire.charging.service.meter import result_name
-from farwire.charging.service.movements import list_movements
+from farwire.charging.service.movements import Placed, list_movements
+from farwire.charging.service.tracing import trace_of
+from farwire.charging.service.wording import key_text, money, quantity
 from farwire.cli.charging_options import (
     AccountArgument,
     ShardOption,
     SocketOption,
     account_named,
     charging_client,
-    money,
-    quantity,
     state_name,
     state_of,
     time_or_none,
-    words_as_hex,
 )
 from farwire.cli.shell import JsonOption, LimitOption, OffsetOption, Session, TenantOption, run
 from farwire.kernel.page import PageRequest
@@ -77,7 +77,7 @@ def sessions(
 def _rows_of(one: SessionState, coin: str) -> list[dict[str, object]]:
     """Return a row for each rating group of a session, or one for the session alone."""
     base: dict[str, object] = {
-        "session": words_as_hex(one.id_hi, one.id_lo),
+        "session": key_text(one.id_hi, one.id_lo),
         "request": one.number,
         "ended": bool(one.ended),
         "result": result_name(one.result),
@@ -152,33 +152,28 @@ def movements(
 
     async def act(session: Session) -> None:
         found = await account_named(session, tenant, account)
-        rows, total = await _movements(session, tenant, found, PageRequest(offset, limit))
+        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+            moved = await list_movements(tx, account=found.number, page=PageRequest(offset, limit))
+        rows = [_row_of(one, found.currency) for one in moved.items]
         columns = ("at", "kind", "balance", "amount", "reason", "key")
         empty = "Nothing has moved, or the books have not read it yet: a running shard feeds them."
-        session.out.rows("Movements", columns, rows, empty=empty, total=total, right=("amount", "reason"))
+        session.out.rows(
+            "Movements", columns, rows, empty=empty, total=moved.total, right=("amount", "reason")
+        )
 
     run(act, as_json)
 
 
-async def _movements(
-    session: Session, tenant: str, found: service.ChargingAccount, page: PageRequest
-) -> tuple[list[dict[str, object]], int]:
-    async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
-        moved = await list_movements(tx, account=found.number, page=page)
-    rows: list[dict[str, object]] = []
-    for placed in moved.items:
-        one = placed.movement
-        rows.append(
-            {
-                "at": placed.at,
-                "kind": MovementKind(one.kind).name.lower(),
-                "balance": "overrun" if one.balance == OVERRUN else one.balance,
-                "amount": quantity(one.amount, one.unit, found.currency),
-                "reason": one.reason or None,
-                "key": words_as_hex(one.key_hi, one.key_lo),
-            }
-        )
-    return rows, moved.total
+def _row_of(placed: Placed, coin: str) -> dict[str, object]:
+    one = placed.movement
+    return {
+        "at": placed.at,
+        "kind": MovementKind(one.kind).name.lower(),
+        "balance": "overrun" if one.balance == OVERRUN else one.balance,
+        "amount": quantity(one.amount, one.unit, coin),
+        "reason": one.reason or None,
+        "key": key_text(one.key_hi, one.key_lo),
+    }
 
 
 def transfers(
@@ -233,7 +228,7 @@ def trace(
     limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow one subscriber: what moved and what was refused, in the order of time, the newest last.
+    """Follow one subscriber: what moved, was told, used, bought and refused, in order, the newest last.
 
     Example: farwire charging account trace 4915112345678 --tenant acme
     """
@@ -242,17 +237,9 @@ def trace(
         found = await account_named(session, tenant, account)
         async with charging_client(session, socket, shard) as client:
             seen = await service.inspect(client, account=found)
-        moved, _ = await _movements(session, tenant, found, PageRequest(limit=limit))
-        lines = [
-            {"at": one["at"], "what": one["kind"], "text": f"{one['amount']} on balance {one['balance']}"}
-            for one in moved
-        ]
-        lines += [
-            {"at": one.at, "what": "refused", "text": f"{one.what}: {one.reason}"}
-            for one in service.refusals(seen)
-            if one.at is not None
-        ]
-        lines.sort(key=lambda line: str(line["at"]))
-        session.out.rows("Trace", ("at", "what", "text"), lines[-limit:], empty="Nothing has happened yet.")
+        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+            lines = await trace_of(tx, account=found, seen=seen, most=limit)
+        rows = [asdict(one) for one in reversed(lines)]
+        session.out.rows("Trace", ("at", "what", "text"), rows, empty="Nothing has happened yet.")
 
     run(act, as_json)

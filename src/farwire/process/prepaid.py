@@ -21,6 +21,7 @@ from farwire.charging.model import Answer, CommandKind, EventKind, EventRequest,
 from farwire.charging.model.booking import PAID
 from farwire.charging.service.books import SOURCE, moved_by
 from farwire.charging.service.reconciling import Purse, Reconciled, reconcile
+from farwire.charging.service.room import Astray, room_differences
 from farwire.kernel.errors import Conflict, NotFound, Unavailable
 from farwire.kernel.money import Money
 from farwire.ledger import service as ledger
@@ -253,12 +254,15 @@ class Proof:
 
     charging: Reconciled
     credits: tuple[Credits, ...]
+    rooms: tuple[Astray, ...]
+    """Postpaid accounts that got something else back of what they may owe than their bills gave."""
 
     @property
     def sound(self) -> bool:
         """Return whether nothing differs."""
         apart = [one.difference for one in self.credits] + [one.difference for one in self.charging.postpaid]
-        return not (self.charging.differences or self.charging.untaxed or any(apart))
+        apart += [one.difference for one in self.charging.under_way]
+        return not (self.charging.differences or self.charging.untaxed or self.rooms or any(apart))
 
 
 async def prove(tx: Tx) -> Proof:
@@ -284,7 +288,7 @@ async def prove(tx: Tx) -> Proof:
         )
         for purse in sorted(booked.keys() | waiting.keys() | done.held.keys())
     ]
-    return Proof(done, tuple(found))
+    return Proof(done, tuple(found), await room_differences(tx))
 
 
 async def _waiting(tx: Tx) -> Mapping[Purse, int]:

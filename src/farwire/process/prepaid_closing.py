@@ -7,14 +7,13 @@ another one leaves its account as it is: the subscriber goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from farwire.account import service as accounts
 from farwire.base.clock import Clock
-from farwire.base.config import load_settings
 from farwire.base.eventbus import Event
 from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
 from farwire.base.jobs import Handler, Job, Schedule, enqueue
@@ -26,6 +25,7 @@ from farwire.inventory.events import PRODUCT_ENDED
 from farwire.inventory.model import EndReason
 from farwire.kernel.ids import PartyId, ProductId, TenantId, parse_id
 from farwire.party.events import PARTY_ERASED
+from farwire.process.shards import ClientOf, client_once
 
 NAME: Final = "prepaid-closing"
 CLOSE: Final = "process.close_charging"
@@ -35,8 +35,6 @@ RETRY: Final = RetryPolicy(max_attempts=2_000, longest_delay=timedelta(minutes=5
 
 TRIES: Final = 100
 """Of a job whose shard does not answer."""
-
-ClientOf = Callable[[], charging.Client]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ async def charging_accounts_of(tx: Tx, party_id: PartyId) -> tuple[ChargingAccou
 
 def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:
     """Return what closes accounts at the shards of this installation."""
-    return (subscriber(db=db, clock=clock, client_of=_client_once()),)
+    return (subscriber(db=db, clock=clock, client_of=client_once()),)
 
 
 def subscriber(*, db: Database, clock: Clock, client_of: ClientOf) -> Subscriber:
@@ -117,22 +115,10 @@ def subscriber(*, db: Database, clock: Clock, client_of: ClientOf) -> Subscriber
 
 def handlers(*, db: Database, clock: Clock, client_of: ClientOf | None = None) -> Mapping[str, Handler]:
     """Return what closes the accounts of products whose last day has come."""
-    closing = Closing(db, clock, client_of or _client_once())
+    closing = Closing(db, clock, client_of or client_once())
 
     async def close(job: Job) -> None:
         product_id = ProductId(parse_id(str(job.payload["product_id"]), field="product_id"))
         await closing.end_product(job.tenant_id, product_id)
 
     return {CLOSE: close}
-
-
-def _client_once() -> ClientOf:
-    made: list[charging.Client] = []
-
-    def client() -> charging.Client:
-        if not made:
-            data_dir = load_settings().data_dir
-            made.append(charging.SocketClient(lambda shard: charging.shard_address(data_dir, shard)))
-        return made[0]
-
-    return client

@@ -9,7 +9,9 @@ from datetime import datetime
 from farwire.base.storage import Tx
 from farwire.charging import service as charging
 from farwire.charging.model import MovementKind, Unit
-from farwire.charging.service.movements import list_movements
+from farwire.charging.model.answers import NoticeKind
+from farwire.charging.model.pricing import moment
+from farwire.charging.service.movements import list_movements, list_notices
 from farwire.kernel.ids import AccountId, ProductId
 from farwire.kernel.tenancy import Actor
 from farwire.payment import service as payments
@@ -67,6 +69,7 @@ async def charging_of(tx: Tx, person: PrepaidPerson) -> object:
             "closed_at": closed.get(one.number),
             "identities": person.identities.get(one.number, ()),
             "movements": await _movements(tx, one.number),
+            "notices": await _notices(tx, one.number),
         }
         for one in person.accounts
     ]
@@ -84,6 +87,11 @@ async def _movements(tx: Tx, number: int) -> list[Mapping[str, object]]:
         }
         for one in found
     ]
+
+
+async def _notices(tx: Tx, number: int) -> list[Mapping[str, object]]:
+    found = await all_of(lambda page: list_notices(tx, account=number, page=page))
+    return [{"at": moment(one.at), "kind": NoticeKind(one.kind).name.lower()} for one in found]
 
 
 def top_ups_of(person: PrepaidPerson) -> object:

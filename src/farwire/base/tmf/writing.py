@@ -11,6 +11,8 @@ from farwire.base.storage import Tx
 from farwire.base.tmf.resource import Act, Api, Document, Resource
 
 CREATE, CHANGE, STATE, DELETE = "created", "changed", "state_changed", "deleted"
+CANCEL, FAIL = "cancelled", "failed"
+"""States that have an event of their own are called as the facts are."""
 _FACTS: Final[Mapping[str, str]] = {
     "Create": CREATE,
     "Creation": CREATE,
@@ -21,6 +23,8 @@ _FACTS: Final[Mapping[str, str]] = {
     "ExecutionStateChange": STATE,
     "Delete": DELETE,
     "Remove": DELETE,
+    "Cancel": CANCEL,
+    "Failure": FAIL,
 }
 """Words in the names of TMF events, and the fact that each tells; the other words are told by contexts."""
 _STATES: Final = ("state", "status", "lifecycleStatus")
@@ -47,12 +51,12 @@ def changes(resource: Resource, before: Document | None, after: Document | None)
         facts = [CREATE if before is None else DELETE]
     else:
         told = {_FACTS.get(word) for word in resource.descriptor.events}
-        state = _state(resource) if STATE in told else ""
+        state = _state(resource) if told & {STATE, CANCEL, FAIL} else ""
         names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
         automatic = {
             one.name for one in resource.descriptor.attributes.values() if one.fill.value == "changed"
         }
-        facts = [STATE] if state in names else []
+        facts = [STATE, str(after[state])] if state in names else []
         facts += [CHANGE] if names - automatic - {state} else []
     return [word for fact in facts for word in resource.descriptor.events if _FACTS.get(word) == fact]
 

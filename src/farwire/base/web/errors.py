@@ -59,6 +59,7 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "web.body_too_large": 413,
     "web.media_type": 415,
     "web.idempotency_key_reused": 422,
+    "charging.product_unknown": 422,
     "tmf.incomplete": 422,
     "tmf.reference_unknown": 422,
     "tmf.state_unknown": 422,

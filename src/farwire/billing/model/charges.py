@@ -17,7 +17,7 @@ from farwire.billing.model.charged import Charged, ChargedStretch
 from farwire.billing.model.once import Once, Plans, charged_once, due_once
 from farwire.billing.model.routes import UNSHARED, Shares
 from farwire.billing.model.segments import ANYBODY, Market, plan_spans, stretches
-from farwire.catalog.model import PlanVersion, PricePlan, Recurring, UsagePrice
+from farwire.catalog.model import OneOff, PlanVersion, PricePlan, Recurring, UsagePrice
 from farwire.catalog.model.usage_check import price_unit
 from farwire.inventory.model import Product
 from farwire.kernel.errors import NotFound
@@ -289,6 +289,9 @@ def _usage_price(
             id="", kind=total.kind.value, label=total.label
         )  # an amount that the network named
     price = None if version is None else version.plan.price(total.price_id)
+    if version is not None and isinstance(price, Recurring | OneOff):
+        # An offer that was bought online: it lasts from its purchase on, not by the cycles of the bill.
+        return version, UsagePrice(id=price.id, kind=total.kind.value, label=price.label, tax=price.tax)
     if version is None or not isinstance(price, UsagePrice):
         raise NotFound(
             f"the plan has no price {total.price_id}",

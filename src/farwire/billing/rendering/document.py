@@ -13,6 +13,7 @@ from farwire.billing.model import Bill, BillKind, BillLine, BillTax, LineKind
 from farwire.billing.rendering.locale import Locale
 from farwire.billing.rendering.reasons import reason_of, usage_price
 from farwire.billing.rendering.usage_rows import UsageSection, usage_section
+from farwire.billing.rendering.words import label_in
 from farwire.catalog.model import PlanVersion, Recurring
 from farwire.country.model import CountryPack, address_lines
 from farwire.kernel.ids import PlanVersionId, ProductId
@@ -125,7 +126,7 @@ def invoice_document(
         footer=_footer(bill, seller_lines, words),
         usage=tuple(
             usage_section(
-                line, records, bill, locale, title=f"{line.item.label}, {_period(line, bill, locale)}"
+                line, records, bill, locale, title=f"{_label(line, locale)}, {_period(line, bill, locale)}"
             )
             for line, records in behind.usage
             if records
@@ -214,9 +215,14 @@ def _group_title(line: BillLine, locale: Locale, behind: Behind, numbers: Mappin
     return " · ".join(part for part in parts if part)
 
 
+def _label(line: BillLine, locale: Locale) -> str:
+    used = line.item.kind is LineKind.USAGE
+    return label_in(locale.words, line.item.label, line.item.price_id) if used else line.item.label
+
+
 def _row(line: BillLine, bill: Bill, locale: Locale, behind: Behind) -> Row:
     return Row(
-        line.item.label,
+        _label(line, locale),
         _period(line, bill, locale),
         _quantity(line, locale),
         _unit_price(line, bill, locale, behind),

@@ -8,7 +8,9 @@ from typing import Final
 import msgspec
 
 from farwire.base.canonical import JSON
+from farwire.billing.model import LineKind
 from farwire.billing.model.line_facts import LineFacts, TaxFacts
+from farwire.billing.rendering.words import WORDS, label_in
 from farwire.billing.service.read import ExplainedLine
 from farwire.kernel.money import Money, currency
 from farwire.kernel.quantity import Unit, format_amount
@@ -76,6 +78,12 @@ EXPLANATION_WORDS: Final[Mapping[str, Mapping[str, str]]] = {"en": _EN, "de": _D
 SHOWN_IDS: Final = 3
 
 
+def _label(facts: LineFacts, language: str) -> str:
+    if facts.kind != LineKind.USAGE.value or facts.price is None:
+        return facts.label
+    return label_in(WORDS[language], facts.label, facts.price.price_id)
+
+
 def facts_in_words(facts: LineFacts, language: str) -> list[str]:
     """Return the facts as sentences, the amounts first."""
     words = EXPLANATION_WORDS[language]
@@ -83,7 +91,7 @@ def facts_in_words(facts: LineFacts, language: str) -> list[str]:
     said = [
         words["head"].format(
             line=facts.line,
-            label=facts.label,
+            label=_label(facts, language),
             exact=exact(facts.exact_nano),
             amount=Money(facts.amount_minor, unit),
         )

@@ -63,6 +63,8 @@ _EN: Final = MappingProxyType(
         "once": "1",
         "records": "{count} records",
         "record": "1 record",
+        "by_amount": "Charged by amount",
+        "refund": "Refund",
         "per_month": "/ month",
         "discount": "Discount {name}: {percent}",
         "suspended": "Suspended: {percent} of the price",
@@ -132,6 +134,8 @@ _DE: Final = MappingProxyType(
         "once": "1",
         "records": "{count} Einträge",
         "record": "1 Eintrag",
+        "by_amount": "Nach Betrag berechnet",
+        "refund": "Erstattung",
         "per_month": "/ Monat",
         "discount": "Rabatt {name}: {percent}",
         "suspended": "Gesperrt: {percent} des Preises",
@@ -201,6 +205,8 @@ _FR: Final = MappingProxyType(
         "once": "1",
         "records": "{count} lignes",
         "record": "1 ligne",
+        "by_amount": "Facturé au montant",
+        "refund": "Remboursement",
         "per_month": "/ mois",
         "discount": "Remise {name} : {percent}",
         "suspended": "Suspendu : {percent} du prix",
@@ -215,6 +221,19 @@ _FR: Final = MappingProxyType(
 )
 WORDS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": _EN, "de": _DE, "fr": _FR})
 """Language → key → word. Every language has every key; a test holds them equal."""
+
+
+_UNPRICED: Final = MappingProxyType({_EN[key]: key for key in ("by_amount", "refund")})
+
+
+def label_in(words: Mapping[str, str], label: str, price_id: str) -> str:
+    """Return the label of a line in ``words``: of an amount that no price names the word is ours, else the operator's.
+
+    What stands behind it, the account that it is for, stays.
+    """
+    own, bracket, rest = label.partition(" (")
+    key = "" if price_id else _UNPRICED.get(own, "")
+    return f"{words[key]}{bracket}{rest}" if key else label
 
 
 def language_of(tag: str) -> str:

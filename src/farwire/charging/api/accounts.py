@@ -19,6 +19,7 @@ from farwire.base.web import (
     Reply,
     Route,
     page_reply,
+    timestamp,
 )
 from farwire.charging import service
 from farwire.charging.api.desk import nano_of, seen_of, state_of
@@ -38,17 +39,16 @@ from farwire.charging.api.documents import (
     session_document,
     state_document,
 )
-from farwire.charging.api.tracing import trace_of
 from farwire.charging.api.transfers import TransferDocument, transfer_document
 from farwire.charging.model import Account
 from farwire.charging.service import ChargingAccount, Identity
 from farwire.charging.service.movements import list_movements
+from farwire.charging.service.tracing import trace_of
 from farwire.kernel.ids import AccountId, ProductId, parse_id
-from farwire.kernel.page import PageRequest
 
 TAG: Final = "Charging"
 TRACED: Final = 200
-"""Movements that a trace looks back at."""
+"""Lines that a trace looks back at."""
 
 
 class ByName(msgspec.Struct, frozen=True):
@@ -168,14 +168,14 @@ async def get_denials(call: Call[ByName, PageQuery, None]) -> Reply:
 
 
 async def get_trace(call: Call[ByName, PageQuery, None]) -> Reply:
-    """Return a page of what happened to one subscriber, newest first: movements, sessions, offers, denials."""
+    """Return a page of what happened to one subscriber, newest first, in words."""
     account = await named_by(call)
     seen = await seen_of(account)
     async with call.transaction() as tx:
-        moved = await list_movements(tx, account=account.number, page=PageRequest(0, TRACED))
-        offerings = await offerings_of(tx, seen.seen or account.first_state())
-    lines = trace_of(account, seen, moved.items, offerings)
-    return page_reply(call.query.page().of(lines), lambda one: one)
+        lines = await trace_of(tx, account=account, seen=seen, most=TRACED)
+    return page_reply(
+        call.query.page().of(lines), lambda one: TraceLineDocument(timestamp(one.at), one.what, one.text)
+    )
 
 
 def _read(
@@ -240,5 +240,5 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     _read("/denials", get_denials, "List why it was denied", list[DenialDocument],
           "Newest first, with the reason and what helps, as the account stands now."),
     _read("/traceLines", get_trace, "Trace a subscriber", list[TraceLineDocument],
-          "Newest first: the last movements, sessions, offers and denials in words."),
+          "Newest first: the last movements, notices, sessions, offers and denials in words."),
 )  # fmt: skip

@@ -15,11 +15,12 @@ from farwire.base.storage import Tx
 from farwire.base.tmf import Document
 from farwire.charging import service
 from farwire.charging.api.desk import state_of
-from farwire.charging.api.documents import when, word
+from farwire.charging.api.documents import when
 from farwire.charging.model import Account, Flag, Lifecycle, Unit
 from farwire.charging.model.state import MAIN, Balance
 from farwire.charging.service import ChargingAccount, Identity
 from farwire.charging.service.movements import numbers_behind
+from farwire.charging.service.wording import word
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.money import nano_to_decimal
 from farwire.kernel.page import PageRequest

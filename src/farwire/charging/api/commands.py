@@ -265,8 +265,7 @@ async def share(call: Call[ByName, Nothing, ShareSet]) -> Reply:
     body, account = call.body, await _account(call, call.path.id)
     owner = await _account(call, body.owner)
     balance = balance_numbered(await state_of(owner), body.balance)
-    if balance.unit == Unit.MONEY:
-        service.check_same_currency(account, owner, field="owner")
+    service.check_may_share(account, owner, balance.unit, field="owner")
     wish = Wish(
         CommandKind.SHARE,
         _counted(body, balance, owner),

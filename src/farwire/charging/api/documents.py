@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
@@ -23,6 +23,7 @@ from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import NEVER, Balance, Group, Limit, Period, Session, Share
 from farwire.charging.service import ChargingAccount, Identity, IdentityKind, Refusal, main_balance
 from farwire.charging.service.movements import Placed
+from farwire.charging.service.wording import key_text, word
 from farwire.inventory.model import masked
 from farwire.kernel.money import currency, nano_to_decimal
 
@@ -222,19 +223,6 @@ def shown(nano: int, code: str) -> MoneyDocument:
 def when(us: int) -> str:
     """Return a time of a state; empty for one that does not come."""
     return "" if us >= NEVER else timestamp(moment(us))
-
-
-def word(code: int, names: type[IntEnum]) -> str:
-    """Return the name of a number of the model in lower case; the number itself where it has none."""
-    try:
-        return names(code).name.lower()
-    except ValueError:
-        return str(code)
-
-
-def key_text(hi: int, lo: int) -> str:
-    """Return a 128-bit key in hexadecimal."""
-    return f"{hi & 2**64 - 1:016x}{lo & 2**64 - 1:016x}"
 
 
 def balance_document(one: Balance, code: str, offering: str) -> BalanceDocument:

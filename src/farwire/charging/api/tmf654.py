@@ -1,7 +1,4 @@
-"""TMF654: buckets are the balances of charging accounts; what is done to them is done by their shards.
-
-# DEVIATES: TMF654 reserveBalance holds nothing of our buckets because only sessions do, whose quotas end by themselves.
-"""
+"""TMF654: buckets are the balances of charging accounts; what is done to them is done by their shards."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from farwire.base.authz import Permission
 from farwire.base.tmf import Api, Behaviour, Descriptor, Resource, tmf_routes
 from farwire.base.web import AnyRoute
 from farwire.charging.api import tmf654_doing as doing
+from farwire.charging.api import tmf654_reserving as reserving
 from farwire.charging.api import tmf654_tables as tables
 from farwire.charging.api.tmf654_reading import ACCUMULATED, BUCKETS, HISTORY
 
@@ -28,11 +26,18 @@ API: Final = Api(
     resources=(
         _shown(tables.BUCKET, BUCKETS),
         Resource(tables.TOPUP_BALANCE, "charging", _READ, _WRITE, work=doing.top_up, changed=doing.changed),
-        Resource(tables.ADJUST_BALANCE, "charging", _READ, _WRITE, work=doing.adjust, changed=doing.changed),
+        Resource(
+            tables.ADJUST_BALANCE, "charging", _READ, _WRITE, work=reserving.adjust, changed=doing.changed
+        ),
         Resource(
             tables.TRANSFER_BALANCE, "charging", _READ, _WRITE, work=doing.TRANSFERS, changed=doing.changed
         ),
-        Resource(tables.RESERVE_BALANCE, "charging", _READ, _WRITE, work=doing.reserve),
+        Resource(
+            *(tables.RESERVE_BALANCE, "charging", _READ, _WRITE),
+            work=reserving.RESERVATIONS,
+            changed=reserving.changed,
+            removed=reserving.removed,
+        ),
         _shown(tables.ACCUMULATED_BALANCE, ACCUMULATED),
         _shown(tables.BALANCE_ACTION_HISTORY, HISTORY),
     ),

@@ -36,14 +36,18 @@ from farwire.kernel.money import Money
 _CREATED: Final = "created"
 _LOOK_S: Final = 15
 """After so many seconds a worker looks how a far transfer has ended."""
-_MOVED: Final = ("amount", "bucket", "receiverBucket", "usageType", "receiverBucketUsageType")
+_MOVED: Final = (
+    *("amount", "bucket", "usageType", "receiverBucket", "receiverBucketUsageType", "reserveBalance"),
+)
 """What says what was moved: it stays as it was done."""
 _LATER: Final = ("isAutoTopup", "numberOfPeriods", "recurringPeriod", "voucher", "transferCost", "costOwner")
 """What would have to be done beside the one act: it is not, so it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
+class Own:
+    """A balance of ours that a document names."""
+
     account: ChargingAccount
     balance: Balance
 
@@ -53,7 +57,7 @@ def wrong(path: str, message: str, *, value: object = None, fix: str | None = No
     return Invalid(message, code="charging.given", field=path, value=value, fix=fix)
 
 
-async def _own(tx: Tx, document: Document, name: str = "bucket") -> _Own | None:
+async def own_bucket(tx: Tx, document: Document, name: str = "bucket") -> Own | None:
     """Return the balance that a document names, or None where its bucket is not ours."""
     key = str((document.get(name) or {}).get("id", ""))
     place = parsed(key)
@@ -65,7 +69,7 @@ async def _own(tx: Tx, document: Document, name: str = "bucket") -> _Own | None:
     if balance is None:
         raise wrong(f"$.{name}.id", "the account has no such balance", value=key, fix="list its buckets")
     _check_behind(document, account)
-    return _Own(account, balance)
+    return Own(account, balance)
 
 
 def _check_behind(document: Document, account: ChargingAccount) -> None:
@@ -75,7 +79,8 @@ def _check_behind(document: Document, account: ChargingAccount) -> None:
         raise wrong("$.partyAccount.id", "the bucket is another account's", value=given, fix=fix)
 
 
-def _amount(document: Document, own: _Own, *, signed: bool = False) -> int:
+def amount_of(document: Document, own: Own, *, signed: bool = False) -> int:
+    """Return the amount of a document in nano-units, or units of its balance. Raises ``Invalid``."""
     kind = USAGE_TYPES.get(own.balance.unit)
     if document.get("usageType") not in (None, kind):
         raise wrong("$.usageType", f"the bucket is {kind}", value=document["usageType"], fix=f"give {kind}")
@@ -97,7 +102,8 @@ def _amount(document: Document, own: _Own, *, signed: bool = False) -> int:
     return int(exact)
 
 
-def _main_only(own: _Own, name: str) -> None:
+def main_only(own: Own, name: str) -> None:
+    """Raise ``Invalid`` (``charging.given``) for another balance than the main one."""
     if own.balance.number != MAIN:
         fix = f"name {own.account.number}-{MAIN}, or adjust this one"
         raise wrong(f"$.{name}.id", "only the main balance takes this", fix=fix)
@@ -113,38 +119,39 @@ def _key(path: str, document: Document, act: Act) -> str:
     return f"TMF654/{path}/{act.key or document['id']}"
 
 
-def _completed(document: Document, act: Act) -> Document:
+def completed(document: Document, act: Act) -> Document:
+    """Return a document whose act is done."""
     now = stored_time(act.now)
     return {"requestedDate": now, **document, "status": "completed", "confirmationDate": now}
 
 
 async def top_up(tx: Tx, document: Document, act: Act) -> Document:
     """Top the main balance of an account up."""
-    own = await _own(tx, document)
+    own = await own_bucket(tx, document)
     if own is None:
         return document
-    _main_only(own, "bucket")
+    main_only(own, "bucket")
     _no_more(document)
     await give(
-        own.account, CommandKind.TOP_UP, _key("topupBalance", document, act), amount=_amount(document, own)
+        own.account, CommandKind.TOP_UP, _key("topupBalance", document, act), amount=amount_of(document, own)
     )
-    return _completed(document, act)
+    return completed(document, act)
 
 
 async def adjust(tx: Tx, document: Document, act: Act) -> Document:
     """Correct a balance."""
-    own = await _own(tx, document)
+    own = await own_bucket(tx, document)
     if own is None:
         return document
-    amount = _amount(document, own, signed=True)
+    amount = amount_of(document, own, signed=True)
     key = _key("adjustBalance", document, act)
     await give(own.account, CommandKind.ADJUST, key, amount=amount, subject=own.balance.number)
-    return _completed(document, act)
+    return completed(document, act)
 
 
 async def transfer(tx: Tx, document: Document, act: Act) -> Document:
     """Move money between two main balances. One that is far is only asked for here, and stays ``created``."""
-    own, to = await _own(tx, document), await _own(tx, {"bucket": document.get("receiverBucket")})
+    own, to = await own_bucket(tx, document), await own_bucket(tx, {"bucket": document.get("receiverBucket")})
     if own is None and to is None:
         return {**document, "status": _CREATED}
     if own is None or to is None:
@@ -152,18 +159,18 @@ async def transfer(tx: Tx, document: Document, act: Act) -> Document:
         raise wrong(
             f"$.{name}.id", "money is transferred between buckets of this operator", fix="name another one"
         )
-    _main_only(own, "bucket")
-    _main_only(to, "receiverBucket")
+    main_only(own, "bucket")
+    main_only(to, "receiverBucket")
     _no_more(document)
     check_same_currency(own.account, to.account, field="$.receiverBucket.id")
-    wish = Wish(CommandKind.TRANSFER, _amount(document, own), to.account.number)
+    wish = Wish(CommandKind.TRANSFER, amount_of(document, own), to.account.number)
     if is_far(own.account, wish):
         key = _far_key(document)
         await ask_transfer(tx, account=own.account, wish=wish, key=key, actor=act.actor, now=act.now)
         return {**document, "status": _CREATED, "requestedDate": stored_time(act.now)}
     key = _key("transferBalance", document, act)
     await give(own.account, CommandKind.TRANSFER, key, amount=wish.amount, subject=wish.subject)
-    return _completed(document, act)
+    return completed(document, act)
 
 
 def _far_key(document: Document) -> str:
@@ -172,14 +179,14 @@ def _far_key(document: Document) -> str:
 
 async def transferred(tx: Tx, document: Document, act: Act) -> Document:
     """Return a far transfer as it has ended. Raises ``Conflict`` (it is refused), ``Unavailable`` (it is under way)."""
-    own = await _own(tx, document)
+    own = await own_bucket(tx, document)
     found = own and await transfer_with_key(tx, account=own.account, key=_far_key(document))
     if not found:
         return document
     if not found.ended:
         raise Unavailable("the transfer is under way", code="charging.under_way", retry_after_s=_LOOK_S)
     check_done(answer_of(found), CommandKind.TRANSFER)
-    return _completed(document, act)
+    return completed(document, act)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,21 +206,9 @@ TRANSFERS: Final = _Transfers(
 )
 
 
-async def reserve(tx: Tx, document: Document, _act: Act) -> Document:
-    """Keep a reservation of somebody else's bucket; ours are held by sessions only."""
-    if await _own(tx, document) is not None:
-        raise Conflict(
-            "a balance of ours is held by the quotas of sessions only",
-            code="charging.reserved_by_sessions",
-            field="$.bucket.id",
-            fix="begin a session at the gateway; every quota of it ends by itself",
-        )
-    return document
-
-
 async def changed(tx: Tx, before: Document, after: Document, _act: Act) -> Document:
     """Take back what is cancelled; what was done is not rewritten."""
-    own = await _own(tx, before)
+    own = await own_bucket(tx, before)
     if own is None:
         return after
     if await transfer_with_key(tx, account=own.account, key=_far_key(before)) is not None:
@@ -235,10 +230,10 @@ async def changed(tx: Tx, before: Document, after: Document, _act: Act) -> Docum
 
 async def _take_back(tx: Tx, document: Document) -> None:
     """Undo a completed act; what is spent meanwhile cannot be taken back (409)."""
-    own, to = await _own(tx, document), await _own(tx, {"bucket": document.get("receiverBucket")})
+    own, to = await own_bucket(tx, document), await own_bucket(tx, {"bucket": document.get("receiverBucket")})
     if own is None:
         return
-    amount, key = _amount(document, own, signed=True), f"TMF654/cancel/{document['id']}"
+    amount, key = amount_of(document, own, signed=True), f"TMF654/cancel/{document['id']}"
     if to is not None:
         await give(to.account, CommandKind.TRANSFER, key, amount=amount, subject=own.account.number)
     else:

@@ -27,11 +27,11 @@ from farwire.charging.api.buckets import (
     wanted_accounts,
     wanted_numbers,
 )
-from farwire.charging.api.documents import word
 from farwire.charging.model import MovementKind, Unit
 from farwire.charging.model.pricing import EPOCH
 from farwire.charging.service import ChargingAccount
 from farwire.charging.service.movements import Placed, find_action, list_actions
+from farwire.charging.service.wording import word
 from farwire.kernel.page import Page, PageRequest
 
 NATIVE: Final = frozenset({PARTY_ACCOUNT, PRODUCT, NUMBER})

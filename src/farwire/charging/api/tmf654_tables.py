@@ -107,6 +107,7 @@ ADJUST_BALANCE: Final = Descriptor(
         relatedParty     RelatedPartyRefOrPartyRoleRef[]
         requestedDate    dateTime
         requestor        RelatedPartyRefOrPartyRoleRef
+        reserveBalance   ReserveBalanceRef
         status           string
         usageType        string                          required
         validFor         TimePeriod

@@ -46,7 +46,9 @@ from farwire.charging.model.state import (
     new_account,
 )
 from farwire.charging.model.tariffs import (
+    BY_AMOUNT,
     FREE,
+    MONEY,
     QUOTAS,
     Grant,
     OfferTerms,
@@ -57,8 +59,10 @@ from farwire.charging.model.tariffs import (
 )
 
 __all__ = [
+    "BY_AMOUNT",
     "DEFAULT",
     "FREE",
+    "MONEY",
     "NOTHING",
     "QUOTAS",
     "Account",

@@ -16,7 +16,7 @@ from farwire.catalog.model import CounterPeriod, TierMode
 from farwire.charging.model.pricing import EPOCH, PLACE, moment
 from farwire.charging.model.requests import Service
 from farwire.charging.model.state import DAY_US, NEVER, SECOND_US, Period, Scope, Unit
-from farwire.charging.model.tariffs import FREE, NO_PERIOD, OfferTerms, PlanTerms, Price
+from farwire.charging.model.tariffs import FREE, NO_PERIOD, UNKNOWN_US, OfferTerms, PlanTerms, Price
 from farwire.kernel.time import BillCycle, local_date, local_midnight, zone
 from farwire.rating.model import CounterSpec, Deck, DeckRow, DeckVersion, Tariff
 from farwire.rating.model.compile import scaled
@@ -164,10 +164,12 @@ class CompiledTariffs:
         return end * SECOND_US
 
     def period(self, plan: int, period: int, at: int, cycle_day: int) -> tuple[int, int]:
-        """Return the day or bill cycle of the plan's zone that holds ``at``."""
-        known = self._plans.get(plan)
-        if known is None or period == Period.NEVER:
+        """Return the day or bill cycle of the plan's zone that holds ``at``; a short time where the plan is unknown."""
+        if period == Period.NEVER:
             return NO_PERIOD
+        known = self._plans.get(plan)
+        if known is None:
+            return at, at + UNKNOWN_US
         tz, when = zone(known.tariff.zone), moment(at)
         if period == Period.CYCLE:
             days = BillCycle(anchor_day=cycle_day, tz=tz).containing(when)

@@ -19,12 +19,12 @@ from farwire.charging.model.lifecycle import may_use
 from farwire.charging.model.pricing import Cost, Usage, cost_of
 from farwire.charging.model.renewal import spendable
 from farwire.charging.model.requests import EventKind, EventRequest
-from farwire.charging.model.state import AMOUNT_MAX, Group, Unit
-from farwire.charging.model.tariffs import FREE, Price
+from farwire.charging.model.state import AMOUNT_MAX, Group
+from farwire.charging.model.tariffs import BY_AMOUNT, FREE, Price
 from farwire.charging.model.work import Book, Work
 
-_BY_AMOUNT: Final = Price(-1, int(Unit.MONEY))
-"""Serves an amount that the request itself names."""
+_NAMED: Final = replace(BY_AMOUNT, number=-1)
+"""Serves an amount that the request itself names, for however many units."""
 _FREE_ANSWER: Final = Answer(int(ResultCode.SUCCESS))
 
 
@@ -51,7 +51,7 @@ def on_event(work: Work, book: Book, request: EventRequest) -> Answer:
 
 def _price(work: Work, book: Book, request: EventRequest) -> Price | None:
     if request.amount:
-        return _BY_AMOUNT
+        return _NAMED
     return work.tariffs.find(book.account.plan, request.service, request.rating_group, work.now)
 
 
@@ -65,7 +65,7 @@ def _open(
     group = _group(work, request, price)
     purse = Purse(work, book, price, ())
     usage = usage_of(book, price, purse, group)
-    cost = Cost(request.amount, 0) if price is _BY_AMOUNT else cost_of(price, request.units, usage)
+    cost = Cost(request.amount, 0) if price is _NAMED else cost_of(price, request.units, usage)
     return purse, group, usage, cost
 
 

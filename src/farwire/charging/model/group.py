@@ -18,9 +18,9 @@ from farwire.charging.model.counters import counter_end, kept_promises, move_cou
 from farwire.charging.model.limits import close
 from farwire.charging.model.pricing import QUANTITY_MAX, Cost, Usage, cost_of, peaks_of, worst
 from farwire.charging.model.quota import size, threshold
-from farwire.charging.model.requests import NOTHING, Ask, Phase, Service, SessionRequest
+from farwire.charging.model.requests import DEFAULT, NOTHING, Ask, Phase, Service, SessionRequest
 from farwire.charging.model.state import AMOUNT_MAX, NEVER, Group, Unit
-from farwire.charging.model.tariffs import FREE, QUOTAS, PlanTerms, Price, QuotaPolicy
+from farwire.charging.model.tariffs import BY_AMOUNT, FREE, MONEY, QUOTAS, PlanTerms, Price, QuotaPolicy
 from farwire.charging.model.work import Book, Work
 
 NO_PRICE: Final = -1
@@ -29,7 +29,6 @@ _NO_SCOPES: Final[dict[int, int]] = {}
 _NO_TERMS: Final = PlanTerms()
 _SUCCESS: Final = int(ResultCode.SUCCESS)
 _MORE: Final = int(FinalAction.NONE)
-_FREE: Final = FREE.number
 _SECONDS: Final = int(Unit.SECONDS)
 _TERMINATION: Final = int(Phase.TERMINATION)
 
@@ -50,7 +49,7 @@ def serve(
     if group is None or group.price == NO_PRICE:
         group, price = _begin(work, book, request, ask)
     else:
-        price = FREE if group.price == _FREE else work.tariffs.price(group.price)
+        price = work.price(group.price)
     if price is FREE:
         return _free(work, request, ask, group)
     used = group.used + ask.used
@@ -65,6 +64,8 @@ def _turn(
     """Charge what was used at ``price`` and grant anew: the way of nearly every request."""
     used = group.used + ask.used
     reports_only = request.phase == _TERMINATION or ask.requested == NOTHING
+    if price is BY_AMOUNT and ask.requested == DEFAULT:
+        reports_only = True  # nobody knows an amount that is not named
     shared, unsafe = False, 0
     if price.counter and (ask.used or not reports_only):
         shared, unsafe = parallel.secure(work, book, price, group)
@@ -103,7 +104,9 @@ def _begin(work: Work, book: Book, request: SessionRequest, ask: Ask) -> tuple[G
     account, service = book.account, request.service
     started_at = request.started_at or work.now
     price: Price | None = FREE
-    if not is_emergency(work, account.plan, service):
+    if service.kind == MONEY:
+        price = BY_AMOUNT
+    elif not is_emergency(work, account.plan, service):
         price = work.tariffs.find(account.plan, service, ask.rating_group, started_at)
     number, unit = (NO_PRICE, 0) if price is None else (price.number, price.unit)
     if price is FREE:
@@ -189,7 +192,7 @@ def _grant(
         purse.let_go()
         result = ResultCode.SPEND_LIMIT_REACHED if room < money else ResultCode.CREDIT_LIMIT_REACHED
         return Quota(0, int(result), work.now, terms.final)
-    if granted.last:
+    if granted.last and price is not BY_AMOUNT:
         work.tell(book.account.number, NoticeKind.FINAL_QUOTA, ask.rating_group, granted.units)
     until = _valid_until(work, book, price, policy, purse, segment_end)
     return Quota(granted.units, _SUCCESS, until, terms.final if granted.last else _MORE)
@@ -199,7 +202,7 @@ def release(work: Work, book: Book, group: Group) -> Group:
     """Release what ``group`` holds; what it has charged stays."""
     if not group.holds:
         return group
-    price = work.tariffs.price(group.price) or FREE
+    price = work.price(group.price) or FREE
     purse = Purse(work, book, price, group.holds)
     return replace(group, holds=close(work, book, price, purse, group.rating_group))
 

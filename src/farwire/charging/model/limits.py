@@ -76,7 +76,7 @@ def _held(work: Work, book: Book, scope: int) -> int:
         hold.reserved
         for session in book.sessions
         for group in session.groups
-        if group.holds and (work.tariffs.price(group.price) or FREE).tags & scope
+        if group.holds and (work.price(group.price) or FREE).tags & scope
         for hold in group.holds
         if hold.unit == Unit.MONEY
     )

@@ -47,14 +47,14 @@ def _others(work: Work, book: Book, price: Price, group: Group) -> list[Open]:
         for session, one in found
         if one.granted
         and one.valid_until + LATE_US > work.now
-        and (work.tariffs.price(one.price) or FREE).counter == price.counter
+        and (work.price(one.price) or FREE).counter == price.counter
         and at_once(book, price, group, one)
     ]
 
 
 def _hold_dearest(work: Work, book: Book, session: Session | None, group: Group) -> int:
     """Hold for the quota of ``group`` what it costs at its dearest place; return a result code where it cannot be."""
-    price = work.tariffs.price(group.price) or FREE
+    price = work.price(group.price) or FREE
     purse = Purse(work, book, price, group.holds)
     usage = usage_of(book, price, purse, group, shared=True)
     end = group.used + group.granted

@@ -41,7 +41,7 @@ def buy(work: Work, book: Book, offer: OfferTerms, start: int, *, renews: bool) 
     return ResultCode.SUCCESS
 
 
-def renew(work: Work, book: Book, holding: Holding, offer: OfferTerms, start: int) -> int:
+def renew(work: Work, book: Book, holding: Holding, offer: OfferTerms, start: int) -> ResultCode:
     """Buy ``offer`` again from ``start``; what is left rolls over up to the cap, the rest is forfeited."""
     if offer.price > spendable(book):
         return ResultCode.CREDIT_LIMIT_REACHED
@@ -68,11 +68,13 @@ def renew_due(work: Work, book: Book) -> None:
         offer = work.tariffs.offer(due.offer)
         if due.renews and offer is not None:
             work.now = due.ends_at
-            done = _may_renew(book, due) and renew(work, book, due, offer, due.ends_at) == ResultCode.SUCCESS
+            result = ResultCode.END_USER_DENIED
+            if _may_renew(book, due):
+                result = renew(work, book, due, offer, due.ends_at)
             work.now = now
-            if done:
+            if result == ResultCode.SUCCESS:
                 continue
-            work.tell(book.account.number, NoticeKind.RENEWAL_FAILED, due.offer, offer.price)
+            work.tell(book.account.number, NoticeKind.RENEWAL_FAILED, due.offer, result)
         book.set(holdings=tuple(one for one in book.account.holdings if one is not due))
 
 

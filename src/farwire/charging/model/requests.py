@@ -22,7 +22,10 @@ class Phase(IntEnum):
 
 
 class Service(msgspec.Struct, frozen=True, gc=False):
-    """What is used, from and to where: all that a price can depend on, in the words of ``rating.Chargeable``."""
+    """What is used, from and to where: all that a price can depend on, in the words of ``rating.Chargeable``.
+
+    The kind ``money`` needs no price: nano-units of money are asked for, and used.
+    """
 
     kind: str
     destination: str = ""
@@ -39,7 +42,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     rating_group: int
     used: int = 0
     requested: int = DEFAULT
-    """Base units; ``DEFAULT`` or ``NOTHING``."""
+    """Base units; ``DEFAULT`` or ``NOTHING``. Of money only an amount that is named is held."""
 
 
 class SessionRequest(msgspec.Struct, frozen=True, gc=False):

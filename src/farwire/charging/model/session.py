@@ -11,7 +11,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from farwire.charging.model.answers import Answer, FinalAction, GroupAnswer, ResultCode
-from farwire.charging.model.group import serve
+from farwire.charging.model.group import NO_PRICE, serve
 from farwire.charging.model.lifecycle import may_use
 from farwire.charging.model.requests import NOTHING, Ask, Phase, SessionRequest
 from farwire.charging.model.state import (
@@ -25,6 +25,7 @@ from farwire.charging.model.state import (
     Group,
     Session,
 )
+from farwire.charging.model.tariffs import BY_AMOUNT, FREE, MONEY
 from farwire.charging.model.work import Book, Work
 
 _SUCCESS: Final = int(ResultCode.SUCCESS)
@@ -125,9 +126,24 @@ def _refusal(now: int, book: Book, session: Session | None, request: SessionRequ
         full = len(book.sessions) >= SESSIONS_MAX or len(asks) > GROUPS_MAX
     elif session.ended or request.phase == _INITIAL or request.number < session.number:
         return ResultCode.OUT_OF_SEQUENCE
+    elif _other_units(session.groups, request):
+        return _INVALID
     else:
         full = len(session.groups) + len(asks) > GROUPS_MAX and _too_many(session.groups, asks)
     return ResultCode.TOO_BUSY if full else 0
+
+
+def _other_units(groups: tuple[Group, ...], request: SessionRequest) -> bool:
+    """Tell whether money is named for a group that counts units, or units for one that counts money."""
+    money = request.service.kind == MONEY
+    if not money and all(group.price != BY_AMOUNT.number for group in groups):
+        return False
+    named = {ask.rating_group for ask in request.asks if ask.used or ask.requested > 0}
+    return any(
+        group.rating_group in named and (group.price == BY_AMOUNT.number) != money
+        for group in groups
+        if group.price not in (FREE.number, NO_PRICE)
+    )
 
 
 def _too_many(groups: tuple[Group, ...], asks: tuple[Ask, ...]) -> bool:

@@ -35,7 +35,7 @@ from farwire.charging.model.state import (
     Session,
     Unit,
 )
-from farwire.charging.model.tariffs import Price, Tariffs
+from farwire.charging.model.tariffs import MONEY, Price, Tariffs
 
 _UPDATE: Final = int(Phase.UPDATE)
 _TERMINATION: Final = int(Phase.TERMINATION)
@@ -97,7 +97,11 @@ def _running(account: Account, request: SessionRequest, now: int) -> Session | N
 
 def _is_plain(request: SessionRequest, rating_group: int, now: int) -> bool:
     """Tell whether ``request`` is within bounds and about ``rating_group`` alone."""
-    if len(request.asks) != 1 or (request.started_at and not 0 <= now - request.started_at <= STARTED_MAX_US):
+    if (
+        len(request.asks) != 1
+        or request.service.kind == MONEY
+        or (request.started_at and not 0 <= now - request.started_at <= STARTED_MAX_US)
+    ):
         return False
     ask = request.asks[0]
     if ask.rating_group != rating_group or not 0 <= ask.used <= AMOUNT_MAX:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import msgspec
 
 from farwire.charging.model.answers import FinalAction
 from farwire.charging.model.requests import Service
-from farwire.charging.model.state import DAY_US, NEVER, SECOND_US, Unit
+from farwire.charging.model.state import AMOUNT_MAX, DAY_US, NEVER, SECOND_US, Scope, Unit
 from farwire.rating.model import Tariff
 
 
@@ -30,13 +32,13 @@ class QuotaPolicy(msgspec.Struct, frozen=True, gc=False):
 
 
 QUOTAS: Final = (
-    QuotaPolicy(0, 0),
+    QuotaPolicy(AMOUNT_MAX, 1, validity_us=DAY_US, threshold_percent=0, part=1),
     QuotaPolicy(50_000_000, 1_000_000),
     QuotaPolicy(300, 30),
     QuotaPolicy(1, 1),
     QuotaPolicy(1, 1),
 )
-"""One policy per ``Unit``: 50 MB, 5 minutes, 1 message, 1 event."""
+"""One policy per ``Unit``: whatever amount of money is named, for a day; 50 MB, 5 minutes, 1 message, 1 event."""
 
 
 class PlanTerms(msgspec.Struct, frozen=True):
@@ -113,6 +115,11 @@ class Price(msgspec.Struct, frozen=True):
 
 FREE: Final = Price(0, Unit.EVENTS)
 """Emergency calls, and all that must never be refused: number 0 in every state."""
+MONEY: Final = "money"
+"""The kind of a service whose sessions use money itself: what is bought is priced by somebody else."""
+BY_AMOUNT: Final = Price(-2, Unit.MONEY, tags=Scope.HOME, amount=1)
+"""A nano-unit costs a nano-unit, under every plan."""
+BUILT_IN: Final[Mapping[int, Price]] = MappingProxyType({one.number: one for one in (FREE, BY_AMOUNT)})
 
 
 class Tariffs(Protocol):
@@ -147,8 +154,13 @@ class Tariffs(Protocol):
         ...
 
     def period(self, plan: int, period: int, at: int, cycle_day: int) -> tuple[int, int]:
-        """Return the ``Period`` of the plan's zone that holds ``at``, as [start, end) in µs; (0, NEVER) for NEVER."""
+        """Return the ``Period`` of the plan's zone that holds ``at``, as [start, end) in µs; (0, NEVER) for NEVER.
+
+        Of a plan that is not known (yet) it is the next ``UNKNOWN_US``: what has such a period asks again after it.
+        """
         ...
 
 
 NO_PERIOD: Final = (0, NEVER)
+UNKNOWN_US: Final = 60 * SECOND_US
+"""How long a period lasts of which nobody knows the zone: meanwhile nothing is priced that would fill tiers."""

@@ -102,7 +102,7 @@ def offer_of(number: int, document: OfferDocument, *, plan: PricePlan, buyers: T
 
     Raises ``Invalid`` (``charging.terms_field``) with the path of the field.
     """
-    price = _price(document, plan)
+    price = price_of(document, plan)
     gives = document.gives or tuple(
         Give(allowance=one.id, priority=10 + one.order) for one in plan.allowances
     )
@@ -113,8 +113,11 @@ def offer_of(number: int, document: OfferDocument, *, plan: PricePlan, buyers: T
     return Offer(OfferTerms(number, amount, grants), _days(document, price, plan), plan.zone)
 
 
-def _price(document: OfferDocument, plan: PricePlan) -> Recurring | OneOff | None:
-    """Return the price that is taken; None for what is free."""
+def price_of(document: OfferDocument, plan: PricePlan) -> Recurring | OneOff | None:
+    """Return the price that is taken of who buys an offer; None for what is free.
+
+    Raises ``Invalid`` (``charging.terms_field``).
+    """
     prices: dict[str, Recurring | OneOff] = {one.id: one for one in plan.recurring}
     prices |= {one.id: one for one in plan.one_off}
     if document.price:

@@ -90,8 +90,15 @@ _STEPS: Final = MappingProxyType(
 def next_command(transfer: Transfer) -> Command | None:
     """Return what is asked next, the same at every time; None when the transfer has ended."""
     step = _STEPS.get(transfer.state)
-    if step is None:
-        return None
+    return None if step is None else _command(transfer, step)
+
+
+def commands_of(transfer: Transfer) -> tuple[Command, ...]:
+    """Return every command of a transfer, also those that are never given."""
+    return tuple(_command(transfer, step) for step in _STEPS.values())
+
+
+def _command(transfer: Transfer, step: _Step) -> Command:
     account, other = transfer.payer, transfer.payee
     if step.of_payee:
         account, other = other, account

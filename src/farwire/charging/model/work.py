@@ -25,7 +25,7 @@ from farwire.charging.model.state import (
     Share,
     Unit,
 )
-from farwire.charging.model.tariffs import Tariffs
+from farwire.charging.model.tariffs import BUILT_IN, Price, Tariffs
 
 
 class Book(msgspec.Struct, gc=False):
@@ -145,6 +145,10 @@ class Work(msgspec.Struct, gc=False):
             account.due_at,
         )
         return book
+
+    def price(self, number: int) -> Price | None:
+        """Return the price of a state's ``number``."""
+        return BUILT_IN.get(number) or self.tariffs.price(number)
 
     def close(self) -> Circle:
         """Return the circle as it is now."""

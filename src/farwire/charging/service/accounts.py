@@ -11,11 +11,13 @@ from farwire.base import audit
 from farwire.base.storage import Tx, on_violation
 from farwire.charging.model.accounts import ChargingAccount, Identity, IdentityKind
 from farwire.charging.model.limits import first
+from farwire.charging.model.state import Unit
 from farwire.charging.service.tenants import tenant_number
 from farwire.charging.service.terms import limits_at_opening, plan_number
 from farwire.charging.shard.vshards import vshard_of_key
 from farwire.charging.store import accounts as store
 from farwire.charging.store import leaving
+from farwire.inventory import service as inventory
 from farwire.kernel.errors import Conflict, Invalid, NotFound, check
 from farwire.kernel.ids import AccountId, ProductId
 from farwire.kernel.page import Page, PageRequest
@@ -46,14 +48,14 @@ async def open_account(
 ) -> ChargingAccount:
     """Open an account on the plan of ``offering``; the same ``key`` again returns the one that is there.
 
-    Its shard is told afterwards (``make_live``; shards also ask by themselves). Accounts of one ``circle`` can share
-    balances. ``credit_limit`` is in nano-units. Raises ``NotFound`` (``charging.terms_missing``,
-    ``catalog.plan_not_in_force``), ``Conflict`` (``charging.identity_taken``, ``charging.key_reused``), ``Invalid``
-    (``charging.account_field``).
+    Its shard is told afterwards (``make_live``) or asks. Accounts of one ``circle`` can share balances. The limit
+    is in nano-units. Raises ``NotFound`` (``charging.terms_missing``, ``catalog.plan_not_in_force``), ``Conflict``
+    (``charging.identity_taken``, ``.key_reused``), ``Invalid`` (``charging.account_field``, ``.product_unknown``).
     """
     _check(key, cycle_day, credit_limit, identities)
     there = await store.by_key(tx, key)
     if there is None:
+        await _check_product(tx, product_id)
         await tenant_number(tx)
         plan, version = await plan_number(tx, offering=offering, now=now)
         limits = await limits_at_opening(tx, offering=offering, currency=version.plan.currency)
@@ -69,9 +71,8 @@ async def open_account(
             await _add_identities(tx, there["number"], identities)
             if product_id is not None:
                 await usage.charge_online(tx, product_id=product_id, since=now)
-            await _note(
-                tx, "account_open", there["number"], now, actor, {"offering": offering, "postpaid": postpaid}
-            )
+            about: dict[str, str | int | bool] = {"offering": offering, "postpaid": postpaid}
+            await _note(tx, "account_open", there["number"], now, actor, about)
     found = _from_row(there)
     if (offering, account_id, product_id, cycle_day, credit_limit, postpaid) != found.asked:
         raise _reused(key)
@@ -111,6 +112,17 @@ def _check(key: str, cycle_day: int, credit_limit: int, identities: Sequence[Ide
     if wrong is not None:
         raise Invalid(
             f"{wrong[0]} cannot be used", code="charging.account_field", field=wrong[0], value=wrong[1]
+        )
+
+
+async def _check_product(tx: Tx, product_id: ProductId | None) -> None:
+    if product_id is not None and product_id not in await inventory.get_products(tx, [product_id]):
+        raise Invalid(
+            "there is no such product",
+            code="charging.product_unknown",
+            field="product_id",
+            value=product_id,
+            fix="name a product that the customer has, or none",
         )
 
 
@@ -166,6 +178,26 @@ def check_same_currency(one: ChargingAccount, other: ChargingAccount, *, field: 
             field=field,
             value=other.currency,
             fix=f"name an account in {one.currency}",
+        )
+
+
+def check_may_share(member: ChargingAccount, owner: ChargingAccount, unit: int, *, field: str) -> None:
+    """Raise ``Invalid`` where ``member`` must not draw on a balance of ``owner`` in ``unit``.
+
+    Money is booked as its owner's kind of account wants it, usage as its user's: a prepaid and a postpaid account share
+    none (``charging.kinds_differ``), nor do accounts in two currencies (``charging.currencies_differ``).
+    """
+    if unit != Unit.MONEY:
+        return
+    check_same_currency(member, owner, field=field)
+    if member.postpaid != owner.postpaid:
+        kind = "postpaid" if member.postpaid else "prepaid"
+        raise Invalid(
+            "a prepaid and a postpaid account cannot share money",
+            code="charging.kinds_differ",
+            field=field,
+            value=owner.number,
+            fix=f"name a {kind} account, or a balance of units",
         )
 
 

@@ -1,4 +1,4 @@
-"""To the books: what the log of a shard tells becomes movements, ledger entries, usage and events, each exactly once.
+"""To the books: what the log of a shard tells becomes movements, entries, usage, notices and events, each once.
 
 A shard serves all tenants, a transaction belongs to one. So each tenant's part of what was read is one transaction
 with the tenant's own position, and the position of the shard moves when all of them are done. A crash in between
@@ -26,13 +26,14 @@ from farwire.base.storage import Database, Tx
 from farwire.charging.events import noticed
 from farwire.charging.log import Facts, Log
 from farwire.charging.model.accounts import ChargingAccount
-from farwire.charging.model.answers import Movement, MovementKind, Notice, Used
+from farwire.charging.model.answers import Movement, Notice, Used
 from farwire.charging.model.booking import Pair, postings_of, sums_of
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import Unit
+from farwire.charging.model.tariffs import BY_AMOUNT
 from farwire.charging.model.taxing import Earned
 from farwire.charging.service.accounts import request_key
-from farwire.charging.service.owing import NAMED, Priced
+from farwire.charging.service.owing import owe
 from farwire.charging.service.taxing import Taxes
 from farwire.charging.shard.facts import Fact, unpack
 from farwire.charging.store import books as store
@@ -204,8 +205,8 @@ async def _take_tenant(
             if isinstance(one.fact, Used)
         }
         recorded = await usage.record_charged(tx, usages=list(used.values()), now=now)
-        await _owe(tx, shard, used, placed, owners, now)
-        events = await _publish(tx, new, owners, now)
+        await owe(tx, source=SOURCE, shard=shard, used=used, placed=placed, owners=owners, now=now)
+        events = await _tell(tx, shard, new, owners, now)
         await store.save_position(tx, shard, last)
     return len(placed), recorded, events
 
@@ -324,7 +325,7 @@ def _charged(tenant_id: TenantId, shard: int, one: _At, owners: Mapping[int, Own
         kind=KINDS[Unit(used.unit)],
         started_at=moment(used.started_at),
         ended_at=moment(used.at),
-        quantity=used.units,
+        quantity=1 if used.price == BY_AMOUNT.number else used.units,
         subscriber=used.account,
         product_id=owner.product_id,
         rating_group=used.rating_group,
@@ -334,47 +335,9 @@ def _charged(tenant_id: TenantId, shard: int, one: _At, owners: Mapping[int, Own
     )
 
 
-async def _owe(
-    tx: Tx,
-    shard: int,
-    used: Mapping[str, ChargedUsage],
-    placed: Sequence[Placed],
-    owners: Mapping[int, Owner],
-    now: datetime,
-) -> None:
-    """Record for their bills what postpaid accounts used, and what of it they got back."""
-    billed = {number: owner for number, owner in owners.items() if owner.postpaid}
-    if not billed:
-        return
-    found = {key: one for key, one in used.items() if one.subscriber in billed}
-    found |= {
-        key: _given_back(tx.tenant_id, key, one, billed[one.movement.account])
-        for key, one in ((f"{shard}:{one.sequence}.{one.place}", one) for one in placed)
-        if one.movement.kind == MovementKind.REFUND and one.movement.account in billed
-    }
-    priced = await Priced.load(tx, list(found.values()), billed)
-    owed = [priced.owed(key, one, billed[one.subscriber]) for key, one in found.items()]
-    await usage.record_owed(tx, source=SOURCE, usages=[one for one in owed if one is not None], now=now)
-
-
-def _given_back(tenant_id: TenantId, key: str, one: Placed, owner: Owner) -> ChargedUsage:
-    return ChargedUsage(
-        usage_id=usage.charged_usage_id(tenant_id, SOURCE, key),
-        kind=UsageKind.EVENT,
-        started_at=one.at,
-        ended_at=one.at,
-        quantity=0,
-        subscriber=one.movement.account,
-        product_id=owner.product_id,
-        rating_group=one.movement.reason,
-        price=NAMED,
-        charge_nano=-one.movement.amount,
-        currency=owner.currency,
-    )
-
-
-async def _publish(tx: Tx, facts: Sequence[_At], owners: Mapping[int, Owner], now: datetime) -> int:
-    events = []
+async def _tell(tx: Tx, shard: int, facts: Sequence[_At], owners: Mapping[int, Owner], now: datetime) -> int:
+    """Keep what is worth telling, and publish it where it is new; return how much that was."""
+    found = []
     for one in facts:
         if not isinstance(one.fact, Notice):
             continue
@@ -385,9 +348,11 @@ async def _publish(tx: Tx, facts: Sequence[_At], owners: Mapping[int, Owner], no
             account_id=owner.account_id,
             product_id=owner.product_id,
             currency=owner.currency,
-            occurred_at=moment(one.fact.at),
             recorded_at=now,
         )
         if event is not None:
-            events.append(event)
-    return await publish_many(tx, events) if events else 0
+            found.append((one.sequence, one.place, one.fact, event))
+    if not found:
+        return 0
+    told = await store.add_notices(tx, shard, [one[:3] for one in found])
+    return await publish_many(tx, [event for at, place, _, event in found if (at, place) in told])

@@ -1,4 +1,4 @@
-"""What moved, as the books have it: a moment behind the shard, and for ever."""
+"""What moved and what was told, as the books have it: a moment behind the shard, and for ever."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from farwire.base.storage import Tx
-from farwire.charging.model.answers import MovementKind
+from farwire.charging.model.answers import MovementKind, Notice
 from farwire.charging.store import history
 from farwire.charging.store.books import Placed, page_movements
 from farwire.kernel.page import Page, PageRequest
@@ -21,6 +21,12 @@ ACTIONS: Final = tuple(
 async def list_movements(tx: Tx, *, account: int, page: PageRequest) -> Page[Placed]:
     """Return a page of an account's movements, the newest first."""
     items, total = await page_movements(tx, account, offset=page.offset, limit=page.limit)
+    return Page(items, total, page.offset, page.limit)
+
+
+async def list_notices(tx: Tx, *, account: int, page: PageRequest) -> Page[Notice]:
+    """Return a page of what an account was told, the newest first."""
+    items, total = await history.page_notices(tx, account, offset=page.offset, limit=page.limit)
     return Page(items, total, page.offset, page.limit)
 
 
@@ -43,4 +49,12 @@ async def numbers_behind(
     return await history.numbers_behind(tx, billing_accounts, products)
 
 
-__all__ = ["ACTIONS", "Placed", "find_action", "list_actions", "list_movements", "numbers_behind"]
+__all__ = [
+    "ACTIONS",
+    "Placed",
+    "find_action",
+    "list_actions",
+    "list_movements",
+    "list_notices",
+    "numbers_behind",
+]

@@ -1,47 +1,89 @@
-"""What postpaid accounts used, as their bills want it: by which price of which plan, for how much, and why."""
+"""What postpaid accounts used and bought, as their bills want it: by which price, for how much, and why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
 
 from farwire.base.storage import Tx
 from farwire.charging.model import PlanTerms, Price
+from farwire.charging.model.answers import MovementKind
 from farwire.charging.model.compiled import CompiledTariffs, Origin, Plan, plan_of
 from farwire.charging.model.pricing import PLACE, billed_units
-from farwire.charging.service.terms import PLAN
+from farwire.charging.service.terms import PLAN, Sold, sold_as_offers
 from farwire.charging.store import control
-from farwire.charging.store.books import Owner
+from farwire.charging.store.books import Owner, Placed
 from farwire.kernel.errors import NotFound
 from farwire.kernel.ids import PlanVersionId, ProductId
 from farwire.kernel.money import Nano
 from farwire.rating import service as rating
-from farwire.rating.model import Charge, Chargeable, Explanation, Line, Tariff, rate, to_json
+from farwire.rating.model import Charge, Chargeable, Explanation, Line, Tariff, UsageKind, rate, to_json
+from farwire.usage import service as usage
 from farwire.usage.model.charged import ChargedUsage, OwedUsage
 
-NAMED: Final = -1
-"""The number of the price of an amount that the network names itself."""
 _FREE: Final = 0
+"""The number of the price of what is free; that of an amount that the network names itself is below it."""
 _TERMS: Final = PlanTerms()
 KEPT: Final = 64
 _COMPILED: Final[dict[tuple[int, str], CompiledTariffs]] = {}
 """By plan and digest of all that it was compiled from: it cannot be stale."""
 BY_AMOUNT: Final = "Charged by amount"
 REFUND: Final = "Refund"
+"""What no price of a plan names. Invoices in other languages have their own words (``billing.rendering.words``)."""
+BILLED: Final = frozenset({int(MovementKind.REFUND), int(MovementKind.PURCHASE)})
+"""Movements of postpaid accounts that their bills collect beside what was used."""
+
+
+async def owe(
+    tx: Tx,
+    *,
+    source: str,
+    shard: int,
+    used: Mapping[str, ChargedUsage],
+    placed: Sequence[Placed],
+    owners: Mapping[int, Owner],
+    now: datetime,
+) -> None:
+    """Record for their bills what postpaid accounts used and bought, and what of it they got back.
+
+    Idempotent by the place in the log. Raises ``NotFound`` (``charging.price_unknown``).
+    """
+    billed = {number: owner for number, owner in owners.items() if owner.postpaid}
+    usages = {key: one for key, one in used.items() if one.subscriber in billed}
+    moved = {
+        f"{shard}:{one.sequence}.{one.place}": one
+        for one in placed
+        if one.movement.kind in BILLED and one.movement.account in billed
+    }
+    if not usages and not moved:
+        return
+    priced = await Priced.load(tx, list(usages.values()), list(moved.values()), billed)
+    owed = [priced.owed(key, one, billed[one.subscriber]) for key, one in usages.items()]
+    owed += [priced.moved(key, one, billed[one.movement.account]) for key, one in moved.items()]
+    await usage.record_owed(tx, source=source, usages=[one for one in owed if one is not None], now=now)
 
 
 class Priced:
-    """Names the prices of some plans as bills do."""
+    """Names the prices of some plans and offers as bills do."""
 
-    def __init__(self, tariffs: Mapping[int, CompiledTariffs], versions: Mapping[int, PlanVersionId]) -> None:
+    def __init__(
+        self,
+        tariffs: Mapping[int, CompiledTariffs],
+        versions: Mapping[int, PlanVersionId],
+        offers: Mapping[int, Sold],
+    ) -> None:
         self._tariffs = tariffs
         self._versions = versions
+        self._offers = offers
 
     @classmethod
-    async def load(cls, tx: Tx, usages: Sequence[ChargedUsage], owners: Mapping[int, Owner]) -> Priced:
-        """Return the names of all prices behind ``usages``, and the plans of ``owners``."""
+    async def load(
+        cls, tx: Tx, usages: Sequence[ChargedUsage], moved: Sequence[Placed], owners: Mapping[int, Owner]
+    ) -> Priced:
+        """Return the names of all prices behind ``usages`` and ``moved``, and the plans of ``owners``."""
         wanted = {plan_of(one.price) for one in usages if one.price > 0} | {
             one.plan for one in owners.values()
         }
@@ -50,7 +92,8 @@ class Priced:
             number: _compiled(number, await rating.tariff_for(tx=tx, plan_version_id=version_id))
             for number, version_id in versions.items()
         }
-        return cls(tariffs, versions)
+        bought = {one.movement.reason for one in moved if one.movement.kind == MovementKind.PURCHASE}
+        return cls(tariffs, versions, await sold_as_offers(tx, numbers=bought))
 
     def owed(self, key: str, used: ChargedUsage, owner: Owner) -> OwedUsage | None:
         """Return what a bill collects for ``used``; None for what was free, or is nobody's.
@@ -59,18 +102,13 @@ class Priced:
         """
         if owner.product_id is None or used.price == _FREE:
             return None
-        if used.price == NAMED:
+        if used.price < _FREE:
             return self._by_amount(key, used, owner, owner.product_id)
         tariffs = self._tariffs.get(plan_of(used.price))
         origin = None if tariffs is None else tariffs.origin(used.price)
         price = None if tariffs is None else tariffs.price(used.price)
         if origin is None or price is None:
-            raise NotFound(
-                "a price is unknown that a shard has charged by",
-                code="charging.price_unknown",
-                field="price",
-                value=used.price,
-            )
+            raise _unknown("price", used.price)
         billed = billed_units(price, used.quantity)
         return OwedUsage(
             key=key,
@@ -91,7 +129,6 @@ class Priced:
         )
 
     def _by_amount(self, key: str, used: ChargedUsage, owner: Owner, product_id: ProductId) -> OwedUsage:
-        label = BY_AMOUNT if used.charge_nano >= 0 else REFUND
         return OwedUsage(
             key=key,
             kind=used.kind,
@@ -104,11 +141,52 @@ class Priced:
             charge_nano=used.charge_nano,
             currency=used.currency,
             price_id="",
-            label=label,
+            label=BY_AMOUNT,
             billed_quantity=used.quantity,
             tariff_version="",
             explanation="",
         )
+
+    def moved(self, key: str, one: Placed, owner: Owner) -> OwedUsage | None:
+        """Return what a bill collects, or gives back, for an offer or a refund; None for what is nobody's.
+
+        Raises ``NotFound`` (``charging.price_unknown``).
+        """
+        if owner.product_id is None:
+            return None
+        movement, version_id, price_id, label = one.movement, self._versions[owner.plan], "", REFUND
+        offer = movement.reason if movement.kind == MovementKind.PURCHASE else 0
+        if offer:
+            sold = self._offers.get(offer)
+            if sold is None or sold.price is None:
+                raise _unknown("offer", offer)
+            version_id, price_id, label = sold.plan_version_id, sold.price.id, sold.price.label
+        return OwedUsage(
+            key=key,
+            kind=UsageKind.EVENT,
+            started_at=one.at,
+            quantity=int(offer > 0),
+            destination="",
+            rating_group=0 if offer else movement.reason,
+            product_id=owner.product_id,
+            plan_version_id=version_id,
+            charge_nano=-movement.amount,
+            currency=owner.currency,
+            price_id=price_id,
+            label=label,
+            billed_quantity=int(offer > 0),
+            tariff_version="",
+            explanation="",
+        )
+
+
+def _unknown(field: str, number: int) -> NotFound:
+    return NotFound(
+        f"{field} {number} is unknown that a shard has charged by",
+        code="charging.price_unknown",
+        field=field,
+        value=number,
+    )
 
 
 def _compiled(number: int, tariff: Tariff) -> CompiledTariffs:

@@ -19,6 +19,8 @@ from farwire.charging.model.state import OVERRUN
 from farwire.charging.model.taxing import earns
 from farwire.charging.service.books import SOURCE, entities_of
 from farwire.charging.service.client import Client
+from farwire.charging.service.owing import BILLED
+from farwire.charging.service.transfers import UnderWay, money_under_way
 from farwire.charging.shard.reading import SHOWN, Inspect, Seen
 from farwire.charging.store import books as store
 from farwire.charging.store import control
@@ -107,6 +109,8 @@ class Reconciled:
     postpaid: tuple[Postpaid, ...] = ()
     untaxed: Mapping[tuple[Purse, Book], int] = field(default_factory=dict)
     """What movements earned, tax included, and nobody looked at for its tax (below 0: looked at too often)."""
+    under_way: tuple[UnderWay, ...] = ()
+    """What of 1060 is money of transfers that have not ended."""
 
     @property
     def differences(self) -> tuple[Compared, ...]:
@@ -162,10 +166,11 @@ async def reconcile(tx: Tx) -> Reconciled:
         for purse, book in sorted(moved.keys() | booked.keys())
     ]
     untaxed = {key: nano for key, nano in sorted(earned.items()) if nano}
-    return Reconciled(tuple(_placed(one, begins) for one in books), held, await _postpaid(tx), untaxed)
+    placed = tuple(_placed(one, begins) for one in books)
+    return Reconciled(placed, held, await _postpaid(tx), untaxed, await money_under_way(tx))
 
 
-_TAKEN: Final = frozenset({int(MovementKind.USAGE), int(MovementKind.OVERRUN), int(MovementKind.REFUND)})
+_TAKEN: Final = BILLED | {int(MovementKind.USAGE), int(MovementKind.OVERRUN)}
 
 
 async def _postpaid(tx: Tx) -> tuple[Postpaid, ...]:
@@ -178,7 +183,7 @@ async def _postpaid(tx: Tx) -> tuple[Postpaid, ...]:
         for _, one in await store.money_sums(tx, owners):
             if one.kind in _TAKEN:
                 moved[owners[one.account].currency] -= one.amount
-            if one.kind == MovementKind.REFUND:
+            if one.kind in BILLED:
                 done[one.account] -= one.amount
         for number, nano in done.items():
             ended[owners[number].currency] += nano

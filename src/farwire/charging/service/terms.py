@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from farwire.base import audit
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
-from farwire.catalog.model import PlanVersion
+from farwire.catalog.model import OneOff, PlanVersion, Recurring
 from farwire.charging.model.compiled import Offer
 from farwire.charging.model.state import Limit
-from farwire.charging.model.termed import first_limits, offer_of, plan_terms
+from farwire.charging.model.termed import first_limits, offer_of, plan_terms, price_of
 from farwire.charging.model.terms import Document, OfferDocument, PlanDocument, digest, to_json
 from farwire.charging.service.tenants import tenant_number
 from farwire.charging.store import control as store
 from farwire.country.service import load_pack
 from farwire.kernel.errors import Exhausted, NotFound
+from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor
 from farwire.rating.service import tariff_for
@@ -158,6 +159,23 @@ async def _number(tx: Tx, kind: str, version: PlanVersion, terms: int, now: date
 async def offerings_of_offers(tx: Tx, *, numbers: Collection[int]) -> Mapping[int, str]:
     """Return the offerings that offers are of, by the offer's number; one that is not this tenant's is absent."""
     return await store.offerings_of(tx, OFFER, sorted(numbers))
+
+
+class Sold(NamedTuple):
+    """What an offer is on a bill: its price, None for one that is free, of a price plan."""
+
+    plan_version_id: PlanVersionId
+    price: Recurring | OneOff | None
+
+
+async def sold_as_offers(tx: Tx, *, numbers: Collection[int]) -> Mapping[int, Sold]:
+    """Return what offers are on bills, by the offer's number; one that is not this tenant's is absent."""
+    found = await store.documents_of(tx, OFFER, sorted(numbers)) if numbers else {}
+    versions = await catalog.plan_versions(tx, sorted({version_id for version_id, _ in found.values()}))
+    return {
+        number: Sold(version_id, price_of(_read(text, OfferDocument), versions[version_id].plan))
+        for number, (version_id, text) in found.items()
+    }
 
 
 async def get_plan_terms(tx: Tx, *, offering: str, now: datetime) -> Terms[PlanDocument]:

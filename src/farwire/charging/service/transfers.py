@@ -7,6 +7,8 @@ repeats the last command and hears the same answer. So money is never in both ac
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,7 +22,7 @@ from farwire.charging.events import transfer_ended
 from farwire.charging.model import Answer, CommandKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.state import AMOUNT_MAX
-from farwire.charging.model.transfers import SURE, Transfer, TransferState, after, next_command
+from farwire.charging.model.transfers import SURE, Transfer, TransferState, after, commands_of, next_command
 from farwire.charging.service.accounts import account_numbered, check_same_currency, request_key
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import Wish, busy, make_live
@@ -163,6 +165,41 @@ async def finish_transfers(client: Client, *, db: Database, tenant_id: TenantId,
         else:
             count += 1
     return count
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """Money that transfers between virtual shards have taken and not given yet, in one currency, as 1060 has it."""
+
+    currency: str
+    moved_nano: int
+    """By all movements of such transfers: below 0 while money is under way."""
+    known_nano: int
+    """By the movements of the transfers that are, or a moment ago were, under way."""
+    count: int
+    """Transfers that have not ended."""
+
+    @property
+    def difference(self) -> int:
+        """Return what the transfers that are known do not explain."""
+        return self.known_nano - self.moved_nano
+
+
+async def money_under_way(tx: Tx) -> tuple[UnderWay, ...]:
+    """Return what is under way by currency, as the books have it; a currency without any is absent."""
+    moved = await store.moved_between(tx)
+    found = await store.unsettled(tx)
+    done = await store.moved_by(tx, [one for _, transfer in found for one in commands_of(transfer)])
+    known: Counter[str] = Counter()
+    count: Counter[str] = Counter()
+    for code, transfer in found:
+        known[code] += sum(done.get((one.key_hi, one.key_lo), 0) for one in commands_of(transfer))
+        count[code] += not transfer.ended
+    told = (
+        UnderWay(code, moved.get(code, 0), known[code], count[code])
+        for code in sorted(moved.keys() | known.keys())
+    )
+    return tuple(one for one in told if one.moved_nano or one.known_nano)
 
 
 async def list_transfers(

@@ -20,8 +20,8 @@ op    request      body after the envelope
 5     INSPECT      account i64
 ===== ============ ===============================================================================================
 
-``kind`` of a service: 1 data, 2 voice, 3 message, 4 event. ``text`` is UTF-8: destination, direction, visited network,
-region, segment, routed-as, with a NUL between each two; missing ones are empty.
+``kind`` of a service: 1 data, 2 voice, 3 message, 4 event, 5 money. ``text`` is UTF-8: destination, direction, visited
+network, region, segment, routed-as, with a NUL between each two; missing ones are empty.
 
 Answer bodies begin with ``operation u8 | version u8 | status u16 | groups u32 | correlation u64 | tenant i64``.
 Status 0 is an answer: ``result i64 | cost i64 | units i64``, then for each group ``rating_group i64 | result i64 |
@@ -60,7 +60,7 @@ MOST: Final = 16_384
 """Bytes of the longest frame."""
 SESSION, EVENT, COMMAND, OPEN, INSPECT = 1, 2, 3, 4, 5
 ANSWERED, MOVED, NONSENSE, SEEN = 0, 1, 2, 3
-KINDS: Final = ("", "data", "voice", "message", "event")
+KINDS: Final = ("", "data", "voice", "message", "event", "money")
 ENVELOPE: Final = Struct("<BBHIQq")
 _SESSION: Final = Struct("<5qBBHI")
 _GROUP: Final = Struct("<3q")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from farwire.base.storage import Tx, UntenantedTx
-from farwire.charging.model.answers import Movement, MovementKind
+from farwire.charging.model.answers import Movement, MovementKind, Notice
 from farwire.charging.model.booking import PAID, Pair
-from farwire.charging.model.pricing import EPOCH
+from farwire.charging.model.pricing import EPOCH, moment
 from farwire.charging.model.state import MAIN, OVERRUN
 from farwire.charging.model.taxing import Earned, Tax
 from farwire.kernel.ids import AccountId, LegalEntityId, ProductId
@@ -130,6 +130,20 @@ async def add_movements(tx: Tx, shard: int, placed: Sequence[Placed]) -> None:
             for one in placed
         ),
     )
+
+
+async def add_notices(tx: Tx, shard: int, placed: Sequence[tuple[int, int, Notice]]) -> set[tuple[int, int]]:
+    """Insert notices by sequence and place; return the places of those that are new."""
+    notices = [one for _, _, one in placed]
+    rows = await tx.fetch(
+        "INSERT INTO charging.notice (tenant_id, shard, sequence, place, account, kind, subject, value, at) "
+        "SELECT $1, $2, * FROM unnest($3::bigint[], $4::integer[], $5::bigint[], $6::smallint[], $7::bigint[], "
+        "$8::bigint[], $9::timestamptz[]) ON CONFLICT DO NOTHING RETURNING sequence, place",
+        *(tx.tenant_id, shard, [sequence for sequence, _, _ in placed], [place for _, place, _ in placed]),
+        *([one.account for one in notices], [one.kind for one in notices], [one.subject for one in notices]),
+        *([one.value for one in notices], [moment(one.at) for one in notices]),
+    )
+    return {(row["sequence"], row["place"]) for row in rows}
 
 
 async def grow(

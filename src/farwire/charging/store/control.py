@@ -112,6 +112,16 @@ async def numbered(tx: Tx, kind: str) -> list[Record]:
     )
 
 
+async def documents_of(tx: Tx, kind: str, numbers: Sequence[int]) -> dict[int, tuple[PlanVersionId, str]]:
+    """Return the plan versions and documents that numbers of a kind stand for; one of another tenant is absent."""
+    rows = await tx.fetch(
+        f"SELECT n.number, n.plan_version_id, t.document FROM charging.{_table(kind)} n JOIN charging.terms t "
+        "USING (tenant_id, kind, offering, version) WHERE n.tenant_id = $1 AND n.number = ANY($2::bigint[])",
+        *(tx.tenant_id, list(numbers)),
+    )
+    return {row["number"]: (PlanVersionId(row["plan_version_id"]), row["document"]) for row in rows}
+
+
 async def numbers_of(tx: Tx, kind: str, offerings: Sequence[str]) -> list[Record]:
     """Return what has a number of these offerings, in the order of the numbers."""
     return await tx.fetch(

@@ -1,4 +1,4 @@
-"""SQL of movements for those who look something up, across accounts."""
+"""SQL of movements and notices for those who look something up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from farwire.base.storage import Tx
-from farwire.charging.model.answers import Movement
+from farwire.charging.model.answers import Movement, Notice
 from farwire.charging.model.pricing import EPOCH
 from farwire.charging.store.books import Placed
 
@@ -45,6 +45,24 @@ async def at_place(tx: Tx, shard: int, sequence: int, place: int) -> Placed | No
         *(tx.tenant_id, shard, sequence, place),
     )
     return None if row is None else _placed(row)
+
+
+async def page_notices(tx: Tx, account: int, *, offset: int, limit: int) -> tuple[tuple[Notice, ...], int]:
+    """Return a page of what an account was told, the newest first, and how much there is."""
+    total: int = await tx.fetchval(
+        "SELECT count(*) FROM charging.notice WHERE tenant_id = $1 AND account = $2", tx.tenant_id, account
+    )
+    rows = await tx.fetch(
+        "SELECT account, kind, subject, value, at FROM charging.notice WHERE tenant_id = $1 AND account = $2 "
+        "ORDER BY at DESC, shard DESC, sequence DESC, place DESC OFFSET $3 LIMIT $4",
+        *(tx.tenant_id, account, offset, limit),
+    )
+    return tuple(_notice(row) for row in rows), total
+
+
+def _notice(row: Record) -> Notice:
+    at = (row["at"] - EPOCH) // _MICROSECOND
+    return Notice(row["account"], row["kind"], row["subject"], row["value"], at)
 
 
 async def numbers_behind(tx: Tx, billing_accounts: Sequence[UUID], products: Sequence[UUID]) -> list[int]:

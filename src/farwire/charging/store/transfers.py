@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from farwire.base.storage import Tx
+from farwire.charging.model import Command, MovementKind
 from farwire.charging.model.transfers import Transfer, TransferState
+from farwire.charging.shard.homes import VSHARDS
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
 _COLUMNS: Final = "id, payer, payee, amount, state, result, asked_at, changed_at"
 _UNDER_WAY: Final = "state IN ('asked', 'taken', 'returning')"
+
+_KINDS: Final = [
+    int(MovementKind.TRANSFER_OUT),
+    int(MovementKind.TRANSFER_IN),
+    int(MovementKind.TRANSFER_BACK),
+]
 
 
 async def add(
@@ -68,6 +76,44 @@ async def under_way(tx: Tx, *, unchanged_since: datetime, limit: int) -> list[Tr
         *(tx.tenant_id, unchanged_since, limit),
     )
     return [_transfer(row) for row in rows]
+
+
+async def unsettled(tx: Tx) -> list[tuple[str, Transfer]]:
+    """Return transfers with their currency that have not ended, or ended within a day of the last one that changed.
+
+    The books may be behind the shards: what these moved may not be there in part.
+    """
+    rows = await tx.fetch(
+        f"SELECT a.currency, {', '.join(f't.{name}' for name in _COLUMNS.split(', '))} FROM charging.transfer t "
+        "JOIN charging.account a ON a.tenant_id = t.tenant_id AND a.number = t.payer WHERE t.tenant_id = $1 "
+        f"AND (t.{_UNDER_WAY} OR t.changed_at > (SELECT max(changed_at) FROM charging.transfer "
+        "WHERE tenant_id = $1) - interval '1 day')",
+        tx.tenant_id,
+    )
+    return [(row["currency"], _transfer(row)) for row in rows]
+
+
+async def moved_between(tx: Tx) -> dict[str, int]:
+    """Return Σ movements of transfers between virtual shards by currency: below 0 where money is under way."""
+    rows = await tx.fetch(
+        "SELECT a.currency, sum(m.amount)::numeric AS nano FROM charging.movement m JOIN charging.account a "
+        "ON a.tenant_id = m.tenant_id AND a.number = m.account WHERE m.tenant_id = $1 "
+        "AND m.kind = ANY($2::smallint[]) AND (m.account # m.reason) & $3 <> 0 GROUP BY a.currency",
+        *(tx.tenant_id, _KINDS, VSHARDS - 1),
+    )
+    return {row["currency"]: int(row["nano"]) for row in rows}
+
+
+async def moved_by(tx: Tx, commands: Sequence[Command]) -> dict[tuple[int, int], int]:
+    """Return what each of some commands moved, by its key; one that moved nothing is absent."""
+    rows = await tx.fetch(
+        "SELECT m.key_hi, m.key_lo, m.amount FROM charging.movement m JOIN unnest($2::bigint[], $3::bigint[], "
+        "$4::bigint[]) AS w (account, hi, lo) ON m.account = w.account AND m.key_hi = w.hi AND m.key_lo = w.lo "
+        "WHERE m.tenant_id = $1",
+        *(tx.tenant_id, [one.account for one in commands]),
+        *([one.key_hi for one in commands], [one.key_lo for one in commands]),
+    )
+    return {(row["key_hi"], row["key_lo"]): row["amount"] for row in rows}
 
 
 async def page(

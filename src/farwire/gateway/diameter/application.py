@@ -134,9 +134,10 @@ class CreditControlServer:
             _log.info("diameter request repeated", session=ccr.session_id[:200], number=ccr.number)
         if ccr.type == EVENT:
             return await self._event(ccr, subscriber, peer)
-        given = await self._ask(operator, ccr, subscriber, session_request(ccr, subscriber.number))
+        asked = session_request(ccr, subscriber.number, subscriber.currency)
+        given = await self._ask(operator, ccr, subscriber, asked)
         now = (self._clock.now() - _EPOCH) // _MICROSECOND
-        return session_answer(ccr, given, peer, now)
+        return session_answer(ccr, given, peer, now, subscriber.currency)
 
     async def _event(self, ccr: CreditControl, subscriber: Subscriber, peer: Peer) -> tuple[Result, Avps]:
         asked = event_requests(ccr, subscriber.number, subscriber.currency)

@@ -18,7 +18,7 @@ from farwire.usage.service.charged import (
     record_charged,
 )
 from farwire.usage.service.importing import ImportReport, import_usage
-from farwire.usage.service.owed import charge_online, online_since, owed_totals, record_owed
+from farwire.usage.service.owed import charge_online, online_since, owed_on_bill, owed_totals, record_owed
 from farwire.usage.service.privacy import RETENTION_DAYS, erase_subscriber_rows, expire_suspended_rows
 from farwire.usage.service.profiles import built_in_profiles, load_profile, profile_text
 from farwire.usage.service.rating_run import RateReport, queued_usages, rate_usage
@@ -53,6 +53,7 @@ __all__ = [
     "load_profile",
     "mark_billed",
     "online_since",
+    "owed_on_bill",
     "owed_totals",
     "pending_totals",
     "profile_text",

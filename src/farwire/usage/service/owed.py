@@ -14,7 +14,7 @@ from farwire.base import eventbus
 from farwire.base.storage import Tx
 from farwire.inventory import service as inventory
 from farwire.inventory.model import Product
-from farwire.kernel.ids import ProductId, SubscriberKey
+from farwire.kernel.ids import BillId, ProductId, SubscriberKey
 from farwire.usage import events
 from farwire.usage.model import Deltas, RowOutcome, UsageOutcome, raw_identity, usage_id
 from farwire.usage.model.charged import OwedTotal, OwedUsage
@@ -72,6 +72,11 @@ async def record_owed(tx: Tx, *, source: str, usages: Sequence[OwedUsage], now: 
 async def owed_totals(tx: Tx, *, source: str) -> tuple[OwedTotal, ...]:
     """Return what is recorded for bills of what ``source`` has charged, by currency."""
     return await store.totals(tx, profile_digest(source))
+
+
+async def owed_on_bill(tx: Tx, *, source: str, bill_id: BillId) -> Mapping[ProductId, int]:
+    """Return what ``source`` has charged for what is on a bill, by product, in nano-units."""
+    return await store.on_bill(tx, profile_digest(source), bill_id)
 
 
 async def _subscriber_keys(

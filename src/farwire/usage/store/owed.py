@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from farwire.base.storage import Tx
-from farwire.kernel.ids import ImportId, ProductId, SubscriberKey, UsageId
+from farwire.kernel.ids import BillId, ImportId, ProductId, SubscriberKey, UsageId
 from farwire.usage.model.charged import OwedTotal, OwedUsage
 
 
@@ -73,3 +73,14 @@ async def totals(tx: Tx, profile_digest: bytes) -> tuple[OwedTotal, ...]:
     return tuple(
         OwedTotal(row["currency"], int(row["nano"]), int(row["billed"]), row["count"]) for row in rows
     )
+
+
+async def on_bill(tx: Tx, profile_digest: bytes, bill_id: BillId) -> dict[ProductId, int]:
+    """Return the sum that is on a bill of all imports by a profile, by product."""
+    rows = await tx.fetch(
+        "SELECT r.product_id, sum(r.charge_nano)::numeric AS nano FROM usage.record AS r "
+        "JOIN usage.import AS i USING (tenant_id, import_id) WHERE r.tenant_id = $1 AND r.bill_id = $3 "
+        "AND i.profile_digest = $2 GROUP BY r.product_id",
+        *(tx.tenant_id, profile_digest, bill_id),
+    )
+    return {ProductId(row["product_id"]): int(row["nano"]) for row in rows}

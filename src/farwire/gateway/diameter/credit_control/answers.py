@@ -38,7 +38,6 @@ _DEBIT_FAILURE: Final = key_of("Direct-Debiting-Failure-Handling")
 _FAILURES: Final = {"terminate": 0, "continue": 1, "retry_and_terminate": 2}
 _DEBIT_FAILURES: Final = {"terminate_or_buffer": 0, "continue": 1}
 _COST: Final = key_of("Cost-Information")
-_MONEY: Final = key_of("CC-Money")
 _CHECK: Final = key_of("Check-Balance-Result")
 _ENOUGH, _NO_CREDIT = 0, 1
 _SECOND_US: Final = 1_000_000
@@ -55,7 +54,9 @@ def head(ccr_type: int | None, number: int | None) -> Avps:
     return content
 
 
-def session_answer(ccr: CreditControl, given: Answer, peer: Peer, now: int) -> tuple[Result, Avps]:
+def session_answer(
+    ccr: CreditControl, given: Answer, peer: Peer, now: int, currency: str = ""
+) -> tuple[Result, Avps]:
     """Return the result and the AVPs of the answer to a session's CCR at ``now`` (µs since 1970)."""
     result = result_of(given.result)
     content = _told(ccr, peer)
@@ -64,7 +65,11 @@ def session_answer(ccr: CreditControl, given: Answer, peer: Peer, now: int) -> t
     if ccr.multiple:
         if groups:
             content[_SERVICES] = [
-                {**quotas[one.rating_group].echo, **_group(one, peer, now), _RESULT: [result_of(one.result)]}
+                {
+                    **quotas[one.rating_group].echo,
+                    **_group(one, peer, now, currency),
+                    _RESULT: [result_of(one.result)],
+                }
                 for one in groups
             ]
         refused = {result_of(one.result) for one in groups}
@@ -73,7 +78,7 @@ def session_answer(ccr: CreditControl, given: Answer, peer: Peer, now: int) -> t
     elif groups:
         if result == Result.SUCCESS:
             result = result_of(groups[0].result)
-        content.update(_group(groups[0], peer, now))
+        content.update(_group(groups[0], peer, now, currency))
     return result, content
 
 
@@ -88,11 +93,11 @@ def _told(ccr: CreditControl, peer: Peer) -> Avps:
     return content
 
 
-def _group(one: GroupAnswer, peer: Peer, now: int) -> Avps:
+def _group(one: GroupAnswer, peer: Peer, now: int, currency: str) -> Avps:
     """Return the quota of one rating group."""
     if not one.granted:
         return {}
-    found: Avps = {_GRANTED: [units_avps(one.unit, one.granted)]}
+    found: Avps = {_GRANTED: [units_avps(one.unit, one.granted, currency)]}
     # Rounded up, a client would come back after its quota has lapsed.
     found[_VALIDITY] = [min(max((one.valid_until - now) // _SECOND_US, 1), _U32_MAX)]
     if one.final != FinalAction.NONE:
@@ -146,6 +151,6 @@ def _debited(quota: Quota, what: EventRequest, result: Result, currency: str) ->
         unit = {"data": Unit.OCTETS, "voice": Unit.SECONDS}.get(what.service.kind, Unit.EVENTS)
         granted = units_avps(unit, what.units)
         if what.amount:
-            granted = {_MONEY: [money_avps(what.amount, currency)]}
+            granted = units_avps(Unit.MONEY, what.amount, currency)
         found[_GRANTED] = [granted]
     return found

@@ -14,6 +14,7 @@ import msgspec
 
 from farwire.charging.model import (
     DEFAULT,
+    MONEY,
     NOTHING,
     Ask,
     EventKind,
@@ -182,21 +183,55 @@ def _kind_by_units(quotas: tuple[Quota, ...]) -> str:
 # ---- what charging is asked
 
 
-def session_request(ccr: CreditControl, account: int) -> SessionRequest:
+def session_request(ccr: CreditControl, account: int, currency: str = "") -> SessionRequest:
     """Return the request for an initial, update or termination CCR.
 
-    Raises ``Refusal`` (5004) for units that its kind of usage is not counted in.
+    One that names money, and no units of its kind, uses money itself. Raises ``Refusal`` (5004) for units that its kind
+    of usage is not counted in, for money of another currency, and for money in some groups only.
     """
     high, low = request_key(ccr.session_id)
+    if _uses_money(ccr):
+        service = Service(MONEY)
+        asks = tuple(_ask_money(ccr, quota, currency) for quota in ccr.quotas)
+    else:
+        service, asks = ccr.service, tuple(_ask(ccr, quota) for quota in ccr.quotas)
     return SessionRequest(
         account,
         high,
         low,
         ccr.number,
         Phase(ccr.type),
-        ccr.service,
-        tuple(_ask(ccr, quota) for quota in ccr.quotas),
+        service,
+        asks,
     )
+
+
+def _uses_money(ccr: CreditControl) -> bool:
+    found = set()
+    for quota in ccr.quotas:
+        named = [one for one in (quota.used, quota.requested) if one is not None and one.names_any]
+        if named:
+            found.add(any(one.money for one in named) and all(one.of(ccr.kind) is None for one in named))
+    if len(found) > 1:
+        raise Refusal(Result.INVALID_AVP_VALUE, "some rating groups are counted in money, others are not")
+    return True in found
+
+
+def _ask_money(ccr: CreditControl, quota: Quota, currency: str) -> Ask:
+    wanted = NOTHING
+    if quota.requested is not None and ccr.type != TERMINATION:
+        wanted = _nano(quota.requested, currency)
+    return Ask(quota.rating_group, _nano(quota.used, currency), wanted)
+
+
+def _nano(units: Units, currency: str) -> int:
+    """Return the money that is named. Raises ``Refusal`` (5004) for another currency than the account's."""
+    if units.money is None:
+        return 0
+    if currency and units.money.currency not in ("", currency):
+        failed = named_octets(Units(money=units.money))
+        raise Refusal(Result.INVALID_AVP_VALUE, f"the account is kept in {currency}", failed=failed)
+    return _bounded(units.money.nano)
 
 
 def _ask(ccr: CreditControl, quota: Quota) -> Ask:
@@ -236,12 +271,7 @@ def event_requests(ccr: CreditControl, account: int, currency: str) -> tuple[Eve
 def _event(ccr: CreditControl, quota: Quota, account: int, currency: str) -> EventRequest:
     units = quota.requested or quota.used
     high, low = request_key(f"{ccr.session_id}\0{ccr.number}\0{quota.rating_group}")
-    amount = 0
-    if units.money is not None:
-        if currency and units.money.currency not in ("", currency):
-            failed = named_octets(Units(money=units.money))
-            raise Refusal(Result.INVALID_AVP_VALUE, f"the account is kept in {currency}", failed=failed)
-        amount = _bounded(units.money.nano)
+    amount = _nano(units, currency)
     quantity = units.of(ccr.kind)
     if quantity is None and not amount and units.names_any:
         raise _other_units(ccr.kind, units)

@@ -149,8 +149,10 @@ def named_octets(units: Units) -> bytes:
     return encode_avps(named)
 
 
-def units_avps(unit: int, quantity: int) -> Avps:
+def units_avps(unit: int, quantity: int, currency: str = "") -> Avps:
     """Return a granted quantity in a unit of charging as the content of a Granted-Service-Unit."""
+    if unit == Unit.MONEY:
+        return {_MONEY: [money_avps(quantity, currency)]}
     if unit == Unit.SECONDS:
         return {_TIME: [min(quantity, _U32_MAX)]}
     if unit == Unit.OCTETS:
