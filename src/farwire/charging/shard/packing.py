@@ -37,6 +37,8 @@ _KEY = STRUCTS[Kind.KEY]
 
 PARTS_MAX: Final = 65_536
 """Records of one account, far above what the bounds of the model allow: a chain that is longer goes in a circle."""
+GROUP_PARTS_MAX: Final = 4_096
+"""Records of one group: balances of its account and of the owners that it draws on, two in each."""
 
 # Plain numbers: a member of an enumeration costs a look-up and a conversion at each use.
 _K_ACCOUNT: Final = int(Kind.ACCOUNT)
@@ -323,7 +325,7 @@ class _Chain:
         slots = [slot, second]
         while after and buffer[after * RECORD_BYTES] == _K_HOLDS:
             slots.append(after)
-            check(len(slots) < PARTS_MAX, "charging.chain_broken")
+            check(len(slots) < GROUP_PARTS_MAX, "charging.chain_broken")
             found = _HOLDS.unpack_from(buffer, after * RECORD_BYTES)
             _, _, _, count, u1, u2, after, b1, b2, a1, r1, c1, a2, r2, c2 = found
             pair = (Hold(a1, b1, u1, r1, c1), Hold(a2, b2, u2, r2, c2))
