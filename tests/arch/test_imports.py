@@ -29,7 +29,7 @@ PURE_ROOMS_IMPORT = (
 
 def _layers(root: Path) -> list[set[str]]:
     options = read_configuration(str(root / ".importlinter"))["contracts_options"]
-    (layers,) = [o["layers"] for o in options if o["type"] == "layers"]
+    (layers,) = [o["layers"] for o in options if o["containers"] == "farwire"]
     return [set(re.findall(r"[a-z_]+", line)) for line in layers]
 
 
@@ -176,7 +176,7 @@ def test_an_impure_model_is_noticed():
 def test_a_wrong_import_is_refused_by_the_contract(root: Path, tmp_path: Path):
     """The contract itself, on a small tree of another name with one upward import."""
     package = tmp_path / "smallwire"
-    for name in ("kernel", "base", "usage", "billing"):
+    for name in ("kernel", "base", "usage", "billing", "gateway", "gateway/diameter", "gateway/radius"):
         (package / name).mkdir(parents=True)
         (package / name / "__init__.py").write_text("")
     (package / "__init__.py").write_text("")
@@ -188,6 +188,9 @@ def test_a_wrong_import_is_refused_by_the_contract(root: Path, tmp_path: Path):
     (package / "usage" / "__init__.py").write_text("import smallwire.billing\n")
     assert lint_imports(config).returncode == 1
     (package / "usage" / "__init__.py").write_text("")
+    (package / "gateway" / "radius" / "__init__.py").write_text("import smallwire.gateway.diameter\n")
+    assert lint_imports(config).returncode == 1
+    (package / "gateway" / "radius" / "__init__.py").write_text("")
     (package / "misfit").mkdir()
     (package / "misfit" / "__init__.py").write_text("")
     assert lint_imports(config).returncode == 1

@@ -12,11 +12,11 @@ import pytest
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.charging import service as charging
-from farwire.gateway.diameter import subscribers as subscribers_module
-from farwire.gateway.diameter.application import Operator
+from farwire.gateway import subscribers as subscribers_module
 from farwire.gateway.diameter.codec import Avps, Message, decode, group_of, groups_of, number_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.profiles import Peer
+from farwire.gateway.operators import Operator
 from farwire.kernel.errors import Unavailable
 from farwire.kernel.ids import TenantId
 from tests.charging.desk import CLERK

@@ -19,11 +19,12 @@ from farwire.gateway.diameter.credit_control.requests import (
     read_ccr,
     session_request,
 )
-from farwire.gateway.diameter.credit_control.service import kind_of, number_in
+from farwire.gateway.diameter.credit_control.service import kind_of
 from farwire.gateway.diameter.credit_control.units import money_avps, read_money
 from farwire.gateway.diameter.dictionary import AVPS, Kind, Result, key_of
 from farwire.gateway.diameter.profiles import Peer
 from farwire.gateway.diameter.results import CODES, KINDS, RESULTS, result_of, result_of_error
+from farwire.gateway.identities import number_in
 from farwire.kernel import errors
 from tests.gateway.test_codec import RANGES
 from tests.gateway.world import (

@@ -18,12 +18,14 @@ from farwire.catalog.service import publish_plan
 from farwire.charging import service as charging
 from farwire.charging.model import CommandKind
 from farwire.charging.model.terms import PlanDocument
-from farwire.gateway.diameter.application import CreditControlServer, Operator
+from farwire.gateway.asking import Asking
+from farwire.gateway.diameter.application import CreditControlServer
 from farwire.gateway.diameter.codec import Avps, Header, Message, decode, encode
 from farwire.gateway.diameter.dictionary import TGPP, key_of
 from farwire.gateway.diameter.node import Application, Server
 from farwire.gateway.diameter.profiles import Node, Peer
-from farwire.gateway.diameter.subscribers import Subscribers
+from farwire.gateway.operators import Operator
+from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.ids import TenantId
 from tests.charging.desk import CLERK, GO_5, Desk, a_desk, go_5, open_one
 
@@ -213,7 +215,7 @@ async def a_gateway(
         found = Subscribers(db, lambda: int(clock.now().timestamp() * 1_000))
         operators = {"nordlicht": Operator(tenant_id, account.tenant_number)}
         application = CreditControlServer(
-            node, operators=operators, subscribers=found, client=desk.client, clock=clock
+            node, operators=operators, asking=Asking(subscribers=found, client=desk.client), clock=clock
         )
         async with serving(node, application) as server:
             yield Gateway(db, tenant_id, clock, desk, server, found, account)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
 from farwire.base.clock import Clock
-from farwire.charging.model import Answer, EventRequest, ResultCode, SessionRequest
-from farwire.charging.service import Client
 from farwire.charging.service.subscribers import Subscriber
+from farwire.gateway.asking import Asking
 from farwire.gateway.diameter.answering import answer, missing, refusal
 from farwire.gateway.diameter.codec import (
     RETRANSMITTED,
@@ -35,13 +33,10 @@ from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.peer import CREDIT_CONTROL, Connection, us
 from farwire.gateway.diameter.profiles import Node, Peer
 from farwire.gateway.diameter.results import result_of_error
-from farwire.gateway.diameter.subscribers import Subscribers
+from farwire.gateway.operators import Operator
 from farwire.kernel.errors import FarwireError
-from farwire.kernel.ids import TenantId
 
 COMMAND: Final = 272
-NOBODY: Final = 0
-"""The account that is asked for when nobody knows the subscriber: an emergency call is granted to anybody."""
 _HOST: Final = key_of("Destination-Host")
 _REALM: Final = key_of("Destination-Realm")
 _ORIGIN_HOST: Final = key_of("Origin-Host")
@@ -53,14 +48,6 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """A tenant whose subscribers may be asked for, with the number that shards know it by."""
-
-    tenant_id: TenantId
-    number: int
-
-
 class CreditControlServer:
     """The application of a node. It keeps nothing of a charge: a repeat is answered by charging, from its state."""
 
@@ -69,15 +56,13 @@ class CreditControlServer:
         node: Node,
         *,
         operators: Mapping[str, Operator],
-        subscribers: Subscribers,
-        client: Client,
+        asking: Asking,
         clock: Clock,
     ) -> None:
         """``operators`` by the short names that profiles have."""
         self._node = node
         self._operators = operators
-        self._subscribers = subscribers
-        self._client = client
+        self._asking = asking
         self._clock = clock
         self._realms = {one.lower() for one in (node.realm, *node.realms)}
 
@@ -127,32 +112,18 @@ class CreditControlServer:
     async def _charge(self, request: Message, peer: Peer) -> tuple[Result, Avps]:
         ccr = read_ccr(request.avps, peer)
         operator = self._operators[peer.tenant]
-        subscriber = await self._subscribers.find(operator.tenant_id, ccr.identities)
-        if subscriber is None:
-            subscriber = Subscriber(NOBODY, operator.number, "")
+        subscriber = await self._asking.subscriber(operator, ccr.identities)
         if request.header.flags & RETRANSMITTED:
             _log.info("diameter request repeated", session=ccr.session_id[:200], number=ccr.number)
         if ccr.type == EVENT:
             return await self._event(ccr, subscriber, peer)
         asked = session_request(ccr, subscriber.number, subscriber.currency)
-        given = await self._ask(operator, ccr, subscriber, asked)
+        given = await self._asking.ask(operator, ccr.identities, subscriber, asked)
         now = (self._clock.now() - _EPOCH) // _MICROSECOND
         return session_answer(ccr, given, peer, now, subscriber.currency)
 
     async def _event(self, ccr: CreditControl, subscriber: Subscriber, peer: Peer) -> tuple[Result, Avps]:
         asked = event_requests(ccr, subscriber.number, subscriber.currency)
         operator = self._operators[peer.tenant]
-        given = [await self._ask(operator, ccr, subscriber, one) for one in asked]
+        given = [await self._asking.ask(operator, ccr.identities, subscriber, one) for one in asked]
         return event_answer(ccr, asked, given, peer, subscriber.currency)
-
-    async def _ask(
-        self,
-        operator: Operator,
-        ccr: CreditControl,
-        subscriber: Subscriber,
-        request: SessionRequest | EventRequest,
-    ) -> Answer:
-        given = await self._client.ask(subscriber.tenant_number, request)
-        if given.result == ResultCode.UNKNOWN_USER and subscriber.number != NOBODY:
-            self._subscribers.forget(operator.tenant_id, ccr.identities)
-        return given

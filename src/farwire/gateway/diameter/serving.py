@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import Final
 
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
-from farwire.charging.service import Address, Client, SocketClient, tenant_number
+from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
-from farwire.gateway.diameter.application import CreditControlServer, Operator
+from farwire.gateway.asking import ASKED_MS, Asking
+from farwire.gateway.diameter.application import CreditControlServer
 from farwire.gateway.diameter.node import Server
 from farwire.gateway.diameter.profiles import Node, read_profiles
-from farwire.gateway.diameter.subscribers import Subscribers
+from farwire.gateway.operators import load_operators
+from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.errors import Unavailable
-from farwire.tenant import service as tenants
-
-ASKED_MS: Final = 4_000
-"""How long a shard is asked, repeats included: less than the Tx of clients (10 s), which then turn elsewhere."""
 
 
 async def serve(
@@ -39,10 +36,13 @@ async def serve(
     (``diameter.profiles``), ``NotFound`` (a tenant of a profile), ``Unavailable`` (``diameter.cannot_listen``).
     """
     node = read_profiles(profiles)
-    operators = await _operators(db, node)
+    operators = await load_operators(db=db, names=(peer.tenant for peer in node.peers))
     client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
     application = CreditControlServer(
-        node, operators=operators, subscribers=Subscribers(db, _now_ms), client=client, clock=clock
+        node,
+        operators=operators,
+        asking=Asking(subscribers=Subscribers(db, _now_ms), client=client),
+        clock=clock,
     )
     server = Server(node, application)
     async with AsyncExitStack() as stack:
@@ -75,15 +75,6 @@ def check(profiles: str) -> tuple[Mapping[str, object], ...]:
         }
         for peer in read_profiles(profiles).peers
     )
-
-
-async def _operators(db: Database, node: Node) -> dict[str, Operator]:
-    found = {}
-    for name in {peer.tenant for peer in node.peers}:
-        tenant_id = (await tenants.tenant_by_name(db=db, name=name)).id
-        async with db.transaction(tenant_id) as tx:
-            found[name] = Operator(tenant_id, await tenant_number(tx))
-    return found
 
 
 async def _listen(server: Server, node: Node) -> None:

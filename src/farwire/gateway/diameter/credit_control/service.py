@@ -15,6 +15,7 @@ from farwire.charging.service import Identity, IdentityKind
 from farwire.gateway.diameter.codec import Avps, group_of, groups_of, number_of, text_of
 from farwire.gateway.diameter.dictionary import key_of
 from farwire.gateway.diameter.profiles import Peer, ServiceKind
+from farwire.gateway.identities import number_in
 
 CONTEXTS: Final[Mapping[str, ServiceKind]] = {
     "32251@3gpp.org": "data",
@@ -25,7 +26,6 @@ CONTEXTS: Final[Mapping[str, ServiceKind]] = {
     "32274@3gpp.org": "message",
 }
 """The ends of the Service-Context-Ids of 3GPP, whatever release and extension stand before them."""
-EMERGENCY: Final = "112"
 _SUBSCRIPTION: Final = key_of("Subscription-Id")
 _SUBSCRIPTION_TYPE: Final = key_of("Subscription-Id-Type")
 _SUBSCRIPTION_DATA: Final = key_of("Subscription-Id-Data")
@@ -42,13 +42,9 @@ _RECIPIENT: Final = key_of("Recipient-Info")
 _RECIPIENT_ADDRESS: Final = key_of("Recipient-Address")
 _ADDRESS_DATA: Final = key_of("Address-Data")
 _E164, _IMSI, _SIP, _NAI, _PRIVATE = range(5)
-_NUMBER: Final = re.compile(r"(?:sips?:|tel:)?\+?([0-9*#()./ -]*[0-9])(?:[;@].*)?", re.IGNORECASE)
-_SEPARATORS: Final = re.compile(r"[()./ -]")
 _PLMN: Final = re.compile(r"[0-9]{5,6}")
 _IDENTITIES_MOST: Final = 8
 _IDENTITY_MOST: Final = 255
-_DIGITS_MOST: Final = 32
-"""Twice what E.164 allows, for prefixes of routes."""
 
 
 def kind_of(context: str, own: Mapping[str, ServiceKind]) -> ServiceKind | None:
@@ -79,15 +75,6 @@ def service_of(kind: str, avps: Avps, peer: Peer) -> Service:
         recipient = group_of(group_of(group_of(information, _SMS), _RECIPIENT), _RECIPIENT_ADDRESS)
         destination = number_in(text_of(recipient, _ADDRESS_DATA) or "")
     return Service(kind, destination, direction, visited)
-
-
-def number_in(address: str) -> str:
-    """Return the digits of a phone number in a SIP or tel URI, or as it is; an emergency URN is 112; else ""."""
-    if address.lower().startswith("urn:service:sos"):
-        return EMERGENCY
-    found = _NUMBER.fullmatch(address)
-    digits = _SEPARATORS.sub("", found[1]) if found else ""
-    return digits if len(digits) <= _DIGITS_MOST else ""
 
 
 def identities_of(avps: Avps) -> tuple[Identity, ...]:
