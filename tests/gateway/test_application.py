@@ -275,7 +275,7 @@ async def test_while_no_shard_answers_a_peer_is_sent_to_another_server(gateway: 
         async def ask(self, tenant: int, request: object) -> None:
             raise Unavailable("nobody listens at /run/secret.sock", code="charging.no_answer")
 
-    gateway.server.application._client = Nobody()  # type: ignore[attr-defined]
+    gateway.server.application._asking._client = Nobody()  # type: ignore[attr-defined]
     wire = await connect(gateway.server)
     answer = await wire.ask(ccr(1, 0, group(1, requested=0)))
     assert answer.avps[RESULT] == [Result.TOO_BUSY]
