@@ -156,8 +156,8 @@ async def find_account(tx: Tx, *, name: str) -> ChargingAccount:
         )
     if rows:
         return _from_row(rows[0])
-    number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
-    found = (await accounts_numbered(tx, numbers=[number])).get(number)
+    numbers = [int(name)] if name.isascii() and name.isdigit() and len(name) < 19 else []
+    found = next(iter((await accounts_numbered(tx, numbers=numbers)).values()), None)
     if found is None:
         raise NotFound(
             "there is no such charging account",
@@ -216,7 +216,8 @@ async def account_numbered(tx: Tx, *, number: int) -> ChargingAccount:
 
 async def accounts_numbered(tx: Tx, *, numbers: Sequence[int]) -> Mapping[int, ChargingAccount]:
     """Return those of the accounts that are there, by number, in the order of their numbers."""
-    return {row["number"]: _from_row(row) for row in await store.by_numbers(tx, numbers)}
+    rows = await store.by_numbers(tx, numbers) if numbers else ()
+    return {row["number"]: _from_row(row) for row in rows}
 
 
 async def list_accounts(tx: Tx, *, page: PageRequest = FIRST_PAGE) -> Page[ChargingAccount]:
@@ -228,7 +229,7 @@ async def list_accounts(tx: Tx, *, page: PageRequest = FIRST_PAGE) -> Page[Charg
 async def identities_of(tx: Tx, *, numbers: Sequence[int]) -> Mapping[int, tuple[Identity, ...]]:
     """Return the identities of accounts; one without any is absent."""
     found: dict[int, tuple[Identity, ...]] = {}
-    for row in await store.identities_of(tx, numbers):
+    for row in await store.identities_of(tx, numbers) if numbers else ():
         identity = Identity(IdentityKind(row["kind"]), row["value"])
         found[row["number"]] = (*found.get(row["number"], ()), identity)
     return found

@@ -13,6 +13,7 @@ from farwire.charging.service.accounts import request_key
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import Wish
 from farwire.charging.service.transfers import answer_of, ask_transfer, carry_on, is_far
+from farwire.charging.service.wording import key_tail
 from farwire.kernel.ids import TenantId
 from farwire.kernel.tenancy import Actor
 
@@ -44,6 +45,6 @@ async def person_commands(
             action=f"charging.{wish.kind.name.lower()}",
             subject=str(account.number),
             at=now,
-            detail={**asked, "key": f"{request_key(key)[1] & 2**64 - 1:016x}"},
+            detail={**asked, "key": key_tail(request_key(key)[1])},
         )
     return await client.ask(account.tenant_number, wish.keyed(account, key))

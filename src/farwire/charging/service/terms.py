@@ -158,7 +158,7 @@ async def _number(tx: Tx, kind: str, version: PlanVersion, terms: int, now: date
 
 async def offerings_of_offers(tx: Tx, *, numbers: Collection[int]) -> Mapping[int, str]:
     """Return the offerings that offers are of, by the offer's number; one that is not this tenant's is absent."""
-    return await store.offerings_of(tx, OFFER, sorted(numbers))
+    return await store.offerings_of(tx, OFFER, sorted(numbers)) if numbers else {}
 
 
 class Sold(NamedTuple):

@@ -26,6 +26,7 @@ from farwire.charging.model.transfers import SURE, Transfer, TransferState, afte
 from farwire.charging.service.accounts import account_numbered, check_same_currency, request_key
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import Wish, busy, make_live
+from farwire.charging.service.wording import key_tail
 from farwire.charging.shard.homes import vshard_of
 from farwire.charging.store import books
 from farwire.charging.store import transfers as store
@@ -80,7 +81,7 @@ async def ask_transfer(
         detail: dict[str, JSON] = {
             "amount": wish.amount,
             "subject": wish.subject,
-            "key": f"{words[1] & 2**64 - 1:016x}",
+            "key": key_tail(words[1]),
         }
         await audit.record(
             tx, actor=actor, action="charging.transfer", subject=str(account.number), at=now, detail=detail
