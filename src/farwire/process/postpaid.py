@@ -9,27 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from farwire.base.clock import Clock
 from farwire.base.eventbus import Event
-from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
+from farwire.base.eventbus.delivery import Subscriber
 from farwire.base.storage import Database, Tx
 from farwire.billing.events import BILL_ISSUED
 from farwire.charging import service as charging
 from farwire.charging.service import room
 from farwire.charging.service.books import SOURCE
+from farwire.charging.service.reach import REACH
 from farwire.kernel.ids import BillId, TenantId, parse_id
 from farwire.payment import service as payments
 from farwire.payment.events import BILL_STATE_CHANGED
-from farwire.process.shards import ClientOf, client_once
+from farwire.process.shards import RETRY, ClientOf
 from farwire.usage import service as usage
 
 NAME: Final = "postpaid"
-RETRY: Final = RetryPolicy(max_attempts=2_000, longest_delay=timedelta(minutes=5))
-"""About a week; then a person looks at it (``farwire events parked``)."""
 STEPS: Final = 64
 """A balance that is spent while room is taken from it is asked again so often; then the rest stays given."""
 
@@ -86,7 +84,7 @@ async def _wanted(tx: Tx, document_id: UUID) -> Mapping[int, int]:
 
 def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:
     """Return what gives room back at the shards of this installation."""
-    return (subscriber(db=db, clock=clock, client_of=client_once()),)
+    return (subscriber(db=db, clock=clock, client_of=REACH.client),)
 
 
 def subscriber(*, db: Database, clock: Clock, client_of: ClientOf) -> Subscriber:

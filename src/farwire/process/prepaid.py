@@ -6,20 +6,19 @@ for ever. An order is confirmed after its answer. A crash in between repeats the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from farwire.base.clock import Clock
-from farwire.base.config import load_settings
 from farwire.base.eventbus import Event
-from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
+from farwire.base.eventbus.delivery import Subscriber
 from farwire.base.storage import Database, Tx
 from farwire.charging import service as charging
 from farwire.charging.model import Answer, CommandKind, EventKind, EventRequest, ResultCode, Service
 from farwire.charging.model.booking import PAID
 from farwire.charging.service.books import SOURCE, moved_by
+from farwire.charging.service.reach import REACH
 from farwire.charging.service.reconciling import Purse, Reconciled, reconcile
 from farwire.charging.service.room import Astray, room_differences
 from farwire.kernel.errors import Conflict, NotFound, Unavailable
@@ -30,11 +29,10 @@ from farwire.payment import service as payments
 from farwire.payment.events import TOPUP_PAID, TOPUP_REVERSED, VOUCHER_REDEEMED
 from farwire.payment.model.voucher import CreditOrder
 from farwire.payment.service import voucher as vouchers
+from farwire.process.shards import RETRY, ClientOf
 
 NAME: Final = "prepaid"
 TYPES: Final = (VOUCHER_REDEEMED, TOPUP_PAID, TOPUP_REVERSED)
-RETRY: Final = RetryPolicy(max_attempts=2_000, longest_delay=timedelta(minutes=5))
-"""About a week; then a person looks at it (``farwire events parked``)."""
 TRIES: Final = 8
 """A balance that is spent while it is taken back is asked again so often; then nothing more is taken."""
 
@@ -46,24 +44,16 @@ _NOTHING_LEFT: Final = frozenset(
 
 def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:
     """Return what carries credit orders out at the shards of this installation."""
-    return (subscriber(db=db, clock=clock, client_of=_client),)
+    return (subscriber(db=db, clock=clock, client_of=REACH.client),)
 
 
-def subscriber(*, db: Database, clock: Clock, client_of: Callable[[], charging.Client]) -> Subscriber:
-    """Return the same with another way to the shards; ``client_of`` is asked when the first event comes."""
-    made: list[charging.Client] = []
+def subscriber(*, db: Database, clock: Clock, client_of: ClientOf) -> Subscriber:
+    """Return the same with another way to the shards."""
 
     async def handle(event: Event) -> None:
-        if not made:
-            made.append(client_of())
-        await carry_out(db=db, clock=clock, client=made[0], event=event)
+        await carry_out(db=db, clock=clock, client=client_of(), event=event)
 
     return Subscriber(NAME, handle, types=TYPES, retry=RETRY)
-
-
-def _client() -> charging.Client:
-    data_dir = load_settings().data_dir
-    return charging.SocketClient(lambda shard: charging.shard_address(data_dir, shard))
 
 
 async def carry_out(*, db: Database, clock: Clock, client: charging.Client, event: Event) -> None:

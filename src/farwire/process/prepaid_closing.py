@@ -9,30 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from farwire.account import service as accounts
 from farwire.base.clock import Clock
 from farwire.base.eventbus import Event
-from farwire.base.eventbus.delivery import RetryPolicy, Subscriber
+from farwire.base.eventbus.delivery import Subscriber
 from farwire.base.jobs import Handler, Job, Schedule, enqueue
 from farwire.base.storage import Database, Tx
 from farwire.charging import service as charging
 from farwire.charging.service import ChargingAccount
+from farwire.charging.service.reach import REACH
 from farwire.inventory import service as inventory
 from farwire.inventory.events import PRODUCT_ENDED
 from farwire.inventory.model import EndReason
 from farwire.kernel.ids import PartyId, ProductId, TenantId, parse_id
 from farwire.party.events import PARTY_ERASED
-from farwire.process.shards import ClientOf, client_once
+from farwire.process.shards import RETRY, ClientOf
 
 NAME: Final = "prepaid-closing"
 CLOSE: Final = "process.close_charging"
 SCHEDULES: Final[tuple[Schedule, ...]] = ()
-RETRY: Final = RetryPolicy(max_attempts=2_000, longest_delay=timedelta(minutes=5))
-"""About a week; then a person looks at it (``farwire events parked``)."""
-
 TRIES: Final = 100
 """Of a job whose shard does not answer."""
 
@@ -104,7 +101,7 @@ async def charging_accounts_of(tx: Tx, party_id: PartyId) -> tuple[ChargingAccou
 
 def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:
     """Return what closes accounts at the shards of this installation."""
-    return (subscriber(db=db, clock=clock, client_of=client_once()),)
+    return (subscriber(db=db, clock=clock, client_of=REACH.client),)
 
 
 def subscriber(*, db: Database, clock: Clock, client_of: ClientOf) -> Subscriber:
@@ -113,9 +110,9 @@ def subscriber(*, db: Database, clock: Clock, client_of: ClientOf) -> Subscriber
     return Subscriber(NAME, closing.follow, types=(PRODUCT_ENDED, PARTY_ERASED), retry=RETRY)
 
 
-def handlers(*, db: Database, clock: Clock, client_of: ClientOf | None = None) -> Mapping[str, Handler]:
+def handlers(*, db: Database, clock: Clock, client_of: ClientOf = REACH.client) -> Mapping[str, Handler]:
     """Return what closes the accounts of products whose last day has come."""
-    closing = Closing(db, clock, client_of or client_once())
+    closing = Closing(db, clock, client_of)
 
     async def close(job: Job) -> None:
         product_id = ProductId(parse_id(str(job.payload["product_id"]), field="product_id"))

@@ -1,24 +1,15 @@
-"""The way from a flow to the shards of this installation."""
+"""What flows have in common that give commands to the shards of this installation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
 
-from farwire.base.config import load_settings
-from farwire.charging import service as charging
+from farwire.base.eventbus.delivery import RetryPolicy
+from farwire.charging.service import Client
 
-ClientOf = Callable[[], charging.Client]
-"""Asked for when the first command is given: who only asks for subscribers needs no settings."""
-
-
-def client_once() -> ClientOf:
-    """Return what makes one client of the shards of this machine, and returns it from then on."""
-    made: list[charging.Client] = []
-
-    def client() -> charging.Client:
-        if not made:
-            data_dir = load_settings().data_dir
-            made.append(charging.SocketClient(lambda shard: charging.shard_address(data_dir, shard)))
-        return made[0]
-
-    return client
+ClientOf = Callable[[], Client]
+"""The way to the shards, asked for when a command is given: who only asks for subscribers needs no settings."""
+RETRY: Final = RetryPolicy(max_attempts=2_000, longest_delay=timedelta(minutes=5))
+"""Of an event that a shard does not carry out: about a week; then a person looks at it (``farwire events parked``)."""

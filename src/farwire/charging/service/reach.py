@@ -10,7 +10,7 @@ from farwire.base.config import load_settings
 from farwire.charging.service.client import Client, SocketClient, shard_address
 
 ASKED_MS: Final = 2_000
-"""How long a request of the API waits for a shard, at most: less than a person does."""
+"""How long a command waits for a shard, at most: less than a person does. Events and jobs come again."""
 
 
 class Reach:
