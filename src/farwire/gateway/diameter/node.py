@@ -19,6 +19,7 @@ from typing import Final, TypeAlias, cast
 import structlog
 
 from farwire.base.telemetry.metrics import counter, gauge
+from farwire.gateway.addresses import listen_address
 from farwire.gateway.diameter.answering import answer, refusal
 from farwire.gateway.diameter.codec import HEADER, Message, Refusal, decode, decode_header, encode
 from farwire.gateway.diameter.dictionary import Result
@@ -36,7 +37,7 @@ from farwire.gateway.diameter.peer import (
     tick,
     us,
 )
-from farwire.gateway.diameter.profiles import Node, listen_address
+from farwire.gateway.diameter.profiles import Node
 
 Application: TypeAlias = Callable[[Connection, Message], Awaitable[Message]]
 """Answers a request of an open connection. It raises ``Refusal`` for what the peer did wrong."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_address, ip_network
+from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from typing import Final, Literal
 
 import msgspec
 
+from farwire.gateway.addresses import listen_address, within
 from farwire.kernel.errors import Invalid
 
 ServiceKind = Literal["data", "voice", "message", "event"]
@@ -146,21 +147,13 @@ def _wrong(path: str, why: str) -> Invalid:
     )
 
 
-def listen_address(text: str) -> tuple[str, int]:
-    """Return host and port of "0.0.0.0:3868" or "[::]:3868". Raises ``ValueError``."""
-    host, _, port = text.rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"{text!r} is no address and port")
-    return str(ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
-
-
 def peer_of(node: Node, *, host: str, realm: str, address: str, tls: bool) -> Peer | None:
     """Return the first profile that fits a connection, or None: an unknown peer."""
     for peer in node.peers:
         if (
             _fits(peer.host, host)
             and (not peer.realm or peer.realm.lower() == realm.lower())
-            and (not peer.addresses or _within(peer.addresses, address))
+            and (not peer.addresses or within(peer.addresses, address))
             and (tls or not peer.tls)
         ):
             return peer
@@ -170,12 +163,3 @@ def peer_of(node: Node, *, host: str, realm: str, address: str, tls: bool) -> Pe
 def _fits(pattern: str, host: str) -> bool:
     wanted, given = pattern.lower(), host.lower()
     return wanted in ("*", given) or (wanted.startswith("*.") and given.endswith(wanted[1:]))
-
-
-def _within(networks: Sequence[str], address: str) -> bool:
-    try:
-        known = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    plain = getattr(known, "ipv4_mapped", None) or known
-    return any(plain in ip_network(network) for network in networks)
