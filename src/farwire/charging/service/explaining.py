@@ -131,9 +131,14 @@ def check_done(answer: Answer, kind: CommandKind, account: Account | None = None
             field="owner",
             fix="name an account that was opened with the same circle",
         )
-    reason, fix = words(answer.result, account)
-    raise Conflict(
-        f"refused: {reason}", code="charging.refused", field="result", value=answer.result, fix=fix or None
+    raise refused(answer.result, account)
+
+
+def refused(result: int, account: Account | None = None) -> Conflict:
+    """Return what is raised where something was refused: ``charging.refused`` with the reason and what to do."""
+    reason, fix = words(result, account)
+    return Conflict(
+        f"refused: {reason}", code="charging.refused", field="result", value=result, fix=fix or None
     )
 
 

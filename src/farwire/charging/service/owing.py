@@ -17,7 +17,7 @@ from farwire.charging.service.terms import PLAN, Sold, sold_as_offers
 from farwire.charging.store import control
 from farwire.charging.store.books import Owner, Placed
 from farwire.kernel.errors import NotFound
-from farwire.kernel.ids import PlanVersionId, ProductId
+from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.money import Nano
 from farwire.rating import service as rating
 from farwire.rating.model import Charge, Chargeable, Explanation, Line, Tariff, UsageKind, rate, to_json
@@ -102,49 +102,37 @@ class Priced:
         """
         if owner.product_id is None or used.price == _FREE:
             return None
-        if used.price < _FREE:
-            return self._by_amount(key, used, owner, owner.product_id)
+        by_amount = OwedUsage(
+            key=key,
+            kind=used.kind,
+            started_at=used.started_at,
+            quantity=used.quantity,
+            rating_group=used.rating_group,
+            product_id=owner.product_id,
+            plan_version_id=self._versions[owner.plan],
+            charge_nano=used.charge_nano,
+            currency=used.currency,
+            label=BY_AMOUNT,
+            billed_quantity=used.quantity,
+        )
+        return by_amount if used.price < _FREE else self._by_price(by_amount, used)
+
+    def _by_price(self, owed: OwedUsage, used: ChargedUsage) -> OwedUsage:
         tariffs = self._tariffs.get(plan_of(used.price))
         origin = None if tariffs is None else tariffs.origin(used.price)
         price = None if tariffs is None else tariffs.price(used.price)
         if origin is None or price is None:
             raise _unknown("price", used.price)
         billed = billed_units(price, used.quantity)
-        return OwedUsage(
-            key=key,
-            kind=used.kind,
-            started_at=used.started_at,
-            quantity=used.quantity,
+        return replace(
+            owed,
             destination="" if origin.row is None else origin.row.prefix,
-            rating_group=used.rating_group,
-            product_id=owner.product_id,
             plan_version_id=self._versions[plan_of(used.price)],
-            charge_nano=used.charge_nano,
-            currency=used.currency,
             price_id=origin.price.id,
             label=origin.price.label,
             billed_quantity=billed,
             tariff_version=origin.tariff.version,
             explanation=to_json(_explained(used, origin, price, billed)).decode(),
-        )
-
-    def _by_amount(self, key: str, used: ChargedUsage, owner: Owner, product_id: ProductId) -> OwedUsage:
-        return OwedUsage(
-            key=key,
-            kind=used.kind,
-            started_at=used.started_at,
-            quantity=used.quantity,
-            destination="",
-            rating_group=used.rating_group,
-            product_id=product_id,
-            plan_version_id=self._versions[owner.plan],
-            charge_nano=used.charge_nano,
-            currency=used.currency,
-            price_id="",
-            label=BY_AMOUNT,
-            billed_quantity=used.quantity,
-            tariff_version="",
-            explanation="",
         )
 
     def moved(self, key: str, one: Placed, owner: Owner) -> OwedUsage | None:
@@ -166,7 +154,6 @@ class Priced:
             kind=UsageKind.EVENT,
             started_at=one.at,
             quantity=int(offer > 0),
-            destination="",
             rating_group=0 if offer else movement.reason,
             product_id=owner.product_id,
             plan_version_id=version_id,
@@ -175,8 +162,6 @@ class Priced:
             price_id=price_id,
             label=label,
             billed_quantity=int(offer > 0),
-            tariff_version="",
-            explanation="",
         )
 
 

@@ -23,8 +23,7 @@ from farwire.charging.model.session import find_session
 from farwire.charging.service.accounts import request_key
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import busy, inspect
-from farwire.charging.service.explaining import words
-from farwire.kernel.errors import Conflict
+from farwire.charging.service.explaining import refused
 
 _GROUP: Final = 0
 _HOLD, _FREE, _CHARGE = 0, 1, 2
@@ -44,10 +43,10 @@ async def hold(client: Client, *, account: ChargingAccount, key: str, amount: in
         if given.granted == amount:
             return given.valid_until
         if given.granted and given.final == FinalAction.NONE:
-            raise _refused(ResultCode.OUT_OF_SEQUENCE)  # the key holds another amount, which stays
+            raise refused(ResultCode.OUT_OF_SEQUENCE)  # the key holds another amount, which stays
         result = ResultCode.CREDIT_LIMIT_REACHED if given.granted else given.result
     await free(client, account=account, key=key)
-    raise _refused(result)
+    raise refused(result)
 
 
 async def free(client: Client, *, account: ChargingAccount, key: str) -> None:
@@ -62,11 +61,11 @@ async def charge_held(client: Client, *, account: ChargingAccount, key: str, amo
     """
     answer = await _ask(client, account, key, _CHARGE, Phase.TERMINATION, Ask(_GROUP, amount, NOTHING))
     if answer.result != ResultCode.SUCCESS:
-        raise _refused(answer.result)
+        raise refused(answer.result)
     state = (await inspect(client, account=account)).seen
     session = None if state is None else find_session(state.sessions, *request_key(key))
     if session is None or [group.used for group in session.groups] != [amount]:
-        raise _refused(ResultCode.OUT_OF_SEQUENCE)
+        raise refused(ResultCode.OUT_OF_SEQUENCE)
 
 
 async def _ask(
@@ -78,10 +77,3 @@ async def _ask(
     if answer.result == ResultCode.TOO_BUSY:
         raise busy()
     return answer
-
-
-def _refused(result: int) -> Conflict:
-    reason, fix = words(result)
-    return Conflict(
-        f"refused: {reason}", code="charging.refused", field="result", value=result, fix=fix or None
-    )

@@ -29,7 +29,7 @@ class ChargedUsage(msgspec.Struct, frozen=True, gc=False):
     currency: str
 
 
-class OwedUsage(msgspec.Struct, frozen=True, gc=False):
+class OwedUsage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What online charging has priced and a bill is to collect. It is rated when it comes.
 
     ``key`` names it among what its source records. A negative ``charge_nano`` gives money back. Without ``price_id``
@@ -40,18 +40,18 @@ class OwedUsage(msgspec.Struct, frozen=True, gc=False):
     kind: UsageKind
     started_at: datetime
     quantity: int
-    destination: str
+    destination: str = ""
     """The prefix that decided the price, where one did: the number itself stays with the network."""
     rating_group: int
     product_id: ProductId
     plan_version_id: PlanVersionId
     charge_nano: int
     currency: str
-    price_id: str
+    price_id: str = ""
     label: str
     billed_quantity: int
-    tariff_version: str
-    explanation: str
+    tariff_version: str = ""
+    explanation: str = ""
 
 
 class OwedTotal(msgspec.Struct, frozen=True):
