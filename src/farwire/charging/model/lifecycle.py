@@ -26,7 +26,6 @@ from farwire.charging.model.state import (
 from farwire.charging.model.work import Book, Work
 
 _ACTIVE: Final = int(Lifecycle.ACTIVE)
-_BARRED: Final = int(Flag.BARRED)
 
 
 def may_use(work: Work, book: Book, service: Service) -> int:
@@ -35,9 +34,9 @@ def may_use(work: Work, book: Book, service: Service) -> int:
     The first use takes an account off the shelf; an emergency call does not.
     """
     account = book.account
-    if account.lifecycle == _ACTIVE and not account.flags & _BARRED:
+    if account.in_use:
         return 0
-    if account.lifecycle == Lifecycle.POOL and not account.flags & _BARRED:
+    if account.lifecycle == Lifecycle.POOL and not account.flags & Flag.BARRED:
         if not is_emergency(work, account.plan, service):
             activate(work, book)
         return 0

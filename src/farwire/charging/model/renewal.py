@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from farwire.charging.model.answers import MovementKind, NoticeKind, ResultCode
-from farwire.charging.model.state import AMOUNT_MAX, MAIN, Balance, Flag, Holding, Lifecycle
+from farwire.charging.model.state import AMOUNT_MAX, MAIN, Balance, Holding
 from farwire.charging.model.tariffs import Grant, OfferTerms
 from farwire.charging.model.work import Book, Work
 
@@ -80,9 +80,7 @@ def renew_due(work: Work, book: Book) -> None:
 
 def _may_renew(book: Book, due: Holding) -> bool:
     """Tell whether the account was in use when ``due`` ended: nobody pays for what may not be used."""
-    account = book.account
-    in_use = account.lifecycle == Lifecycle.ACTIVE and not account.flags & Flag.BARRED
-    return in_use and due.started_at < due.ends_at < account.active_until
+    return book.account.in_use and due.started_at < due.ends_at < book.account.active_until
 
 
 def _end(holding: Holding) -> int:

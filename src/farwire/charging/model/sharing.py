@@ -18,9 +18,7 @@ from farwire.charging.model.state import (
     AMOUNT_MAX,
     SHARES_MAX,
     Balance,
-    Flag,
     Hold,
-    Lifecycle,
     Period,
     Share,
 )
@@ -128,12 +126,9 @@ def balances(work: Work, book: Book, holds: tuple[Hold, ...]) -> Iterator[Drawn]
         owner = work.book(number)
         if owner is None:
             continue
-        open_to_members = (
-            owner.account.lifecycle == Lifecycle.ACTIVE and not owner.account.flags & Flag.BARRED
-        )
         for balance in owner.balances:
             index = _share(book, number, balance.unit)
-            opened = index >= 0 and balance.shared == 1 and open_to_members
+            opened = index >= 0 and balance.shared == 1 and owner.account.in_use
             if opened:
                 order = (book.shares[index].priority, balance.valid_to, balance.number)
                 found.append(Drawn(order, owner, balance, index, opened=True))

@@ -261,6 +261,11 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     holdings: tuple[Holding, ...] = ()
     keys: tuple[KeptKey, ...] = ()
 
+    @property
+    def in_use(self) -> bool:
+        """Tell whether it may use and buy: it is active, and nobody has barred it."""
+        return self.lifecycle == Lifecycle.ACTIVE and not self.flags & Flag.BARRED
+
     def balance(self, number: int) -> Balance | None:
         """Return the balance ``number``, or None."""
         for balance in self.balances:
