@@ -14,7 +14,7 @@ from farwire.base.config import Settings
 from farwire.base.storage import Database, open_relay
 from farwire.charging import service as charging
 from farwire.charging.model import Answer
-from farwire.charging.shard.runner import Runner
+from farwire.charging.service import SocketClient
 from farwire.charging.shard.shard import Ask
 from farwire.demo.checklist import Checklist
 from farwire.demo.day_a.launch import launch
@@ -22,14 +22,15 @@ from farwire.demo.day_a.prepaid import use_prepaid
 from farwire.demo.day_a.shard import Charging
 from farwire.demo.day_a.stage import House
 from farwire.demo.day_a.story import GERMANY, NIGERIA, Twin
+from farwire.gateway.diameter import serving
 from farwire.kernel.errors import Unavailable
 
 
 class Cut:
     """A way to the shard that is cut after so many requests; the last one is carried out, its answer is lost."""
 
-    def __init__(self, runner: Runner, left: list[int]) -> None:
-        self.client, self.left = charging.InProcessClient(runner), left
+    def __init__(self, client: charging.Client, left: list[int]) -> None:
+        self.client, self.left = client, left
 
     async def ask(self, tenant: int, request: Ask) -> Answer:
         answer = await self.client.ask(tenant, request)
@@ -98,8 +99,10 @@ async def test_a_stopped_demo_goes_on_and_still_ends_at_exactly_0(
 ) -> None:
     left = [requests]
     with monkeypatch.context() as cut:
-        cut.setattr(Charging, "client", property(lambda self: Cut(self.owned.runner, left)))
-        with pytest.raises(Unavailable, match="cut"):
+        of_demo = property(lambda self: Cut(charging.InProcessClient(self.owned.runner), left))
+        cut.setattr(Charging, "client", of_demo)
+        cut.setattr(serving, "SocketClient", lambda *where, **how: Cut(SocketClient(*where, **how), left))
+        with pytest.raises(Unavailable, match=r"cut|cannot charge now"):
             await played(house, GERMANY)
     again = await played(house, GERMANY)
     assert [check for check in again.checks if not check.ok] == []

@@ -11,6 +11,7 @@ from typing import Final
 
 from farwire.charging import service as charging
 from farwire.charging.model import (
+    Account,
     CommandKind,
     EventKind,
     EventRequest,
@@ -21,10 +22,12 @@ from farwire.charging.model import (
 from farwire.charging.model.state import MAIN, Unit
 from farwire.charging.service import books
 from farwire.charging.service.reconciling import strayed
-from farwire.demo.day_a.gateway import Gateway
+from farwire.demo.day_a.diameter import open_diameter
+from farwire.demo.day_a.packet_gateway import PacketGateway
 from farwire.demo.day_a.shard import Charging, open_charging
 from farwire.demo.day_a.stage import AGENT, FINANCE, Stage
 from farwire.demo.day_a.story import MEGABYTE
+from farwire.kernel.errors import check
 from farwire.kernel.money import NANO, Money
 from farwire.kernel.page import PageRequest
 from farwire.ledger import service as ledger
@@ -187,17 +190,21 @@ class _Day:
         stage, truth = self.stage, self.stage.twin.prepaid
         start, index = stage.clock.now(), await self._sessions()
         whole = not index
-        gateway = Gateway(self.shard.client, self.account, stage.clock, self.shard.epoch)
-        while not gateway.refused:
-            index += 1
-            stage.move_to(start + index * BETWEEN_SESSIONS)
-            await gateway.session(index, SESSION_OCTETS)
-            if whole and gateway.used == truth.allowance_octets:
-                stage.check(
-                    f"8 July: balance after {truth.megabytes:,} MB of allowance",
-                    self._shown(truth.left),
-                    await self._balance(),
-                )
+        operator = stage.twin
+        async with open_diameter(
+            shard=self.shard, tenant=operator.tenant, msisdn=operator.prepaid_number
+        ) as line:
+            gateway = PacketGateway(line, stage.clock, self._account_now)
+            while not gateway.refused:
+                index += 1
+                stage.move_to(start + index * BETWEEN_SESSIONS)
+                await gateway.session(index, SESSION_OCTETS)
+                if whole and gateway.used == truth.allowance_octets:
+                    stage.check(
+                        f"8 July: balance after {truth.megabytes:,} MB of allowance",
+                        self._shown(truth.left),
+                        await self._balance(),
+                    )
         if whole:
             self._check_gateway(gateway)
         else:
@@ -210,7 +217,7 @@ class _Day:
         look = EventRequest(self.account.number, hi, lo, int(EventKind.BALANCE_CHECK), Service("data"))
         await self.shard.client.ask(self.account.tenant_number, look)
 
-    def _check_gateway(self, gateway: Gateway) -> None:
+    def _check_gateway(self, gateway: PacketGateway) -> None:
         stage, octets = self.stage, self.stage.twin.prepaid.octets
         stage.check("8 July: octets that the gateway let through", octets, gateway.used)
         stage.check("8 July: the most ever used and granted together", octets, gateway.most)
@@ -282,6 +289,13 @@ class _Day:
         percent = self.stage.twin.vat_percent
         tax = int((gross * percent / (100 + percent) * NANO).to_integral_value(ROUND_HALF_UP))
         return int(gross * NANO) - tax, tax
+
+    async def _account_now(self) -> Account:
+        """Return the account as its shard has it."""
+        seen = (await charging.inspect(self.shard.client, account=self.account)).seen
+        check(seen is not None, "demo.account_live", "the shard does not know the account")
+        assert seen is not None  # noqa: S101 - for the type checker
+        return seen
 
     async def _balance(self) -> str:
         seen = await charging.inspect(self.shard.client, account=self.account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from farwire.charging import service as charging
 from farwire.charging.log import Durability
 from farwire.charging.service import books
 from farwire.charging.service.owning import LogKind, Owned, Ownership, own
+from farwire.charging.shard.front import listen
 from farwire.charging.shard.runner import Policy
 
 SHARD: Final = 0
@@ -29,6 +31,8 @@ class Charging:
     db: Database
     clock: Clock
     owned: Owned
+    address: charging.Address
+    """Where it listens for gateways."""
 
     @property
     def client(self) -> charging.InProcessClient:
@@ -56,7 +60,13 @@ async def open_charging(*, db: Database, clock: Clock, folder: Path) -> AsyncIte
     await tariffs.reload(db, clock=clock)
     wanted = Ownership(SHARD, folder / f"shard-{SHARD}", LogKind.FILE, Durability.HOST, RECORDS, Policy())
     async with own(db=db, clock=clock, wanted=wanted, tariffs=tariffs, stop=asyncio.Event()) as owned:
-        shard = Charging(db, clock, owned)
-        yield shard
+        with tempfile.TemporaryDirectory(prefix="farwire-") as private:
+            address = charging.Address(path=str(Path(private) / "shard.sock"))
+            front = await listen(owned.runner, path=address.path)
+            shard = Charging(db, clock, owned, address)
+            try:
+                yield shard
+            finally:
+                front.close()
         await shard.to_the_books()
         await owned.runner.snapshot()  # gives back what of the log nobody needs any more

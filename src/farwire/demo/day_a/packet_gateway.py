@@ -1,0 +1,101 @@
+"""A packet gateway for one subscriber: it asks for quotas, lets data through, and reports, as RFC 8506 has it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Protocol
+
+from farwire.base.clock import MovableClock
+from farwire.charging.model import Account, FinalAction, Phase
+
+QUOTA_LASTS: Final = timedelta(minutes=1)
+"""How long the subscriber needs for a quota."""
+REPEATED: Final = 3
+"""The request whose answer gets lost on its way, in the first session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What an answer lets through; quantities are octets."""
+
+    granted: int
+    threshold: int
+    """Charging is asked again when so much of it is left."""
+    final: FinalAction
+    result: int
+    """Of the rating group, with the number that charging has for it."""
+    answer: object
+    """All that was said, to be compared."""
+
+
+class Line(Protocol):
+    """The connection to charging, in some protocol."""
+
+    async def ask(
+        self, session: int, number: int, phase: Phase, used: int, *, repeated: bool = False
+    ) -> Quota:
+        """Report what was used, ask for more unless the session ends, and return the answer."""
+        ...
+
+
+@dataclass(slots=True)
+class PacketGateway:
+    """It counts what it let through and was given. ``look`` returns the account as its shard has it."""
+
+    line: Line
+    clock: MovableClock
+    look: Callable[[], Awaitable[Account]]
+    used: int = 0
+    """Octets that it let through, all sessions."""
+    most: int = 0
+    """The most octets that were ever used and granted together."""
+    quotas: int = 0
+    last: FinalAction = FinalAction.NONE
+    """What the last quota said that is to be done at its end."""
+    refused: int = 0
+    """The code of the refusal."""
+    repeated: str = ""
+    """What became of a request that was sent twice."""
+
+    async def session(self, index: int, octets: int) -> None:
+        """Let up to ``octets`` through in a session of their own. It ends where charging gives no more."""
+        quota = await self._quota(index, 0, 0)
+        left, number = octets, 0
+        while quota.granted:
+            number += 1
+            sent = min(left, _until_report(quota))
+            left -= sent
+            self.used += sent
+            self.clock.advance(QUOTA_LASTS)
+            if not left:
+                await self.line.ask(index, number, Phase.TERMINATION, sent)
+                return
+            quota = await self._quota(index, number, sent)
+        self.refused = quota.result
+        await self.line.ask(index, number + 1, Phase.TERMINATION, 0)
+
+    async def _quota(self, index: int, number: int, used: int) -> Quota:
+        quota = await self.line.ask(index, number, Phase.UPDATE if number else Phase.INITIAL, used)
+        if number == REPEATED and not self.repeated:
+            await self._repeat(index, used, quota)
+        self.most = max(self.most, self.used + quota.granted)
+        if quota.granted:
+            self.quotas += 1
+            self.last = quota.final
+        return quota
+
+    async def _repeat(self, index: int, used: int, quota: Quota) -> None:
+        """Send the request again, as a gateway does that heard nothing, and see what it moves."""
+        before = await self.look()
+        again = await self.line.ask(index, REPEATED, Phase.UPDATE, used, repeated=True)
+        after = await self.look()
+        same = "same answer" if again == quota else "another answer"
+        moved = "nothing moved" if before.balances == after.balances else "something moved"
+        self.repeated = f"{same}, {moved}"
+
+
+def _until_report(quota: Quota) -> int:
+    """Return how much is let through before charging is asked again: all of it only where it is the last."""
+    return quota.granted if quota.final != FinalAction.NONE else quota.granted - quota.threshold
