@@ -144,6 +144,7 @@ _SUBSCRIBERS: Final[tuple[str, ...]] = (
     "farwire.process.prepaid",
     "farwire.process.prepaid_closing",
     "farwire.process.postpaid",
+    "farwire.gateway.sessions.subscribers",
     "farwire.base.tmf_events.notify",
 )
 """Modules with ``subscribers``: what follows the events in ``farwire worker``, and in whoever waits for all of it."""
@@ -159,6 +160,7 @@ _JOBS: Final = (
     "farwire.communication.jobs",
     "farwire.ordering.jobs",
     "farwire.process.prepaid_closing",
+    "farwire.gateway.sessions.jobs",
     "farwire.base.tmf_bulk.jobs",
     "farwire.base.tmf_tasks",
 )

@@ -233,7 +233,7 @@ def test_a_limit_that_comes_while_quotas_are_held_counts_them_and_tells_what_is_
     assert player.account().limits[0].reserved == held * 50
     player.session(1, Phase.UPDATE, Ask(1, held), service=ABROAD)
     assert put(player, 1) == ResultCode.SUCCESS
-    assert player.told()[-1] == NoticeKind.LIMIT_REACHED
+    assert player.told()[-2:] == [NoticeKind.LIMIT_REACHED, NoticeKind.LIMIT_CHANGED]
     player.session(2, Phase.TERMINATION, service=ABROAD)
     assert player.account().limits[0].reserved == 0
     answer = player.session(0, Phase.INITIAL, Ask(1), session=2, service=ABROAD)

@@ -9,8 +9,9 @@ from typing import Final
 from farwire.base.canonical import JSON
 from farwire.base.eventbus.model import Event, new_event
 from farwire.charging.model.accounts import ChargingAccount
-from farwire.charging.model.answers import Notice, NoticeKind
+from farwire.charging.model.answers import Movement, MovementKind, Notice, NoticeKind
 from farwire.charging.model.pricing import moment
+from farwire.charging.model.state import Unit
 from farwire.charging.model.transfers import Transfer
 from farwire.kernel.ids import AccountId, ProductId, TenantId
 
@@ -24,6 +25,10 @@ ACCOUNT_EXPIRED: Final = "farwire.charging.account_expired.v1"
 OFFER_RENEWED: Final = "farwire.charging.offer_renewed.v1"
 RENEWAL_FAILED: Final = "farwire.charging.renewal_failed.v1"
 BALANCE_FORFEITED: Final = "farwire.charging.balance_forfeited.v1"
+ACCOUNT_BARRED: Final = "farwire.charging.account_barred.v1"
+ACCOUNT_UNBARRED: Final = "farwire.charging.account_unbarred.v1"
+LIMIT_CHANGED: Final = "farwire.charging.limit_changed.v1"
+BALANCE_CREDITED: Final = "farwire.charging.balance_credited.v1"
 ACCOUNT_CLOSED: Final = "farwire.charging.account_closed.v1"
 TRANSFER_ENDED: Final = "farwire.charging.transfer_ended.v1"
 
@@ -40,9 +45,14 @@ _FORMS: Final = MappingProxyType(
         NoticeKind.RENEWED: (OFFER_RENEWED, "offer", "until_us"),
         NoticeKind.RENEWAL_FAILED: (RENEWAL_FAILED, "offer", "result"),
         NoticeKind.BALANCE_FORFEITED: (BALANCE_FORFEITED, "balance", "amount"),
+        NoticeKind.BARRED: (ACCOUNT_BARRED, "", ""),
+        NoticeKind.UNBARRED: (ACCOUNT_UNBARRED, "", ""),
+        NoticeKind.LIMIT_CHANGED: (LIMIT_CHANGED, "limit", "cap_nano"),
     }
 )
 """Type, and what ``subject`` and ``value`` of the notice are called; a notice that is not here is no event."""
+_NO_CREDIT: Final = frozenset({MovementKind.USAGE, MovementKind.OVERRUN})
+"""Kinds that add to a balance only where usage is given back, within a request of its own session."""
 _PERCENT: Final = MappingProxyType({NoticeKind.LIMIT_80: 80, NoticeKind.LIMIT_REACHED: 100})
 
 
@@ -61,12 +71,7 @@ def noticed(
     if form is None:
         return None
     type_, subject, value = form
-    data: dict[str, JSON] = {
-        "account": str(notice.account),
-        "account_id": None if account_id is None else str(account_id),
-        "product_id": None if product_id is None else str(product_id),
-        "currency": currency,
-    }
+    data = _whose(notice.account, account_id, product_id, currency)
     if kind in _PERCENT:
         data["percent"] = _PERCENT[kind]
     if subject:
@@ -83,6 +88,45 @@ def noticed(
     )
 
 
+def credited(
+    movement: Movement,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId | None,
+    product_id: ProductId | None,
+    currency: str,
+    recorded_at: datetime,
+) -> Event | None:
+    """Return the fact that a balance has more than before, or None for a movement that is none of a command."""
+    if movement.amount <= 0 or movement.kind in _NO_CREDIT:
+        return None
+    return new_event(
+        tenant_id=tenant_id,
+        type=BALANCE_CREDITED,
+        subject=str(movement.account),
+        occurred_at=moment(movement.at),
+        recorded_at=recorded_at,
+        data={
+            **_whose(movement.account, account_id, product_id, currency),
+            "balance": movement.balance,
+            "kind": MovementKind(movement.kind).name.lower(),
+            "unit": Unit(movement.unit).name.lower(),
+            "amount": movement.amount,
+        },
+    )
+
+
+def _whose(
+    account: int, account_id: AccountId | None, product_id: ProductId | None, currency: str
+) -> dict[str, JSON]:
+    return {
+        "account": str(account),
+        "account_id": None if account_id is None else str(account_id),
+        "product_id": None if product_id is None else str(product_id),
+        "currency": currency,
+    }
+
+
 def account_closed(account: ChargingAccount, *, tenant_id: TenantId, at: datetime) -> Event:
     """Return the fact that an account is barred for good: its product has ended, or its person is erased.
 
@@ -94,12 +138,7 @@ def account_closed(account: ChargingAccount, *, tenant_id: TenantId, at: datetim
         subject=str(account.number),
         occurred_at=at,
         recorded_at=at,
-        data={
-            "account": str(account.number),
-            "account_id": None if account.account_id is None else str(account.account_id),
-            "product_id": None if account.product_id is None else str(account.product_id),
-            "currency": account.currency,
-        },
+        data=_whose(account.number, account.account_id, account.product_id, account.currency),
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONTEXTS: Final = (
     "base", "country", "tenant", "communication", "party", "location", "catalog", "account", "ledger", "agreement",
     "inventory", "rating", "usage", "charging", "payment", "activation", "assurance", "qualification", "workforce",
-    "iot", "city", "ordering", "billing", "ticket", "collection", "analytics", "process",
+    "iot", "city", "ordering", "billing", "ticket", "collection", "analytics", "process", "gateway",
 )  # fmt: skip
 """Every context that may keep tables, lowest layer first. One without a migrations folder is skipped."""
 

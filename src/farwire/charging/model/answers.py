@@ -159,6 +159,10 @@ class NoticeKind(IntEnum):
     BALANCE_FORFEITED = 11
     QUOTA_LAPSED = 12
     """A quota ended without a report: what it held is free again."""
+    BARRED = 13
+    UNBARRED = 14
+    LIMIT_CHANGED = 15
+    """The limit ``subject`` is ``value`` now, no longer stops usage or does again, or has ended: ``value`` −1."""
 
 
 class Notice(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from farwire.charging.model import limits, sharing
-from farwire.charging.model.answers import Answer, MovementKind, ResultCode
+from farwire.charging.model.answers import Answer, MovementKind, NoticeKind, ResultCode
 from farwire.charging.model.lifecycle import activate
 from farwire.charging.model.renewal import buy, renew, spendable
 from farwire.charging.model.requests import Command, CommandKind
@@ -119,8 +119,7 @@ def _loan(work: Work, book: Book, _command: Command) -> Answer:
     terms = work.tariffs.plan(book.account.plan)
     if terms is None or terms.loan_amount <= 0:
         return Answer(ResultCode.NOT_APPLICABLE)
-    account = book.account
-    if account.lifecycle != Lifecycle.ACTIVE or account.flags & Flag.BARRED or account.loan_owed:
+    if not book.account.in_use or book.account.loan_owed:
         return Answer(_DENIED)
     if spendable(book) >= terms.loan_below:
         return Answer(_DENIED)
@@ -181,27 +180,41 @@ def _debit(work: Work, book: Book, command: Command) -> Answer:
     return Answer(_OK, (), command.amount)
 
 
-def _bar(_work: Work, book: Book, command: Command) -> Answer:
+def _bar(work: Work, book: Book, command: Command) -> Answer:
     flags = book.account.flags
-    book.set(flags=flags | Flag.BARRED if command.amount else flags & ~int(Flag.BARRED))
+    after = flags | Flag.BARRED if command.amount else flags & ~int(Flag.BARRED)
+    if after != flags:
+        work.tell(book.account.number, NoticeKind.BARRED if command.amount else NoticeKind.UNBARRED, 0)
+    book.set(flags=after)
     return Answer(_OK)
 
 
-def _opt_on(_work: Work, book: Book, command: Command) -> Answer:
+def _opt_on(work: Work, book: Book, command: Command) -> Answer:
     found = [index for index, limit in enumerate(book.limits) if limit.number == command.subject]
     for index in found:
         book.limits[index] = replace(book.limits[index], opted_on=1 if command.amount else 0)
         book.touched = True
+        _changed(work, book, command.subject, book.limits[index].cap)
     return Answer(_OK if found else _INVALID)
 
 
 def _limit(work: Work, book: Book, command: Command) -> Answer:
     done = limits.put(work, book, command.scope, command.period, command.amount)
+    if done:
+        _changed(work, book, limits.number_of(command.scope, command.period), command.amount)
     return Answer(_OK if done else _INVALID)
 
 
-def _end_limit(_work: Work, book: Book, command: Command) -> Answer:
-    return Answer(_OK if limits.end(book, command.subject) else _INVALID)
+def _end_limit(work: Work, book: Book, command: Command) -> Answer:
+    if not limits.end(book, command.subject):
+        return Answer(_INVALID)
+    _changed(work, book, command.subject, -1)
+    return Answer(_OK)
+
+
+def _changed(work: Work, book: Book, limit: int, cap: int) -> None:
+    """Tell of another limit: who has quotas by the old one should ask anew."""
+    work.tell(book.account.number, NoticeKind.LIMIT_CHANGED, limit, cap)
 
 
 def _share(work: Work, book: Book, command: Command) -> Answer:

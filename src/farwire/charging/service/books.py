@@ -23,7 +23,7 @@ from farwire.account.model import BillingAccount
 from farwire.base.clock import Clock
 from farwire.base.eventbus.service import publish_many
 from farwire.base.storage import Database, Tx
-from farwire.charging.events import noticed
+from farwire.charging.events import credited, noticed
 from farwire.charging.log import Facts, Log
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.answers import Movement, Notice, Used
@@ -206,7 +206,7 @@ async def _take_tenant(
         }
         recorded = await usage.record_charged(tx, usages=list(used.values()), now=now)
         await owe(tx, source=SOURCE, shard=shard, used=used, placed=placed, owners=owners, now=now)
-        events = await _tell(tx, shard, new, owners, now)
+        events = await _tell(tx, shard, new, owners, now) + await _tell_credits(tx, placed, owners, now)
         await store.save_position(tx, shard, last)
     return len(placed), recorded, events
 
@@ -356,3 +356,21 @@ async def _tell(tx: Tx, shard: int, facts: Sequence[_At], owners: Mapping[int, O
         return 0
     told = await store.add_notices(tx, shard, [one[:3] for one in found])
     return await publish_many(tx, [event for at, place, _, event in found if (at, place) in told])
+
+
+async def _tell_credits(tx: Tx, placed: Sequence[Placed], owners: Mapping[int, Owner], now: datetime) -> int:
+    """Publish which balances have more than before; return how many events that are."""
+    found = []
+    for one in placed:
+        owner = owners[one.movement.account]
+        event = credited(
+            one.movement,
+            tenant_id=tx.tenant_id,
+            account_id=owner.account_id,
+            product_id=owner.product_id,
+            currency=owner.currency,
+            recorded_at=now,
+        )
+        if event is not None:
+            found.append(event)
+    return await publish_many(tx, found) if found else 0

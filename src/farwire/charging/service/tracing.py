@@ -34,6 +34,9 @@ TOLD: Final = MappingProxyType(
         NoticeKind.RENEWED: "{0.offer} renewed until {0.time}",
         NoticeKind.RENEWAL_FAILED: "{0.offer} not renewed: {0.reason}",
         NoticeKind.BALANCE_FORFEITED: "balance {0.subject} is over; what it had left is forfeited",
+        NoticeKind.BARRED: "barred",
+        NoticeKind.UNBARRED: "unbarred",
+        NoticeKind.LIMIT_CHANGED: "limit {0.subject} changed",
     }
 )
 """The words of each kind of notice that is kept, about a ``_Told``."""

@@ -1,0 +1,16 @@
+"""Live sessions of all protocols, and what their network elements are to be told. Import its public names from here."""
+
+from farwire.gateway.sessions.book import SessionBook
+from farwire.gateway.sessions.model import LiveSession, Protocol, Reason, Wish
+from farwire.gateway.sessions.service import claim_wishes, settle_wish, wish_for_account
+
+__all__ = [
+    "LiveSession",
+    "Protocol",
+    "Reason",
+    "SessionBook",
+    "Wish",
+    "claim_wishes",
+    "settle_wish",
+    "wish_for_account",
+]
