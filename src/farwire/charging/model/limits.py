@@ -46,7 +46,7 @@ def put(work: Work, book: Book, scope: int, period: int, cap: int) -> bool:
         book.due(ends_at)
     else:
         old = book.limits[index]
-    percent = _percent(old.used, cap) if old.used else 0
+    percent = percent_told(old.used, cap) if old.used else 0
     _tell(work, book, old, percent, old.used)
     book.limits[index] = replace(old, cap=cap, told=percent)
     book.touched = True
@@ -82,7 +82,7 @@ def _held(work: Work, book: Book, scope: int) -> int:
     )
 
 
-def _percent(used: int, cap: int) -> int:
+def percent_told(used: int, cap: int) -> int:
     """Return what is told of a limit that is ``used`` so far: 0, 80 or 100."""
     return 100 if used >= cap else WARN_PERCENT if used * 100 >= cap * WARN_PERCENT else 0
 
@@ -116,7 +116,7 @@ def count(work: Work, book: Book, tags: int, used: int, reserved: int) -> None:
         if not limit.scope & tags or not (used or reserved):
             continue
         total = min(limit.used + used, AMOUNT_MAX)
-        percent = _percent(total, limit.cap)
+        percent = percent_told(total, limit.cap)
         _tell(work, book, limit, percent, total)
         book.limits[index] = replace(
             limit, used=total, reserved=limit.reserved + reserved, told=max(percent, limit.told)

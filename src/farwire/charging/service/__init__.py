@@ -39,6 +39,7 @@ from farwire.charging.service.leaving import (
     numbers_named,
 )
 from farwire.charging.service.persons import person_commands
+from farwire.charging.service.policy import policy_counters
 from farwire.charging.service.tariffs import LiveTariffs, load_all, load_tariffs
 from farwire.charging.service.tenants import tenant_number, tenants_by_number
 from farwire.charging.service.terms import (
@@ -113,6 +114,7 @@ __all__ = [
     "open_account",
     "person_commands",
     "plan_number",
+    "policy_counters",
     "refusals",
     "request_key",
     "set_live",
