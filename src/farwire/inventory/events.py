@@ -8,7 +8,9 @@ from datetime import datetime
 from farwire.base.canonical import JSON
 from farwire.base.eventbus import Event, new_event
 from farwire.inventory.model import (
+    Element,
     EndReason,
+    Link,
     Product,
     Resource,
     Service,
@@ -26,6 +28,15 @@ PRODUCT_MOVED = "farwire.inventory.product_moved.v1"
 RESOURCE_ASSIGNED = "farwire.inventory.resource_assigned.v1"
 RESOURCE_RETURNED = "farwire.inventory.resource_returned.v1"
 RESOURCE_RETIRED = "farwire.inventory.resource_retired.v1"
+NETWORK = "farwire.inventory.network_"
+"""How the types of facts about the network begin. Each fact has the ``sequence`` of its change: one more than that of
+the tenant's change before it. Who follows them and misses a number reads the network anew."""
+ELEMENT_ADDED = "farwire.inventory.network_element_added.v1"
+ELEMENT_CHANGED = "farwire.inventory.network_element_changed.v1"
+ELEMENT_ENDED = "farwire.inventory.network_element_ended.v1"
+LINK_ADDED = "farwire.inventory.network_link_added.v1"
+LINK_ENDED = "farwire.inventory.network_link_ended.v1"
+NETWORK_IMPORTED = "farwire.inventory.network_imported.v1"
 SERVICE_ADDED = "farwire.inventory.service_added.v1"
 SERVICE_STATE_CHANGED = "farwire.inventory.service_standing_changed.v1"
 
@@ -153,4 +164,70 @@ def _of_resource(
             "pool": resource.pool,
             **({} if product_id is None else {"product_id": str(product_id)}),
         },
+    )
+
+
+def element_added(tenant_id: TenantId, sequence: int, element: Element, now: datetime) -> Event:
+    """Return the fact that an element is there from its start on."""
+    return _of_element(ELEMENT_ADDED, tenant_id, sequence, element, element.started_at, now)
+
+
+def element_changed(tenant_id: TenantId, sequence: int, element: Element, now: datetime) -> Event:
+    """Return the fact that an element stands otherwise, or elsewhere, since ``element.since``."""
+    return _of_element(ELEMENT_CHANGED, tenant_id, sequence, element, element.since, now)
+
+
+def element_ended(tenant_id: TenantId, sequence: int, element: Element, now: datetime) -> Event:
+    """Return the fact that an element has ended, and every link of it with it."""
+    return _of_element(ELEMENT_ENDED, tenant_id, sequence, element, element.ended_at or now, now)
+
+
+def link_added(tenant_id: TenantId, sequence: int, link: Link, now: datetime) -> Event:
+    """Return the fact that two elements are linked."""
+    return _of_link(LINK_ADDED, tenant_id, sequence, link, link.valid_from, now)
+
+
+def link_ended(tenant_id: TenantId, sequence: int, link: Link, now: datetime) -> Event:
+    """Return the fact that a link holds no more."""
+    return _of_link(LINK_ENDED, tenant_id, sequence, link, link.valid_to or now, now)
+
+
+def network_imported(tenant_id: TenantId, sequence: int, elements: int, links: int, now: datetime) -> Event:
+    """Return the fact that a part of a file added so many elements and links. Which ones, is not told."""
+    data: dict[str, JSON] = {"sequence": sequence, "elements": elements, "links": links}
+    return _of_network(NETWORK_IMPORTED, tenant_id, f"network-{sequence}", data, now, now)
+
+
+def _of_element(
+    kind: str, tenant_id: TenantId, sequence: int, element: Element, at: datetime, now: datetime
+) -> Event:
+    data: dict[str, JSON] = {
+        "sequence": sequence,
+        "element_id": element.id,
+        "name": element.name,
+        "layer": element.layer.value,
+        "kind": element.kind,
+        "state": element.state.value,
+    }
+    if element.service_id is not None:
+        data["service_id"] = str(element.service_id)
+    return _of_network(kind, tenant_id, f"element-{element.id}", data, at, now)
+
+
+def _of_link(kind: str, tenant_id: TenantId, sequence: int, link: Link, at: datetime, now: datetime) -> Event:
+    data: dict[str, JSON] = {
+        "sequence": sequence,
+        "from_id": link.start,
+        "to_id": link.end,
+        "kind": link.kind.value,
+        "protection": link.protection,
+    }
+    return _of_network(kind, tenant_id, f"link-{link.start}-{link.end}", data, at, now)
+
+
+def _of_network(
+    kind: str, tenant_id: TenantId, subject: str, data: Mapping[str, JSON], at: datetime, now: datetime
+) -> Event:
+    return new_event(
+        tenant_id=tenant_id, type=kind, subject=subject, occurred_at=at, recorded_at=now, data=data
     )
