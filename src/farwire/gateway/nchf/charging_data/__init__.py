@@ -1,0 +1,1 @@
+"""Charging data: a document → what charging is asked; its answer → a document. Pure."""

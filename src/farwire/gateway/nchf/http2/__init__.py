@@ -1,0 +1,1 @@
+"""HTTP/2 (RFC 9113) with bounds, on the library ``h2``."""

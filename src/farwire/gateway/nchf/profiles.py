@@ -1,0 +1,215 @@
+"""Who may ask, whose traffic it is, and its manners: one TOML document, checked before anything listens."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from farwire.gateway.addresses import listen_address, within
+from farwire.kernel.errors import Invalid
+
+_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+class Consumer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Network functions that ask alike. The first profile that fits a connection is its own."""
+
+    name: str
+    """For logs and for people."""
+    tenant: str
+    """The operator whose subscribers they ask for, by its short name."""
+    addresses: tuple[str, ...] = ()
+    """Addresses and networks that they connect from; none: any."""
+    tls: bool = False
+    """Only over TLS."""
+    callbacks: tuple[str, ...] = ()
+    """Networks that notifications may be sent to, beside ``addresses``."""
+    sequence: Literal["number", "time"] = "number"
+    """What tells one request of a session from the next: invocationSequenceNumber, and where it is missing the time;
+    or always invocationTimeStamp, for those that send the same number again and again."""
+    failure_handling: Literal["terminate", "continue", "retry_and_terminate"] = "terminate"
+    """failureHandling that it is told: what becomes of its sessions while nobody answers."""
+    failover: bool = True
+    """sessionFailover: its sessions may go on with another instance."""
+    redirect: str = ""
+    """Where a redirected subscriber is sent: a URL. Without it such a session is terminated instead."""
+    filters: tuple[str, ...] = ()
+    """Filters of what a restricted subscriber may still reach. Without one such a session is terminated instead."""
+    triggers: tuple[str, ...] = ()
+    """triggerType of what shall be reported at once, told with the first answer of a session."""
+    quota_holding_s: int = 0
+    """quotaHoldingTime; 0: not told."""
+    refuse_whole: bool = False
+    """Answer 403 where all rating groups are refused alike: it reads no result of theirs."""
+    home_networks: tuple[str, ...] = ()
+    """PLMNs (MCC and MNC, "26201") that are home: what is used there is not roaming."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key that access tokens are signed with, as a JSON Web Key: RSA (``n``, ``e``) or a shared secret (``k``)."""
+
+    kty: Literal["RSA", "oct"]
+    kid: str = ""
+    n: str = ""
+    e: str = "AQAB"
+    k: str = ""
+
+
+class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Access tokens (OAuth 2.0, RFC 6750, TS 33.501 §13.4) that requests must bring."""
+
+    keys: tuple[Key, ...]
+    issuers: tuple[str, ...] = ()
+    """``iss`` that are believed: the NRFs' instance ids; none: any that the keys have signed."""
+    leeway_s: int = 5
+    """How much clocks may differ."""
+
+
+class Nrf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The network repository that this function tells where it is."""
+
+    uri: str
+    """The apiRoot of the NRF."""
+    addresses: tuple[str, ...]
+    """Where others reach us: IP addresses."""
+    port: int
+    heartbeat_s: int = 10
+    """Proposed; the NRF's own answer counts."""
+    priority: int = 0
+    capacity: int = 100
+    plmns: tuple[str, ...] = ()
+    """PLMNs that are served."""
+    supi_ranges: tuple[tuple[str, str], ...] = ()
+    """First and last IMSI of the subscribers that are served; none: all."""
+    token: bool = False
+    """Ask the NRF for an access token, and send it with notifications."""
+
+
+class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """This end: where it listens, its limits, who may ask."""
+
+    consumers: tuple[Consumer, ...]
+    instance: str = ""
+    """Our nfInstanceId, a UUID; needed with ``nrf`` and ``tokens``."""
+    listen: tuple[str, ...] = ("[::]:8080", "0.0.0.0:8080")
+    """Addresses and ports of HTTP/2 with prior knowledge."""
+    listen_tls: tuple[str, ...] = ()
+    """The same, over TLS with ALPN h2."""
+    certificate: str = ""
+    private_key: str = ""
+    authorities: str = ""
+    """Files in PEM. With ``authorities`` a consumer must show a certificate of theirs."""
+    api_root: str = ""
+    """Before the path in Location; empty: the scheme and authority that the request named."""
+    tokens: Tokens | None = None
+    nrf: Nrf | None = None
+    connections: int = 10_000
+    """Connections of all consumers at once."""
+    streams: int = 200
+    """Requests of one connection at once."""
+    body_octets: int = 262_144
+    """The longest body that is read."""
+    header_octets: int = 16_384
+    """All header fields of a request together."""
+    greeting_s: int = 10
+    """How long the beginning of a connection, or the rest of a request, is waited for."""
+    idle_s: int = 60
+    """After so long without a frame a connection is asked whether it is still there."""
+
+
+def read_profiles(text: str) -> Node:
+    """Return the node that a document describes.
+
+    Raises ``Invalid`` (``nchf.profiles``) with the path of the field.
+    """
+    try:
+        node = msgspec.convert(tomllib.loads(text), Node)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+        path = _PATH.search(str(error))
+        raise _wrong(path[1] if path else "", _PATH.sub("", str(error))) from None
+    _check(node)
+    return node
+
+
+def _check(node: Node) -> None:
+    for field, low, most in (
+        ("connections", 1, 100_000), ("streams", 1, 10_000), ("body_octets", 1_024, 1 << 24),
+        ("header_octets", 1_024, 1 << 20), ("greeting_s", 1, 3_600), ("idle_s", 1, 86_400),
+    ):  # fmt: skip
+        if not low <= getattr(node, field) <= most:
+            raise _wrong(field, f"is not from {low} to {most}")
+    for field in ("listen", "listen_tls"):
+        for place, address in enumerate(getattr(node, field)):
+            _checked(f"{field}[{place}]", address, listen_address)
+    if node.listen_tls and not (node.certificate and node.private_key):
+        raise _wrong("certificate", "is missing, or private_key: TLS needs both")
+    if node.api_root and not _is_uri(node.api_root):
+        raise _wrong("api_root", "is no http address")
+    if (node.nrf or node.tokens) and not _UUID.fullmatch(node.instance):
+        raise _wrong("instance", "is no UUID: the NRF and access tokens name us by it")
+    if node.nrf is not None:
+        _check_nrf(node.nrf)
+    for place, consumer in enumerate(node.consumers):
+        _check_consumer(f"consumers[{place}]", consumer)
+
+
+def _check_nrf(nrf: Nrf) -> None:
+    if not _is_uri(nrf.uri):
+        raise _wrong("nrf.uri", "is no http address")
+    if not nrf.addresses:
+        raise _wrong("nrf.addresses", "is empty: nobody could reach us")
+    for place, address in enumerate(nrf.addresses):
+        _checked(
+            f"nrf.addresses[{place}]", f"{address}:0" if "." in address else f"[{address}]:0", listen_address
+        )
+    if not 0 < nrf.port < 65_536 or not 1 <= nrf.heartbeat_s <= 3_600:
+        raise _wrong("nrf.port", "is no port, or heartbeat_s is not from 1 to 3600")
+
+
+def _check_consumer(path: str, consumer: Consumer) -> None:
+    for field in ("addresses", "callbacks"):
+        for place, network in enumerate(getattr(consumer, field)):
+            _checked(f"{path}.{field}[{place}]", network, ip_network)
+    if not consumer.addresses and not consumer.tls:
+        raise _wrong(f"{path}.addresses", "is missing: anybody could ask; name networks, or ask for tls")
+    if not 0 <= consumer.quota_holding_s <= 86_400:
+        raise _wrong(f"{path}.quota_holding_s", "is not from 0 to 86400")
+
+
+def _is_uri(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not text.endswith("/")
+    except ValueError:
+        return False
+
+
+def _checked(path: str, value: str, read: Callable[[str], object]) -> None:
+    try:
+        read(value)
+    except ValueError as error:
+        raise _wrong(path, str(error)) from None
+
+
+def _wrong(path: str, why: str) -> Invalid:
+    return Invalid(
+        f"the profiles cannot be used: {path or 'document'} {why}",
+        code="nchf.profiles",
+        field=path or None,
+        fix="see docs/gateway-nchf.md",
+    )
+
+
+def consumer_of(node: Node, *, address: str, tls: bool) -> Consumer | None:
+    """Return the first profile that fits a connection, or None: an unknown consumer."""
+    for consumer in node.consumers:
+        if (tls or not consumer.tls) and (not consumer.addresses or within(consumer.addresses, address)):
+            return consumer
+    return None

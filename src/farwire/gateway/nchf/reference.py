@@ -1,0 +1,63 @@
+"""The reference of a charging session: all that is needed to serve it, so that every gateway process can.
+
+It is opaque to consumers and not signed: what it names is looked for in the tenant of the consumer's profile only,
+and a session is found by an id of 128 bits that nobody can guess. It names the account by its number, never the person.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is an exception
+from typing import Final
+
+import msgspec
+
+from farwire.gateway.nchf.problems import NO_SUCH_RESOURCE, Problem
+
+KINDS: Final = ("data", "voice", "message", "event")
+_VERSION: Final = 1
+_FORM: Final = Struct(">BBIqqqq")
+_LENGTH: Final = -(-_FORM.size * 8 // 6)
+
+
+class Reference(msgspec.Struct, frozen=True):
+    """One session."""
+
+    tenant: int
+    account: int
+    session_hi: int
+    session_lo: int
+    kind: str
+    visited: str = ""
+    """The visited PLMN at its beginning, for requests that do not name it again."""
+
+    def text(self) -> str:
+        """Return it as a segment of a path."""
+        visited = int(f"1{self.visited}") if self.visited else 0
+        octets = _FORM.pack(
+            _VERSION,
+            KINDS.index(self.kind),
+            visited,
+            self.tenant,
+            self.account,
+            self.session_hi,
+            self.session_lo,
+        )
+        return urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+def read_reference(text: str, *, tenant: int) -> Reference:
+    """Return the session of a reference of that tenant. Raises ``Problem`` (404): none of ours, or of another one."""
+    try:
+        octets = (
+            urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            if len(text) == _LENGTH and text.isascii()
+            else b""
+        )
+        version, kind, visited, of, account, high, low = _FORM.unpack(octets)
+        if version == _VERSION and of == tenant and account >= 0:
+            return Reference(tenant, account, high, low, KINDS[kind], str(visited)[1:])
+    except (ValueError, StructError, IndexError) as error:
+        raise Problem(NO_SUCH_RESOURCE, "there is no such charging data resource") from error
+    raise Problem(NO_SUCH_RESOURCE, "there is no such charging data resource")

@@ -1,0 +1,120 @@
+"""The 5G charging gateway as a process: it knows its operators, listens, tells what changed, and leaves in order."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+
+from farwire.base.clock import Clock
+from farwire.base.storage import Database
+from farwire.charging.service import Address, Client, SocketClient
+from farwire.charging.service.scrape import serve_metrics
+from farwire.gateway.asking import ASKED_MS, Asking
+from farwire.gateway.nchf.converged import ConvergedCharging
+from farwire.gateway.nchf.http2.server import Bounds, Server, tls
+from farwire.gateway.nchf.profiles import Node, read_profiles
+from farwire.gateway.nchf.routing import Router
+from farwire.gateway.nchf.tokens import Checker
+from farwire.gateway.operators import load_operators
+from farwire.gateway.sessions import SessionBook
+from farwire.gateway.subscribers import Subscribers
+from farwire.kernel.errors import Unavailable
+
+
+async def serve(
+    *,
+    db: Database,
+    clock: Clock,
+    profiles: str,
+    address_of: Callable[[int], Address],
+    metrics: Address | None = None,
+    stop: asyncio.Event,
+    ready: Callable[[str], None],
+) -> None:
+    """Serve the Nchf services until ``stop`` is set, then tell every client and answer what is in.
+
+    ``profiles`` is the document of ``profiles.py``; ``address_of`` says where shards listen, of which the first knows
+    where accounts of others are; ``ready`` is told where the gateway listens. Raises ``Invalid`` (``nchf.profiles``),
+    ``NotFound`` (a tenant of a profile), ``Unavailable`` (``nchf.cannot_listen``).
+    """
+    node = read_profiles(profiles)
+    operators = await load_operators(db=db, names=(one.tenant for one in node.consumers))
+    client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
+    asking = Asking(subscribers=Subscribers(db, _now_ms), client=client)
+    book = SessionBook(db=db)
+    converged = ConvergedCharging(asking=asking, book=book, clock=clock)
+    checker = Checker(node.tokens, instance=node.instance, now_s=lambda: int(time.time()))
+    router = Router(node, (converged.service(),), operators=operators, checker=checker)
+    server = Server(router, bounds_of(node))
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(client.close)
+        stack.push_async_callback(_ended, asyncio.create_task(book.run()))
+        stack.push_async_callback(server.drain)
+        await _listen(server, node)
+        if metrics is not None:
+            watched = await serve_metrics(
+                host=metrics.host, port=metrics.port, ready=lambda: not stop.is_set()
+            )
+            stack.callback(watched.close)
+        ready(
+            ", ".join(
+                f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in server.addresses
+            )
+        )
+        await stop.wait()
+
+
+def bounds_of(node: Node) -> Bounds:
+    """Return what a connection may take."""
+    return Bounds(
+        node.connections,
+        node.streams,
+        node.body_octets,
+        node.header_octets,
+        node.greeting_s * 1_000,
+        node.idle_s * 1_000,
+    )
+
+
+def check(profiles: str) -> tuple[Mapping[str, object], ...]:
+    """Return what a document says of each consumer. Raises ``Invalid`` (``nchf.profiles``)."""
+    return tuple(
+        {
+            "name": one.name,
+            "from": ", ".join(one.addresses) or "anywhere",
+            "tls": one.tls,
+            "tenant": one.tenant,
+            "without_us": one.failure_handling,
+        }
+        for one in read_profiles(profiles).consumers
+    )
+
+
+async def _listen(server: Server, node: Node) -> None:
+    try:
+        await server.start(node.listen)
+        if node.listen_tls:
+            security = tls(
+                certificate=node.certificate, private_key=node.private_key, authorities=node.authorities
+            )
+            await server.start(node.listen_tls, security)
+    except OSError as error:
+        raise Unavailable(
+            f"the gateway cannot listen: {error.strerror or error}",
+            code="nchf.cannot_listen",
+            field="listen",
+            value=", ".join((*node.listen, *node.listen_tls)),
+            fix="is another process there? are certificate and private_key readable?",
+        ) from error
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _now_ms() -> int:
+    return int(asyncio.get_running_loop().time() * 1_000)
