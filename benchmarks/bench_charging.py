@@ -2,31 +2,26 @@
 
 A load generator in C (``charging_load.c``) plays sessions on a real shard process whose log syncs to the disk before
 each answer: one request outstanding, a closed loop, and an open loop at a given rate. The shard has one core, the load
-another. Then the shard is killed and recovered. Memory is measured at 1, 3 and 8 balances, recovery with a synthetic
-tail. ``--help`` names the sizes; the goal of recovery is a tail of 10,000,000 (``--tail``).
+another. Then the shard is killed and recovered, and the load comes through gateways (``gateway_rows.py``). Memory is
+measured at 1, 3 and 8 balances, recovery with a synthetic tail. ``--help`` names the sizes; the goal of recovery is a
+tail of 10,000,000 (``--tail``).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from benchmarks.charging_run import Figures, Load, busy, compiled, cores, row, serving
 from benchmarks.charging_world import fill, folder, prepare
+from benchmarks.gateway_rows import gateways
 from benchmarks.measured import in_fresh_process
 from farwire.charging.log.disk import RealDisk
 from farwire.charging.shard.arena import Arena
@@ -38,94 +33,8 @@ GOAL_PER_S: Final = 25_000
 GOAL_ONE_MS: Final = 1.0
 GOAL_RECOVERY_S: Final = 10.0
 GOAL_TAIL: Final = 10_000_000
-SOURCE: Final = Path(__file__).with_name("charging_load.c")
 _BLOCK: Final = 4096
 _TAIL_BATCH: Final = 500
-_OWN_LOAD: Final = 2.5
-Figures = dict[str, float]
-
-
-# ---- processes
-
-
-def compiled(into: Path) -> Path:
-    """Compile the load generator. A machine without a compiler is told so: Python cannot load a shard."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        sys.exit(
-            "no C compiler: the load generator of this benchmark is benchmarks/charging_load.c. "
-            "Install one (apt-get install gcc libc6-dev), or name it in CC."
-        )
-    subprocess.run([compiler, "-O2", "-Wall", "-o", into / "load", SOURCE], check=True)
-    return into / "load"
-
-
-def cores() -> tuple[list[int], list[int]]:
-    """Return the core of the shard and that of the load; with one core they share it."""
-    have = sorted(os.sched_getaffinity(0))
-    return have[:1], have[-1:]
-
-
-class Server:
-    """A process that serves frames, on a core of its own."""
-
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.charging_server", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.watched = psutil.Process(self.process.pid)
-        self.watched.cpu_affinity(cores()[0])
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit("the process that was to be measured did not start")
-        self.told: Figures = json.loads(line)
-
-    def cpu_s(self) -> float:
-        """Return the CPU that it has used, its threads included."""
-        times = self.watched.cpu_times()
-        return float(times.user + times.system)
-
-    def kill(self) -> None:
-        """End it at once, as ``kill -9`` does."""
-        self.process.kill()
-        self.process.wait()
-
-
-@contextmanager
-def serving(*arguments: str) -> Iterator[Server]:
-    server = Server(*arguments)
-    try:
-        yield server
-    finally:
-        server.kill()
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """The load generator, and what is the same for all of its runs."""
-
-    program: Path
-    accounts: int
-    updates: int
-
-    def run(self, mode: str, server: Server | None = None, **options: float) -> Figures:
-        """Play ``mode`` and return its figures; with a server also ``cpu_us``, what a request cost it."""
-        given: dict[str, float] = {"accounts": self.accounts, "updates": self.updates, **options}
-        if server is not None:
-            given["port"] = server.told["port"]
-        before = server.cpu_s() if server else 0.0
-        words = [word for name, value in given.items() for word in (name, f"{value:.10g}")]
-        process = subprocess.Popen([self.program, mode, *words], stdout=subprocess.PIPE, text=True)
-        psutil.Process(process.pid).cpu_affinity(cores()[1])
-        line, _ = process.communicate()
-        if process.returncode:
-            sys.exit(f"the load generator ended with {process.returncode}")
-        figures = {name: float(value) for name, value in (word.split("=") for word in line.split())}
-        if not figures["answered"]:
-            sys.exit(f"nobody answered: {options}")
-        if server is not None:
-            figures["cpu_us"] = 1e6 * (server.cpu_s() - before) / figures["answered"]
-        return figures
 
 
 # ---- limits
@@ -164,19 +73,6 @@ def limits(load: Load, path: Path, asked: Namespace) -> None:
         row("  echo of the frames, 1 outstanding", load.run("closed", echo, **one))
         many = {"connections": asked.connections, "window": asked.window, "seconds": asked.limit_seconds}
         row(f"  echo of the frames, {asked.connections} × {asked.window}", load.run("closed", echo, **many))
-
-
-def row(label: str, found: Figures) -> None:
-    """Print one line of figures; times come in nanoseconds."""
-    names = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))
-    times = "  ".join(f"{name} {found[key] / 1e6:.3f}" for name, key in names)
-    cpu = f"  CPU {found['cpu_us']:.1f} µs each" if "cpu_us" in found else ""
-    print(f"{label:<44}{found['per_s']:>12,.0f}/s  {times} ms{cpu}")
-    if found["wrong"] or found["unanswered"]:
-        print(
-            f"  {found['wrong']:,.0f} answers were refusals (the first: {found['first_wrong']:.0f}), "
-            f"{found['unanswered']:,.0f} requests had no answer"
-        )
 
 
 # ---- the shard
@@ -265,13 +161,6 @@ def recovery(asked: Namespace) -> float:
 # ---- the run
 
 
-def busy(when: str, own: float = _OWN_LOAD) -> None:
-    """Print how many processes wanted a core in the last minute; ``own`` of them may be the benchmark's own."""
-    load = os.getloadavg()[0]
-    others = "  OTHERS WERE AT WORK: only what is said of CPU counts" if load > own else ""
-    print(f"{f'  load average {when}':<44}{load:>12.1f}{others}")
-
-
 def goals(one: Figures, closed: Figures, recovered_s: float, asked: Namespace) -> None:
     """Print which goals are met."""
 
@@ -309,6 +198,10 @@ def options() -> Namespace:
         ("updates", 8, "updates between the first and the last request of a session"),
         ("subscribers", 1_000_000, "accounts of the shard"),
         ("tail", 1_000_000, "requests in the tail of the recovery"),
+        ("gateway-seconds", 5.0, "how long each row of a gateway is measured"),
+        ("gateway-rate", 1_500.0, "requests/s that the open loop offers a gateway"),
+        ("gateway-window", 64, "requests outstanding on each connection to a gateway in the closed loop"),
+        ("callers", 20_000, "subscribers whose sessions come through gateways"),
     ):
         parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{meaning} ({default:,})")
     return parser.parse_args()
@@ -324,6 +217,7 @@ def main() -> None:
         limits(load, path, asked)
         asyncio.run(prepare(path, asked.subscribers))
         one, closed = served(load, path, asked)
+        gateways(load, path, asked)
     memory(asked.subscribers)
     recovered_s = recovery(asked)
     busy("at the end")

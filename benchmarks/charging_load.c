@@ -1,6 +1,6 @@
-/* Load on the binary front of a charging shard: sessions of an initial request, updates and a termination.
+/* Load on online charging: sessions of an initial request, updates and a termination, in one of some protocols.
 
-   The frames are those of src/farwire/charging/shard/frames.py. Each slot plays one session after the other and has one
+   What a message looks like stands in charging_load_*.h. Each slot plays one session after the other and has one
    request outstanding. "closed" sends the next request when an answer comes. "open" sends at a given rate, whatever
    the shard does; a request is late from the moment at which it was to be sent, also when no slot was free, so that a
    shard that stalls is not spared (coordinated omission). "pong" needs no shard: it sends frames to and fro over
@@ -26,13 +26,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LENGTH = 4, ENVELOPE = 24, REQUEST = LENGTH + ENVELOPE + 48 + 24, LONGEST = 16384, READ = 1 << 18 };
-enum { SESSION = 1, VERSION = 1, DATA = 1, SUCCESS = 2001, INITIAL = 1, UPDATE = 2, TERMINATION = 3 };
+enum { HEAD = 4, PONG = 100, LONGEST = 16384, READ = 1 << 18 };
+enum { SUCCESS = 2001, INITIAL = 1, UPDATE = 2, TERMINATION = 3 };
 enum { SUB_BITS = 7, SUB = 1 << SUB_BITS, BUCKETS = 64 * SUB, SECONDS_MOST = 3600, CONNECTIONS_MOST = 256 };
 static const int64_t NOTHING = -1, SECOND = 1000000000;
 
 typedef struct { int64_t account, used, number, intended; uint64_t id; int updates; } Slot;
 typedef struct { int fd; size_t out, in; uint8_t *send; uint8_t *got; } Connection;
+typedef struct { int64_t index, result, granted; } Answer;
+typedef struct {
+    const char *name;
+    size_t longest;                                                     /* octets of a request */
+    void (*greet)(int fd);
+    size_t (*request)(uint8_t *at, int index, const Slot *slot, int phase); /* octets written */
+    size_t (*size)(const uint8_t *at);                                  /* of a message, told by its first HEAD octets */
+    Answer (*answer)(const uint8_t *at, size_t size, int (*phase_of)(int64_t index));
+} Protocol;
 
 static struct { int port, connections, window, updates, open; double rate, seconds, warmup; int64_t accounts, quota; } want;
 static Slot *slots;
@@ -42,7 +51,7 @@ static uint64_t run, sessions, histogram[BUCKETS], by_second[SECONDS_MOST];
 static int64_t started, counted_from, ends, longest, sent, answered, counted, wrong, first_wrong;
 
 static void die(const char *what) {
-    fprintf(stderr, "charging_load: %s: %s\n", what, errno ? strerror(errno) : "the shard did not do as it should");
+    fprintf(stderr, "charging_load: %s: %s\n", what, errno ? strerror(errno) : "the other end did not do as it should");
     exit(2);
 }
 
@@ -115,40 +124,22 @@ static int phase_of(const Slot *slot) {
     return slot->number == 0 ? INITIAL : slot->number <= slot->updates ? UPDATE : TERMINATION;
 }
 
-static void put(uint8_t *at, int64_t word) { memcpy(at, &word, 8); }
-
-static int64_t word_at(const uint8_t *at) {
-    int64_t word;
-    memcpy(&word, at, 8);
-    return word;
+static int phase_of_index(int64_t index) {
+    if (index < 0 || index >= slot_count) die("an answer to nothing");
+    return phase_of(&slots[index]);
 }
+
+#include "charging_load_frames.h"
+#include "charging_load_diameter.h"
+
+static const Protocol *const protocols[] = {&frames, &diameter};
+static const Protocol *protocol = &frames;
 
 static void issue(int index, int64_t intended) {
     Slot *slot = &slots[index];
     Connection *line = &lines[index % want.connections];
-    uint8_t *frame = line->send + line->out;
-    int phase = phase_of(slot);
-    memset(frame, 0, REQUEST);
-    uint32_t length = REQUEST - LENGTH;
-    memcpy(frame, &length, LENGTH);
-    uint8_t *body = frame + LENGTH;
-    body[0] = SESSION;
-    body[1] = VERSION;
-    put(body + 8, index);
-    put(body + 16, 1);
-    body += ENVELOPE;
-    put(body, slot->account);
-    put(body + 8, (int64_t)run);
-    put(body + 16, (int64_t)slot->id);
-    put(body + 24, slot->number);
-    body[40] = (uint8_t)phase;
-    body[41] = DATA;
-    body[42] = 1; /* rating groups */
-    put(body + 48, 1);
-    put(body + 56, slot->used);
-    put(body + 64, phase == TERMINATION ? NOTHING : want.quota);
     slot->intended = intended;
-    line->out += REQUEST;
+    line->out += protocol->request(line->send + line->out, index, slot, phase_of(slot));
     sent++;
 }
 
@@ -156,29 +147,19 @@ static void note_wrong(int64_t result) {
     if (!wrong++) first_wrong = result;
 }
 
-static int on_answer(const uint8_t *body, uint32_t length, int64_t now) {
-    int64_t index = word_at(body + 8);
-    if (length < ENVELOPE || index < 0 || index >= slot_count) die("an answer to nothing");
-    Slot *slot = &slots[index];
+static int on_answer(const uint8_t *message, size_t size, int64_t now) {
+    Answer answer = protocol->answer(message, size, phase_of_index);
+    Slot *slot = &slots[answer.index];
     count(slot->intended, now);
     int phase = phase_of(slot);
-    uint16_t status;
-    memcpy(&status, body + 2, 2);
-    int64_t result = status || length < ENVELOPE + 24 ? status : word_at(body + 24);
-    int64_t granted = 0;
-    if (result == SUCCESS && phase != TERMINATION) {
-        if (length < ENVELOPE + 24 + 56) die("an answer without its rating group");
-        result = word_at(body + 56);
-        granted = word_at(body + 72);
-    }
-    if (result != SUCCESS || (phase != TERMINATION && granted <= 0)) note_wrong(result);
-    if (result != SUCCESS || phase == TERMINATION) {
+    if (answer.result != SUCCESS || (phase != TERMINATION && answer.granted <= 0)) note_wrong(answer.result);
+    if (answer.result != SUCCESS || phase == TERMINATION) {
         begin_session(slot, want.updates);
     } else {
         slot->number++;
-        slot->used = granted;
+        slot->used = answer.granted;
     }
-    return (int)index;
+    return (int)answer.index;
 }
 
 /* ---- sockets */
@@ -207,17 +188,16 @@ static void flush(Connection *line) {
 static void take(Connection *line) {
     ssize_t part = recv(line->fd, line->got + line->in, READ - line->in, MSG_DONTWAIT);
     if (part < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (part <= 0) die("the shard hung up");
+    if (part <= 0) die("the other end hung up");
     line->in += part;
     size_t at = 0;
     int64_t now = now_ns();
-    while (line->in - at >= LENGTH) {
-        uint32_t length;
-        memcpy(&length, line->got + at, LENGTH);
-        if (length > LONGEST) die("a frame that is too long");
-        if (line->in - at < LENGTH + length) break;
-        int index = on_answer(line->got + at + LENGTH, length, now);
-        at += LENGTH + length;
+    while (line->in - at >= HEAD) {
+        size_t size = protocol->size(line->got + at);
+        if (size > LONGEST) die("a message that is too long");
+        if (line->in - at < size) break;
+        int index = on_answer(line->got + at, size, now);
+        at += size;
         if (want.open)
             spare[(spare_from + spare_count++) % slot_count] = index;
         else if (now < ends)
@@ -279,7 +259,7 @@ static void play(void) {
 /* ---- loopback alone */
 
 static void echo_all(int fd) {
-    uint8_t buffer[REQUEST];
+    uint8_t buffer[PONG];
     for (ssize_t part; (part = recv(fd, buffer, sizeof buffer, 0)) > 0;)
         if (send(fd, buffer, part, MSG_NOSIGNAL) != part) break;
     _exit(0);
@@ -298,13 +278,13 @@ static void pong(void) {
         echo_all(fd);
     }
     int fd = connected(ntohs(at.sin_port));
-    uint8_t frame[REQUEST] = {0};
+    uint8_t frame[PONG] = {0};
     counted_from = now_ns();
     ends = counted_from + (int64_t)(want.seconds * SECOND);
     for (int64_t before; (before = now_ns()) < ends;) {
-        if (send(fd, frame, REQUEST, MSG_NOSIGNAL) != REQUEST) die("send");
-        for (size_t in = 0; in < REQUEST;) {
-            ssize_t part = recv(fd, frame + in, REQUEST - in, 0);
+        if (send(fd, frame, PONG, MSG_NOSIGNAL) != PONG) die("send");
+        for (size_t in = 0; in < PONG;) {
+            ssize_t part = recv(fd, frame + in, PONG - in, 0);
             if (part <= 0) die("recv");
             in += part;
         }
@@ -316,16 +296,29 @@ static void pong(void) {
     print_figures(0);
 }
 
-static double number(int argc, char **argv, const char *name, double otherwise) {
+static const char *word(int argc, char **argv, const char *name, const char *otherwise) {
     for (int at = 2; at + 1 < argc; at += 2)
-        if (!strcmp(argv[at], name)) return atof(argv[at + 1]);
+        if (!strcmp(argv[at], name)) return argv[at + 1];
     return otherwise;
+}
+
+static double number(int argc, char **argv, const char *name, double otherwise) {
+    const char *found = word(argc, argv, name, NULL);
+    return found ? atof(found) : otherwise;
+}
+
+static void open_lines(void) {
+    for (int at = 0; at < want.connections; at++) {
+        size_t room = want.window * protocol->longest * 2;
+        lines[at] = (Connection){connected(want.port), 0, 0, malloc(room), malloc(READ)};
+        if (protocol->greet) protocol->greet(lines[at].fd);
+    }
 }
 
 int main(int argc, char **argv) {
     if (argc < 2 || (strcmp(argv[1], "closed") && strcmp(argv[1], "open") && strcmp(argv[1], "pong"))) {
         fprintf(stderr, "usage: charging_load closed|open|pong [port N] [connections N] [window N] [rate N] "
-                        "[seconds S] [warmup S] [accounts N] [updates N] [quota OCTETS]\n");
+                        "[seconds S] [warmup S] [accounts N] [updates N] [quota OCTETS] [protocol frames|diameter]\n");
         return 1;
     }
     prctl(PR_SET_TIMERSLACK, 1);
@@ -345,8 +338,11 @@ int main(int argc, char **argv) {
     slots = calloc(slot_count, sizeof *slots);
     spare = calloc(slot_count, sizeof *spare);
     run = (uint64_t)now_ns() >> 1;
-    for (int at = 0; at < want.connections; at++)
-        lines[at] = (Connection){connected(want.port), 0, 0, malloc((size_t)want.window * REQUEST * 2), malloc(READ)};
+    const char *spoken = word(argc, argv, "protocol", frames.name);
+    for (size_t at = 0; at < sizeof protocols / sizeof *protocols; at++)
+        if (!strcmp(protocols[at]->name, spoken)) protocol = protocols[at];
+    if (strcmp(protocol->name, spoken)) die("no such protocol");
+    open_lines();
     play();
     return 0;
 }

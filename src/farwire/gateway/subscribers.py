@@ -34,13 +34,17 @@ class Subscribers:
         kept = self._kept.get(key)
         if kept is not None and kept[0] > self._now():
             return kept[1]
-        async with self._db.transaction(tenant_id, read_only=True) as tx:
-            found = await subscriber_of(tx, identities=identities)
+        found = await self.look_up(tenant_id, identities)
         self.forget(tenant_id, identities)
         if len(self._kept) >= MOST:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = (self._now() + (UNKNOWN_MS if found is None else KNOWN_MS), found)
         return found
+
+    async def look_up(self, tenant_id: TenantId, identities: tuple[Identity, ...]) -> Subscriber | None:
+        """Return what the database says now."""
+        async with self._db.transaction(tenant_id, read_only=True) as tx:
+            return await subscriber_of(tx, identities=identities)
 
     def forget(self, tenant_id: TenantId, identities: tuple[Identity, ...]) -> None:
         """Ask the database the next time."""

@@ -1,0 +1,75 @@
+"""The gateways that the load of a charging benchmark is put on: ``python -m benchmarks.gateway_server PROTOCOL PORT``.
+
+``PORT`` is that of a shard's front (``charging_server.py``). The gateway is the product's, on the same event loop. It
+has no database: who has a number is worked out from it. In the field that is one look-up a minute and subscriber, and
+the live sessions are written beside the answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from uuid import UUID
+
+import uvloop
+
+from benchmarks.charging_world import TENANT
+from farwire.base.clock import SystemClock
+from farwire.charging.service import Address, Identity, SocketClient
+from farwire.charging.service.subscribers import Subscriber
+from farwire.charging.shard.runner import spare_the_collector
+from farwire.gateway.asking import ASKED_MS, Asking
+from farwire.gateway.diameter.application import CreditControlServer
+from farwire.gateway.diameter.node import Server
+from farwire.gateway.diameter.profiles import Node, Peer
+from farwire.gateway.operators import Operator
+from farwire.gateway.subscribers import Subscribers
+from farwire.kernel.ids import TenantId
+
+FIRST_NUMBER = 4_915_000_000_000
+"""Of the load generator: the number of account 0."""
+OPERATOR = Operator(TenantId(UUID(int=1)), TENANT)
+
+
+class Numbered(Subscribers):
+    """Subscribers whose numbers say their accounts."""
+
+    async def look_up(
+        self,
+        tenant_id: TenantId,  # noqa: ARG002 - there is one
+        identities: tuple[Identity, ...],
+    ) -> Subscriber | None:
+        return Subscriber(int(identities[0].value) - FIRST_NUMBER, TENANT, "EUR")
+
+
+def asking(port: int) -> Asking:
+    """Return the way to a shard."""
+    loop = asyncio.get_running_loop()
+    client = SocketClient(lambda _: Address(host="127.0.0.1", port=port), timeout_ms=ASKED_MS)
+    known = Numbered(None, lambda: int(loop.time() * 1_000))  # type: ignore[arg-type] # it asks no database
+    return Asking(subscribers=known, client=client)
+
+
+async def diameter(port: int) -> None:
+    """Serve credit control until the process is ended."""
+    peer = Peer("*", "bench", addresses=("127.0.0.0/8",), home_networks=("26201",))
+    node = Node("ocs.load.example", "load.example", (peer,), listen=("127.0.0.1:0",))
+    application = CreditControlServer(
+        node, operators={"bench": OPERATOR}, asking=asking(port), clock=SystemClock()
+    )
+    server = Server(node, application)
+    await server.start()
+    await serve(server.addresses[0][1])
+
+
+async def serve(port: int) -> None:
+    """Tell where it listens; go on until the process is ended."""
+    spare_the_collector()
+    sys.stdout.write(json.dumps({"port": port}) + "\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run({"diameter": diameter}[sys.argv[1]](int(sys.argv[2])))
