@@ -160,7 +160,8 @@ class BooksWorld:
     async def charged(self) -> int:
         """Return what usage says that was charged, in nano-units."""
         async with self.db.transaction(self.tenant_id) as tx:
-            return sum(one.nano for one in await usage.charged_totals(tx))
+            numbers = [one.number for one in self.accounts]
+            return sum((await usage.charged_totals_of(tx, subscribers=numbers)).values())
 
     async def count(self, table: str) -> int:
         async with self.db.transaction(self.tenant_id) as tx:

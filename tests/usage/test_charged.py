@@ -9,7 +9,7 @@ from farwire.kernel.ids import TenantId
 from farwire.kernel.page import PageRequest
 from farwire.rating.model import UsageKind
 from farwire.usage import service as usage
-from farwire.usage.model.charged import ChargedTotal, ChargedUsage
+from farwire.usage.model.charged import ChargedUsage
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -30,7 +30,7 @@ def charged(tenant_id: TenantId, key: str, nano: int, currency: str = "EUR") -> 
     )
 
 
-async def test_usage_is_written_once_and_summed_by_currency(
+async def test_usage_is_written_once_and_summed_by_account(
     db: Database, tenant_id: TenantId, other_tenant_id: TenantId
 ) -> None:
     first, second = charged(tenant_id, "1", 2**62), charged(tenant_id, "2", 2**62)
@@ -40,11 +40,11 @@ async def test_usage_is_written_once_and_summed_by_currency(
     async with db.transaction(tenant_id) as tx:
         assert await usage.record_charged(tx, usages=[first, second], now=NOW) == 1
         assert await usage.record_charged(tx, usages=[], now=NOW) == 0
-        assert await usage.charged_totals(tx) == (ChargedTotal("EUR", 2**63, 2), ChargedTotal("JPY", 5, 1))
+        assert await usage.charged_totals_of(tx, subscribers=[4_097, 4_098]) == {4_097: 2**63 + 5}
         page = await usage.charged_records(tx, subscriber=4_097, page=PageRequest(limit=2))
         assert (page.items, page.total) == ((first, second), 3)
     async with db.transaction(other_tenant_id) as tx:
-        assert await usage.charged_totals(tx) == ()
+        assert await usage.charged_totals_of(tx, subscribers=[4_097]) == {}
         assert (await usage.charged_records(tx, subscriber=4_097, page=PageRequest())).total == 0
 
 

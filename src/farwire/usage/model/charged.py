@@ -61,11 +61,3 @@ class OwedTotal(msgspec.Struct, frozen=True):
     nano: int
     billed_nano: int
     count: int
-
-
-class ChargedTotal(msgspec.Struct, frozen=True):
-    """Sum of charged usage in one currency. ``nano`` is unbounded."""
-
-    currency: str
-    nano: int
-    count: int

@@ -12,7 +12,6 @@ from farwire.usage.service.billed import (
 )
 from farwire.usage.service.charged import (
     charged_records,
-    charged_totals,
     charged_totals_of,
     charged_usage_id,
     record_charged,
@@ -41,7 +40,6 @@ __all__ = [
     "built_in_profiles",
     "charge_online",
     "charged_records",
-    "charged_totals",
     "charged_totals_of",
     "charged_usage_id",
     "close_stale_sessions",

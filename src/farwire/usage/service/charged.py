@@ -10,7 +10,7 @@ from farwire.kernel.ids import TenantId, UsageId
 from farwire.kernel.page import Page, PageRequest
 from farwire.usage.model import raw_identity
 from farwire.usage.model.assembly import usage_id
-from farwire.usage.model.charged import ChargedTotal, ChargedUsage
+from farwire.usage.model.charged import ChargedUsage
 from farwire.usage.store import charged as store
 
 
@@ -22,11 +22,6 @@ def charged_usage_id(tenant_id: TenantId, source: str, key: str) -> UsageId:
 async def record_charged(tx: Tx, *, usages: Sequence[ChargedUsage], now: datetime) -> int:
     """Write usage that is charged; return how much of it was new. Idempotent by its id."""
     return await store.add(tx, usages, now) if usages else 0
-
-
-async def charged_totals(tx: Tx) -> tuple[ChargedTotal, ...]:
-    """Return what online charging has charged for usage that has ended, by currency."""
-    return await store.totals(tx)
 
 
 async def charged_totals_of(tx: Tx, *, subscribers: Sequence[int]) -> Mapping[int, int]:

@@ -9,7 +9,7 @@ from typing import Final
 from farwire.base.storage import Tx
 from farwire.kernel.ids import ProductId, UsageId
 from farwire.rating.model import UsageKind
-from farwire.usage.model.charged import ChargedTotal, ChargedUsage
+from farwire.usage.model.charged import ChargedUsage
 
 _FIELDS: Final = (
     "usage_id", "kind", "started_at", "ended_at", "quantity", "subscriber", "product_id", "rating_group", "price",
@@ -32,16 +32,6 @@ async def add(tx: Tx, usages: Sequence[ChargedUsage], at: datetime) -> int:
         ),
         skip_duplicates=True,
     )
-
-
-async def totals(tx: Tx) -> tuple[ChargedTotal, ...]:
-    """Return the sum of each currency."""
-    rows = await tx.fetch(
-        "SELECT currency, sum(charge_nano)::numeric AS nano, count(*) AS count FROM usage.charged "
-        "WHERE tenant_id = $1 GROUP BY currency ORDER BY currency",
-        tx.tenant_id,
-    )
-    return tuple(ChargedTotal(row["currency"], int(row["nano"]), row["count"]) for row in rows)
 
 
 async def totals_of(tx: Tx, subscribers: Sequence[int]) -> dict[int, int]:
