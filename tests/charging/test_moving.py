@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -30,6 +33,25 @@ NUMBERS = [V + VSHARDS * place for place in range(1, 9)]
 OTHER = 6 + VSHARDS
 
 
+class Gated(Inline):
+    """A disk that is waited for while ``waits`` is a list."""
+
+    def __init__(self) -> None:
+        self.waits: list[Callable[[], None]] | None = None
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if self.waits is None:
+            return super().submit(fn, *args, **kwargs)
+        future: Future[Any] = Future()
+        self.waits.append(lambda: future.set_result(fn(*args, **kwargs)))
+        return future
+
+    def go_on(self) -> None:
+        waits, self.waits = self.waits or [], None
+        for act in waits:
+            act()
+
+
 class Pair:
     """Two shards and the gateways' way to them."""
 
@@ -40,14 +62,16 @@ class Pair:
         self.epoch = 1
         self.runners: dict[int, Runner] = {}
         self.desks: dict[int, Desk] = {}
+        self.writers: dict[int, Gated] = {}
         self.moved = self.busy = 0
 
     async def start(self, shard: int) -> Runner:
         disk = self.disks[shard]
         disk.kill()
+        writer = self.writers[shard] = Gated()
         log = FileLog(
             disk, shard=shard, epoch=highest_epoch(disk, shard) + 1, segment_bytes=1 << 16,
-            writer=Inline(), background=Inline(),
+            writer=writer, background=Inline(),
         )  # fmt: skip
         made = await recover(log=log, records=3_000, tariffs=FlatTariffs(), clock=self.clock)
         self.runners[shard] = Runner(made)
@@ -239,6 +263,33 @@ async def test_a_side_that_no_mover_asks_any_more_settles_by_itself_and_ends_the
         await pair.desks[1].export(V, epoch, 0)
     for task in watching:
         task.cancel()
+
+
+async def test_a_side_that_is_slow_to_do_what_its_mover_asked_does_not_take_that_for_silence(pair):
+    watching = asyncio.ensure_future(pair.desks[1].watch())
+    epoch = pair.epoch
+    pair.writers[1].waits = []
+    departing = asyncio.ensure_future(pair.desks[1].depart(V, epoch))
+    await asyncio.sleep(0.4)  # longer than its patience
+    pair.writers[1].go_on()
+    manifest = await departing
+    assert await pair.desks[1].depart(V, epoch) == manifest  # behind whatever waited for the first to end
+    assert pair.epoch == epoch
+    watching.cancel()
+
+
+async def test_a_mover_that_hangs_up_ends_its_own_hand_over_only(pair):
+    watching = asyncio.ensure_future(pair.desks[1].watch())
+    pair.desks[1]._patience_ms = 60_000
+    await pair.desks[1].depart(V, 7)
+    await pair.desks[1].depart(V, 8)  # of another mover
+    pair.desks[1].leave({V: 7})
+    await asyncio.sleep(0.4)
+    assert await pair.desks[1].export(V, 8, 0)
+    pair.desks[1].leave({V: 8})
+    while pair.epoch == 1:  # noqa: ASYNC110 - it waits for a log
+        await asyncio.sleep(0.01)
+    watching.cancel()
 
 
 async def test_records_that_came_incomplete_or_of_an_older_mover_do_not_arrive(pair):

@@ -21,7 +21,14 @@ from farwire.charging.shard.frames import (
     encode_answer,
 )
 from farwire.charging.shard.handover import Desk
-from farwire.charging.shard.move_frames import Asked, answer_to, decode_asked, encode_handed, is_hand_over
+from farwire.charging.shard.move_frames import (
+    SETTLE,
+    Asked,
+    answer_to,
+    decode_asked,
+    encode_handed,
+    is_hand_over,
+)
 from farwire.charging.shard.runner import Runner
 from farwire.kernel.errors import FarwireError, Invalid
 
@@ -54,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._open = connections
         self._desk = desk
         self._acts: set[asyncio.Task[None]] = set()
-        self._moving: set[int] = set()
+        self._moving: dict[int, int] = {}
         self._buffer = b""
         self._out: list[bytes] = []
         self._writing = False
@@ -107,7 +114,8 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, desk: Desk, asked: Asked, correlation: int) -> None:
         """Let an act of a hand-over go on beside the requests."""
-        self._moving.add(asked.vshard)
+        if asked.operation != SETTLE:
+            self._moving[asked.vshard] = asked.epoch
         act = asyncio.get_running_loop().create_task(self._hand_over(desk, asked, correlation))
         self._acts.add(act)
         act.add_done_callback(self._acts.discard)

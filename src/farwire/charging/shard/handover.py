@@ -11,8 +11,7 @@ shard is. Any of the three may die at any moment; then the two sides, or what re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from collections.abc import Set as AbstractSet
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from zlib import crc32
@@ -158,29 +157,40 @@ class Desk:
     async def settle(self, vshard: int) -> int:
         """See ``Side``. Raises what ``claim`` raises: until the home is known the virtual shard stays frozen."""
         async with self._one_act:
-            home = await self._claim(vshard)
-            await moving.settle(self.runner, vshard, home)
-            self._leaving.pop(vshard, None)
-            self._coming.pop(vshard, None)
-            self._left_ms.pop(vshard, None)
-            return home
+            return await self._settle(vshard)
 
-    def leave(self, vshards: AbstractSet[int]) -> None:
-        """Settle these soon, if they are not settled: their mover has hung up."""
-        for vshard in self._left_ms.keys() & vshards:
-            self._left_ms[vshard] = 0
+    async def _settle(self, vshard: int) -> int:
+        home = await self._claim(vshard)
+        await moving.settle(self.runner, vshard, home)
+        self._leaving.pop(vshard, None)
+        self._coming.pop(vshard, None)
+        self._left_ms.pop(vshard, None)
+        return home
+
+    def leave(self, epochs: Mapping[int, int]) -> None:
+        """Settle these virtual shards soon if they are not settled, nor another mover's: theirs has hung up."""
+        for vshard, epoch in epochs.items():
+            one = self._leaving.get(vshard) or self._coming.get(vshard)
+            if one is not None and one.epoch == epoch and vshard in self._left_ms:
+                self._left_ms[vshard] = 0
 
     async def watch(self) -> None:
         """Settle what no mover asks about any more, until the shard has ended."""
         while not self.runner.ended.is_set():
             await asyncio.sleep(_LOOK_MS / 1_000)
             for vshard in self._silent():
-                try:
-                    home = await self.settle(vshard)
-                except (FarwireError, OSError) as error:
-                    _log.warning("a move cannot be settled yet", vshard=vshard, reason=str(error))
-                else:
-                    _log.info("a move was settled without its mover", vshard=vshard, home=home)
+                async with self._one_act:
+                    # Another act may have taken long, and was perhaps what the mover of this one waited for.
+                    if self._left_ms.get(vshard, 1) <= 0:
+                        await self._settle_alone(vshard)
+
+    async def _settle_alone(self, vshard: int) -> None:
+        try:
+            home = await self._settle(vshard)
+        except (FarwireError, OSError) as error:
+            _log.warning("a move cannot be settled yet", vshard=vshard, reason=str(error))
+        else:
+            _log.info("a move was settled without its mover", vshard=vshard, home=home)
 
     def _silent(self) -> list[int]:
         """Return the virtual shards whose mover has been silent for too long, now that another while is over."""

@@ -153,4 +153,13 @@ class RemoteSide:
         return (await self._asked(Asked(SETTLE, vshard))).first
 
 
-__all__ = ["Asked", "Handed", "RemoteSide", "answer_to", "decode_asked", "encode_handed", "is_hand_over"]
+__all__ = [
+    "SETTLE",
+    "Asked",
+    "Handed",
+    "RemoteSide",
+    "answer_to",
+    "decode_asked",
+    "encode_handed",
+    "is_hand_over",
+]
