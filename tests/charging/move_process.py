@@ -13,6 +13,7 @@ from farwire.base.clock import Clock, SystemClock
 from farwire.base.config import load_settings
 from farwire.base.storage import Database, open_database
 from farwire.charging.log import Durability
+from farwire.charging.log.file import FileLog
 from farwire.charging.service import serving, shard_address
 from farwire.charging.service.owning import LogKind, Ownership
 from farwire.charging.service.tariffs import NOTHING_LOADED
@@ -49,5 +50,13 @@ async def main(shard: int, shards: tuple[int, ...], folder: Path) -> None:
     )  # fmt: skip
 
 
+recycle = FileLog.recycle
+
+
+async def recycle_nothing(self: FileLog, books: int) -> int:
+    return await recycle(self, 0 * books)  # the test adds up the log from its first record
+
+
 serving.LiveTariffs = TestTariffs  # type: ignore[misc, assignment]
+FileLog.recycle = recycle_nothing  # type: ignore[method-assign]
 asyncio.run(main(int(sys.argv[1]), tuple(int(one) for one in sys.argv[2].split(",")), Path(sys.argv[3])))

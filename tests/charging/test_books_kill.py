@@ -17,6 +17,7 @@ from farwire.charging.model import CommandKind, EventKind
 from farwire.kernel.ids import TenantId
 from farwire.ledger.model import Book
 from tests.charging.books_world import books_world
+from tests.charging.children import end, kill
 from tests.charging.play import EURO
 
 READER = """
@@ -49,15 +50,18 @@ async def read_until_killed(env: dict[str, str], dice: random.Random) -> bool:
         sys.executable, "-c", READER, env={**os.environ, **env}, stdout=asyncio.subprocess.PIPE
     )
     assert reader.stdout is not None
-    said = b""
-    for _ in range(dice.randint(2, 9)):
-        said = await reader.stdout.readline()
-        if said in (b"done\n", b""):
-            break
-    await asyncio.sleep(dice.random() * 0.03)
-    if reader.returncode is None and said != b"done\n":
-        reader.send_signal(signal.SIGKILL)
-    code = await reader.wait()
+    try:
+        said = b""
+        for _ in range(dice.randint(2, 9)):
+            said = await reader.stdout.readline()
+            if said in (b"done\n", b""):
+                break
+        await asyncio.sleep(dice.random() * 0.03)
+        if said != b"done\n":
+            kill(reader)
+        code = await reader.wait()
+    finally:
+        await end(reader)
     assert code in (0, -signal.SIGKILL)
     return code == 0
 

@@ -180,5 +180,5 @@ async def test_a_shard_that_fails_tells_its_callers_that_nobody_knows(tmp_path):
         await asked
     assert raised.value.code == "charging.no_answer"
     runner.wake()
-    await asyncio.wait_for(runner.ended.wait(), 1)
+    await asyncio.wait_for(runner.ended.wait(), 60)
     await runner.shard.log.close()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,14 @@ from farwire.charging.log.file import FileLog, highest_epoch
 from farwire.charging.model import Answer, ResultCode
 from farwire.charging.model.answers import Movement
 from farwire.charging.service import SocketClient, shard_address
-from farwire.charging.service.moving import Moved, Mover, list_shards, plan_spread, plan_to
+from farwire.charging.service.moving import TRIES, Moved, Mover, list_shards, plan_spread, plan_to
 from farwire.charging.shard.facts import unpack
 from farwire.charging.shard.handover import Side
 from farwire.charging.shard.placement import homes
 from farwire.charging.shard.shard import Ask, recover
 from farwire.charging.shard.vshards import Move
 from farwire.kernel.errors import FarwireError
+from tests.charging.children import end, kill
 from tests.charging.shard_world import FlatTariffs
 from tests.charging.test_kill import Subscriber
 
@@ -64,6 +64,7 @@ class Installation:
         self.folder = folder
         self.env = {**os.environ, **env, "FARWIRE_DATA_DIR": str(folder)}
         self.processes: dict[int, asyncio.subprocess.Process] = {}
+        self.lives: list[asyncio.Task[None]] = []
         self.gateway = Gateway(folder)
         self.subscribers = [Subscriber(self.gateway, number, 1) for number in range(1, ACCOUNTS + 1)]
 
@@ -71,6 +72,7 @@ class Installation:
         return Mover(db=self.db, address_of=lambda shard: shard_address(self.folder, shard))
 
     async def start(self, shard: int, shards: str = "0,1") -> None:
+        assert shard not in self.processes or self.processes[shard].returncode is not None
         with (self.folder / f"{shard}.log").open("ab") as log:
             process = self.processes[shard] = await asyncio.create_subprocess_exec(
                 *(sys.executable, str(PROCESS), str(shard), shards, str(self.folder)),
@@ -80,24 +82,27 @@ class Installation:
         said = await process.stdout.readline()
         assert said == b"ready\n", (self.folder / f"{shard}.log").read_text()[-2_000:]
 
+    def live(self) -> None:
+        """Begin the load."""
+        self.lives = [asyncio.ensure_future(one.live()) for one in self.subscribers]
+
     async def kill(self, shard: int) -> None:
-        if self.processes[shard].returncode is None:
-            self.processes[shard].send_signal(signal.SIGKILL)
-            await self.processes[shard].wait()
+        kill(self.processes[shard])
+        await self.processes[shard].wait()
 
     async def move(self, vshards: Sequence[int], target: int) -> Moved:
         moves = await plan_to(db=self.db, vshards=vshards, target=target)
         return await self.mover().move_all(moves, told=lambda _: None)
 
-    async def finish(self, lives: list[asyncio.Task[None]]) -> None:
+    async def finish(self) -> None:
         """End the load, see that each balance is what was answered, and prove what the logs have."""
         for one in self.subscribers:
             one.stop = True
-        await asyncio.wait_for(asyncio.gather(*lives), 60)
+        await asyncio.wait_for(asyncio.gather(*self.lives), 60)
         await asyncio.gather(*(one.settle() for one in self.subscribers))
         for process in self.processes.values():
             process.terminate()
-            assert await asyncio.wait_for(process.wait(), 30) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
         await self.check_logs()
 
     async def check_logs(self) -> None:
@@ -133,15 +138,15 @@ async def installation(db: Database, folder: Path, env: dict[str, str]) -> Async
     try:
         yield found
     finally:
+        for life in found.lives:
+            life.cancel()
         await found.gateway.client.close()
         for process in found.processes.values():
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await end(process)
 
 
 class Tripped:
-    """A side of a mover at which something happens before or after a step."""
+    """A side of a mover at which something happens behind a step, or before the first ``settle`` ("change")."""
 
     def __init__(self, side: Side, step: str, act: Callable[[], Awaitable[None]]) -> None:
         self.side = side
@@ -150,6 +155,8 @@ class Tripped:
 
     def __getattr__(self, name: str) -> Any:
         async def asked(*words: Any) -> Any:
+            if (name, self.step) == ("settle", "change"):
+                await self.act()
             found = await getattr(self.side, name)(*words)
             if name == self.step:
                 await self.act()
@@ -163,11 +170,11 @@ class Killed(BaseException):
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_a_new_process_gets_its_part_under_load(db, database_env, tmp_path):
     async with installation(db, tmp_path, database_env) as world:
         await world.start(0, "0")
-        lives = [asyncio.ensure_future(one.live()) for one in world.subscribers]
+        world.live()
         await world.start(1, "0")
         assert [(one.shard, one.vshards, one.live) for one in await list_shards(db=db)] == [
             (0, 4_096, True),
@@ -183,11 +190,11 @@ async def test_a_new_process_gets_its_part_under_load(db, database_env, tmp_path
         again = await world.mover().move_all(mine, told=lambda _: None)
         assert (again.done, again.there) == (0, len(mine))
         await world.move([mine[0].vshard], 0)
-        await world.finish(lives)
+        await world.finish()
 
 
 @pytest.mark.full
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("victim", ["source", "target", "mover"])
 async def test_a_death_at_any_step_of_a_move_leaves_one_owner_and_loses_nothing(
     db, database_env, tmp_path, victim
@@ -195,37 +202,51 @@ async def test_a_death_at_any_step_of_a_move_leaves_one_owner_and_loses_nothing(
     async with installation(db, tmp_path, database_env) as world:
         for shard in (0, 1):
             await world.start(shard)
-        lives = [asyncio.ensure_future(one.live()) for one in world.subscribers]
+        world.live()
         for vshard, step in enumerate(STEPS, 1):
             source = (await homes(db=db))[vshard].shard
             dies = {"source": source, "target": 1 - source}.get(victim)
-
-            async def die(dies: int | None = dies) -> None:
-                if dies is None:
-                    raise Killed
-                await world.kill(dies)
-
-            await trip(world, Move(vshard, source, 1 - source), step, die)
+            move = Move(vshard, source, 1 - source)
+            for _ in range(TRIES):
+                if await trip(world, move, step, dies):
+                    break
+            else:
+                pytest.fail(f"no hand-over came to {step}")
             if dies is not None:
                 await world.start(dies)
             found = await world.move([vshard], 1 - source)
             assert found.failed == {}
-        await world.finish(lives)
+        await world.finish()
 
 
-async def trip(world: Installation, move: Move, step: str, act: Callable[[], Awaitable[None]]) -> None:
-    """Hand over, and let ``act`` happen behind ``step``; then nobody settles."""
-    mover = world.mover()
+async def trip(world: Installation, move: Move, step: str, dies: int | None) -> bool:
+    """Hand over, and let a shard die behind ``step``, or the mover; then nobody settles. Tell whether it came to it.
+
+    On a busy machine a side may lose its patience before that: then the mover begins again, as it always does.
+    """
+    mover, died = world.mover(), False
     side_of, change = mover._side, mover._hand_over
 
+    async def act() -> None:
+        nonlocal died
+        if step in {"change", "settle"} and (await homes(db=world.db))[move.vshard].shard != move.target:
+            return
+        died = True
+        if dies is None:
+            raise Killed
+        await world.kill(dies)
+
     def side(shard: int) -> Any:
-        return Tripped(side_of(shard), "settle" if step == "change" else step, act)
+        return Tripped(side_of(shard), step, act)
 
     mover._side = side  # type: ignore[method-assign]
-    with suppress(FarwireError, Killed):
+    try:
         await change(move, (await homes(db=world.db))[move.vshard].epoch)
+    except (FarwireError, Killed) as error:
+        print(step, died, repr(error))  # noqa: T201 - why, should it never come to the step
     for line in mover._lines.values():
         line.close()
+    return died
 
 
 async def moved(db: Database) -> int:
@@ -234,12 +255,12 @@ async def moved(db: Database) -> int:
 
 
 @pytest.mark.full
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 async def test_a_command_that_is_killed_is_simply_given_again(db, database_env, tmp_path):
     async with installation(db, tmp_path, database_env) as world:
         for shard in (0, 1):
             await world.start(shard)
-        lives = [asyncio.ensure_future(one.live()) for one in world.subscribers]
+        world.live()
         for kill_at in (1, ACCOUNTS // 2, None):
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", MOVER, "charging", "move", f"1-{ACCOUNTS}", "--to", "1", "--json"),
@@ -247,11 +268,10 @@ async def test_a_command_that_is_killed_is_simply_given_again(db, database_env, 
             )  # fmt: skip
             while kill_at is not None and process.returncode is None:
                 if await moved(db) >= kill_at:
-                    with suppress(ProcessLookupError):  # it may have ended just now
-                        process.kill()
+                    kill(process)
                     break
                 await asyncio.sleep(0.01)
             await process.wait()
         assert process.returncode == 0
         assert await moved(db) == ACCOUNTS
-        await world.finish(lives)
+        await world.finish()
