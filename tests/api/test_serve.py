@@ -31,14 +31,14 @@ FARWIRE = "from farwire.app import main; main()"
 async def test_a_stop_under_load_finishes_what_runs_and_loses_no_request(
     served: Any, make_key: MakeKey, tenant_id: TenantId
 ) -> None:
-    server = await asyncio.to_thread(served, "--workers", "2", "--drain-s", "1")
+    server = await asyncio.to_thread(served, "--workers", "2", "--drain-s", "2")
     headers = {"authorization": f"Bearer {await make_key(tenant_id, Role.TENANT_ADMIN)}"}
     outcomes: list[int | str] = []
     readiness: list[int] = []
     stopped = asyncio.Event()
 
     async def load() -> None:
-        async with httpx.AsyncClient(base_url=server.base, headers=headers, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=server.base, headers=headers, timeout=60) as client:
             while not stopped.is_set():
                 try:
                     outcomes.append((await client.get("/whoami")).status_code)
@@ -48,7 +48,7 @@ async def test_a_stop_under_load_finishes_what_runs_and_loses_no_request(
                     outcomes.append(type(error).__name__)
 
     async def watch() -> None:
-        async with httpx.AsyncClient(base_url=server.base, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=server.base, timeout=60) as client:
             while not stopped.is_set():
                 try:
                     readiness.append((await client.get("/health/ready")).status_code)
@@ -57,13 +57,14 @@ async def test_a_stop_under_load_finishes_what_runs_and_loses_no_request(
                 await asyncio.sleep(0.05)
 
     tasks = [asyncio.create_task(load()) for _ in range(4)] + [asyncio.create_task(watch())]
-    await asyncio.sleep(1)
+    async with asyncio.timeout(60):
+        while outcomes.count(200) <= 50 or not readiness:  # noqa: ASYNC110 - a poll is simple
+            await asyncio.sleep(0.05)
     server.process.terminate()
-    code = await asyncio.to_thread(server.process.wait, 20)
+    code = await asyncio.to_thread(server.process.wait, 60)
     stopped.set()
     await asyncio.gather(*tasks)
     assert code == 0
-    assert outcomes.count(200) > 50
     assert {outcome for outcome in outcomes if isinstance(outcome, int)} == {200}
     # A kept-alive connection may be closed between two requests; a request that was sent is answered.
     assert [outcome for outcome in outcomes if outcome not in {200, "RemoteProtocolError", "ReadError"}] == []
@@ -90,8 +91,8 @@ async def test_workers_end_when_their_parent_is_killed_and_leave_no_folder(
     server = await asyncio.to_thread(served, "--workers", "2")
     workers = server.workers()
     server.process.kill()
-    server.process.wait(10)
-    gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 10)
+    server.process.wait(60)
+    gone, alive = await asyncio.to_thread(psutil.wait_procs, workers, 60)
     assert (len(gone), alive) == (2, [])
     left = await asyncio.to_thread(lambda: list(tmp_path.glob("farwire-metrics-*")))
     assert left == []
@@ -108,7 +109,7 @@ async def test_a_port_in_use_is_said_clearly(database_env: dict[str, str], tmp_p
             env={**os.environ, **database_env},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert found.returncode == 5
@@ -137,7 +138,7 @@ def test_importing_the_api_loads_neither_numeric_nor_document_libraries() -> Non
         "print([m for m in ('numba', 'polars', 'pyarrow', 'numpy', 'typst') if m in sys.modules])"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
     )
     assert found.stdout.strip() == "[]"
 
@@ -159,7 +160,7 @@ async def test_a_database_that_goes_away_is_503_and_the_api_recovers_by_itself(s
         assert (unready.status_code, list(unready.json()["missing"])) == (503, ["database"])
         assert (await client.get("/health/live")).status_code == 200
         await asyncio.to_thread(database.start)
-        await asyncio.to_thread(server.until, "/health/ready", 200, 20)
+        await asyncio.to_thread(server.until, "/health/ready", 200)
         assert (await client.get("/whoami")).status_code == 200
 
 
@@ -184,7 +185,7 @@ def test_a_worker_starts_soon_and_stays_small(record_property: Callable[[str, ob
         "print(time.process_time(), psutil.Process().memory_info().rss / 2**20)"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
     )
     seconds, mebibytes = (float(part) for part in found.stdout.split())
     record_property("seconds of CPU", seconds)

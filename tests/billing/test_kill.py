@@ -30,7 +30,7 @@ UNTIL = "2026-07-01T00:00+02:00"
 ACCOUNTS = 24
 
 SCRIPT = """
-import asyncio, sys
+import asyncio, sys, time
 from uuid import UUID
 from farwire.base.clock import MovableClock
 from farwire.base.config import load_settings
@@ -40,15 +40,21 @@ from farwire.billing.model import Approval, RunState
 from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import instant
 
+step, lines = sys.argv[3], int(sys.argv[4])
+
 def tell(phase, done, total):
+    global lines
+    if lines == 0:
+        time.sleep(600)  # it is about to be killed, however late
     print(phase, done, flush=True)
+    lines -= phase == step
 
 async def main():
-    tenant_id, until, reject = UUID(sys.argv[1]), instant(sys.argv[2]), sys.argv[3] == "discard"
+    tenant_id, until, reject = UUID(sys.argv[1]), instant(sys.argv[2]), step == "discard"
     clock = MovableClock(until)
     db = await open_database(load_settings())
     who = lambda name: Actor(ActorKind.OPERATOR, name)
-    print("rate", 0, flush=True)
+    tell("rate", 0, 0)
     report = await service.run_bills(
         db=db, tenant_id=tenant_id, clock=clock, until=until, batch=2, approval=Approval.FOUR_EYES,
         actor=who("anna"), progress=tell,
@@ -58,7 +64,7 @@ async def main():
             decide = service.reject_run if reject else service.approve_run
             why = {"reason": "no"} if reject else {}
             await decide(tx, run_id=report.run.id, actor=who("bert"), now=until, **why)
-        print("approve", 1, flush=True)
+        tell("approve", 1, 1)
     await service.advance_run(
         db=db, tenant_id=tenant_id, clock=clock, run_id=report.run.id, batch=2, progress=tell
     )
@@ -69,8 +75,8 @@ asyncio.run(main())
 
 
 def kill_in(step: str, lines: int, delay_s: float, tenant_id: TenantId, env: dict[str, str]) -> int:
-    """Start a run in a process of its own; kill it after ``lines`` lines about ``step``; return how it ended."""
-    command = [sys.executable, "-c", SCRIPT, str(tenant_id), UNTIL, step]
+    """Start a run in a process of its own; kill it between two lines about ``step``; return how it ended."""
+    command = [sys.executable, "-c", SCRIPT, str(tenant_id), UNTIL, step, str(lines)]
     with subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         while lines:

@@ -73,7 +73,7 @@ def kill_after(step: str, world: World, env: dict[str, str]) -> int:
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n", f"the closing ended before {step}"
         process.send_signal(signal.SIGKILL)
-        return process.wait(timeout=60)
+        return process.wait(timeout=120)
 
 
 async def closed_once(world: World) -> dict[str, object]:

@@ -174,7 +174,7 @@ async def test_a_run_that_stops_anywhere_ends_with_the_same_bills(
 
 
 RUN = """
-import asyncio, sys
+import asyncio, sys, time
 from uuid import UUID
 from farwire.base.clock import MovableClock
 from farwire.base.config import load_settings
@@ -183,14 +183,23 @@ from farwire.billing import service
 from farwire.billing.model import Approval
 from farwire.kernel.time import instant
 
+lines = int(sys.argv[3])
+
+def tell(phase, done=0, total=0):
+    global lines
+    if lines == 0:
+        time.sleep(600)  # it is about to be killed, however late
+    print(phase, done, flush=True)
+    lines -= 1
+
 async def main():
     until = instant(sys.argv[2])
     db = await open_database(load_settings())
-    print("begun", flush=True)
+    tell("begun")
     tenant_id, clock = UUID(sys.argv[1]), MovableClock(until)
     report = await service.run_bills(
         db=db, tenant_id=tenant_id, clock=clock, until=until, batch=5, approval=Approval.NONE,
-        progress=lambda phase, done, total: print(phase, done, flush=True),
+        progress=tell,
     )
     await db.close()
     sys.exit(0 if report.ok else 1)
@@ -201,11 +210,11 @@ asyncio.run(main())
 
 def kill_after(batches: int, delay_s: float, tenant_id: TenantId, env: dict[str, str]) -> int:
     """Start a run in a process of its own, kill it ``delay_s`` after it told of ``batches``; return how it ended."""
-    with subprocess.Popen(
-        [sys.executable, "-c", RUN, str(tenant_id), UNTIL], env={**os.environ, **env}, stdout=subprocess.PIPE
-    ) as process:
+    lines = 1 + batches
+    command = [sys.executable, "-c", RUN, str(tenant_id), UNTIL, str(lines)]
+    with subprocess.Popen(command, env={**os.environ, **env}, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        for _ in range(1 + batches):
+        for _ in range(lines):
             assert process.stdout.readline(), "the run ended before it could be killed"
         time.sleep(delay_s)
         process.send_signal(signal.SIGKILL)

@@ -85,7 +85,7 @@ def _start(env: dict[str, str]) -> subprocess.Popen[str]:
 
 def _stop(process: subprocess.Popen[str], name: signal.Signals = signal.SIGTERM) -> int:
     process.send_signal(name)
-    code = process.wait(timeout=30)
+    code = process.wait(timeout=60)
     assert process.stderr is not None
     process.stderr.close()
     return code
@@ -120,7 +120,7 @@ async def _behind(relay_db: Database) -> list[int]:
 
 
 async def _until_delivered(relay_db: Database) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await _behind(relay_db) != [0]:  # noqa: ASYNC110  # another process works
             await asyncio.sleep(0.05)
 

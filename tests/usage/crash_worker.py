@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,11 +14,17 @@ from farwire.kernel.ids import TenantId
 from farwire.usage import service
 
 
-async def main(url: str, tenant: str, what: str, path: str, profile: str) -> None:
+async def main(url: str, tenant: str, what: str, path: str, profile: str, survive: str) -> None:
     db = await open_database(Settings(data_dir=Path(path).parent, database_url=url))
     tenant_id, clock = TenantId(UUID(tenant)), MovableClock(datetime(2026, 6, 1, tzinfo=UTC))
 
+    told = 0
+
     def tell(done: int) -> None:
+        nonlocal told
+        if told and told == int(survive):
+            time.sleep(600)  # it is about to be killed, however late
+        told += 1
         sys.stdout.write(f"{done}\n")
         sys.stdout.flush()
 

@@ -84,8 +84,10 @@ def run_killed(arguments, rng):
     """Run the worker again and again, killing it after a random commit, until it ends by itself; return the kills."""
     kills = 0
     for _ in range(60):
-        survive = rng.randrange(0, 4)
-        worker = subprocess.Popen([sys.executable, str(WORKER), *arguments], stdout=subprocess.PIPE)
+        survive = rng.randrange(7)
+        worker = subprocess.Popen(
+            [sys.executable, str(WORKER), *arguments, str(survive)], stdout=subprocess.PIPE
+        )
         assert worker.stdout is not None
         for _ in range(survive):
             if not worker.stdout.readline():
@@ -103,7 +105,7 @@ def run_killed(arguments, rng):
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(250)
+@pytest.mark.timeout(600)
 async def test_killed_imports_and_rate_runs_end_like_undisturbed_ones(
     db, tenant_id, other_tenant_id, clock, calls, tmp_path, settings, seed
 ):

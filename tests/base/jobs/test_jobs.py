@@ -182,7 +182,7 @@ async def test_a_running_worker_takes_new_jobs_and_survives_bad_ones(queue: Queu
     task = asyncio.create_task(queue.worker(handle).run(stop))
     for key in ("bad", "good", "better"):
         await queue.add(key)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await all_seen.wait()
         stop.set()
         await task

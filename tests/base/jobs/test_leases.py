@@ -102,7 +102,7 @@ async def test_a_heartbeat_keeps_the_job(queue: Queue) -> None:
 
     job_id = await queue.add()
     task = asyncio.create_task(queue.worker(handle).run_once())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await started.wait()
         for _ in range(3):
             queue.clock.advance(FAST.lease - timedelta(seconds=1))
@@ -116,7 +116,7 @@ async def test_a_heartbeat_keeps_the_job(queue: Queue) -> None:
 
 async def renewed(queue: Queue, job_id: JobId) -> None:
     """Return when a heartbeat has come through since the clock was moved."""
-    for _ in range(1000):
+    for _ in range(6000):
         if (await queue.job(job_id)).lease_until == queue.clock.now() + FAST.lease:
             return
         await asyncio.sleep(0.01)
@@ -143,7 +143,7 @@ async def test_a_running_job_is_stopped_at_its_next_heartbeat(queue: Queue) -> N
 
     job_id = await queue.add()
     task = asyncio.create_task(queue.worker(handle).run_once())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await started.wait()
         async with queue.db.transaction(queue.tenant_id) as tx:
             assert await service.cancel(tx=tx, job_id=job_id, now=queue.clock.now()) is JobState.RUNNING
@@ -183,7 +183,7 @@ async def test_a_stopped_worker_gives_its_job_back_at_once(queue: Queue) -> None
     settings = WorkerSettings(poll=FAST.poll, grace=timedelta(milliseconds=20))
     worker = Worker(db=queue.db, clock=queue.clock, handlers={KIND: handle}, settings=settings)
     task = asyncio.create_task(worker.run(stop))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await started.wait()
         stop.set()
         await task

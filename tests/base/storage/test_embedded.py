@@ -474,7 +474,7 @@ def test_a_killed_run_leaves_no_server_behind(place: Path) -> None:
     assert Path(f"/proc/{pid}").exists()
     run.send_signal(signal.SIGKILL)
     run.communicate()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while Path(folder).exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not Path(folder).exists()
@@ -491,7 +491,7 @@ def test_the_next_run_removes_what_a_killed_watchdog_left(place: Path) -> None:
         "run = Run.of(os.getpid()); ephemeral_server(run); remove(run)"
     )
     env = os.environ | {"FARWIRE_TEST_SCRATCH": str(place / "scratch")}
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60, env=env)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env=env)
     assert [folder.name for folder in (place / "scratch").iterdir() if folder.is_dir()] == ["something else"]
 
 
