@@ -37,9 +37,19 @@ class _Series(Generic[M]):
         self._metric: M = metric
         self._labels = tuple(labels)
         self._known: set[tuple[str, ...]] = set()
+        self._found: dict[tuple[tuple[str, str], ...], M] = {}
 
     def of(self, given: dict[str, str]) -> M:
         """Return the series of these label values, or that of ``other`` once the bound is reached."""
+        key = tuple(given.items())
+        found = self._found.get(key)
+        if found is None:
+            found = self._look_up(given)
+            if len(self._found) < MAX_SERIES:
+                self._found[key] = found
+        return found
+
+    def _look_up(self, given: dict[str, str]) -> M:
         check(
             given.keys() == set(self._labels),
             "telemetry.metric_label",
