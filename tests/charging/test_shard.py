@@ -7,10 +7,11 @@ from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from farwire.base.clock import MovableClock
 from farwire.charging.log.file import FileLog, highest_epoch
-from farwire.charging.model import Answer, Phase, ResultCode
+from farwire.charging.model import Answer, Phase, ResultCode, Service
 from farwire.charging.shard.admission import Moved
 from farwire.charging.shard.facts import unpack
 from farwire.charging.shard.shard import Open, Settings, Shard, recover
@@ -220,6 +221,8 @@ def test_a_rating_group_that_no_protocol_has_is_invalid(world):
     strange = type(request)(7, 7, 1, 0, Phase.INITIAL, request.service, (type(request.asks[0])(2**40),))
     assert world.ask(strange).result == ResultCode.INVALID
     assert world.balance(7).reserved == 0
+    call = replace(strange, session_lo=8, service=Service("voice", "112"))
+    assert world.ask(call).result == ResultCode.SUCCESS, "an emergency call is granted without state"
 
 
 def test_the_facts_of_a_batch_say_what_moved(world):

@@ -12,7 +12,8 @@ from farwire.charging.model.answers import (
     ResultCode,
     Used,
 )
-from farwire.charging.model.decide import decide, expire
+from farwire.charging.model.decide import decide, expire, free_answer
+from farwire.charging.model.group import EMERGENCY_KINDS
 from farwire.charging.model.requests import (
     DEFAULT,
     NOTHING,
@@ -61,6 +62,7 @@ from farwire.charging.model.tariffs import (
 __all__ = [
     "BY_AMOUNT",
     "DEFAULT",
+    "EMERGENCY_KINDS",
     "FREE",
     "MONEY",
     "NOTHING",
@@ -108,5 +110,6 @@ __all__ = [
     "Used",
     "decide",
     "expire",
+    "free_answer",
     "new_account",
 ]

@@ -113,16 +113,16 @@ def _once(work: Work, book: Book, request: EventRequest | Command) -> Answer:
 
 
 def _never_refused(work: Work, request: SessionRequest | EventRequest, answer: Answer) -> Answer:
-    """Let an emergency call pass whatever state says: unknown account, unknown session, bounds.
-
-    It is granted without state, so nothing is charged or held for it.
-    """
+    """Let an emergency call pass whatever state says: unknown account, unknown session, bounds."""
     plan = work.books[request.account].account.plan if request.account in work.books else 0
-    if not is_emergency(work, plan, request.service):
-        return answer
+    return free_answer(request, work.now) if is_emergency(work, plan, request.service) else answer
+
+
+def free_answer(request: SessionRequest | EventRequest, now: int) -> Answer:
+    """Return what an emergency call is told without state: it is granted, and nothing is charged or held for it."""
     if isinstance(request, EventRequest) or request.phase == Phase.TERMINATION:
         return Answer(ResultCode.SUCCESS)
-    return Answer(ResultCode.SUCCESS, _free_quotas(request, request.service, work.now))
+    return Answer(ResultCode.SUCCESS, _free_quotas(request, request.service, now))
 
 
 def _free_quotas(request: SessionRequest, service: Service, now: int) -> tuple[GroupAnswer, ...]:

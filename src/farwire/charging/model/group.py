@@ -25,6 +25,8 @@ from farwire.charging.model.work import Book, Work
 
 NO_PRICE: Final = -1
 UNITS: Final = {"voice": int(Unit.SECONDS), "data": int(Unit.OCTETS), "message": int(Unit.MESSAGES)}
+EMERGENCY_KINDS: Final = frozenset({"voice", "message"})
+"""What an emergency service is reached by."""
 _NO_SCOPES: Final[dict[int, int]] = {}
 _NO_TERMS: Final = PlanTerms()
 _SUCCESS: Final = int(ResultCode.SUCCESS)
@@ -119,7 +121,7 @@ def _begin(work: Work, book: Book, request: SessionRequest, ask: Ask) -> tuple[G
 
 def is_emergency(work: Work, plan: int, service: Service) -> bool:
     """Tell whether ``service`` reaches an emergency service: it is never refused and never charged."""
-    return service.kind in ("voice", "message") and work.tariffs.is_emergency(plan, service.destination)
+    return service.kind in EMERGENCY_KINDS and work.tariffs.is_emergency(plan, service.destination)
 
 
 def _free(work: Work, request: SessionRequest, ask: Ask, group: Group) -> Group:

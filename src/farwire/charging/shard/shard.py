@@ -205,7 +205,7 @@ class Shard:
         except Exhausted:
             return self._without_state(request, now, Answer(ResultCode.TOO_BUSY))
         except (Invalid, PackError):
-            return Answer(ResultCode.INVALID)
+            return self._without_state(request, now, Answer(ResultCode.INVALID))
         except Exception:  # noqa: BLE001 - one request that meets a defect must not end the shard for all others
             _log.exception("request could not be decided", account=request.account)
             return self._without_state(request, now, Answer(ResultCode.RATING_FAILED))
