@@ -55,9 +55,15 @@ def _has_authenticator(packet: Packet, secret: bytes, nonce: bytes) -> bool:
 
 
 def answer_octets(request: Packet, code: int, attributes: list[Pair], secret: bytes) -> bytes:
-    """Return the octets of an answer: Message-Authenticator first, then ``attributes``, proved by ``secret``."""
-    plain = encode(code, request.identifier, request.authenticator, [_FIRST, *attributes])
-    signed = _signed(plain, secret)
+    """Return the octets of an answer, proved by ``secret``.
+
+    Message-Authenticator is first, but in answers to accounting, which have none (RFC 3579 §3.3).
+    """
+    if code == Code.ACCOUNTING_RESPONSE:
+        signed = encode(code, request.identifier, request.authenticator, attributes)
+    else:
+        plain = encode(code, request.identifier, request.authenticator, [_FIRST, *attributes])
+        signed = _signed(plain, secret)
     return signed[:4] + _digest(signed + secret) + signed[HEADER:]
 
 

@@ -1,0 +1,192 @@
+"""Meters at work: what a report adds is written down, asked of charging, and only then answered.
+
+The request that a report makes is durable before charging is asked, and is asked again, with the same number, when
+nobody knows what became of it. So each unit is charged once, whoever dies in
+between and however often a NAS repeats itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+import structlog
+
+from farwire.base.clock import Clock
+from farwire.base.storage import Database, Tx
+from farwire.charging.model import Answer, ResultCode
+from farwire.charging.service import Identity
+from farwire.charging.service.subscribers import Subscriber
+from farwire.gateway.asking import Asking
+from farwire.gateway.operators import Operator
+from farwire.gateway.radius import store
+from farwire.gateway.radius.access import Verdict, verdict_of
+from farwire.gateway.radius.accounting import (
+    Meter,
+    Report,
+    advance,
+    asked_again,
+    first_meter,
+    is_another,
+    key_of_session,
+    next_session,
+    requests_of,
+)
+from farwire.gateway.radius.profiles import Client
+from farwire.gateway.radius.results import SILENCE, accounting_answer
+from farwire.kernel.errors import NotFound, Unavailable
+
+Key: TypeAlias = "tuple[int, int]"
+_NOBODY: Final[tuple[Identity, ...]] = ()
+_AT_ONCE: Final = 200
+"""Sessions of a NAS that are looked up at once when it has restarted."""
+OLD: Final = timedelta(seconds=30)
+"""After it a request that nobody has settled is somebody else's to ask again: longer than any shard is waited for."""
+_log = structlog.get_logger(__name__)
+
+
+class Metering:
+    """Charges what sessions report."""
+
+    def __init__(self, *, db: Database, asking: Asking, clock: Clock) -> None:
+        self._db = db
+        self._asking = asking
+        self._clock = clock
+
+    async def take(
+        self, operator: Operator, client: Client, account: int, report: Report
+    ) -> tuple[Meter, Verdict | None]:
+        """Charge a report of a session; return its meter, and what charging says if it was asked for more.
+
+        Raises ``Unavailable`` (``charging.no_answer``, ``charging.busy``): nothing is known; ``NotFound``
+        (``radius.subscriber_unknown``).
+        """
+        key = key_of_session(client, report, account)
+
+        async def change(tx: Tx, before: Meter | None) -> Meter:
+            now = self._clock.now()
+            if before is None:
+                ticket = report.ticket
+                taken = ticket is not None and await store.is_charged(
+                    tx, (ticket.charge_hi, ticket.charge_lo)
+                )
+                before = first_meter(client, report, account, now, own=taken)
+            elif is_another(before, report):
+                before = next_session(before, client, report, now)
+            return advance(before, report, client, now)
+
+        found = await self._step(operator, client, key, change)
+        if found is None:
+            raise NotFound("no meter", code="radius.session_unknown")
+        return found
+
+    async def ask_again(self, operator: Operator, client: Client, key: Key) -> tuple[Meter, Verdict] | None:
+        """Ask whether a session may use more now; None where it is no longer there. Raises ``Unavailable``."""
+
+        async def change(tx: Tx, before: Meter | None) -> Meter | None:  # noqa: ARG001 - see ``_Change``
+            open_ = before is not None and before.ended_at is None
+            return asked_again(before, self._clock.now()) if before is not None and open_ else before
+
+        found = await self._step(operator, client, key, change)
+        return None if found is None or found[1] is None else (found[0], found[1])
+
+    async def end(self, operator: Operator, client: Client, key: Key) -> None:
+        """End a session that its NAS does not have: what it holds is free again. Raises ``Unavailable``."""
+
+        async def change(tx: Tx, before: Meter | None) -> Meter | None:  # noqa: ARG001 - see ``_Change``
+            if before is None or before.ended_at is not None:
+                return before
+            return asked_again(before, self._clock.now(), ending=True)
+
+        await self._step(operator, client, key, change)
+
+    async def end_all(self, operator: Operator, client: Client, report: Report) -> list[Key]:
+        """End all sessions of a NAS that has started or will stop; return their keys. Raises ``Unavailable``."""
+        ended: list[Key] = []
+        while True:
+            async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
+                keys = await store.open_of_nas(tx, client.name, report.nas, report.at, _AT_ONCE)
+            for key in keys:
+                await self.end(operator, client, key)
+            ended += keys
+            if len(keys) < _AT_ONCE:
+                return ended
+
+    async def settle_old(self, operator: Operator, clients: Mapping[str, Client]) -> int:
+        """Ask charging again what a process that has died has asked; return how many there were.
+
+        Raises ``Unavailable``.
+        """
+        before = self._clock.now() - OLD
+        async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
+            found = await store.unsettled(tx, before, list(clients), _AT_ONCE)
+        for client, key in found:
+            await self._step(operator, clients[client], key, _as_it_is)
+        return len(found)
+
+    async def set_garden(self, operator: Operator, meter: Meter, *, restricted: bool, most: int = 0) -> None:
+        """Write that a session is in the walled garden, or that it has left it with a limit of ``most`` units."""
+        async with self._db.transaction(operator.tenant_id) as tx:
+            await store.set_garden(tx, (meter.key_hi, meter.key_lo), restricted=restricted, most=most)
+
+    async def meter(self, operator: Operator, key: Key) -> Meter | None:
+        """Return the meter of a session that goes on, or None."""
+        async with self._db.transaction(operator.tenant_id) as tx:
+            found = await store.lock(tx, key)
+        return None if found is None or found.ended_at is not None else found
+
+    async def _step(
+        self, operator: Operator, client: Client, key: Key, change: _Change
+    ) -> tuple[Meter, Verdict | None] | None:
+        """Make the request of a change, after the one before it has been answered; None: there is no such session."""
+        while True:
+            async with self._db.transaction(operator.tenant_id) as tx:
+                before = await store.lock(tx, key)
+                open_ = before is not None and not before.settled
+                after = before if open_ else await change(tx, before)
+                if after is None:
+                    return None
+                if after == before and not open_:
+                    return after, None
+                written = open_ or await _save(tx, before, after)
+            if not written:
+                continue
+            answer = await self._charge(operator, client, after)
+            async with self._db.transaction(operator.tenant_id) as tx:
+                await store.settle(tx, after)
+            if not open_:
+                return after, None if after.ending else verdict_of(answer)
+
+    async def _charge(self, operator: Operator, client: Client, meter: Meter) -> Answer:
+        """Return the durable answer to the last request of a meter."""
+        request, beginning = requests_of(meter, client)
+        subscriber = Subscriber(meter.account, operator.number, "")
+        answer = await self._asking.ask(operator, _NOBODY, subscriber, request)
+        if answer.result == ResultCode.UNKNOWN_SESSION:
+            begun = await self._asking.ask(operator, _NOBODY, subscriber, beginning)
+            answer = begun
+            if begun.result == ResultCode.SUCCESS:
+                answer = await self._asking.ask(operator, _NOBODY, subscriber, request)
+        if answer.result == ResultCode.UNKNOWN_USER:
+            raise NotFound("nobody has this account", code="radius.subscriber_unknown")
+        if accounting_answer(answer.result) == SILENCE:
+            raise Unavailable("the shard cannot do it now", code="charging.busy")
+        if meter.used and answer.result in (ResultCode.INVALID, ResultCode.OUT_OF_SEQUENCE):
+            _log.error("radius usage refused", result=answer.result, used=meter.used, account=meter.account)
+        return answer
+
+
+_Change: TypeAlias = "Callable[[Tx, Meter | None], Awaitable[Meter | None]]"
+
+
+async def _as_it_is(tx: Tx, before: Meter | None) -> Meter | None:  # noqa: ARG001 - see ``_Change``
+    return before
+
+
+async def _save(tx: Tx, before: Meter | None, after: Meter) -> bool:
+    """Write a meter; tell whether nobody was faster with a new one."""
+    if before is None:
+        return await store.insert(tx, after)
+    await store.update(tx, after)
+    return True
