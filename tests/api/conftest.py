@@ -40,7 +40,7 @@ from farwire.tenant import service as tenants
 from farwire.tenant.service import KeyRefused
 from tests.charging.desk import a_desk
 
-START_S = 40
+START_S = 120
 FARWIRE = "from farwire.app import main; main()"
 MakeKey = Callable[[TenantId, Role], Awaitable[str]]
 Client = Callable[[str], httpx.AsyncClient]
@@ -168,7 +168,7 @@ async def listening(api: Api) -> AsyncIterator[str]:
     server = Server(api, address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False)
     serving = asyncio.create_task(server.serve())
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        for _ in range(100):
+        for _ in range(600):
             with suppress(httpx.ConnectError):
                 assert (await client.get("/health/live")).status_code == 200
                 break
@@ -226,7 +226,7 @@ class Served:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait(10)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 MAIN = "from farwire.app import main; main()"
-WAIT_S = 30
+WAIT_S = 120
 
 
 class Processes:
@@ -73,7 +73,7 @@ class Processes:
                 one.send_signal(signal.SIGTERM)
         for one, output in reversed(self.started):
             try:
-                one.wait(10)
+                one.wait(60)
             except subprocess.TimeoutExpired:
                 one.kill()
                 one.wait()

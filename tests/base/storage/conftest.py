@@ -46,7 +46,7 @@ async def probe_urls(scratch_database) -> dict[DatabaseRole, str]:
 async def probe(probe_urls: dict[DatabaseRole, str]) -> AsyncIterator[Database]:
     """A small pool as farwire_app on the probe tables."""
     database = await open_pool(
-        probe_urls[DatabaseRole.APP], size=2, acquire_timeout_s=0.3, statement_timeout_s=2
+        probe_urls[DatabaseRole.APP], size=2, acquire_timeout_s=2, statement_timeout_s=10
     )
     yield database
     await database.close()

@@ -92,8 +92,16 @@ async def add_thing(call: Call[Nothing, Nothing, NewThing]) -> Reply:
     return Reply(Thing(str(uuid7()), call.body.colour.value), headers={"location": "/things/1"})
 
 
+WAITING: set[object] = set()
+"""Requests that ``wait_long`` keeps."""
+
+
 async def wait_long(call: Call[Nothing, Nothing, None]) -> Reply:
-    await asyncio.sleep(30)
+    WAITING.add(call)
+    try:
+        await asyncio.sleep(600)
+    finally:
+        WAITING.remove(call)
     return Reply()
 
 
@@ -154,13 +162,24 @@ class Keys:
 
 
 @pytest.fixture
+def waiting() -> set[object]:
+    return WAITING
+
+
+@pytest.fixture
 def keys(tenant_id: TenantId, other_tenant_id: TenantId) -> Keys:
     return Keys(tenant_id, other_tenant_id)
 
 
 @pytest.fixture
-def api(db: Database, settings: Settings, clock: MovableClock, keys: Keys) -> Api:
-    limits = Limits(max_running=4, time_limit_s=0.5, max_body_octets=1000)
+def time_limit_s() -> float:
+    """A test of the limit sets its own."""
+    return 60
+
+
+@pytest.fixture
+def api(db: Database, settings: Settings, clock: MovableClock, keys: Keys, time_limit_s: float) -> Api:
+    limits = Limits(max_running=4, time_limit_s=time_limit_s, max_body_octets=1000)
     return build_api(
         ROUTES, database=db, clock=clock, settings=settings, authenticate=keys.authenticate, limits=limits
     )
