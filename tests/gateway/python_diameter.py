@@ -25,10 +25,21 @@ class Client:
             f"aaa://{peer}:{port}", realm, ip_addresses=["127.0.0.1"], is_persistent=True
         )
         application_id = c.APP_DIAMETER_CREDIT_CONTROL_APPLICATION
-        self.application = SimpleThreadingApplication(application_id, is_auth_application=True)
+        self.told: list[Any] = []
+        """Requests of the server."""
+        self.application = SimpleThreadingApplication(
+            application_id, is_auth_application=True, request_handler=self._hear
+        )
         self.node.add_application(self.application, [found])
         self.node.start()
         self.application.wait_for_ready(20)
+
+    def _hear(self, _application: Any, request: Any) -> Any:
+        self.told.append(request)
+        answer = request.to_answer()
+        answer.session_id, answer.result_code = request.session_id, 2002
+        answer.origin_host, answer.origin_realm = b"pgw.test.realm", b"test.realm"
+        return answer
 
     def ask(self, type_: int, number: int, *, used: int = 0, requested: int | None = None) -> Any:
         one = CreditControlRequest()

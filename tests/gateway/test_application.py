@@ -233,7 +233,7 @@ async def test_a_tenant_of_a_peer_has_only_its_own_subscribers(
     async with a_gateway(db, tenant_id, clock, tmp_path) as found:
         async with db.transaction(other_tenant_id) as tx:
             number = await charging.tenant_number(tx)
-        found.server.application._operators["nordlicht"] = Operator(other_tenant_id, number)  # type: ignore[attr-defined]
+        found.control._operators["nordlicht"] = Operator(other_tenant_id, number)  # type: ignore[index]
         wire = await connect(found.server)
         assert (await wire.ask(ccr(1, 0, group(1, requested=0)))).avps[RESULT] == [Result.USER_UNKNOWN]
 
@@ -275,7 +275,7 @@ async def test_while_no_shard_answers_a_peer_is_sent_to_another_server(gateway: 
         async def ask(self, tenant: int, request: object) -> None:
             raise Unavailable("nobody listens at /run/secret.sock", code="charging.no_answer")
 
-    gateway.server.application._asking._client = Nobody()  # type: ignore[attr-defined]
+    gateway.asking._client = Nobody()  # type: ignore[attr-defined]
     wire = await connect(gateway.server)
     answer = await wire.ask(ccr(1, 0, group(1, requested=0)))
     assert answer.avps[RESULT] == [Result.TOO_BUSY]

@@ -19,12 +19,15 @@ from farwire.charging import service as charging
 from farwire.charging.model import CommandKind
 from farwire.charging.model.terms import PlanDocument
 from farwire.gateway.asking import Asking
-from farwire.gateway.diameter.application import CreditControlServer
+from farwire.gateway.diameter.application import Application as Applications
 from farwire.gateway.diameter.codec import Avps, Header, Message, decode, encode
+from farwire.gateway.diameter.credit_control.server import CreditControlServer
 from farwire.gateway.diameter.dictionary import TGPP, key_of
 from farwire.gateway.diameter.node import Application, Server
 from farwire.gateway.diameter.profiles import Node, Peer
+from farwire.gateway.diameter.telling import CreditControlAsks, Telling
 from farwire.gateway.operators import Operator
+from farwire.gateway.sessions import SessionBook
 from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.ids import TenantId
 from tests.charging.desk import CLERK, GO_5, Desk, a_desk, go_5, open_one
@@ -105,7 +108,7 @@ class Wire:
         return octets
 
     async def receive(self) -> Message:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             head = await self.reader.readexactly(4)
             return decode(head + await self.reader.readexactly(int.from_bytes(head[1:4], "big") - 4))
 
@@ -121,7 +124,7 @@ class Wire:
 
     async def ended(self) -> bytes:
         """Return what still comes until the other end hangs up."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             try:
                 return await self.reader.read(-1)
             except ConnectionError:
@@ -180,6 +183,10 @@ class Gateway:
     server: Server
     subscribers: Subscribers
     account: charging.ChargingAccount
+    asking: Asking
+    book: SessionBook
+    telling: Telling
+    control: CreditControlServer
 
     async def balance(self) -> int:
         seen = (await charging.inspect(self.desk.client, account=self.account)).seen
@@ -214,8 +221,11 @@ async def a_gateway(
         assert answer.result == 2001
         found = Subscribers(db, lambda: int(clock.now().timestamp() * 1_000))
         operators = {"nordlicht": Operator(tenant_id, account.tenant_number)}
-        application = CreditControlServer(
-            node, operators=operators, asking=Asking(subscribers=found, client=desk.client), clock=clock
-        )
+        book = SessionBook(db=db)
+        asking = Asking(subscribers=found, client=desk.client)
+        control = CreditControlServer(operators=operators, asking=asking, clock=clock, book=book)
+        application = Applications(node, {(4, 272): control})
         async with serving(node, application) as server:
-            yield Gateway(db, tenant_id, clock, desk, server, found, account)
+            asks = {4: CreditControlAsks()}
+            telling = Telling(db=db, server=server, book=book, operators=operators, asks=asks)
+            yield Gateway(db, tenant_id, clock, desk, server, found, account, asking, book, telling, control)

@@ -55,6 +55,8 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 
     way: int
     number: Struct
+    size: int
+    """Of a number."""
     flags: int
     """Its flags when it is sent, where they stand before the length."""
 
@@ -63,6 +65,7 @@ _ROWS: Final[Mapping[int, _Row]] = {
     key: _Row(
         _WAYS.get(Kind(avp.kind), _NUMBER),
         _NUMBERS.get(avp.kind, _NO_NUMBER),
+        _NUMBERS.get(avp.kind, _NO_NUMBER).size,
         (0x80000000 if avp.vendor else 0) | (MANDATORY << 24 if avp.mandatory else 0),
     )
     for key, avp in AVPS.items()
@@ -161,12 +164,12 @@ class _Reader:
 
     def read(self, at: int, end: int, depth: int, *, described: bool = False) -> Avps:
         """Return the AVPs from ``at`` to ``end``; ``described``: below Service-Information, unknown ones pass."""
-        data = self._data
+        data, unpack, rows = self._data, _AVP.unpack_from, _ROWS
         found: Avps = {} if depth else self.top
         while at < end:
             if end - at < 8:
                 raise _short(data[at:end])
-            key, word = _AVP.unpack_from(data, at)
+            key, word = unpack(data, at)
             stop, body = at + (word & 0xFFFFFF), at + 8
             if word & 0x80000000:
                 key |= self._vendor(at, end) << 32
@@ -176,14 +179,16 @@ class _Reader:
             self._left -= 1
             if self._left < 0:
                 raise Refusal(Result.UNABLE_TO_COMPLY, f"the message has more than {AVPS_MOST} AVPs")
-            row = _ROWS.get(key)
+            row = rows.get(key)
             if row is not None:
                 way = row.way
                 value: Value
-                if way == _NUMBER and stop - body == row.number.size:
+                if way == _NUMBER and stop - body == row.size:
                     value = row.number.unpack_from(data, body)[0]
                 elif way == _GROUPED:
                     value = self._group(key, at, body, stop, depth, described)
+                elif way == _OCTETS:
+                    value = data[body:stop]
                 else:
                     value = self._other(key, row, at, body, stop)
                 if key in found:
@@ -207,7 +212,7 @@ class _Reader:
         return vendor
 
     def _other(self, key: int, row: _Row, at: int, body: int, stop: int) -> Value:
-        """Return octets, a text or a time. Raises ``Refusal`` for a number of a wrong length too."""
+        """Return a text or a time. Raises ``Refusal`` for a number of a wrong length too."""
         data = self._data
         if row.way == _TEXT:
             try:
@@ -216,9 +221,7 @@ class _Reader:
                 raise Refusal(
                     Result.INVALID_AVP_VALUE, f"{name_of(key)} is no UTF-8", failed=padded(data[at:stop])
                 ) from None
-        if row.way == _OCTETS:
-            return data[body:stop]
-        if stop - body != row.number.size:
+        if stop - body != row.size:
             raise _bad_length(key, _U32.unpack_from(data, at + 4)[0], data[at:body])
         return _since_1970(_U32.unpack_from(data, body)[0])
 
@@ -262,7 +265,7 @@ def _short(octets: bytes) -> Refusal:
 def _bad_length(key: int, word: int, head: bytes) -> Refusal:
     """Return the refusal of an AVP with a wrong length: its header, and zeros as its data. Source: RFC 6733 §7.1.5."""
     row = _ROWS.get(key)
-    size = row.number.size if row is not None else 0
+    size = row.size if row is not None else 0
     code = _U32.unpack_from(head)[0]
     failed = _AVP.pack(code, word & 0xFF000000 | len(head) + size) + head[8:] + bytes(size)
     return Refusal(Result.INVALID_AVP_LENGTH, f"{name_of(key)} has a wrong length", failed=failed)

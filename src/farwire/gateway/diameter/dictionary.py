@@ -151,6 +151,7 @@ class Result(IntEnum):
     """Result-Code. Source: RFC 6733 §7.1, RFC 8506 §9."""
 
     SUCCESS = 2001
+    LIMITED_SUCCESS = 2002
     COMMAND_UNSUPPORTED = 3001
     UNABLE_TO_DELIVER = 3002
     REALM_NOT_SERVED = 3003

@@ -1,59 +1,27 @@
-"""The transport: TCP and TLS connections of peers, whose messages go to the state machine and to the application.
-
-Everything has a bound: connections, the octets of a message and the time it takes to arrive, the requests of one
-connection that wait for their answers, the answers that a peer does not read. What is over a bound is no longer read
-(back-pressure), or hung up on. A request whose connection is lost is decided all the same; its repeat, over whatever
-connection, is answered from the state of charging.
-"""
+"""The node: where it listens, and the connections that it has."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
-import structlog
-
-from farwire.base.telemetry.metrics import counter, gauge
+from farwire.base.telemetry.metrics import gauge
 from farwire.gateway.addresses import listen_address
-from farwire.gateway.diameter.answering import answer, refusal
-from farwire.gateway.diameter.codec import HEADER, Message, Refusal, decode, decode_header, encode
-from farwire.gateway.diameter.dictionary import Result
-from farwire.gateway.diameter.peer import (
-    FAREWELL_MS,
-    Close,
-    Connection,
-    Hand,
-    Send,
-    State,
-    Step,
-    accepted,
-    leave,
-    receive,
-    tick,
-    us,
-)
+from farwire.gateway.diameter.codec import Message
+from farwire.gateway.diameter.peer import Connection
 from farwire.gateway.diameter.profiles import Node
+from farwire.gateway.diameter.wire import Wire
 
 Application: TypeAlias = Callable[[Connection, Message], Awaitable[Message]]
 """Answers a request of an open connection. It raises ``Refusal`` for what the peer did wrong."""
 
 TICK_MS: Final = 250
 """How often watchdogs and waits are looked at."""
-_HIGH_WATER: Final = 1 << 20
-"""Octets that a peer has not read, after which nothing more is read from it."""
 _BACKLOG: Final = 1_024
-_log = structlog.get_logger(__name__)
-_MESSAGES: Final = counter(
-    "farwire_diameter_requests_total", "Diameter requests by command and Result-Code.", ("command", "result")
-)
-_ENDS: Final = counter(
-    "farwire_diameter_disconnects_total", "Ends of Diameter connections by reason.", ("reason",)
-)
 _OPEN: Final = gauge("farwire_diameter_connections", "Diameter connections that are there.")
 _PENDING: Final = gauge("farwire_diameter_pending", "Diameter requests that wait for their answers.")
 
@@ -64,7 +32,7 @@ class Server:
     def __init__(self, node: Node, application: Application) -> None:
         self.node = node
         self.application = application
-        self.wires: set[_Wire] = set()
+        self.wires: set[Wire] = set()
         self.hosts: Counter[str] = Counter()
         """How many connections each peer has open."""
         self.tasks: set[asyncio.Task[None]] = set()
@@ -87,11 +55,22 @@ class Server:
     async def _listen(self, address: str, security: ssl.SSLContext | None) -> None:
         host, port = listen_address(address)
         server = await asyncio.get_running_loop().create_server(
-            lambda: _Wire(self), host, port, ssl=security, backlog=_BACKLOG,
+            lambda: Wire(self), host, port, ssl=security, backlog=_BACKLOG,
             ssl_handshake_timeout=self.node.greeting_s if security else None,
         )  # fmt: skip
         self._servers.append(server)
         self.addresses += [one.getsockname()[:2] for one in server.sockets]
+
+    def way_to(self, tenant: str, hosts: Sequence[str]) -> Wire | None:
+        """Return an open connection of the tenant's peers: to the first of ``hosts`` that is there, else to a relay."""
+        found: dict[str, Wire] = {}
+        for wire in self.wires:
+            peer = wire.connection
+            if peer is not None and wire.open and peer.profile is not None and peer.profile.tenant == tenant:
+                found[peer.host] = wire
+                if peer.relay:
+                    found[""] = wire
+        return next((found[host] for host in (*hosts, "") if host in found), None)
 
     async def drain(self) -> None:
         """Listen no more, say goodbye to every peer, answer what is in, and hang up."""
@@ -107,13 +86,13 @@ class Server:
             with suppress(asyncio.CancelledError):
                 await self._ticker
 
-    def came(self, wire: _Wire) -> None:
+    def came(self, wire: Wire) -> None:
         """Count a connection."""
         self.wires.add(wire)
         self._gone.clear()
         _OPEN.set(len(self.wires))
 
-    def went(self, wire: _Wire) -> None:
+    def went(self, wire: Wire) -> None:
         """Forget a connection."""
         self.wires.discard(wire)
         host = wire.connection.host if wire.connection is not None else ""
@@ -131,205 +110,6 @@ class Server:
             _PENDING.set(len(self.tasks))
             for wire in tuple(self.wires):
                 wire.tick()
-
-
-class _Wire(asyncio.Protocol):
-    """One connection."""
-
-    def __init__(self, server: Server) -> None:
-        self.connection: Connection | None = None
-        self._server = server
-        self._node = server.node
-        self._transport: asyncio.Transport | None = None
-        self._buffer = b""
-        self._began_at = 0
-        """Since when the message is waited for whose first octets are in the buffer."""
-        self._pending = 0
-        self._most = 1
-        self._choked = False
-        """Whether the peer reads its answers too slowly."""
-        self._ending = ""
-        self._ends_at = 0
-
-    # ---- what the event loop calls
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the CER."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
-        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
-        address, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self.connection = accepted(
-            self._node, address=address[0] if address else "", local=local[0] if local else "",
-            tls=transport.get_extra_info("ssl_object") is not None, now=_now(), first_id=secrets.randbits(32),
-        )  # fmt: skip
-        self._server.came(self)
-        if len(self._server.wires) > self._node.connections:
-            self._hang_up("too many connections")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the peer."""
-        self._transport = None
-        self._server.went(self)
-        reason = self._ending or ("the connection broke" if exc else "the peer hung up")
-        _ENDS.inc(reason=reason)
-        host = self.connection.host if self.connection is not None else ""
-        _log.info("diameter connection ended", peer=host, reason=reason)
-
-    def pause_writing(self) -> None:
-        """Read nothing more from a peer that does not read."""
-        self._choked = True
-        self._flow()
-
-    def resume_writing(self) -> None:
-        """Go on."""
-        self._choked = False
-        self._flow()
-
-    def data_received(self, data: bytes) -> None:
-        """Take every whole message."""
-        if self._buffer:
-            self._buffer += data
-        else:
-            self._buffer, self._began_at = data, _now()
-        self._take()
-
-    # ---- what the server calls
-
-    def tick(self) -> None:
-        """Let time pass."""
-        if self.connection is None or self._transport is None:
-            return
-        now = _now()
-        if self._ending:
-            if now > self._ends_at:
-                self._transport.abort()
-        elif self._full():
-            self._began_at = now  # nothing is read: it is not the peer who lets us wait
-        elif self._buffer and now - self._began_at > self._node.greeting_s * 1_000:
-            self._hang_up("a message did not arrive whole in time")
-        else:
-            self._do(tick(self._node, self.connection, now))
-
-    def leave(self) -> None:
-        """Say goodbye."""
-        if self.connection is not None:
-            self._do(leave(self._node, self.connection, _now()))
-
-    # ---- messages
-
-    def _full(self) -> bool:
-        return self._choked or self._pending >= self._most
-
-    def _take(self) -> None:
-        buffer, at = self._buffer, 0
-        while len(buffer) - at >= 4 and not self._full() and not self._ending:
-            size = int.from_bytes(buffer[at + 1 : at + 4], "big")
-            if buffer[at] != 1 or size < HEADER or size & 3 or size > self._node.message_octets:
-                self._hang_up("what came is no Diameter, or too long")
-                return
-            if len(buffer) - at < size:
-                break
-            octets = buffer[at : at + size]
-            at += size
-            self._receive(octets)
-        if at:
-            self._began_at = _now()
-        self._buffer = b"" if self._ending else buffer[at:]
-        self._flow()
-
-    def _receive(self, octets: bytes) -> None:
-        if self.connection is None:
-            return
-        try:
-            message = decode(octets)
-        except Refusal as refused:
-            header = decode_header(octets)
-            _log.info("diameter message refused", peer=self.connection.host, reason=refused.message)
-            if header.is_request:
-                self._send(refusal(us(self._node), header, refused))
-            if self.connection.state == State.WAITING:
-                self._hang_up("its first message made no sense")
-            return
-        self._do(receive(self._node, self.connection, message, _now()))
-
-    def _do(self, step: Step) -> None:
-        before, (self.connection, actions) = self.connection, step
-        for action in actions:
-            if isinstance(action, Send):
-                self._send(action.message)
-            elif isinstance(action, Hand):
-                self._hand(self.connection, action.message)
-            elif isinstance(action, Close):
-                self._hang_up(action.reason)
-        if before is not None and before.state == State.WAITING and self.connection.profile is not None:
-            self._welcome(self.connection)
-
-    def _welcome(self, connection: Connection) -> None:
-        profile = connection.profile
-        if profile is None:
-            return
-        self._most = profile.pending
-        _log.info(
-            "diameter peer connected", peer=connection.host, address=connection.address, tls=connection.tls
-        )
-        self._server.hosts[connection.host] += 1
-        if self._server.hosts[connection.host] > profile.connections:
-            self._hang_up("too many connections of this peer")
-
-    def _hand(self, connection: Connection, message: Message) -> None:
-        self._pending += 1
-        task = asyncio.create_task(self._answer(connection, message))
-        self._server.tasks.add(task)
-        task.add_done_callback(self._server.tasks.discard)
-
-    async def _answer(self, connection: Connection, message: Message) -> None:
-        try:
-            found = await self._server.application(connection, message)
-        except Refusal as refused:
-            found = refusal(us(self._node), message.header, refused, message.avps)
-        except Exception:  # noqa: BLE001
-            # The edge of the process: one request that we cannot answer must not end the connection of all others.
-            _log.exception("diameter request failed", peer=connection.host)
-            found = answer(us(self._node), message, Result.UNABLE_TO_COMPLY)
-        self._send(found)
-        self._pending -= 1
-        if self._ending and not self._pending and self._transport is not None:
-            self._transport.close()
-        elif self._buffer:
-            self._take()
-        else:
-            self._flow()
-
-    def _send(self, message: Message) -> None:
-        if self._transport is None or self._transport.is_closing():
-            return
-        self._transport.write(encode(message))
-        if not message.header.is_request:
-            (result,) = message.avps[268]
-            _MESSAGES.inc(command=str(message.header.command), result=str(result))
-
-    def _flow(self) -> None:
-        """Read while there is room for what is read."""
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if self._full() or self._ending:
-            transport.pause_reading()
-        else:
-            transport.resume_reading()
-
-    def _hang_up(self, reason: str) -> None:
-        """End the connection once what is in is answered; ``tick`` does not wait for ever."""
-        if not self._ending:
-            self._ending, self._ends_at = reason, _now() + FAREWELL_MS
-        self._buffer = b""
-        if self._transport is not None and not self._pending:
-            self._transport.close()
-
-
-def _now() -> int:
-    """Return milliseconds of the event loop's clock."""
-    return int(asyncio.get_running_loop().time() * 1_000)
 
 
 def _tls(node: Node) -> ssl.SSLContext:

@@ -16,7 +16,9 @@ import msgspec
 
 from farwire.gateway.diameter.answering import Self, answer, missing, refusal
 from farwire.gateway.diameter.codec import (
+    PROXIABLE,
     REQUEST,
+    RETRANSMITTED,
     Avps,
     Header,
     Message,
@@ -34,6 +36,7 @@ RELAY: Final = 0xFFFFFFFF
 FAREWELL_MS: Final = 5_000
 """How long the end of a connection is waited for, when it was agreed on."""
 REBOOTING: Final = 0
+_SESSION: Final = key_of("Session-Id")
 _HOST: Final = key_of("Origin-Host")
 _REALM: Final = key_of("Origin-Realm")
 _AUTH: Final = key_of("Auth-Application-Id")
@@ -68,13 +71,19 @@ class Hand(msgspec.Struct, frozen=True):
     message: Message
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """Give this answer to who asked."""
+
+    message: Message
+
+
 class Close(msgspec.Struct, frozen=True):
     """Hang up, after what is to be sent."""
 
     reason: str
 
 
-Action: TypeAlias = Send | Hand | Close
+Action: TypeAlias = Send | Hand | Heard | Close
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -95,6 +104,20 @@ class Connection(msgspec.Struct, frozen=True):
     profile: Peer | None = None
     watched: bool = False
     """A DWR is not answered yet."""
+    relay: bool = False
+    """It brings requests of others, and takes ours to them."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What we ask a client about a session of its own."""
+
+    session: str
+    application: int
+    command: int
+    content: Avps
+    end_to_end: int
+    """The same in every repeat, over whatever connection."""
+    repeated: bool = False
 
 
 Step: TypeAlias = tuple[Connection, tuple[Action, ...]]
@@ -114,7 +137,7 @@ def receive(node: Node, before: Connection, message: Message, now: int) -> Step:
         return _greet(node, before, message, now)
     heard = _heard(node, before, now)
     if not header.is_request:
-        return _on_answer(heard, header)
+        return _on_answer(heard, message)
     if header.command == CAPABILITIES:
         return heard, (Send(answer(us(node), message, Result.SUCCESS, capabilities(before.local))),)
     if header.command == WATCHDOG:
@@ -158,6 +181,15 @@ def leave(node: Node, before: Connection, now: int) -> Step:
     return after, (Send(_request(node, before, DISCONNECT, content)),)
 
 
+def ask(node: Node, before: Connection, wanted: Question) -> tuple[Connection, Message]:
+    """Return the request of ours that puts a question, and the connection that has sent it."""
+    number = before.next_id
+    flags = REQUEST | PROXIABLE | (RETRANSMITTED if wanted.repeated else 0)
+    header = Header(flags, wanted.command, wanted.application, number, wanted.end_to_end)
+    avps: Avps = {_SESSION: [wanted.session], _HOST: [node.identity], _REALM: [node.realm], **wanted.content}
+    return msgspec.structs.replace(before, next_id=_next(before)), Message(header, avps)
+
+
 def us(node: Node) -> Self:
     """Return how this node names itself."""
     return Self(node.identity, node.realm)
@@ -168,7 +200,7 @@ def _greet(node: Node, before: Connection, cer: Message, now: int) -> Step:
     try:
         host, realm = _who(cer.avps)
         profile = _profile_of(node, before, host, realm)
-        _check_common(cer.avps)
+        relay = _check_common(cer.avps)
     except Refusal as refused:
         after, close = _closed(before, refused.message)
         return after, (Send(refusal(us(node), cer.header, refused, cer.avps)), *close)
@@ -178,6 +210,7 @@ def _greet(node: Node, before: Connection, cer: Message, now: int) -> Step:
         host=host,
         realm=realm,
         profile=profile,
+        relay=relay,
         due_at=now + node.watchdog_s * 1_000,
     )
     return after, (Send(answer(us(node), cer, Result.SUCCESS, capabilities(before.local))),)
@@ -199,16 +232,18 @@ def _profile_of(node: Node, connection: Connection, host: str, realm: str) -> Pe
     return found
 
 
-def _check_common(avps: Avps) -> None:
-    """Refuse a peer that we have no application or no security in common with."""
+def _check_common(avps: Avps) -> bool:
+    """Refuse a peer that we have no application or no security in common with; tell whether it is a relay."""
     applications = set(avps.get(_AUTH, ()))
     for vendor in groups_of(avps, _VENDOR_APPLICATION):
         applications.update(vendor.get(_AUTH, ()))
-    if not applications.union(avps.get(_ACCT, ())) & {CREDIT_CONTROL, RELAY}:
+    applications.update(avps.get(_ACCT, ()))
+    if not applications & {CREDIT_CONTROL, RELAY}:
         raise Refusal(Result.NO_COMMON_APPLICATION, "the peer does not speak credit control")
     offered = avps.get(_SECURITY, [_NO_SECURITY])
     if _NO_SECURITY not in offered:
         raise Refusal(Result.NO_COMMON_SECURITY, "TLS begins with the connection here, not after the CER")
+    return RELAY in applications
 
 
 def capabilities(local: str) -> Avps:
@@ -236,12 +271,13 @@ def _heard(node: Node, before: Connection, now: int) -> Connection:
     return msgspec.structs.replace(before, state=State.OPEN, due_at=now + node.watchdog_s * 1_000)
 
 
-def _on_answer(heard: Connection, header: Header) -> Step:
+def _on_answer(heard: Connection, message: Message) -> Step:
+    header = message.header
     if header.command == WATCHDOG:
         return msgspec.structs.replace(heard, watched=False), ()
     if header.command == DISCONNECT and heard.state == State.CLOSING:
         return _closed(heard, "both have said goodbye")
-    return heard, ()
+    return heard, (Heard(message),)
 
 
 def _request(node: Node, connection: Connection, command: int, content: Avps) -> Message:

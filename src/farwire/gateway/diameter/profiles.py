@@ -46,6 +46,9 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a redirected subscriber is sent: a URL. Without it such a session is terminated instead."""
     filters: tuple[str, ...] = ()
     """Filter-Id of what a restricted subscriber may still reach. Without one such a session is terminated instead."""
+    told: Literal["reauthorize", "abort", "nothing"] = "reauthorize"
+    """How it hears that an account has changed: a Re-Auth-Request; an Abort-Session-Request where the account may use
+    nothing more, else as before; or when its quota ends."""
     unknown_avps: Literal["refuse", "ignore"] = "refuse"
     """What becomes of a request with an unknown AVP that has the M bit."""
     refuse_whole: bool = False

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
 from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
 from farwire.gateway.asking import ASKED_MS, Asking
-from farwire.gateway.diameter.application import CreditControlServer
+from farwire.gateway.diameter.application import Application
+from farwire.gateway.diameter.credit_control.server import COMMAND, CreditControlServer
 from farwire.gateway.diameter.node import Server
+from farwire.gateway.diameter.peer import CREDIT_CONTROL
 from farwire.gateway.diameter.profiles import Node, read_profiles
+from farwire.gateway.diameter.telling import CreditControlAsks, Telling
 from farwire.gateway.operators import load_operators
+from farwire.gateway.sessions import SessionBook
 from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.errors import Unavailable
 
@@ -38,17 +42,19 @@ async def serve(
     node = read_profiles(profiles)
     operators = await load_operators(db=db, names=(peer.tenant for peer in node.peers))
     client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
-    application = CreditControlServer(
-        node,
-        operators=operators,
-        asking=Asking(subscribers=Subscribers(db, _now_ms), client=client),
-        clock=clock,
+    book = SessionBook(db=db)
+    asking = Asking(subscribers=Subscribers(db, _now_ms), client=client)
+    control = CreditControlServer(operators=operators, asking=asking, clock=clock, book=book)
+    server = Server(node, Application(node, {(CREDIT_CONTROL, COMMAND): control}))
+    telling = Telling(
+        db=db, server=server, book=book, operators=operators, asks={CREDIT_CONTROL: CreditControlAsks()}
     )
-    server = Server(node, application)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
+        stack.push_async_callback(_end, asyncio.create_task(book.run()))
         await _listen(server, node)
         stack.push_async_callback(server.drain)
+        stack.push_async_callback(_end, asyncio.create_task(telling.run()))
         if metrics is not None:
             watched = await serve_metrics(
                 host=metrics.host, port=metrics.port, ready=lambda: not stop.is_set()
@@ -60,6 +66,12 @@ async def serve(
             )
         )
         await stop.wait()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def check(profiles: str) -> tuple[Mapping[str, object], ...]:

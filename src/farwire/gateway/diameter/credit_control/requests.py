@@ -25,12 +25,12 @@ from farwire.charging.model import (
 )
 from farwire.charging.model.state import GROUPS_MAX
 from farwire.charging.service import Identity, request_key
-from farwire.gateway.diameter.answering import missing
-from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, groups_of, number_of, text_of
+from farwire.gateway.diameter.codec import Avps, Refusal, groups_of, number_of
 from farwire.gateway.diameter.credit_control.service import identities_of, kind_of, service_of
 from farwire.gateway.diameter.credit_control.units import NO_UNITS, Units, named_octets, read_units
-from farwire.gateway.diameter.dictionary import AVPS, Result, key_of
+from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.profiles import Peer
+from farwire.gateway.diameter.required import required_number, required_text, wrong_value
 
 INITIAL, UPDATE, TERMINATION, EVENT = 1, 2, 3, 4
 _SESSION: Final = key_of("Session-Id")
@@ -76,13 +76,13 @@ class CreditControl(msgspec.Struct, frozen=True):
 
 def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
     """Return what a CCR says. Raises ``Refusal``: 5005 (missing), 5009 (twice), 5004 (makes no sense)."""
-    session_id, context = _text(avps, _SESSION), _text(avps, _CONTEXT)
-    type_, number = _number(avps, _TYPE), _number(avps, _NUMBER)
+    session_id, context = required_text(avps, _SESSION), required_text(avps, _CONTEXT)
+    type_, number = required_number(avps, _TYPE), required_number(avps, _NUMBER)
     if not INITIAL <= type_ <= EVENT:
-        raise _bad(_TYPE, type_)
-    action = _number(avps, _ACTION) if type_ == EVENT else -1
+        raise wrong_value(_TYPE, type_)
+    action = required_number(avps, _ACTION) if type_ == EVENT else -1
     if type_ == EVENT and not 0 <= action <= EventKind.PRICE_ENQUIRY:
-        raise _bad(_ACTION, action)
+        raise wrong_value(_ACTION, action)
     multiple = _SERVICES in avps
     quotas = _merged(groups_of(avps, _SERVICES)) if multiple else _own(avps)
     if len(quotas) > GROUPS_MAX:
@@ -98,35 +98,6 @@ def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
         identities_of(avps),
         quotas,
         multiple,
-    )
-
-
-def _text(avps: Avps, key: int) -> str:
-    found = text_of(avps, key)
-    _check_once(avps, key)
-    if not found:
-        raise missing(AVPS[key].name, encode_avp(key, ""))
-    return found
-
-
-def _number(avps: Avps, key: int) -> int:
-    found = number_of(avps, key)
-    _check_once(avps, key)
-    if found is None:
-        raise missing(AVPS[key].name, encode_avp(key, 0))
-    return found
-
-
-def _check_once(avps: Avps, key: int) -> None:
-    values = avps.get(key, [])
-    if len(values) > 1:
-        failed = encode_avp(key, values[1])
-        raise Refusal(Result.AVP_OCCURS_TOO_MANY_TIMES, f"{AVPS[key].name} stands twice", failed=failed)
-
-
-def _bad(key: int, value: int) -> Refusal:
-    return Refusal(
-        Result.INVALID_AVP_VALUE, f"{AVPS[key].name} cannot be {value}", failed=encode_avp(key, value)
     )
 
 

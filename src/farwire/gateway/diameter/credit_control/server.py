@@ -1,0 +1,88 @@
+"""Credit control as a service: whose request it is is found, charging is asked, and its answer goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from farwire.base.clock import Clock
+from farwire.charging.service.subscribers import Subscriber
+from farwire.gateway.asking import NOBODY, Asking
+from farwire.gateway.diameter.codec import Avps, Message, number_of
+from farwire.gateway.diameter.credit_control.answers import event_answer, head, session_answer
+from farwire.gateway.diameter.credit_control.requests import (
+    EVENT,
+    TERMINATION,
+    CreditControl,
+    event_requests,
+    read_ccr,
+    session_request,
+)
+from farwire.gateway.diameter.dictionary import Result, key_of
+from farwire.gateway.diameter.peer import CREDIT_CONTROL
+from farwire.gateway.diameter.profiles import Peer
+from farwire.gateway.diameter.telling import address_of
+from farwire.gateway.operators import Operator
+from farwire.gateway.sessions import LiveSession, Protocol, SessionBook
+
+COMMAND: Final = 272
+_TYPE: Final = key_of("CC-Request-Type")
+_NUMBER: Final = key_of("CC-Request-Number")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+class CreditControlServer:
+    """Answers CCR. It keeps nothing of a charge: a repeat is answered by charging, from its state."""
+
+    def __init__(
+        self,
+        *,
+        operators: Mapping[str, Operator],
+        asking: Asking,
+        clock: Clock,
+        book: SessionBook | None = None,
+    ) -> None:
+        """``operators`` by the short names that profiles have; without a ``book`` no client is told of changes."""
+        self._operators = operators
+        self._asking = asking
+        self._clock = clock
+        self._book = book
+
+    def head(self, avps: Avps) -> Avps:
+        """Return what every CCA has."""
+        return head(number_of(avps, _TYPE), number_of(avps, _NUMBER))
+
+    async def answer(self, request: Message, peer: Peer, host: str) -> tuple[Result, Avps]:
+        """Return the answer of charging. Raises ``Refusal``, ``Unavailable`` (``charging.no_answer``)."""
+        ccr = read_ccr(request.avps, peer)
+        operator = self._operators[peer.tenant]
+        subscriber = await self._asking.subscriber(operator, ccr.identities)
+        if ccr.type == EVENT:
+            return await self._event(ccr, subscriber, peer)
+        asked = session_request(ccr, subscriber.number, subscriber.currency)
+        given = await self._asking.ask(operator, ccr.identities, subscriber, asked)
+        now = (self._clock.now() - _EPOCH) // _MICROSECOND
+        result, content = session_answer(ccr, given, peer, now, subscriber.currency)
+        if self._book is not None and subscriber.number != NOBODY:
+            address = address_of(request.avps, CREDIT_CONTROL)
+            one = LiveSession(
+                *(operator.tenant_id, Protocol.DIAMETER, ccr.session_id, subscriber.number, host, address)
+            )
+            _note(self._book, one, ended=ccr.type == TERMINATION or result != Result.SUCCESS)
+        return result, content
+
+    async def _event(self, ccr: CreditControl, subscriber: Subscriber, peer: Peer) -> tuple[Result, Avps]:
+        asked = event_requests(ccr, subscriber.number, subscriber.currency)
+        operator = self._operators[peer.tenant]
+        given = [await self._asking.ask(operator, ccr.identities, subscriber, one) for one in asked]
+        return event_answer(ccr, asked, given, peer, subscriber.currency)
+
+
+def _note(book: SessionBook, one: LiveSession, *, ended: bool) -> None:
+    """Keep a session while its client has it: one that is refused as a whole has ended for the client."""
+    if ended:
+        book.closed(one.tenant_id, one.protocol, one.session)
+    else:
+        book.opened(one)

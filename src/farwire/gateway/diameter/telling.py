@@ -1,0 +1,227 @@
+"""Telling clients of changes: Re-Auth-Request, Abort-Session-Request. A client that is told asks for a new quota.
+
+Wishes come from ``gateway/sessions``; one process has each. What a client answers is settled by one table.
+Source: RFC 8506 §5.5, RFC 6733 §8.3, §8.5.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import Final, Protocol
+from zlib import crc32
+
+import structlog
+
+from farwire.base.storage import Database
+from farwire.gateway.diameter.codec import Avps, Message, group_of, number_of, text_of
+from farwire.gateway.diameter.dictionary import Result, key_of
+from farwire.gateway.diameter.node import Server
+from farwire.gateway.diameter.peer import CREDIT_CONTROL, Question
+from farwire.gateway.diameter.profiles import Peer
+from farwire.gateway.operators import Operator
+from farwire.gateway.sessions import (
+    Protocol as Spoken,
+)
+from farwire.gateway.sessions import (
+    Reason,
+    SessionBook,
+    Wish,
+    claim_wishes,
+    settle_wish,
+)
+from farwire.kernel.errors import FarwireError
+
+RE_AUTH, ABORT = 258, 274
+PAUSE_MS: Final = 500
+ANSWERED_MS: Final = 3_000
+"""How long an answer is waited for: well within the lease of a wish."""
+_SESSION: Final = key_of("Session-Id")
+_HOST: Final = key_of("Origin-Host")
+_REALM: Final = key_of("Origin-Realm")
+_TO_HOST: Final = key_of("Destination-Host")
+_TO_REALM: Final = key_of("Destination-Realm")
+_AUTH: Final = key_of("Auth-Application-Id")
+_RE_AUTH_TYPE: Final = key_of("Re-Auth-Request-Type")
+_AUTHORIZE_ONLY: Final = 0
+_RESULT: Final = key_of("Result-Code")
+_EXPERIMENTAL: Final = key_of("Experimental-Result")
+_EXPERIMENTAL_CODE: Final = key_of("Experimental-Result-Code")
+_log = structlog.get_logger(__name__)
+
+
+class Outcome(Enum):
+    """What the answer to a request of ours means."""
+
+    DONE = auto()
+    GONE = auto()
+    """The client does not have the session: neither do we."""
+    AGAIN = auto()
+    """It may work later, or by another way."""
+    NEVER = auto()
+    """The client does not understand; it hears of the change when its quota ends."""
+
+
+OUTCOMES: Final[Mapping[int, Outcome]] = {
+    Result.SUCCESS: Outcome.DONE,
+    Result.LIMITED_SUCCESS: Outcome.DONE,
+    Result.UNKNOWN_SESSION_ID: Outcome.GONE,
+    Result.UNABLE_TO_DELIVER: Outcome.AGAIN,
+    Result.TOO_BUSY: Outcome.AGAIN,
+    Result.UNABLE_TO_COMPLY: Outcome.AGAIN,
+}
+"""By Result-Code. Another one is no."""
+TOLD_BY: Final[Mapping[Reason, int]] = {
+    Reason.TOP_UP: RE_AUTH,
+    Reason.POLICY: RE_AUTH,
+    Reason.RESUMED: RE_AUTH,
+    Reason.SUSPENDED: RE_AUTH,
+}
+"""The command for each reason. An exhausted limit needs none: quotas end within it."""
+
+
+def address_of(avps: Avps, application: int) -> dict[str, str]:
+    """Return what reaches the client of a request again: the request names it, whoever brought it."""
+    return {
+        "host": text_of(avps, _HOST) or "",
+        "realm": text_of(avps, _REALM) or "",
+        "application": str(application),
+    }
+
+
+def question_of(wish: Wish, peer: Peer) -> Question | None:
+    """Return what a client of credit control is asked for a wish, or None where it need not hear of it."""
+    command = TOLD_BY.get(wish.reason)
+    if command is None or peer.told == "nothing":
+        return None
+    content: Avps = {**destination(wish), _AUTH: [CREDIT_CONTROL]}
+    if peer.told == "abort" and wish.reason is Reason.SUSPENDED:
+        command = ABORT
+    else:
+        content[_RE_AUTH_TYPE] = [_AUTHORIZE_ONLY]
+    return Question(
+        wish.session.session, CREDIT_CONTROL, command, content, end_to_end(wish), repeated=wish.tries > 1
+    )
+
+
+def destination(wish: Wish) -> Avps:
+    """Return where a request goes: to the client itself, by whatever relays."""
+    address = wish.session.address
+    return {_TO_REALM: [address["realm"]], _TO_HOST: [address["host"]]}
+
+
+def end_to_end(wish: Wish) -> int:
+    """Return the id of the request for a wish: that of its repeats too, whoever sends them."""
+    return crc32(f"{wish.session.session}\0{wish.reason}\0{wish.wanted_at.isoformat()}".encode())
+
+
+def outcome_of(answer: Message | None) -> Outcome:
+    """Return what an answer means; none at all is one to ask again."""
+    if answer is None:
+        return Outcome.AGAIN
+    result = number_of(answer.avps, _RESULT)
+    if result is None:
+        result = number_of(group_of(answer.avps, _EXPERIMENTAL), _EXPERIMENTAL_CODE) or 0
+    return OUTCOMES.get(result, Outcome.NEVER)
+
+
+class Asks(Protocol):
+    """How the clients of one application are told."""
+
+    async def question(self, wish: Wish, peer: Peer) -> Question | None:
+        """Return what is asked, or None where there is nothing to tell. Raises ``FarwireError``: tried again."""
+        ...
+
+    async def told(self, wish: Wish, question: Question) -> None:
+        """Take note that the client has heard it."""
+        ...
+
+
+class CreditControlAsks:
+    """Clients of credit control."""
+
+    async def question(self, wish: Wish, peer: Peer) -> Question | None:
+        """Return a Re-Auth-Request, or an Abort-Session-Request."""
+        return question_of(wish, peer)
+
+    async def told(self, wish: Wish, question: Question) -> None:
+        """Keep nothing: the client asks for new quotas, or ends its session."""
+
+
+class Telling:
+    """Takes wishes and tells the clients that this process reaches."""
+
+    def __init__(
+        self,
+        *,
+        db: Database,
+        server: Server,
+        book: SessionBook,
+        operators: Mapping[str, Operator],
+        asks: Mapping[int, Asks],
+    ) -> None:
+        """``asks`` by application; ``operators`` by the short names that profiles have."""
+        self._db = db
+        self._server = server
+        self._book = book
+        self._tenants = {operator.tenant_id: name for name, operator in operators.items()}
+        self._asks = asks
+
+    async def run(self) -> None:
+        """Look for wishes until cancelled. What fails is logged and tried again."""
+        while True:
+            await asyncio.sleep(PAUSE_MS / 1_000)
+            try:
+                await self.once()
+            except FarwireError as error:
+                _log.warning("clients cannot be told of changes", code=error.code)
+
+    async def once(self) -> int:
+        """Tell what is wished for now; return how many wishes there were. Raises what the database raises."""
+        peers = list(self._server.hosts)
+        if not peers:
+            return 0
+        wishes = await claim_wishes(
+            db=self._db, protocol=Spoken.DIAMETER, tenant_ids=list(self._tenants), peers=peers
+        )
+        by_session: dict[tuple[object, str], list[Wish]] = {}
+        for wish in wishes:
+            by_session.setdefault((wish.session.tenant_id, wish.session.session), []).append(wish)
+        await asyncio.gather(*(self._tell_session(one) for one in by_session.values()))
+        return len(wishes)
+
+    async def _tell_session(self, wishes: Sequence[Wish]) -> None:
+        """Tell the client of one session, the older wish first."""
+        for wish in wishes:
+            outcome = await self._tell(wish)
+            if outcome is Outcome.GONE:
+                one = wish.session
+                self._book.closed(one.tenant_id, one.protocol, one.session)
+            await settle_wish(db=self._db, wish=wish, done=outcome is not Outcome.AGAIN)
+
+    async def _tell(self, wish: Wish) -> Outcome:
+        one = wish.session
+        wire = self._server.way_to(self._tenants[one.tenant_id], (one.peer, one.address["host"]))
+        peer = None if wire is None or wire.connection is None else wire.connection.profile
+        asks = self._asks.get(int(one.address["application"]))
+        if wire is None or peer is None or asks is None:
+            return Outcome.AGAIN
+        try:
+            question = await asks.question(wish, peer)
+            if question is None:
+                return Outcome.DONE
+            outcome = outcome_of(await wire.ask(question, ANSWERED_MS))
+            if outcome is Outcome.DONE:
+                await asks.told(wish, question)
+        except FarwireError as error:
+            _log.info("a client could not be told", peer=one.peer, code=error.code)
+            return Outcome.AGAIN
+        _log.info(
+            "client told of a change",
+            peer=one.peer,
+            command=question.command,
+            reason=wish.reason.value,
+            outcome=outcome.name.lower(),
+        )
+        return outcome
