@@ -20,8 +20,10 @@ from farwire.charging.service import Address, Identity, SocketClient
 from farwire.charging.service.subscribers import Subscriber
 from farwire.charging.shard.runner import spare_the_collector
 from farwire.gateway.asking import ASKED_MS, Asking
-from farwire.gateway.diameter.application import CreditControlServer
+from farwire.gateway.diameter.application import Application
+from farwire.gateway.diameter.credit_control.server import COMMAND, CreditControlServer
 from farwire.gateway.diameter.node import Server
+from farwire.gateway.diameter.peer import CREDIT_CONTROL
 from farwire.gateway.diameter.profiles import Node, Peer
 from farwire.gateway.operators import Operator
 from farwire.gateway.subscribers import Subscribers
@@ -55,10 +57,8 @@ async def diameter(port: int) -> None:
     """Serve credit control until the process is ended."""
     peer = Peer("*", "bench", addresses=("127.0.0.0/8",), home_networks=("26201",))
     node = Node("ocs.load.example", "load.example", (peer,), listen=("127.0.0.1:0",))
-    application = CreditControlServer(
-        node, operators={"bench": OPERATOR}, asking=asking(port), clock=SystemClock()
-    )
-    server = Server(node, application)
+    control = CreditControlServer(operators={"bench": OPERATOR}, asking=asking(port), clock=SystemClock())
+    server = Server(node, Application(node, {(CREDIT_CONTROL, COMMAND): control}))
     await server.start()
     await serve(server.addresses[0][1])
 
