@@ -30,7 +30,7 @@ class Client:
         self.application = SimpleThreadingApplication(
             application_id, is_auth_application=True, request_handler=self._hear
         )
-        self.node.add_application(self.application, [found])
+        self.node.add_application(self.application, [found], ["test.realm"])
         self.node.start()
         self.application.wait_for_ready(20)
 
