@@ -112,6 +112,8 @@ class _Connection(asyncio.Protocol):
         self.lost = False
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
+        self._out: list[bytes] = []
+        """What is written together before the loop turns."""
         self._waiting: dict[int, asyncio.Future[Answer | Moved | None]] = {}
         self._last = 0
 
@@ -152,13 +154,21 @@ class _Connection(asyncio.Protocol):
             raise ConnectionResetError
         self._last += 1
         correlation = self._last
-        future: asyncio.Future[Answer | Moved | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer | Moved | None] = loop.create_future()
         self._waiting[correlation] = future
-        self._transport.write(encode_request(tenant, correlation, request))
+        if not self._out:
+            loop.call_soon(self._flush)
+        self._out.append(encode_request(tenant, correlation, request))
         try:
             return await future
         finally:
             self._waiting.pop(correlation, None)
+
+    def _flush(self) -> None:
+        if self._transport is not None and not self.lost:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
 
     def close(self) -> None:
         """Hang up."""
