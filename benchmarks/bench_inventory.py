@@ -1,0 +1,142 @@
+"""The network of an operator: import of 1,000,000 elements and 3,000,000 links.
+
+`python -m benchmarks.bench_inventory --elements 20000` is a small one. The import stands beside a bare COPY of the same
+files; CPU is that of both processes together, so that it also tells on a busy machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from benchmarks.measured import Cost, costs, in_fresh_process, postmaster
+from farwire.base.clock import SystemClock
+from farwire.base.config import Settings
+from farwire.base.storage import Database, open_database
+from farwire.base.storage.embedded import DatabaseRole
+from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
+from farwire.inventory.service.network_import import NetworkReport, import_network
+from farwire.kernel.errors import check
+from farwire.kernel.ids import TenantId
+from farwire.tenant import service as tenants
+
+ELEMENTS = 1_000_000
+WIDE = 18
+"""Parts of each element: what one of the eighteen regions contains is some 55,000 of 1,000,000."""
+DATABASE = "farwire_bench_inventory"
+KINDS = ("region", "site", "shelf", "card", "port")
+
+
+def name(number: int) -> str:
+    return f"e{number:07d}"
+
+
+def write_network(folder: Path, count: int) -> tuple[Path, Path]:
+    """Write a tree of ``count`` elements; each is contained, served by what is above that, and joined to the next."""
+    resources, links = folder / "resources.csv", folder / "links.csv"
+    with resources.open("w") as stream:
+        stream.write("name,layer,kind,state,place\n")
+        stream.writelines(
+            f"{name(n)},physical,{KINDS[n % 5]},in_service,site {n % 997}\n" for n in range(count)
+        )
+    with links.open("w") as stream:
+        stream.write("from,to,kind,protection\n")
+        for n in range(1, count):
+            above = (n - 1) // WIDE
+            stream.write(
+                f"{name(above)},{name(n)},contains,\n{name(max(above - 1, 0) // WIDE)},{name(n)},serves,\n"
+            )
+            stream.write(f"{name(n - 1)},{name(n)},connects,\n")
+    return resources, links
+
+
+def imported(
+    settings: Settings, tenant_id: TenantId, resources: Path, links: Path, pid: int
+) -> tuple[int, int, Cost]:
+    """Return the rows that were added and left out, and what it cost."""
+
+    async def run() -> tuple[int, int, Cost]:
+        db = await open_database(settings)
+        try:
+            with costs(pid) as cost:
+                report: NetworkReport = await import_network(
+                    db=db, tenant_id=tenant_id, clock=SystemClock(), resources=resources, links=links
+                )
+            return report.resources.added + report.links.added, report.refused, cost
+        finally:
+            await db.close()
+
+    return asyncio.run(run())
+
+
+async def bare_copy(url: str, resources: Path, links: Path, pid: int) -> Cost:
+    """The limit: COPY of both files into tables without index, key or policy."""
+    conn = await asyncpg.connect(url)
+    try:
+        with costs(pid) as cost:
+            await conn.execute(
+                "CREATE TEMPORARY TABLE a (name text, layer text, kind text, state text, place text); "
+                "CREATE TEMPORARY TABLE b (start text, finish text, kind text, protection text)"
+            )
+            await conn.copy_to_table("a", source=str(resources), format="csv", header=True)
+            await conn.copy_to_table("b", source=str(links), format="csv", header=True)
+        return cost
+    finally:
+        await conn.close()
+
+
+def show_import(what: str, rows: int, cost: Cost, mib: float | None = None) -> None:
+    memory = "" if mib is None else f"  +{mib:,.0f} MiB at the peak"
+    print(
+        f"{what:<26}{rows:>10,} rows{cost.wall_s:>7.1f} s{rows / cost.wall_s:>10,.0f} rows/s{cost.client_s:>7.1f} s "
+        f"CPU here{cost.server_s:>7.1f} s in PostgreSQL{memory}",
+        flush=True,
+    )
+
+
+async def tenant(settings: Settings) -> TenantId:
+    db: Database = await open_database(settings)
+    try:
+        return (await tenants.create_tenant(db=db, clock=SystemClock(), name="bench")).id
+    finally:
+        await db.close()
+
+
+def measure(run: Run, folder: Path, count: int) -> None:
+    """Import, again, bare."""
+    resources, links = write_network(folder, count)
+    server = ephemeral_server(run)
+    clone_template(server, DATABASE)
+    url = server.url(DatabaseRole.APP, DATABASE)
+    settings = Settings(data_dir=folder, database_url=url)
+    tenant_id = asyncio.run(tenant(settings))
+    rows = count + 3 * (count - 1)
+    pid = postmaster(server)
+    (added, refused, cost), mib = in_fresh_process(imported, settings, tenant_id, resources, links, pid)
+    check(refused == 0, "bench.refused", str(refused))
+    show_import("import of a network", added, cost, mib)
+    (added, refused, cost), mib = in_fresh_process(imported, settings, tenant_id, resources, links, pid)
+    check((added, refused) == (0, 0), "bench.again", f"{added} {refused}")
+    show_import("the same files again", rows, cost, mib)
+    show_import("bare COPY of both files", rows, asyncio.run(bare_copy(url, resources, links, pid)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--elements", type=int, default=ELEMENTS, help="three times as many links")
+    options = parser.parse_args()
+    run = Run.of(os.getpid())
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(run, Path(folder), options.elements)
+    finally:
+        remove(run)
+
+
+if __name__ == "__main__":
+    main()
