@@ -203,7 +203,7 @@ async def test_while_no_shard_answers_it_is_503_and_nothing_is_kept(
 
 
 async def test_a_query_tells_what_is_used_and_left(
-    client: httpx.AsyncClient, accounts: list[str], db: Database, tenant_id: TenantId
+    client: httpx.AsyncClient, accounts: list[str], db: Database, tenant_id: TenantId, clock: MovableClock
 ) -> None:
     from farwire.charging import service
 
@@ -219,6 +219,7 @@ async def test_a_query_tells_what_is_used_and_left(
         "@type": "UsageConsumptionReport",
         "logicalResource": [{"id": "4915100000001", "@type": "LogicalResourceRef"}],
     }
+    await take_all(db=db, log=REACH.client()._runner.shard.log, clock=clock)  # type: ignore[attr-defined]
     body = {"@type": "QueryUsageConsumption", "searchCriteria": criteria}
     answer = await client.post(f"{QUERY}/queryUsageConsumption", json=body)
     assert answer.status_code == 201, answer.text
@@ -226,20 +227,60 @@ async def test_a_query_tells_what_is_used_and_left(
     (report,) = made["usageConsumption"]
     (data,) = [one for one in report["bucket"] if one["usageType"] == "data"]
     assert (made["state"], data["remainingValue"]["amount"]) == ("done", 1_997 * MB)
-    assert data["bucketCounter"][0] == {
-        "counterType": "usedByOpenSessions",
+    used, by_open, held = data["bucketCounter"]
+    assert used == {
+        "@type": "BucketCounter",
+        "counterType": "used",
+        "level": "global",
         "value": {"amount": 3 * MB, "units": "byte"},
+        "valueName": "3000000 byte",
+        "consumptionPeriod": {
+            "startDateTime": data["validFor"]["startDateTime"],
+            "endDateTime": report["creationDate"],
+        },
     }
+    assert (by_open["counterType"], by_open["value"]) == ("usedByOpenSessions", used["value"])
+    assert (held["counterType"], held["value"]) == ("heldByOpenSessions", data["reservedValue"])
     assert data["reservedValue"]["amount"] > 0
     whole = await client.post(f"{QUERY}/usageConsumptionReport", json=criteria)
     assert whole.status_code == 201, whole.text
     assert len(whole.json()["bucket"]) == 2
+    only = criteria | {"bucket": [{"usageType": "data", "@type": "Bucket"}]}
+    (report,) = (
+        await client.post(f"{QUERY}/queryUsageConsumption", json=body | {"searchCriteria": only})
+    ).json()["usageConsumption"]
+    assert [one["usageType"] for one in report["bucket"]] == ["data"]
+    older = {
+        "logicalResource": [{"id": "4915100000001"}],
+        "bucketRefOrValue": [{"usageType": "data"}],
+    }
+    asked = await client.post(f"{QUERY[:-1]}4/queryUsageConsumption", json={"searchCriteria": older})
+    assert asked.status_code == 201, asked.text
+    (report,) = asked.json()["usageConsumption"]
+    assert [one["usageType"] for one in report["bucketRefOrValue"]] == ["data"]
     nobody = {
         "@type": "QueryUsageConsumption",
         "partyAccount": [{"id": "elsewhere", "@type": "PartyAccountRef"}],
     }
     kept = await client.post(f"{QUERY}/queryUsageConsumption", json=nobody)
     assert (kept.status_code, kept.json()["state"]) == (201, "acknowledged")
+
+
+async def test_a_query_about_a_person_tells_of_all_that_is_hers(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient, accounts: list[str], world: Any
+) -> None:
+    async with world.db.transaction(world.tenant_id) as tx:
+        party = await tx.fetchval("SELECT party_id FROM account.account WHERE tenant_id = $1", tx.tenant_id)
+    whose = [{"role": "customer", "partyOrPartyRole": {"id": str(party), "@type": "PartyRef"}}]
+    body = {
+        "@type": "QueryUsageConsumption",
+        "searchCriteria": {"@type": "UsageConsumptionReport", "relatedParty": whose},
+    }
+    made = (await client.post(f"{QUERY}/queryUsageConsumption", json=body)).json()
+    found = [one["logicalResource"][0]["value"] for one in made["usageConsumption"]]
+    assert (made["state"], found) == ("done", ["4915100000001", "4915100000002"])
+    theirs = (await other_client.post(f"{QUERY}/queryUsageConsumption", json=body)).json()
+    assert (theirs.get("state"), "usageConsumption" in theirs) != ("done", True)
 
 
 @pytest.mark.parametrize("arrives", [True, False])

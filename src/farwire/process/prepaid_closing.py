@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from farwire.account import service as accounts
 from farwire.base.clock import Clock
 from farwire.base.eventbus import Event
 from farwire.base.eventbus.delivery import Subscriber
 from farwire.base.jobs import Handler, Job, Schedule, enqueue
-from farwire.base.storage import Database, Tx
+from farwire.base.storage import Database
 from farwire.charging import service as charging
 from farwire.charging.service import ChargingAccount
 from farwire.charging.service.reach import REACH
@@ -79,7 +78,7 @@ class Closing:
     async def end_person(self, tenant_id: TenantId, party_id: PartyId) -> int:
         """Close every account of a person who is erased; return how many. Idempotent. Raises as ``end_product``."""
         async with self.db.transaction(tenant_id, read_only=True) as tx:
-            held = await charging_accounts_of(tx, party_id)
+            held = await charging.accounts_of_party(tx, party_id=party_id)
         return await self._close(tenant_id, held)
 
     async def _close(self, tenant_id: TenantId, held: tuple[ChargingAccount, ...]) -> int:
@@ -89,14 +88,6 @@ class Closing:
                 self.client_of(), db=self.db, tenant_id=tenant_id, account=account, now=now
             )
         return closed
-
-
-async def charging_accounts_of(tx: Tx, party_id: PartyId) -> tuple[ChargingAccount, ...]:
-    """Return the charging accounts behind the products and billing accounts of a party."""
-    account_ids = [one.id for one in await accounts.accounts_of_party(tx, party_id)]
-    by_account = await inventory.products_by_account(tx, account_ids)
-    product_ids = [product.id for products in by_account.values() for product in products]
-    return await charging.accounts_behind(tx, account_ids=account_ids, product_ids=product_ids)
 
 
 def subscribers(*, db: Database, clock: Clock) -> tuple[Subscriber, ...]:

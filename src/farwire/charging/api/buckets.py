@@ -91,15 +91,16 @@ async def wanted_numbers(tx: Tx, equal: Mapping[str, Iterable[str]]) -> list[int
     """
     parts: list[set[int]] = []
     if PARTY_ACCOUNT in equal:
-        parts.append(set(await numbers_behind(tx, billing_accounts=_uuids(equal[PARTY_ACCOUNT]))))
+        parts.append(set(await numbers_behind(tx, billing_accounts=uuids(equal[PARTY_ACCOUNT]))))
     if PRODUCT in equal:
-        parts.append(set(await numbers_behind(tx, products=_uuids(equal[PRODUCT]))))
+        parts.append(set(await numbers_behind(tx, products=uuids(equal[PRODUCT]))))
     if NUMBER in equal:
         parts.append({number for value in equal[NUMBER] for number in await _of_identity(tx, value)})
     return sorted(set.intersection(*parts)) if parts else None
 
 
-def _uuids(texts: Iterable[str]) -> list[UUID]:
+def uuids(texts: Iterable[str]) -> list[UUID]:
+    """Return those of the texts that are UUIDs."""
     found = []
     for text in texts:
         try:

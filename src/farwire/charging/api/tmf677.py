@@ -5,7 +5,7 @@ A query or report that names no account of ours is somebody else's: it is kept a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from farwire.base.authz import Permission
@@ -13,6 +13,7 @@ from farwire.base.canonical import stored_time
 from farwire.base.storage import Tx
 from farwire.base.tmf import Act, Api, Document, Resource, tmf_routes
 from farwire.base.web import AnyRoute
+from farwire.charging import service
 from farwire.charging.api.buckets import (
     NUMBER,
     PARTY_ACCOUNT,
@@ -20,13 +21,18 @@ from farwire.charging.api.buckets import (
     Standing,
     behind,
     buckets_of,
+    parsed,
     quantity,
     standing,
+    uuids,
     wanted_accounts,
 )
 from farwire.charging.api.tmf654_reading import microseconds
 from farwire.charging.api.tmf677_tables import QUERY_USAGE_CONSUMPTION, USAGE_CONSUMPTION_REPORT
 from farwire.charging.model import Unit
+from farwire.charging.service import ChargingAccount
+from farwire.charging.service.movements import used_of
+from farwire.kernel.ids import PartyId
 
 _BY: Final = {"partyAccount": PARTY_ACCOUNT, "product": PRODUCT, "logicalResource": NUMBER}
 
@@ -54,22 +60,49 @@ def _values(one: Any) -> Iterator[str]:
             return
 
 
-async def _standings(tx: Tx, *documents: Document) -> list[Standing]:
-    named = _named(*documents)
-    return await standing(tx, await wanted_accounts(tx, named)) if named else []
+async def _standings(tx: Tx, criteria: Document, *others: Document) -> list[Standing]:
+    """Return the accounts that documents name: by what is closest, else by the party of ``criteria``."""
+    named = _named(criteria, *others)
+    if named:
+        return await standing(tx, await wanted_accounts(tx, named))
+    held: dict[int, ChargingAccount] = {}
+    for party_id in uuids(_parties(criteria)):
+        of_party = await service.accounts_of_party(tx, party_id=PartyId(party_id))
+        held |= {account.number: account for account in of_party}
+    return await standing(tx, list(held.values())) if held else []
 
 
-def report_of(one: Standing, act: Act) -> Document:
-    """Return what an account has used and has left."""
+def _parties(criteria: Document) -> Iterator[str]:
+    for one in _list(criteria.get("relatedParty")):
+        yield from _values(one.get("partyOrPartyRole") if isinstance(one, dict) else None)
+
+
+def _is_asked(bucket: Document, criteria: Document) -> bool:
+    """Tell whether a bucket is one that ``criteria`` names by id or type of usage, where it names any."""
+    asked = [one for one in _list(criteria.get("bucket")) if isinstance(one, dict)]
+    named = [one for one in asked if one.get("id") or one.get("usageType")]
+    return not named or any(
+        bucket["id"] == one.get("id") or bucket["usageType"] == one.get("usageType") for one in named
+    )
+
+
+async def reports(tx: Tx, standings: Sequence[Standing], criteria: Document, act: Act) -> list[Document]:
+    """Return what accounts have used and have left, in the buckets that ``criteria`` asks for."""
+    used = await used_of(tx, accounts=[one.account.number for one in standings])
+    return [_report(one, used, criteria, act) for one in standings]
+
+
+def _report(one: Standing, used: Mapping[tuple[int, int], int], criteria: Document, act: Act) -> Document:
     now = stored_time(act.now)
     shown = behind(one.account, one.identities)
     document: Document = {
-        "@type": "UsageConsumptionReport",
         "name": f"usage consumption of {one.account.number}",
-        "effectiveDate": now,
+        "creationDate": now,
+        "lastUpdate": now,
         "bucket": [
-            bucket | {"bucketCounter": _counters(one, bucket)}
+            bucket | {"bucketCounter": _counters(one, bucket, used, now)}
             for bucket in buckets_of(one, microseconds(act.now))
+            if _is_asked(bucket, criteria)
         ],
     }
     if "logicalResource" in shown:
@@ -81,11 +114,13 @@ def report_of(one: Standing, act: Act) -> Document:
     return document
 
 
-def _counters(one: Standing, bucket: Document) -> list[Document]:
-    """Return what open sessions have used of a bucket and hold of it."""
-    number = int(bucket["id"].rpartition("-")[2])
-    balance = one.state.balance(number)
-    if balance is None:
+def _counters(
+    one: Standing, bucket: Document, used: Mapping[tuple[int, int], int], now: str
+) -> list[Document]:
+    """Return what was used of a bucket as the books have it, and what open sessions have used and hold of it."""
+    key = parsed(bucket["id"])
+    balance = None if key is None else one.state.balance(key[1])
+    if key is None or balance is None:
         return []
     holds = [
         hold
@@ -93,22 +128,36 @@ def _counters(one: Standing, bucket: Document) -> list[Document]:
         if not session.ended
         for group in session.groups
         for hold in group.holds
-        if (hold.account, hold.balance) == (one.account.number, number)
+        if (hold.account, hold.balance) == key
     ]
-    used = sum(hold.charged for hold in holds)
-    counters = {"usedByOpenSessions": used, "heldByOpenSessions": balance.reserved}
-    return [
-        {"counterType": name, "value": quantity(amount, Unit(balance.unit), one.account.currency)}
-        for name, amount in counters.items()
-    ]
+    counters = {
+        "used": used.get(key, 0),
+        "usedByOpenSessions": sum(hold.charged for hold in holds),
+        "heldByOpenSessions": balance.reserved,
+    }
+    began = bucket.get("validFor", {}).get("startDateTime") or stored_time(one.account.opened_at)
+    found = []
+    for name, amount in counters.items():
+        value = quantity(amount, Unit(balance.unit), one.account.currency)
+        found.append(
+            {
+                "counterType": name,
+                "level": "global",
+                "value": value,
+                "valueName": f"{value['amount']} {value['units']}",
+                "consumptionPeriod": {"startDateTime": began, "endDateTime": now},
+            }
+        )
+    return found
 
 
 async def query(tx: Tx, document: Document, act: Act) -> Document:
     """Answer a query at once: one report for each account that its criteria name."""
-    standings = await _standings(tx, document.get("searchCriteria") or {}, document)
+    criteria = document.get("searchCriteria") or {}
+    standings = await _standings(tx, criteria, document)
     if not standings:
         return document
-    return {**document, "usageConsumption": [report_of(one, act) for one in standings], "state": "done"}
+    return {**document, "usageConsumption": await reports(tx, standings, criteria, act), "state": "done"}
 
 
 async def report(tx: Tx, document: Document, act: Act) -> Document:
@@ -116,7 +165,7 @@ async def report(tx: Tx, document: Document, act: Act) -> Document:
     standings = await _standings(tx, document)
     if not standings:
         return document
-    filled = [report_of(one, act) for one in standings]
+    filled = await reports(tx, standings, document, act)
     buckets = [bucket for one in filled for bucket in one["bucket"]]
     return {"name": filled[0]["name"], **document, "bucket": buckets, "effectiveDate": stored_time(act.now)}
 

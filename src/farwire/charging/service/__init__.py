@@ -33,6 +33,7 @@ from farwire.charging.service.explaining import (
 )
 from farwire.charging.service.leaving import (
     accounts_behind,
+    accounts_of_party,
     close_ended,
     closed_at,
     erase_account,
@@ -80,6 +81,7 @@ __all__ = [
     "accounts_behind",
     "accounts_not_live",
     "accounts_numbered",
+    "accounts_of_party",
     "answer_of",
     "ask_transfer",
     "balance_numbered",

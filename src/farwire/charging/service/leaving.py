@@ -1,4 +1,4 @@
-"""The end of an account: its product has ended, or its person is erased. Its movements stay under its number."""
+"""Whose accounts are, and their end: a product ends, a person is erased. Movements stay under the number."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from farwire.account import service as billed
 from farwire.base.eventbus.service import publish
 from farwire.base.storage import Database, Tx
 from farwire.charging.events import account_closed
@@ -15,8 +16,9 @@ from farwire.charging.service.accounts import accounts_numbered, erase_identitie
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import command, make_live
 from farwire.charging.store import leaving as store
+from farwire.inventory import service as inventory
 from farwire.kernel.errors import Unavailable
-from farwire.kernel.ids import AccountId, ProductId, TenantId
+from farwire.kernel.ids import AccountId, PartyId, ProductId, TenantId
 from farwire.kernel.tenancy import Actor
 
 _BARS: Final = 1
@@ -28,6 +30,14 @@ async def accounts_behind(
     """Return the accounts of these products, and of these billing accounts those that are of no product."""
     numbers = await store.behind(tx, account_ids, product_ids)
     return tuple((await accounts_numbered(tx, numbers=numbers)).values())
+
+
+async def accounts_of_party(tx: Tx, *, party_id: PartyId) -> tuple[ChargingAccount, ...]:
+    """Return the accounts behind the products and billing accounts of a party."""
+    account_ids = [one.id for one in await billed.accounts_of_party(tx, party_id)]
+    by_account = await inventory.products_by_account(tx, account_ids)
+    product_ids = [product.id for products in by_account.values() for product in products]
+    return await accounts_behind(tx, account_ids=account_ids, product_ids=product_ids)
 
 
 async def numbers_named(tx: Tx, *, names: Sequence[str]) -> Mapping[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -36,6 +36,11 @@ async def list_actions(tx: Tx, *, accounts: Sequence[int] | None, page: PageRequ
     return Page(items, total, page.offset, page.limit)
 
 
+async def used_of(tx: Tx, *, accounts: Sequence[int]) -> Mapping[tuple[int, int], int]:
+    """Return what usage took from balances, in their units, by account and balance; one that gave nothing is absent."""
+    return await history.used_of(tx, accounts)
+
+
 async def find_action(tx: Tx, *, shard: int, sequence: int, place: int) -> Placed | None:
     """Return what was done to a balance, by its place in the log of its shard."""
     found = await history.at_place(tx, shard, sequence, place)
@@ -57,4 +62,5 @@ __all__ = [
     "list_movements",
     "list_notices",
     "numbers_behind",
+    "used_of",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from farwire.base.storage import Tx
-from farwire.charging.model.answers import Movement, Notice
+from farwire.charging.model.answers import Movement, MovementKind, Notice
 from farwire.charging.model.pricing import EPOCH
 from farwire.charging.store.books import Placed
 
@@ -35,6 +35,16 @@ async def page_of_kinds(
         *(*wanted, offset, limit),
     )
     return tuple(_placed(row) for row in rows), total
+
+
+async def used_of(tx: Tx, accounts: Sequence[int]) -> dict[tuple[int, int], int]:
+    """Return what usage took from each balance of some accounts."""
+    rows = await tx.fetch(
+        "SELECT account, balance, -sum(amount)::numeric AS amount FROM charging.movement WHERE tenant_id = $1 "
+        "AND account = ANY($2::bigint[]) AND kind = $3 GROUP BY account, balance",
+        *(tx.tenant_id, list(accounts), int(MovementKind.USAGE)),
+    )
+    return {(row["account"], row["balance"]): int(row["amount"]) for row in rows}
 
 
 async def at_place(tx: Tx, shard: int, sequence: int, place: int) -> Placed | None:
