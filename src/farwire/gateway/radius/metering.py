@@ -122,19 +122,30 @@ class Metering:
         async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
             found = await store.unsettled(tx, before, list(clients), _AT_ONCE)
         for client, key in found:
-            await self._step(operator, clients[client], key, _as_it_is)
+            try:
+                await self._step(operator, clients[client], key, _as_it_is)
+            except NotFound:
+                await self._give_up(operator, key)
         return len(found)
+
+    async def _give_up(self, operator: Operator, key: Key) -> None:
+        """Ask no more for a session whose account no shard knows; the log says what it used."""
+        meter = await self.meter(operator, key, ended=True)
+        if meter is not None:
+            _log.error("radius usage of nobody", client=meter.client, account=meter.account, used=meter.used)
+            async with self._db.transaction(operator.tenant_id) as tx:
+                await store.settle(tx, meter)
 
     async def set_garden(self, operator: Operator, meter: Meter, *, restricted: bool, most: int = 0) -> None:
         """Write that a session is in the walled garden, or that it has left it with a limit of ``most`` units."""
         async with self._db.transaction(operator.tenant_id) as tx:
             await store.set_garden(tx, (meter.key_hi, meter.key_lo), restricted=restricted, most=most)
 
-    async def meter(self, operator: Operator, key: Key) -> Meter | None:
-        """Return the meter of a session that goes on, or None."""
+    async def meter(self, operator: Operator, key: Key, *, ended: bool = False) -> Meter | None:
+        """Return the meter of a session that goes on, or None; with ``ended`` also of one that has ended."""
         async with self._db.transaction(operator.tenant_id) as tx:
             found = await store.lock(tx, key)
-        return None if found is None or found.ended_at is not None else found
+        return None if found is None or (found.ended_at is not None and not ended) else found
 
     async def _step(
         self, operator: Operator, client: Client, key: Key, change: _Change
