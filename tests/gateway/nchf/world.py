@@ -1,4 +1,4 @@
-"""A small world for the 5G gateway: its server on a free port, a shard in this process, and a client that is not ours."""
+"""A small world for the 5G gateway: its server, a shard in this process, a client that is not ours."""
 
 from __future__ import annotations
 

@@ -66,7 +66,13 @@ class ConvergedCharging:
         subscriber = await self._asking.subscriber(call.operator, data.identities)
         high, low = request_key(f"{call.operator.number}\0{data.key}")
         reference = Reference(
-            call.operator.number, subscriber.number, high, low, data.kind, data.service.visited_network
+            call.operator.number,
+            subscriber.number,
+            high,
+            low,
+            data.at,
+            data.kind,
+            data.service.visited_network,
         )
         location = (("location", f"{call.root}/{reference.text()}"),)
         self._note(data)
@@ -96,7 +102,7 @@ class ConvergedCharging:
     def _of_session(self, call: Call) -> tuple[Reference, ChargingData]:
         reference = read_reference(call.reference, tenant=call.operator.number)
         document = read_document(call.request.body, ChargingDataRequest)
-        data = read_request(document, call.consumer, kind=reference.kind, visited=reference.visited)
+        data = read_request(document, call.consumer, reference)
         if data.notify_uri:
             check_callback(data.notify_uri, call.consumer)
         self._note(data)

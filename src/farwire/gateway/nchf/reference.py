@@ -17,7 +17,7 @@ from farwire.gateway.nchf.problems import NO_SUCH_RESOURCE, Problem
 
 KINDS: Final = ("data", "voice", "message", "event")
 _VERSION: Final = 1
-_FORM: Final = Struct(">BBIqqqq")
+_FORM: Final = Struct(">BBIqqqqq")
 _LENGTH: Final = -(-_FORM.size * 8 // 6)
 
 
@@ -28,6 +28,8 @@ class Reference(msgspec.Struct, frozen=True):
     account: int
     session_hi: int
     session_lo: int
+    began_at: int
+    """The time that its first request told, in ms since 1970 UTC."""
     kind: str
     visited: str = ""
     """The visited PLMN at its beginning, for requests that do not name it again."""
@@ -43,6 +45,7 @@ class Reference(msgspec.Struct, frozen=True):
             self.account,
             self.session_hi,
             self.session_lo,
+            self.began_at,
         )
         return urlsafe_b64encode(octets).decode().rstrip("=")
 
@@ -55,9 +58,9 @@ def read_reference(text: str, *, tenant: int) -> Reference:
             if len(text) == _LENGTH and text.isascii()
             else b""
         )
-        version, kind, visited, of, account, high, low = _FORM.unpack(octets)
+        version, kind, visited, of, account, high, low, began_at = _FORM.unpack(octets)
         if version == _VERSION and of == tenant and account >= 0:
-            return Reference(tenant, account, high, low, KINDS[kind], str(visited)[1:])
+            return Reference(tenant, account, high, low, began_at, KINDS[kind], str(visited)[1:])
     except (ValueError, StructError, IndexError) as error:
         raise Problem(NO_SUCH_RESOURCE, "there is no such charging data resource") from error
     raise Problem(NO_SUCH_RESOURCE, "there is no such charging data resource")

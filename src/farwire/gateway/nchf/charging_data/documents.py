@@ -22,7 +22,7 @@ from farwire.gateway.nchf.problems import (
 
 T = TypeVar("T")
 _PATH: Final = re.compile(r" - at `\$(.*)`$")
-_MISSING: Final = re.compile(r"missing required field `(.*)`")
+_MISSING: Final = re.compile(r"missing required field `([^`]*)`")
 _INDEX: Final = re.compile(r"\[(\d*|\.\.\.)\]")
 _MANDATORY: Final = frozenset(
     {

@@ -26,11 +26,12 @@ from farwire.gateway.nchf.charging_data.documents import ChargingDataRequest, Un
 from farwire.gateway.nchf.charging_data.service import identities_of, kind_of, service_of
 from farwire.gateway.nchf.problems import MANDATORY_INCORRECT, OPTIONAL_INCORRECT, Problem
 from farwire.gateway.nchf.profiles import Consumer
+from farwire.gateway.nchf.reference import Reference
 
 _QUANTITY_MAX: Final = 2**62
 _U32_MAX: Final = 2**32 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _UNITS: Final = {"data": "octets", "voice": "seconds"}
 
 
@@ -48,7 +49,9 @@ class ChargingData(msgspec.Struct, frozen=True):
     """A request, read."""
 
     number: int
-    """Tells it from the others of its session: invocationSequenceNumber, or the time in µs."""
+    """Tells it from the others of its session: invocationSequenceNumber, or the milliseconds since it began."""
+    at: int
+    """When it was made, as it says: ms since 1970 UTC."""
     told: int
     """invocationSequenceNumber for the answer."""
     kind: str
@@ -64,26 +67,23 @@ class ChargingData(msgspec.Struct, frozen=True):
 
 
 def read_request(
-    document: ChargingDataRequest, consumer: Consumer, *, kind: str = "", visited: str = ""
+    document: ChargingDataRequest, consumer: Consumer, session: Reference | None = None
 ) -> ChargingData:
-    """Return what a document says; ``kind``, ``visited``: of its session, for what it does not say again.
+    """Return what a document says; ``session``: the one that is there, for what it does not say again.
 
     Raises ``Problem`` (400): a number out of range, units that its kind of usage is not counted in.
     """
-    kind = kind or kind_of(document) or _kind_by_units(document)
+    kind = session.kind if session is not None else kind_of(document) or _kind_by_units(document)
     service = service_of(kind, document, consumer)
-    if visited and not service.visited_network and document.pdu is None:
-        service = msgspec.structs.replace(service, visited_network=visited)
-    number = document.invocation_sequence_number
-    if number is not None and not 0 <= number <= _U32_MAX:
-        raise Problem(MANDATORY_INCORRECT, "is no 32-bit number", parameter="/invocationSequenceNumber")
-    by_time = number is None or consumer.sequence == "time"
+    if session is not None and document.pdu is None and not service.visited_network:
+        service = msgspec.structs.replace(service, visited_network=session.visited)
     event = (document.one_time_event_type or "IEC") if document.one_time_event else ""
     if event not in ("", "IEC", "PEC"):
         raise Problem(OPTIONAL_INCORRECT, "is neither IEC nor PEC", parameter="/oneTimeEventType")
     return ChargingData(
-        _micros(document) if by_time or number is None else number,
-        number or 0,
+        _number(document, consumer, session),
+        _millis(document),
+        document.invocation_sequence_number or 0,
         kind,
         service,
         identities_of(document),
@@ -95,12 +95,20 @@ def read_request(
     )
 
 
-def _micros(document: ChargingDataRequest) -> int:
+def _number(document: ChargingDataRequest, consumer: Consumer, session: Reference | None) -> int:
+    number, name = document.invocation_sequence_number, "/invocationSequenceNumber"
+    if number is None or consumer.sequence == "time":
+        number, name = 0, "/invocationTimeStamp"
+        if session is not None:  # the first request is 0; a time before it is none of the session
+            number = max(_millis(document) - session.began_at, 1)
+    if not 0 <= number <= _U32_MAX:
+        raise Problem(MANDATORY_INCORRECT, "is no number of a request, or too late for one", parameter=name)
+    return number
+
+
+def _millis(document: ChargingDataRequest) -> int:
     at = document.invocation_time_stamp
-    found = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
-    if found < 0:
-        raise Problem(MANDATORY_INCORRECT, "is before 1970", parameter="/invocationTimeStamp")
-    return found
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
 
 
 def _key(document: ChargingDataRequest) -> str:
@@ -115,7 +123,8 @@ def _key(document: ChargingDataRequest) -> str:
         *who,
         document.subscriber_identifier, *(f"{one.kind}:{one.value}" for one in identities_of(document)),
         document.charging_id, *((pdu.charging_id, pdu.smf_charging_id) if pdu is not None else ()),
-        session.number if session is not None else "", ims, document.invocation_sequence_number, _micros(document),
+        session.number if session is not None else "", ims, document.invocation_sequence_number,
+        document.invocation_time_stamp.isoformat(),
     )  # fmt: skip
     return "\0".join(str(part) for part in parts)
 

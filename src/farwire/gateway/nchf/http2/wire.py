@@ -20,7 +20,7 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import H2Error
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
 from farwire.base.telemetry.metrics import counter
@@ -37,7 +37,13 @@ FAREWELL_MS: Final = 5_000
 """How long an ending connection may take to let go."""
 _log = structlog.get_logger(__name__)
 _ENDS: Final = counter("farwire_nchf_disconnects_total", "Ends of HTTP/2 connections by reason.", ("reason",))
-_TOO_LONG: Final = Response(413, (("content-type", "text/plain"),), b"the body is too long\n")
+_FRAME: Final = 16_384
+"""Room beyond the longest body, so that a longer one is seen and answered, not waited for."""
+_TOO_LONG: Final = Response(
+    413,
+    (("content-type", "application/problem+json"),),
+    b'{"status":413,"cause":"INCORRECT_LENGTH","detail":"the body is too long"}',
+)
 
 
 class _Stream:
@@ -93,16 +99,17 @@ class Wire(asyncio.Protocol):
             self._abort("no HTTP/2")
         else:
             bounds = self._bounds
-            self._http.local_settings.update(
-                {
+            self._http.local_settings = Settings(
+                client=False,
+                initial_values={
                     SettingCodes.MAX_CONCURRENT_STREAMS: bounds.streams,
                     SettingCodes.MAX_HEADER_LIST_SIZE: bounds.header_octets,
-                    SettingCodes.INITIAL_WINDOW_SIZE: bounds.body_octets,
-                    SettingCodes.ENABLE_CONNECT_PROTOCOL: 0,
-                }
+                    SettingCodes.INITIAL_WINDOW_SIZE: bounds.body_octets + _FRAME,
+                },
             )
+            self._http.decoder.max_header_list_size = bounds.header_octets
             self._http.initiate_connection()
-            self._http.increment_flow_control_window(bounds.body_octets)
+            self._http.increment_flow_control_window(bounds.body_octets + _FRAME)
             self._write()
 
     def connection_lost(self, exc: Exception | None) -> None:
