@@ -297,10 +297,11 @@ async def test_an_erasure_leaves_movements_and_amounts_under_a_number_that_means
     await story.begin()
     codes = await story.month()
     await story.use(codes[0], key=f"{NUMBER} later")
+    await story.leave()
+    await story.world.take()
     before = {
         table: await story.text(table) for table in ("charging.movement", "charging.notice", "ledger.posting")
     }
-    await story.leave()
     done = await story.erase()
     assert (done.charging_identities, done.top_ups) == (2, 5)  # 2 orders, 2 tries, 1 charge
     tables = [
