@@ -1,8 +1,8 @@
 """The gateways that the load of a charging benchmark is put on: ``python -m benchmarks.gateway_server PROTOCOL PORT``.
 
-``PORT`` is that of a shard's front (``charging_server.py``). The gateway is the product's, on the same event loop. It
-has no database: who has a number is worked out from it. In the field that is one look-up a minute and subscriber, and
-the live sessions are written beside the answers.
+``PORT`` is that of a shard's front (``charging_server.py``). The gateway is the product's, but for the database: who
+has a number is worked out from it, and the list of live sessions is kept, not written. In the field that is one look-up
+a minute and subscriber, and some rows a session, beside the answers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from farwire.gateway.diameter.node import Server
 from farwire.gateway.diameter.peer import CREDIT_CONTROL
 from farwire.gateway.diameter.profiles import Node, Peer
 from farwire.gateway.operators import Operator
+from farwire.gateway.sessions import SessionBook
 from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.ids import TenantId
 
@@ -57,7 +58,10 @@ async def diameter(port: int) -> None:
     """Serve credit control until the process is ended."""
     peer = Peer("*", "bench", addresses=("127.0.0.0/8",), home_networks=("26201",))
     node = Node("ocs.load.example", "load.example", (peer,), listen=("127.0.0.1:0",))
-    control = CreditControlServer(operators={"bench": OPERATOR}, asking=asking(port), clock=SystemClock())
+    book = SessionBook(db=None)  # type: ignore[arg-type] # what it keeps is not written
+    control = CreditControlServer(
+        operators={"bench": OPERATOR}, asking=asking(port), clock=SystemClock(), book=book
+    )
     server = Server(node, Application(node, {(CREDIT_CONTROL, COMMAND): control}))
     await server.start()
     await serve(server.addresses[0][1])
