@@ -332,7 +332,10 @@ def _commands_of(topic: str) -> typer.Typer:
     """Return the commands of a topic. Gateways stand beside ``cli`` and are put in here."""
     module = import_module(f"farwire.cli.{topic}")
     if topic == "gateway":
-        found = module.topic(diameter=import_module("farwire.gateway.diameter.serving"))
+        gateways = {name: import_module(f"farwire.gateway.{name}.serving") for name in ("diameter", "nchf")}
+        found = module.topic(**gateways)
+        radius = import_module("farwire.gateway.radius.serving")
+        found.add_typer(import_module("farwire.cli.gateway_radius").topic(radius), name="radius")
     else:
         found = module.app
     commands: typer.Typer = found

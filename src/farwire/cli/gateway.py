@@ -103,7 +103,7 @@ def _diameter(gateway: Gateway) -> typer.Typer:
           farwire gateway diameter serve peers.toml --metrics 127.0.0.1:9465
         """
         run(
-            lambda session: _serve(session, gateway, "Diameter", _read(profiles), socket, metrics),
+            lambda session: serve_until_stopped(session, gateway, "Diameter", profiles, socket, metrics),
             loop=fast_loop,
         )
 
@@ -146,7 +146,8 @@ def _nchf(gateway: Gateway) -> typer.Typer:
           farwire gateway nchf serve consumers.toml --metrics 127.0.0.1:9466
         """
         run(
-            lambda session: _serve(session, gateway, "Nchf", _read(profiles), socket, metrics), loop=fast_loop
+            lambda session: serve_until_stopped(session, gateway, "Nchf", profiles, socket, metrics),
+            loop=fast_loop,
         )
 
     return app
@@ -158,14 +159,7 @@ def read(path: Path) -> str:
 
 
 async def serve_until_stopped(
-    session: Session,
-    gateway: Gateway,
-    profiles: Path,
-    socket: str,
-    metrics: str,
-    *,
-    protocol: str = "Diameter",
-    farewell: str = "Every peer was told goodbye.",
+    session: Session, gateway: Gateway, protocol: str, profiles: Path, socket: str, metrics: str
 ) -> None:
     """Serve a gateway in this process until SIGTERM or Ctrl-C."""
     settings = session.settings
@@ -188,4 +182,4 @@ async def serve_until_stopped(
         stop=stop,
         ready=ready,
     )
-    session.out.note(farewell)
+    session.out.note("All that was in is answered.")

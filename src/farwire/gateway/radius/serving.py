@@ -17,7 +17,7 @@ from farwire.gateway.asking import ASKED_MS, Asking
 from farwire.gateway.operators import Operator, load_operators
 from farwire.gateway.radius.application import RadiusServer
 from farwire.gateway.radius.changes import Changer
-from farwire.gateway.radius.credentials import Passwords
+from farwire.gateway.radius.credentials import Passwords, forget_credential, set_credential
 from farwire.gateway.radius.metering import Metering
 from farwire.gateway.radius.node import Server
 from farwire.gateway.radius.profiles import Node, read_profiles
@@ -25,6 +25,8 @@ from farwire.gateway.radius.telling import Telling
 from farwire.gateway.sessions import Protocol, SessionBook, Wish, claim_wishes, settle_wish
 from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.errors import FarwireError, Unavailable
+
+__all__ = ["Gateway", "check", "forget_credential", "serve", "set_credential"]
 
 WISHES_MS: Final = 500
 """How often it is looked for sessions that are to be told of a change."""
