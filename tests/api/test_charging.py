@@ -155,7 +155,7 @@ async def test_a_subscriber_is_traced_and_told_why_it_was_denied(
     assert {one["kind"] for one in moved} >= {"top_up", "purchase", "grant", "usage"}
     assert sum(one["units"] for one in moved if one["unit"] == "octets") == 1_997 * MB
     lines = await got(client, f"/{number}/traceLines")
-    assert {one["what"] for one in lines} == {"account", "movement", "notice", "session", "offer"}
+    assert {one["what"] for one in lines} == {"account", "movement", "notice", "session", "offer", "denial"}
     assert any("top up: +5.00 EUR on balance 1" in one["text"] for one in lines)
     assert any(one["text"].startswith("activated until ") for one in lines)
     assert lines == sorted(lines, key=lambda one: one["at"], reverse=True)

@@ -12,15 +12,17 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.charging import service
 from farwire.charging.events import noticed
-from farwire.charging.model import CommandKind
+from farwire.charging.model import Ask, CommandKind, Flag, Lifecycle, Phase, ResultCode, new_account
 from farwire.charging.model.answers import Notice, NoticeKind
 from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import NEVER
+from farwire.charging.service.explaining import refusals
 from farwire.charging.service.tracing import TOLD, Line, notice_line, trace_of
+from farwire.charging.shard.reading import Seen
 from farwire.kernel.ids import TenantId, uuid7
 from tests.charging.books_world import BooksWorld, books_world
 from tests.charging.desk import CLERK
-from tests.charging.play import EURO, MB
+from tests.charging.play import EURO, MB, START, Player
 
 
 @pytest.fixture
@@ -82,3 +84,19 @@ def test_a_notice_that_is_published_has_words_and_no_other(kind: NoticeKind) -> 
         assert (event is None) is (kind not in TOLD)
         if event is not None:
             assert notice_line(told, "EUR", {22: "go-5"}).text
+
+
+def test_a_shard_that_was_started_again_still_knows_when_a_session_was_refused() -> None:
+    player = Player(new_account(1, tenant=1, plan=1, lifecycle=Lifecycle.ACTIVE))
+    player.session(0, Phase.INITIAL, Ask(7))
+    player.now += 5_000_000
+    player.command(CommandKind.BAR, 1)
+    player.session(0, Phase.INITIAL, session=2)
+    player.now += 5_000_000
+    assert player.account().flags & Flag.BARRED
+    found = refusals(Seen(int(ResultCode.SUCCESS), seen=player.account()))
+    later = START + 5_000_000
+    assert [(one.at, one.result, one.rating_group) for one in found] == [
+        (moment(later), ResultCode.END_USER_DENIED, None),
+        (moment(START), ResultCode.CREDIT_LIMIT_REACHED, 7),
+    ]

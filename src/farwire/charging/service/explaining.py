@@ -9,7 +9,7 @@ from typing import Final
 
 from farwire.charging.model import Account, Answer, CommandKind, Flag, Lifecycle, ResultCode
 from farwire.charging.model.pricing import moment
-from farwire.charging.model.state import MAIN, Balance
+from farwire.charging.model.state import LATE_US, MAIN, SESSION_IDLE_US, Balance
 from farwire.charging.shard.reading import Denial, Seen
 from farwire.kernel.errors import Conflict, NotFound
 
@@ -57,7 +57,7 @@ class Refusal:
     reason: str
     fix: str = ""
     at: datetime | None = None
-    """None where only the answer is known, and no longer its time."""
+    """None of a command or event that was refused before the shard was started again."""
     rating_group: int | None = None
 
 
@@ -86,8 +86,8 @@ def _state_words(account: Account) -> tuple[str, str] | None:
 def refusals(seen: Seen, *, limit: int = 50) -> tuple[Refusal, ...]:
     """Return what an account was refused, the newest first, as far as its shard knows.
 
-    The shard's process remembers the last refusals with their time. What its state keeps is known after a restart too:
-    the last answer of each session for 10 minutes after its end, the answers to commands for 24 hours.
+    The shard's process remembers the last refusals. What its state keeps is known after a restart too: the last answer
+    of each session for 10 minutes after its end; for 24 hours the answers to commands, without their time.
     """
     account = seen.seen
     told = [_of_denial(one, account) for one in reversed(seen.denials)]
@@ -108,11 +108,15 @@ def _of_denial(one: Denial, account: Account | None) -> Refusal:
 def _of_state(account: Account) -> list[Refusal]:
     found = []
     for session in reversed(account.sessions):
-        results: list[tuple[int, int | None]] = [(session.result, None)]
-        results += [(group.result, group.rating_group) for group in session.groups]
-        for result, group in results:
+        # A group that is refused has a quota of nothing, which is valid until that very moment.
+        results: list[tuple[int, int, int | None]] = [
+            (group.result, group.valid_until, group.rating_group) for group in session.groups
+        ]
+        if not session.groups:
+            results.append((session.result, session.forget_at - LATE_US - SESSION_IDLE_US, None))
+        for result, at, group in results:
             if result not in (ResultCode.SUCCESS, ResultCode.NOT_APPLICABLE):
-                found.append(Refusal("session", result, *words(result, account), None, group))
+                found.append(Refusal("session", result, *words(result, account), moment(at), group))
     refused = [one.result for one in reversed(account.keys) if one.result != ResultCode.SUCCESS]
     return found + [Refusal("command or event", result, *words(result, account)) for result in refused]
 
