@@ -85,7 +85,7 @@ async def test_many_requests_share_a_connection() -> None:
 
 
 async def test_what_is_no_http2_is_hung_up_on() -> None:
-    async with serving(echo) as server:
+    async with serving(echo, greeting_ms=300) as server:
         for octets in (
             b"GET / HTTP/1.1\r\nHost: chf\r\n\r\n",
             b"\0" * 100,

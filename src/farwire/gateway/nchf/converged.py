@@ -127,7 +127,7 @@ class ConvergedCharging:
         return event_answer(data, answers, call.consumer, now)
 
     def _opened(self, call: Call, reference: Reference, data: ChargingData) -> None:
-        address: Mapping[str, str] = {"notify": data.notify_uri}
+        address: Mapping[str, str] = {"service": NAME, "notify": data.notify_uri}
         if data.notify_uri:
             self._book.opened(
                 LiveSession(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+
+import httpx
 
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
 from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
 from farwire.gateway.asking import ASKED_MS, Asking
+from farwire.gateway.nchf.converged import NAME as CONVERGED
 from farwire.gateway.nchf.converged import ConvergedCharging
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
+from farwire.gateway.nchf.nrf import Repository
 from farwire.gateway.nchf.profiles import Node, read_profiles
 from farwire.gateway.nchf.routing import Router
+from farwire.gateway.nchf.telling import Bearer, ChargingAsks, NoBearer, Telling
 from farwire.gateway.nchf.tokens import Checker
 from farwire.gateway.operators import load_operators
 from farwire.gateway.sessions import SessionBook
@@ -53,6 +59,23 @@ async def serve(
         stack.push_async_callback(_ended, asyncio.create_task(book.run()))
         stack.push_async_callback(server.drain)
         await _listen(server, node)
+        web = await stack.enter_async_context(_web(node))
+        bearer: Bearer = NoBearer()
+        if node.nrf is not None:
+            bearer = repository = Repository(
+                node, node.nrf, client=web, now_ms=_now_ms, security=bool(node.listen_tls)
+            )
+            stack.push_async_callback(_ended, asyncio.create_task(repository.run()))
+        telling = Telling(
+            node,
+            db=db,
+            client=web,
+            book=book,
+            operators=operators,
+            asks={CONVERGED: ChargingAsks()},
+            bearer=bearer,
+        )
+        stack.push_async_callback(_ended, asyncio.create_task(telling.run()))
         if metrics is not None:
             watched = await serve_metrics(
                 host=metrics.host, port=metrics.port, ready=lambda: not stop.is_set()
@@ -108,6 +131,14 @@ async def _listen(server: Server, node: Node) -> None:
             value=", ".join((*node.listen, *node.listen_tls)),
             fix="is another process there? are certificate and private_key readable?",
         ) from error
+
+
+def _web(node: Node) -> httpx.AsyncClient:
+    """Return the client of notifications and of the NRF: HTTP/2, over TLS with our certificate."""
+    security = ssl.create_default_context(cafile=node.authorities or None)
+    if node.certificate:
+        security.load_cert_chain(node.certificate, node.private_key)
+    return httpx.AsyncClient(http1=False, http2=True, verify=security, trust_env=False)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -1,0 +1,123 @@
+"""A top-up reaches the consumer's callback, a suspension ends its sessions; what does not answer is tried again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from farwire.gateway.nchf.http2.messages import Request, Response
+from farwire.gateway.nchf.http2.server import Server
+from farwire.gateway.nchf.telling import OUTCOMES, ChargingAsks, NoBearer, Outcome, Telling
+from farwire.gateway.operators import Operator
+from farwire.gateway.sessions import Reason, wish_for_account
+from tests.gateway.nchf.openapi import CONVERGED
+from tests.gateway.nchf.world import MB, World, a_consumer, a_node, document, serving, usage
+
+
+@dataclass
+class Callback:
+    """A network function that is told."""
+
+    server: Server
+    answers: list[Response] = field(default_factory=list)
+    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def uri(self) -> str:
+        host, port = self.server.addresses[0]
+        return f"http://{host}:{port}/smf/notify"
+
+
+@pytest.fixture
+async def callback() -> AsyncIterator[Callback]:
+    async def hear(request: Request) -> Response:
+        assert request.headers["content-type"] == "application/json"
+        found.heard.append((request.path, json.loads(request.body)))
+        return found.answers.pop(0) if found.answers else Response(204)
+
+    async with serving(hear) as server:
+        found = Callback(server)
+        yield found
+
+
+def telling(world: World, client: httpx.AsyncClient, **changes: Any) -> Telling:
+    return Telling(
+        a_node(consumers=(a_consumer(**changes),)), db=world.db, client=client, book=world.book,
+        operators={"nordlicht": Operator(world.tenant_id, world.account.tenant_number)},
+        asks={"nchf-convergedcharging": ChargingAsks()}, bearer=NoBearer(),
+    )  # fmt: skip
+
+
+async def wish(world: World, reason: Reason) -> int:
+    await world.book.flush()
+    async with world.db.transaction(world.tenant_id) as tx:
+        return await wish_for_account(tx, account=world.account.number, reason=reason)
+
+
+async def opened(world: World, callback: Callback) -> str:
+    uri, _ = await world.create(document(1, usage(1, requested=MB), notifyUri=callback.uri))
+    return uri
+
+
+async def test_a_change_is_told_by_its_type(world: World, callback: Callback) -> None:
+    await opened(world, callback)
+    async with httpx.AsyncClient(http1=False, http2=True) as client:
+        for reason, kind in ((Reason.TOP_UP, "REAUTHORIZATION"), (Reason.SUSPENDED, "ABORT_CHARGING")):
+            assert await wish(world, reason) == 1
+            assert await telling(world, client).once() == 1
+            path, body = callback.heard.pop()
+            assert (path, body) == ("/smf/notify", {"notificationType": kind})
+            world.documents.check(CONVERGED, "ChargingNotifyRequest", body)
+            assert await telling(world, client).once() == 0
+        await wish(world, Reason.EXHAUSTED)
+        assert await telling(world, client).once() == 1
+        assert not callback.heard
+
+
+async def test_a_session_that_is_released_or_not_known_is_told_nothing_more(
+    world: World, callback: Callback
+) -> None:
+    uri = await opened(world, callback)
+    async with httpx.AsyncClient(http1=False, http2=True) as client:
+        callback.answers.append(Response(404))
+        await wish(world, Reason.TOP_UP)
+        await telling(world, client).once()
+        assert await wish(world, Reason.TOP_UP) == 0
+        report = document(2, usage(1, used=MB), notifyUri=callback.uri)
+        assert (await world.post(f"{uri}/update", report)).status_code == 200
+        assert await wish(world, Reason.TOP_UP) == 1
+        assert (await world.post(f"{uri}/release", document(3))).status_code == 204
+        assert await wish(world, Reason.POLICY) == 0
+
+
+async def test_who_does_not_answer_is_told_again_and_a_redirect_is_followed(
+    world: World, callback: Callback
+) -> None:
+    await opened(world, callback)
+    async with httpx.AsyncClient(http1=False, http2=True) as client:
+        callback.answers.append(Response(503))
+        await wish(world, Reason.TOP_UP)
+        await telling(world, client).once()
+        await wish(world, Reason.TOP_UP)
+        callback.answers.append(Response(307, (("location", callback.uri.replace("smf", "other")),)))
+        await telling(world, client).once()
+        assert [path for path, _ in callback.heard] == ["/smf/notify", "/smf/notify", "/other/notify"]
+        assert await telling(world, client).once() == 0
+
+
+async def test_nothing_leaves_the_networks_of_the_consumer(world: World, callback: Callback) -> None:
+    await opened(world, callback)
+    async with httpx.AsyncClient(http1=False, http2=True) as client:
+        await wish(world, Reason.TOP_UP)
+        await telling(world, client, addresses=("192.0.2.0/24",)).once()
+        assert not callback.heard
+
+
+def test_every_answer_has_its_outcome() -> None:
+    assert {status for status, outcome in OUTCOMES.items() if outcome is Outcome.GONE} == {404, 410}
+    assert {outcome for status, outcome in OUTCOMES.items() if status >= 500} == {Outcome.AGAIN}
