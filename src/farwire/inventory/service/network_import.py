@@ -18,7 +18,7 @@ from typing import Final
 from farwire.base import audit, eventbus
 from farwire.base.clock import Clock
 from farwire.base.collecting import rarely_collecting
-from farwire.base.storage import Database, Tx
+from farwire.base.storage import Database, Tx, plan_as_lookups
 from farwire.inventory import events
 from farwire.inventory.model.containment import Containment, Why
 from farwire.inventory.service.network_rows import FileReport, Part, element_parts, link_parts
@@ -127,7 +127,10 @@ async def _elements(db: Database, tenant_id: TenantId, now: datetime, part: Part
         await store.lock_network(tx)
         await staged.stage_elements(tx, part.text)
         added = await staged.insert_elements(tx, now)
-        differing = await staged.differing_elements(tx) if added < part.good else []
+        differing: list[tuple[int, str, str]] = []
+        if added < part.good:
+            await plan_as_lookups(tx)
+            differing = await staged.differing_elements(tx)
         await _tell(tx, added, 0, now)
     report.added += added
     for row, name, said in differing:
@@ -170,6 +173,7 @@ async def _links(
         refused += await _misplaced(tx, known)
         added = await staged.insert_links(tx, now)
         if added + len(refused) < part.good:
+            await plan_as_lookups(tx)
             refused += [(row, _held(name)) for row, name in await staged.differing_links(tx)]
         told = await _tell(tx, 0, added, now)
     known.sequence = sequence if told is None else told

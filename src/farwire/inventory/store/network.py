@@ -22,7 +22,7 @@ from farwire.kernel.ids import ResourceId, ServiceId
 if TYPE_CHECKING:
     from asyncpg import Record
 
-_STANDING: Final = (
+STANDING: Final = (
     "SELECT e.element_id, e.name, e.layer, e.kind, coalesce(p.state, e.state) AS state, "
     "coalesce(p.place, e.place) AS place, coalesce(p.valid_from, e.since) AS since, e.started_at, e.ended_at, "
     "e.resource_id, e.service_id FROM inventory.element e LEFT JOIN inventory.element_past p "
@@ -40,7 +40,8 @@ _LINKS: Final = (
 )
 
 
-def _element(row: Record) -> Element:
+def element_of(row: Record) -> Element:
+    """Return the element of a row of ``STANDING``."""
     return Element(
         ElementId(row["element_id"]),
         row["name"],
@@ -109,20 +110,14 @@ async def add_element(tx: Tx, new: NewElement, at: datetime) -> ElementId:
 
 async def elements(tx: Tx, ids: Sequence[ElementId], at: datetime) -> dict[ElementId, Element]:
     """Return those of the elements that exist, ended or not, as they stood at a time."""
-    rows = await tx.fetch(f"{_STANDING} AND e.element_id = ANY($3::bigint[])", tx.tenant_id, at, list(ids))
-    return {ElementId(row["element_id"]): _element(row) for row in rows}
+    rows = await tx.fetch(f"{STANDING} AND e.element_id = ANY($3::bigint[])", tx.tenant_id, at, list(ids))
+    return {ElementId(row["element_id"]): element_of(row) for row in rows}
 
 
 async def elements_named(tx: Tx, names: Sequence[str], at: datetime) -> dict[str, Element]:
     """Return those of the elements that exist, ended or not, as they stood at a time."""
-    rows = await tx.fetch(f"{_STANDING} AND e.name = ANY($3::text[])", tx.tenant_id, at, list(names))
-    return {row["name"]: _element(row) for row in rows}
-
-
-async def element_of_service(tx: Tx, service_id: ServiceId, at: datetime) -> Element | None:
-    """Return the element that a service of a product is."""
-    row = await tx.fetchrow(f"{_STANDING} AND e.service_id = $3", tx.tenant_id, at, service_id)
-    return None if row is None else _element(row)
+    rows = await tx.fetch(f"{STANDING} AND e.name = ANY($3::text[])", tx.tenant_id, at, list(names))
+    return {row["name"]: element_of(row) for row in rows}
 
 
 async def list_elements(
@@ -137,13 +132,13 @@ async def list_elements(
 ) -> tuple[list[Element], int]:
     """Return the elements that are there at a time, by name, and how many there are."""
     where = (
-        f"{_STANDING} {_THERE} AND ($3::text IS NULL OR e.layer = $3) AND ($4::text IS NULL OR e.kind = $4) "
+        f"{STANDING} {_THERE} AND ($3::text IS NULL OR e.layer = $3) AND ($4::text IS NULL OR e.kind = $4) "
         "AND starts_with(e.name, $5)"
     )
     given = (tx.tenant_id, at, layer, kind, prefix)
     rows = await tx.fetch(f"{where} ORDER BY e.name LIMIT $6 OFFSET $7", *given, limit, offset)
     total = await tx.fetchval(f"SELECT count(*) FROM ({where}) AS found", *given)
-    return [_element(row) for row in rows], total
+    return [element_of(row) for row in rows], total
 
 
 async def change_element(tx: Tx, before: Element, *, state: ElementState, place: str, at: datetime) -> None:
