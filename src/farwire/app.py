@@ -145,6 +145,7 @@ _SUBSCRIBERS: Final[tuple[str, ...]] = (
     "farwire.process.prepaid_closing",
     "farwire.process.postpaid",
     "farwire.gateway.sessions.subscribers",
+    "farwire.gateway.radius.subscribers",
     "farwire.base.tmf_events.notify",
 )
 """Modules with ``subscribers``: what follows the events in ``farwire worker``, and in whoever waits for all of it."""
@@ -161,6 +162,7 @@ _JOBS: Final = (
     "farwire.ordering.jobs",
     "farwire.process.prepaid_closing",
     "farwire.gateway.sessions.jobs",
+    "farwire.gateway.radius.jobs",
     "farwire.base.tmf_bulk.jobs",
     "farwire.base.tmf_tasks",
 )
