@@ -1,4 +1,4 @@
-"""Kamailio's ``ims_charging`` charges calls of SIPp with Farwire: granted and billed, cut at the last unit, refused."""
+"""Kamailio's ``ims_charging`` charges calls of SIPp with Farwire: granted, cut at the last unit, refused, billed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from farwire.base.storage import Database
+from farwire.kernel.ids import TenantId
+from tests.gateway.billed import a_contract
 from tests.gateway.processes import PROFILES, Processes
 
 pytestmark = [
@@ -19,6 +22,7 @@ pytestmark = [
     pytest.mark.xdist_group("diameter ports"),
 ]
 CALLER = "491701234567"
+VIENNA = "4319999999"
 
 
 class Phones:
@@ -53,12 +57,12 @@ class Phones:
         words = (str(self.programs["sipp"]), "-sf", "uas.xml", "-i", "127.0.0.1", "-p", "5080", "-nostdin")
         self.processes.run("uas", *words, cwd=self.folder)
 
-    def call(self, seconds: int, caller: str = CALLER) -> int:
+    def call(self, seconds: int, caller: str = CALLER, called: str = "4930123456") -> int:
         """Make a call; return how it ended: 0 is well."""
         scenario = (self.folder / "uac.xml").read_text().replace(CALLER, caller)
         (self.folder / "one.xml").write_text(scenario)
         words = [
-            str(self.programs["sipp"]), "-sf", "one.xml", "-i", "127.0.0.1", "-p", "5070", "-s", "4930123456",
+            str(self.programs["sipp"]), "-sf", "one.xml", "-i", "127.0.0.1", "-p", "5070", "-s", called,
             "-m", "1", "-d", str(seconds * 1_000), "-nostdin", "-timeout", "90", "127.0.0.1:5060",
         ]  # fmt: skip
         return subprocess.run(
@@ -92,3 +96,13 @@ def test_calls_are_granted_and_paid_cut_at_the_last_unit_and_refused(phones: Pho
     assert phones.call(3, "4999") != 0, "nobody knows this caller"
     assert "[5030]" in said("kamailio")
     assert re.findall(r"cca_return_code=(-?1)", said("kamailio")) == ["1", "1", "-1", "-1"]
+
+
+async def test_a_call_is_on_the_bill_of_its_caller_with_its_reason(
+    phones: Phones, db: Database, tenant_id: TenantId
+) -> None:
+    contract = await a_contract(db, tenant_id, phones.processes, "491701234568")
+    assert phones.call(2, "491701234568", VIENNA) == 0, phones.processes.said("kamailio")
+    (why,) = (await contract.explained()).values()
+    assert "Other voice: 0.09 exactly, 0.09 EUR on the bill." in why
+    assert re.search(r"[2-9] s of voice, billed as 1 min, by price other of flex-m version 1", why), why
