@@ -1,7 +1,7 @@
 """The one table from Farwire's results and errors to HTTP answers: status, and ``cause`` of a ProblemDetails.
 
-Source: TS 29.500 §5.2.7.2 (protocol errors), TS 32.291 §6.1.7.3 (application errors), §6.1.6.3.14 (results of rating
-groups).
+Source: TS 29.500 §5.2.7.2 (protocol errors), TS 32.291 §6.1.7.3, TS 29.594 §5.7.3 (application errors), TS 32.291
+§6.1.6.3.14 (results of rating groups).
 """
 
 from __future__ import annotations
@@ -43,6 +43,11 @@ MANDATORY_INCORRECT: Final = Cause(400, "MANDATORY_IE_INCORRECT")
 OPTIONAL_INCORRECT: Final = Cause(400, "OPTIONAL_IE_INCORRECT")
 NO_SUCH_PATH: Final = Cause(404, "RESOURCE_URI_STRUCTURE_NOT_FOUND")
 NO_SUCH_RESOURCE: Final = Cause(404, "RESOURCE_CONTEXT_NOT_FOUND")
+NO_SUCH_SUBSCRIPTION: Final = Cause(404, "SUBSCRIPTION_NOT_FOUND")
+UNKNOWN_SUBSCRIBER: Final = Cause(400, "USER_UNKNOWN")
+"""Of policy counters; of charging it is 404."""
+UNKNOWN_COUNTERS: Final = Cause(400, "UNKNOWN_POLICY_COUNTERS")
+NO_COUNTERS: Final = Cause(400, "NO_AVAILABLE_POLICY_COUNTERS")
 NO_SUCH_METHOD: Final = Cause(405, "UNSUPPORTED_HTTP_METHOD")
 NO_SUCH_TYPE: Final = Cause(415, "UNSUPPORTED_MEDIA_TYPE")
 TOO_LONG: Final = Cause(413, "INCORRECT_LENGTH")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from farwire.kernel.errors import Invalid
 
 _PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NO_WORDS: Final[Mapping[str, str]] = {}
 
 
 class Consumer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +49,10 @@ class Consumer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """quotaHoldingTime; 0: not told."""
     refuse_whole: bool = False
     """Answer 403 where all rating groups are refused alike: it reads no result of theirs."""
+    counters: tuple[str, ...] = ()
+    """Policy counters that may be asked for although an account has no such limit: "spend-cycle", "roaming-day"."""
+    counter_words: Mapping[str, str] = _NO_WORDS
+    """What it calls the status of policy counters: { near = "80 percent" }; what is left out is called as we do."""
     home_networks: tuple[str, ...] = ()
     """PLMNs (MCC and MNC, "26201") that are home: what is used there is not roaming."""
 

@@ -19,9 +19,12 @@ from farwire.gateway.nchf.converged import NAME as CONVERGED
 from farwire.gateway.nchf.converged import ConvergedCharging
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
 from farwire.gateway.nchf.nrf import Repository
+from farwire.gateway.nchf.offline import OfflineCharging
 from farwire.gateway.nchf.profiles import Node, read_profiles
 from farwire.gateway.nchf.routing import Router
-from farwire.gateway.nchf.telling import Bearer, ChargingAsks, NoBearer, Telling
+from farwire.gateway.nchf.spending import NAME as SPENDING
+from farwire.gateway.nchf.spending import Counters, SpendingAsks, SpendingLimits
+from farwire.gateway.nchf.telling import Asks, Bearer, ChargingAsks, NoBearer, Telling
 from farwire.gateway.nchf.tokens import Checker
 from farwire.gateway.operators import load_operators
 from farwire.gateway.sessions import SessionBook
@@ -52,7 +55,13 @@ async def serve(
     book = SessionBook(db=db)
     converged = ConvergedCharging(asking=asking, book=book, clock=clock)
     checker = Checker(node.tokens, instance=node.instance, now_s=lambda: int(time.time()))
-    router = Router(node, (converged.service(),), operators=operators, checker=checker)
+    counters = Counters(client=client, clock=clock)
+    services = (
+        converged.service(),
+        OfflineCharging(db=db, clock=clock).service(),
+        SpendingLimits(db=db, asking=asking, counters=counters, clock=clock).service(),
+    )
+    router = Router(node, services, operators=operators, checker=checker)
     server = Server(router, bounds_of(node))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
@@ -66,13 +75,17 @@ async def serve(
                 node, node.nrf, client=web, now_ms=_now_ms, security=bool(node.listen_tls)
             )
             stack.push_async_callback(_ended, asyncio.create_task(repository.run()))
+        asks: dict[str, Asks] = {
+            CONVERGED: ChargingAsks(),
+            SPENDING: SpendingAsks(node, db=db, operators=operators, counters=counters, clock=clock),
+        }
         telling = Telling(
             node,
             db=db,
             client=web,
             book=book,
             operators=operators,
-            asks={CONVERGED: ChargingAsks()},
+            asks=asks,
             bearer=bearer,
         )
         stack.push_async_callback(_ended, asyncio.create_task(telling.run()))

@@ -87,6 +87,8 @@ class Notification(msgspec.Struct, frozen=True):
     type: str
     """For the metrics."""
     body: bytes
+    note: str = ""
+    """For whoever has made it, to be kept once it is told."""
 
 
 class Asks(Protocol):
@@ -96,7 +98,7 @@ class Asks(Protocol):
         """Return what is posted, or None where there is nothing to tell. Raises ``FarwireError``: tried again."""
         ...
 
-    def told(self, wish: Wish, notification: Notification) -> None:
+    async def told(self, wish: Wish, notification: Notification) -> None:
         """Take note that the consumer has heard it."""
         ...
 
@@ -112,7 +114,7 @@ class ChargingAsks:
         body = msgspec.json.encode({"notificationType": kind})
         return Notification(wish.session.address["notify"], kind, body)
 
-    def told(self, wish: Wish, notification: Notification) -> None:
+    async def told(self, wish: Wish, notification: Notification) -> None:
         """Keep nothing: the consumer asks for new quotas, or ends its session."""
 
 
@@ -197,7 +199,7 @@ class Telling:
                 return Outcome.DONE
             outcome = await self._post(found, consumer)
             if outcome is Outcome.DONE:
-                asks.told(wish, found)
+                await asks.told(wish, found)
         except FarwireError as error:
             _log.info("a consumer could not be told", consumer=one.peer, code=error.code)
             return Outcome.AGAIN

@@ -64,6 +64,7 @@ class Container(Units, frozen=True, rename="camel"):
     """UsedUnitContainer. With or without quota (``quotaManagementIndicator``), what is used is used."""
 
     quota_management_indicator: str = ""
+    trigger_timestamp: datetime | None = None
 
 
 class Usage(msgspec.Struct, frozen=True, rename="camel"):

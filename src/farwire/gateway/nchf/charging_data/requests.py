@@ -140,12 +140,12 @@ def _quotas(document: ChargingDataRequest, kind: str) -> tuple[Quota, ...]:
         if not 0 <= one.rating_group <= _U32_MAX:
             raise Problem(MANDATORY_INCORRECT, "is no 32-bit number", parameter=f"{path}/ratingGroup")
         used = sum(
-            _quantity(units, kind, f"{path}/usedUnitContainer/{at}") or 0
+            quantity_of(units, kind, f"{path}/usedUnitContainer/{at}") or 0
             for at, units in enumerate(one.used_unit_container)
         )
         wanted = NOTHING
         if one.requested_unit is not None:
-            wanted = _quantity(one.requested_unit, kind, f"{path}/requestedUnit") or DEFAULT
+            wanted = quantity_of(one.requested_unit, kind, f"{path}/requestedUnit") or DEFAULT
         before = found.get(one.rating_group, Quota(one.rating_group))
         if wanted != NOTHING and before.requested != NOTHING:
             wanted += before.requested
@@ -169,7 +169,7 @@ def _bounded(quantity: int, path: str) -> int:
     return quantity
 
 
-def _quantity(units: Units, kind: str, path: str) -> int | None:
+def quantity_of(units: Units, kind: str, path: str) -> int | None:
     """Return the quantity that the kind is counted in. Usage in other units is refused, never taken for 0."""
     octets = units.total_volume
     if octets is None and (units.uplink_volume is not None or units.downlink_volume is not None):

@@ -6,7 +6,7 @@ Source: TS 32.255 (PDU sessions), 32.274 (SMS), 32.260 (IMS), 29.571 §5.3.2 (Su
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -79,8 +79,13 @@ def _digits(plmn: Plmn) -> str:
 
 def identities_of(document: ChargingDataRequest) -> tuple[Identity, ...]:
     """Return who it is, in the order in which it is looked for."""
+    return named(_names(document))
+
+
+def named(names: Iterable[str]) -> tuple[Identity, ...]:
+    """Return the identities that Supi and Gpsi spell; what is neither is passed over."""
     found: dict[Identity, None] = {}
-    for name in _names(document):
+    for name in names:
         prefix, dash, value = name.partition("-")
         kind = _KINDS.get(prefix) if dash else None
         if kind is None or not value or len(value) > _IDENTITY_MOST or not value.isprintable():
