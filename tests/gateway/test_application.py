@@ -233,7 +233,7 @@ async def test_a_tenant_of_a_peer_has_only_its_own_subscribers(
     async with a_gateway(db, tenant_id, clock, tmp_path) as found:
         async with db.transaction(other_tenant_id) as tx:
             number = await charging.tenant_number(tx)
-        found.control._operators["nordlicht"] = Operator(other_tenant_id, number)  # type: ignore[index]
+        found.operators["nordlicht"] = Operator(other_tenant_id, number)
         wire = await connect(found.server)
         assert (await wire.ask(ccr(1, 0, group(1, requested=0)))).avps[RESULT] == [Result.USER_UNKNOWN]
 

@@ -56,7 +56,10 @@ def test_a_peer_that_is_known_is_told_what_we_speak() -> None:
     assert after.profile == NODE.peers[0]
     assert number_of(cea, RESULT) == 2001
     assert cea[key_of("Supported-Vendor-Id")] == [10415]
-    assert cea[key_of("Vendor-Specific-Application-Id")] == [{key_of("Vendor-Id"): [10415], AUTH: [4]}]
+    assert (cea[AUTH], cea[key_of("Acct-Application-Id")]) == ([4], [3])
+    assert cea[key_of("Vendor-Specific-Application-Id")] == [
+        {key_of("Vendor-Id"): [10415], AUTH: [application]} for application in (4, 16_777_302)
+    ]
     assert cea[key_of("Host-IP-Address")] == [b"\0\1\x0a\0\0\1"]
 
 

@@ -207,7 +207,7 @@ async def test_sessions_that_nobody_has_seen_for_days_are_forgotten(
     await opened(db, live(tenant_id), live(tenant_id, "pgw;1;2"))
     async with db.transaction(tenant_id) as tx:
         await tx.execute(
-            "UPDATE gateway.session SET seen_at = now() - interval '4 days' WHERE tenant_id = $1 AND session = $2",
+            "UPDATE gateway.session SET seen_at = now() - interval '8 days' WHERE tenant_id = $1 AND session = $2",
             *(tenant_id, "pgw;1;1"),
         )
     await jobs.purge_sessions(db=db, tenant_id=tenant_id)

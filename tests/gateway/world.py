@@ -19,13 +19,12 @@ from farwire.charging import service as charging
 from farwire.charging.model import CommandKind
 from farwire.charging.model.terms import PlanDocument
 from farwire.gateway.asking import Asking
-from farwire.gateway.diameter.application import Application as Applications
 from farwire.gateway.diameter.codec import Avps, Header, Message, decode, encode
-from farwire.gateway.diameter.credit_control.server import CreditControlServer
 from farwire.gateway.diameter.dictionary import TGPP, key_of
 from farwire.gateway.diameter.node import Application, Server
 from farwire.gateway.diameter.profiles import Node, Peer
-from farwire.gateway.diameter.telling import CreditControlAsks, Telling
+from farwire.gateway.diameter.serving import put_together
+from farwire.gateway.diameter.telling import Telling
 from farwire.gateway.operators import Operator
 from farwire.gateway.sessions import SessionBook
 from farwire.gateway.subscribers import Subscribers
@@ -150,7 +149,12 @@ async def connect(server: Server, *, greet: bool = True) -> Wire:
 
 @asynccontextmanager
 async def serving(node: Node, application: Application) -> AsyncIterator[Server]:
-    server = Server(node, application)
+    async with running(Server(node, application)) as server:
+        yield server
+
+
+@asynccontextmanager
+async def running(server: Server) -> AsyncIterator[Server]:
     await server.start()
     try:
         yield server
@@ -184,9 +188,9 @@ class Gateway:
     subscribers: Subscribers
     account: charging.ChargingAccount
     asking: Asking
+    operators: dict[str, Operator]
     book: SessionBook
     telling: Telling
-    control: CreditControlServer
 
     async def balance(self) -> int:
         seen = (await charging.inspect(self.desk.client, account=self.account)).seen
@@ -221,11 +225,10 @@ async def a_gateway(
         assert answer.result == 2001
         found = Subscribers(db, lambda: int(clock.now().timestamp() * 1_000))
         operators = {"nordlicht": Operator(tenant_id, account.tenant_number)}
-        book = SessionBook(db=db)
         asking = Asking(subscribers=found, client=desk.client)
-        control = CreditControlServer(operators=operators, asking=asking, clock=clock, book=book)
-        application = Applications(node, {(4, 272): control})
-        async with serving(node, application) as server:
-            asks = {4: CreditControlAsks()}
-            telling = Telling(db=db, server=server, book=book, operators=operators, asks=asks)
-            yield Gateway(db, tenant_id, clock, desk, server, found, account, asking, book, telling, control)
+        parts = put_together(node, db=db, clock=clock, operators=operators, asking=asking, client=desk.client)
+        async with running(parts.server):
+            yield Gateway(
+                *(db, tenant_id, clock, desk, parts.server, found, account, asking, operators),
+                *(parts.book, parts.telling),
+            )

@@ -6,11 +6,24 @@ from typing import Final
 
 import msgspec
 
-from farwire.gateway.diameter.codec import ERROR, PROXIABLE, Avps, Header, Message, Refusal, text_of
-from farwire.gateway.diameter.dictionary import Result, key_of
+from farwire.gateway.diameter.codec import (
+    ERROR,
+    PROXIABLE,
+    Avps,
+    Header,
+    Message,
+    Refusal,
+    group_of,
+    number_of,
+    text_of,
+)
+from farwire.gateway.diameter.dictionary import EXPERIMENTAL, TGPP, Result, key_of
 
 _SESSION: Final = key_of("Session-Id")
 _RESULT: Final = key_of("Result-Code")
+_EXPERIMENTAL: Final = key_of("Experimental-Result")
+_EXPERIMENTAL_CODE: Final = key_of("Experimental-Result-Code")
+_VENDOR: Final = key_of("Vendor-Id")
 _HOST: Final = key_of("Origin-Host")
 _REALM: Final = key_of("Origin-Realm")
 _MESSAGE: Final = key_of("Error-Message")
@@ -46,7 +59,10 @@ def _answer(us: Self, header: Header, avps: Avps, result: int, content: Avps) ->
     session = text_of(avps, _SESSION)
     if session is not None:
         found[_SESSION] = [session]
-    found[_RESULT] = [result]
+    if result in EXPERIMENTAL:
+        found[_EXPERIMENTAL] = [{_VENDOR: [TGPP], _EXPERIMENTAL_CODE: [result]}]
+    else:
+        found[_RESULT] = [result]
     found[_HOST] = [us.host]
     found[_REALM] = [us.realm]
     found.update(content)
@@ -61,6 +77,14 @@ def _answer(us: Self, header: Header, avps: Avps, result: int, content: Avps) ->
         header.end_to_end,
     )
     return Message(back, found)
+
+
+def result_in(message: Message) -> int:
+    """Return the result that an answer tells; 0 where it tells none."""
+    found = number_of(message.avps, _RESULT)
+    if found is None:
+        found = number_of(group_of(message.avps, _EXPERIMENTAL), _EXPERIMENTAL_CODE)
+    return found or 0
 
 
 def missing(name: str, example: bytes) -> Refusal:

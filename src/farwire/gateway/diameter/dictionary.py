@@ -63,8 +63,9 @@ _IETF: Final = """
 7 Framed-Protocol i32; 8 Framed-IP-Address octets; 9 Framed-IP-Netmask octets; 11 Filter-Id text; 12 Framed-MTU u32
 18 Reply-Message text; 25 Class octets; 27 Session-Timeout u32; 28 Idle-Timeout u32; 30 Called-Station-Id text
 31 Calling-Station-Id text; 32 NAS-Identifier text; 33 Proxy-State octets; 44 Acct-Session-Id octets
-50 Accounting-Multi-Session-Id text; 55 Event-Timestamp time; 61 NAS-Port-Type i32; 77 Connect-Info text
-85 Acct-Interim-Interval u32; 87 NAS-Port-Id text; 94 Originating-Line-Info octets; 95 NAS-IPv6-Address octets
+46 Acct-Session-Time u32; 50 Accounting-Multi-Session-Id text; 55 Event-Timestamp time; 61 NAS-Port-Type i32
+77 Connect-Info text; 85 Acct-Interim-Interval u32; 87 NAS-Port-Id text
+94 Originating-Line-Info octets; 95 NAS-IPv6-Address octets
 96 Framed-Interface-Id u64; 97 Framed-IPv6-Prefix octets; 123 Delegated-IPv6-Prefix octets
 257 Host-IP-Address octets; 258 Auth-Application-Id u32; 259 Acct-Application-Id u32
 260 Vendor-Specific-Application-Id grouped; 261 Redirect-Host-Usage i32; 262 Redirect-Max-Cache-Time u32
@@ -75,7 +76,8 @@ _IETF: Final = """
 282 Route-Record text; 283 Destination-Realm text; 284 Proxy-Info whole; 285 Re-Auth-Request-Type i32
 287 Accounting-Sub-Session-Id u64; 291 Authorization-Lifetime u32; 292 Redirect-Host text; 293 Destination-Host text
 294 Error-Reporting-Host text -; 295 Termination-Cause i32; 296 Origin-Realm text; 297 Experimental-Result grouped
-298 Experimental-Result-Code u32; 299 Inband-Security-Id u32; 480 Accounting-Record-Type i32
+298 Experimental-Result-Code u32; 299 Inband-Security-Id u32; 363 Accounting-Input-Octets u64
+364 Accounting-Output-Octets u64; 480 Accounting-Record-Type i32
 483 Accounting-Realtime-Required i32; 485 Accounting-Record-Number u32
 411 CC-Correlation-Id octets -; 412 CC-Input-Octets u64; 413 CC-Money grouped; 414 CC-Output-Octets u64
 415 CC-Request-Number u32; 416 CC-Request-Type i32; 417 CC-Service-Specific-Units u64; 418 CC-Session-Failover i32
@@ -112,8 +114,13 @@ _TGPP: Final = """
 1226 Unit-Quota-Threshold u32; 1249 Service-Specific-Info grouped; 1256 Service-Generic-Information grouped
 1258 Event-Charging-TimeStamp time; 1264 Trigger grouped; 1265 Base-Time-Interval u32; 1266 Envelope whole
 1268 Envelope-Reporting i32; 1270 Time-Quota-Mechanism grouped; 1271 Time-Quota-Type i32; 2000 SMS-Information grouped
-2022 Refund-Information octets; 2026 Recipient-Info grouped; 2055 AoC-Request-Type i32
-2066 Charging-Characteristics-Selection-Mode i32; 3904 Announcement-Information whole
+2022 Refund-Information octets; 2037 Change-Condition i32; 2038 Change-Time time; 2040 Service-Data-Container grouped
+2043 Time-First-Usage time; 2044 Time-Last-Usage time; 2045 Time-Usage u32; 2046 Traffic-Data-Volumes grouped
+2026 Recipient-Info grouped; 2055 AoC-Request-Type i32
+2066 Charging-Characteristics-Selection-Mode i32; 2063 Local-Sequence-Number u32
+2901 Policy-Counter-Identifier text; 2902 Policy-Counter-Status text
+2903 Policy-Counter-Status-Report grouped; 2904 SL-Request-Type i32; 2905 Pending-Policy-Counter-Information grouped
+2906 Pending-Policy-Counter-Change-Time time; 2907 SN-Request-Type u32 -; 3904 Announcement-Information whole
 4400 Charging-Per-IP-CAN-Session-Indicator i32
 """
 
@@ -147,6 +154,10 @@ def name_of(key: int) -> str:
     return f"{vendor}:{code}" if vendor else str(code)
 
 
+EXPERIMENTAL: Final = frozenset({4241, 5570})
+"""Results of 3GPP: they stand in Experimental-Result. Source: TS 29.219 §5.4."""
+
+
 class Result(IntEnum):
     """Result-Code. Source: RFC 6733 §7.1, RFC 8506 §9."""
 
@@ -176,3 +187,5 @@ class Result(IntEnum):
     NO_COMMON_SECURITY = 5017
     USER_UNKNOWN = 5030
     RATING_FAILED = 5031
+    NO_AVAILABLE_POLICY_COUNTERS = 4241
+    UNKNOWN_POLICY_COUNTERS = 5570

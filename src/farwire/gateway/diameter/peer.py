@@ -32,6 +32,10 @@ from farwire.gateway.diameter.profiles import Node, Peer, peer_of
 
 CAPABILITIES, WATCHDOG, DISCONNECT = 257, 280, 282
 CREDIT_CONTROL: Final = 4
+ACCOUNTING: Final = 3
+"""Rf, by the base protocol's accounting."""
+SPENDING: Final = 16_777_302
+"""Sy."""
 RELAY: Final = 0xFFFFFFFF
 FAREWELL_MS: Final = 5_000
 """How long the end of a connection is waited for, when it was agreed on."""
@@ -118,6 +122,8 @@ class Question(msgspec.Struct, frozen=True):
     end_to_end: int
     """The same in every repeat, over whatever connection."""
     repeated: bool = False
+    note: str = ""
+    """What its asker keeps when it is answered."""
 
 
 Step: TypeAlias = tuple[Connection, tuple[Action, ...]]
@@ -236,10 +242,10 @@ def _check_common(avps: Avps) -> bool:
     """Refuse a peer that we have no application or no security in common with; tell whether it is a relay."""
     applications = set(avps.get(_AUTH, ()))
     for vendor in groups_of(avps, _VENDOR_APPLICATION):
-        applications.update(vendor.get(_AUTH, ()))
+        applications.update(vendor.get(_AUTH, ()), vendor.get(_ACCT, ()))
     applications.update(avps.get(_ACCT, ()))
-    if not applications & {CREDIT_CONTROL, RELAY}:
-        raise Refusal(Result.NO_COMMON_APPLICATION, "the peer does not speak credit control")
+    if not applications & {CREDIT_CONTROL, ACCOUNTING, SPENDING, RELAY}:
+        raise Refusal(Result.NO_COMMON_APPLICATION, "the peer speaks no application of ours")
     offered = avps.get(_SECURITY, [_NO_SECURITY])
     if _NO_SECURITY not in offered:
         raise Refusal(Result.NO_COMMON_SECURITY, "TLS begins with the connection here, not after the CER")
@@ -260,7 +266,10 @@ def capabilities(local: str) -> Avps:
     content[key_of("Product-Name")] = ["Farwire"]
     content[key_of("Supported-Vendor-Id")] = [TGPP]
     content[_AUTH] = [CREDIT_CONTROL]
-    content[_VENDOR_APPLICATION] = [{key_of("Vendor-Id"): [TGPP], _AUTH: [CREDIT_CONTROL]}]
+    content[_ACCT] = [ACCOUNTING]
+    content[_VENDOR_APPLICATION] = [
+        {key_of("Vendor-Id"): [TGPP], _AUTH: [application]} for application in (CREDIT_CONTROL, SPENDING)
+    ]
     return content
 
 

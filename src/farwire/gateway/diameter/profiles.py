@@ -16,6 +16,7 @@ from farwire.kernel.errors import Invalid
 ServiceKind = Literal["data", "voice", "message", "event"]
 _PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
 _NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9._-]{1,250}|\*")
+_NO_WORDS: Final[Mapping[str, str]] = {}
 _NO_CONTEXTS: Final[Mapping[str, ServiceKind]] = {}
 
 
@@ -49,6 +50,10 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     told: Literal["reauthorize", "abort", "nothing"] = "reauthorize"
     """How it hears that an account has changed: a Re-Auth-Request; an Abort-Session-Request where the account may use
     nothing more, else as before; or when its quota ends."""
+    counters: tuple[str, ...] = ()
+    """Policy counters that may be asked for although an account has no such limit: "spend-cycle", "roaming-day"."""
+    counter_words: Mapping[str, str] = _NO_WORDS
+    """What it calls the status of policy counters: { near = "80 percent" }; what is left out is called as we do."""
     unknown_avps: Literal["refuse", "ignore"] = "refuse"
     """What becomes of a request with an unknown AVP that has the M bit."""
     refuse_whole: bool = False

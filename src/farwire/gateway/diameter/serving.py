@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
 from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
 from farwire.gateway.asking import ASKED_MS, Asking
-from farwire.gateway.diameter.application import Application
-from farwire.gateway.diameter.credit_control.server import COMMAND, CreditControlServer
+from farwire.gateway.diameter.accounting import server as accounting
+from farwire.gateway.diameter.application import Application, Services
+from farwire.gateway.diameter.credit_control import server as credit_control
 from farwire.gateway.diameter.node import Server
-from farwire.gateway.diameter.peer import CREDIT_CONTROL
+from farwire.gateway.diameter.peer import ACCOUNTING, CREDIT_CONTROL, SPENDING
 from farwire.gateway.diameter.profiles import Node, read_profiles
-from farwire.gateway.diameter.telling import CreditControlAsks, Telling
-from farwire.gateway.operators import load_operators
+from farwire.gateway.diameter.spending.server import SLR, STR, Counters, SpendingAsks, SpendingServer
+from farwire.gateway.diameter.telling import Asks, CreditControlAsks, Telling
+from farwire.gateway.operators import Operator, load_operators
 from farwire.gateway.sessions import SessionBook
 from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.errors import Unavailable
@@ -42,19 +45,15 @@ async def serve(
     node = read_profiles(profiles)
     operators = await load_operators(db=db, names=(peer.tenant for peer in node.peers))
     client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
-    book = SessionBook(db=db)
     asking = Asking(subscribers=Subscribers(db, _now_ms), client=client)
-    control = CreditControlServer(operators=operators, asking=asking, clock=clock, book=book)
-    server = Server(node, Application(node, {(CREDIT_CONTROL, COMMAND): control}))
-    telling = Telling(
-        db=db, server=server, book=book, operators=operators, asks={CREDIT_CONTROL: CreditControlAsks()}
-    )
+    parts = put_together(node, db=db, clock=clock, operators=operators, asking=asking, client=client)
+    server = parts.server
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
-        stack.push_async_callback(_end, asyncio.create_task(book.run()))
+        stack.push_async_callback(_end, asyncio.create_task(parts.book.run()))
         await _listen(server, node)
         stack.push_async_callback(server.drain)
-        stack.push_async_callback(_end, asyncio.create_task(telling.run()))
+        stack.push_async_callback(_end, asyncio.create_task(parts.telling.run()))
         if metrics is not None:
             watched = await serve_metrics(
                 host=metrics.host, port=metrics.port, ready=lambda: not stop.is_set()
@@ -66,6 +65,45 @@ async def serve(
             )
         )
         await stop.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A gateway that does not listen yet."""
+
+    server: Server
+    book: SessionBook
+    telling: Telling
+
+
+def put_together(
+    node: Node,
+    *,
+    db: Database,
+    clock: Clock,
+    operators: Mapping[str, Operator],
+    asking: Asking,
+    client: Client,
+) -> Parts:
+    """Return the gateway of a node: its applications, and how their clients are told of changes."""
+    book = SessionBook(db=db)
+    counters = Counters(client=client, clock=clock)
+    spending = SpendingServer(db=db, operators=operators, asking=asking, counters=counters)
+    control = credit_control.CreditControlServer(operators=operators, asking=asking, clock=clock, book=book)
+    services: Services = {
+        (CREDIT_CONTROL, credit_control.COMMAND): control,
+        (ACCOUNTING, accounting.COMMAND): accounting.AccountingServer(
+            db=db, clock=clock, operators=operators
+        ),
+        (SPENDING, SLR): spending,
+        (SPENDING, STR): spending,
+    }
+    asks: Mapping[int, Asks] = {
+        CREDIT_CONTROL: CreditControlAsks(),
+        SPENDING: SpendingAsks(db=db, operators=operators, counters=counters),
+    }
+    server = Server(node, Application(node, services))
+    return Parts(server, book, Telling(db=db, server=server, book=book, operators=operators, asks=asks))
 
 
 async def _end(task: asyncio.Task[None]) -> None:

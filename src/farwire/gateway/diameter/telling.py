@@ -15,7 +15,8 @@ from zlib import crc32
 import structlog
 
 from farwire.base.storage import Database
-from farwire.gateway.diameter.codec import Avps, Message, group_of, number_of, text_of
+from farwire.gateway.diameter.answering import result_in
+from farwire.gateway.diameter.codec import Avps, Message, text_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.node import Server
 from farwire.gateway.diameter.peer import CREDIT_CONTROL, Question
@@ -45,9 +46,6 @@ _TO_REALM: Final = key_of("Destination-Realm")
 _AUTH: Final = key_of("Auth-Application-Id")
 _RE_AUTH_TYPE: Final = key_of("Re-Auth-Request-Type")
 _AUTHORIZE_ONLY: Final = 0
-_RESULT: Final = key_of("Result-Code")
-_EXPERIMENTAL: Final = key_of("Experimental-Result")
-_EXPERIMENTAL_CODE: Final = key_of("Experimental-Result-Code")
 _log = structlog.get_logger(__name__)
 
 
@@ -120,10 +118,7 @@ def outcome_of(answer: Message | None) -> Outcome:
     """Return what an answer means; none at all is one to ask again."""
     if answer is None:
         return Outcome.AGAIN
-    result = number_of(answer.avps, _RESULT)
-    if result is None:
-        result = number_of(group_of(answer.avps, _EXPERIMENTAL), _EXPERIMENTAL_CODE) or 0
-    return OUTCOMES.get(result, Outcome.NEVER)
+    return OUTCOMES.get(result_in(answer), Outcome.NEVER)
 
 
 class Asks(Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 import structlog
 
 from farwire.base.telemetry.metrics import counter
-from farwire.gateway.diameter.answering import answer, refusal
+from farwire.gateway.diameter.answering import answer, refusal, result_in
 from farwire.gateway.diameter.codec import HEADER, Message, Refusal, decode, decode_header, encode
 from farwire.gateway.diameter.dictionary import Result
 from farwire.gateway.diameter.peer import (
@@ -260,8 +260,7 @@ class Wire(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._flush)
         self._out.append(encode(message))
         if not message.header.is_request:
-            (result,) = message.avps[268]
-            _MESSAGES.inc(command=str(message.header.command), result=str(result))
+            _MESSAGES.inc(command=str(message.header.command), result=str(result_in(message)))
 
     def _flush(self) -> None:
         if self._transport is not None and self._out:

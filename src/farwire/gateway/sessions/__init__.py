@@ -2,7 +2,14 @@
 
 from farwire.gateway.sessions.book import SessionBook
 from farwire.gateway.sessions.model import LiveSession, Protocol, Reason, Wish
-from farwire.gateway.sessions.service import claim_wishes, settle_wish, wish_for_account
+from farwire.gateway.sessions.service import (
+    claim_wishes,
+    end_session,
+    find_session,
+    keep_session,
+    settle_wish,
+    wish_for_account,
+)
 
 __all__ = [
     "LiveSession",
@@ -11,6 +18,9 @@ __all__ = [
     "SessionBook",
     "Wish",
     "claim_wishes",
+    "end_session",
+    "find_session",
+    "keep_session",
     "settle_wish",
     "wish_for_account",
 ]

@@ -16,8 +16,8 @@ PURGE: Final = "gateway.purge_sessions"
 SCHEDULES: Final = (
     Schedule("gateway-sessions", PURGE, datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(hours=1)),
 )
-UNSEEN_FOR: Final = timedelta(days=3)
-"""Longer than any quota is valid: whoever is live has asked since."""
+UNSEEN_FOR: Final = timedelta(days=7)
+"""Longer than any quota is valid: who is live has asked since. A PCRF that has not asks for its session anew."""
 STALE: Final = timedelta(hours=1)
 """Of wishes. Whoever has not been told by then has asked by itself."""
 _BATCH: Final = 1_000

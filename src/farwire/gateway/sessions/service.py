@@ -10,7 +10,7 @@ import structlog
 
 from farwire.base.storage import Database, Tx
 from farwire.gateway.sessions import store
-from farwire.gateway.sessions.model import TRIES_MOST, Protocol, Reason, Wish, back_off
+from farwire.gateway.sessions.model import TRIES_MOST, LiveSession, Protocol, Reason, Wish, back_off
 from farwire.kernel.ids import TenantId
 
 LEASE: Final = timedelta(seconds=10)
@@ -65,3 +65,23 @@ async def settle_wish(*, db: Database, wish: Wish, done: bool) -> None:
             peer=wish.session.peer,
             reason=wish.reason.value,
         )
+
+
+async def keep_session(*, db: Database, one: LiveSession) -> None:
+    """Write a session now, where its protocol needs to find it again. Most go by ``SessionBook``, which waits less."""
+    async with db.transaction(one.tenant_id) as tx:
+        await store.save(tx, [one])
+
+
+async def find_session(
+    *, db: Database, tenant_id: TenantId, protocol: Protocol, session: str
+) -> LiveSession | None:
+    """Return a live session of a tenant, or None."""
+    async with db.transaction(tenant_id, read_only=True) as tx:
+        return await store.get(tx, protocol, session)
+
+
+async def end_session(*, db: Database, tenant_id: TenantId, protocol: Protocol, session: str) -> bool:
+    """Delete a session with its wishes; tell whether there was one."""
+    async with db.transaction(tenant_id) as tx:
+        return await store.remove(tx, [(protocol, session)]) > 0

@@ -28,13 +28,27 @@ async def save(tx: Tx, sessions: Sequence[LiveSession]) -> None:
     )
 
 
-async def remove(tx: Tx, keys: Sequence[tuple[Protocol, str]]) -> None:
-    """Delete sessions that have ended, with their wishes."""
-    await tx.execute(
+async def get(tx: Tx, protocol: Protocol, session: str) -> LiveSession | None:
+    """Return a live session, or None."""
+    row = await tx.fetchrow(
+        "SELECT account, peer, address::text AS address FROM gateway.session "
+        "WHERE tenant_id = $1 AND protocol = $2 AND session = $3",
+        *(tx.tenant_id, protocol.value, session),
+    )
+    if row is None:
+        return None
+    address = json.loads(row["address"])
+    return LiveSession(tx.tenant_id, protocol, session, row["account"], row["peer"], address)
+
+
+async def remove(tx: Tx, keys: Sequence[tuple[Protocol, str]]) -> int:
+    """Delete sessions that have ended, with their wishes; return how many there were."""
+    tag = await tx.execute(
         "DELETE FROM gateway.session WHERE tenant_id = $1 "
         "AND (protocol, session) IN (SELECT * FROM unnest($2::text[], $3::text[]))",
         *(tx.tenant_id, [protocol.value for protocol, _ in keys], [session for _, session in keys]),
     )
+    return int(tag.rpartition(" ")[2])
 
 
 async def want(tx: Tx, account: int, reason: Reason) -> int:

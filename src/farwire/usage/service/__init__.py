@@ -18,6 +18,7 @@ from farwire.usage.service.charged import (
 )
 from farwire.usage.service.importing import ImportReport, import_usage
 from farwire.usage.service.owed import charge_online, online_since, owed_on_bill, owed_totals, record_owed
+from farwire.usage.service.parts import ReportedPart, record_parts
 from farwire.usage.service.privacy import RETENTION_DAYS, erase_subscriber_rows, expire_suspended_rows
 from farwire.usage.service.profiles import built_in_profiles, load_profile, profile_text
 from farwire.usage.service.rating_run import RateReport, queued_usages, rate_usage
@@ -36,6 +37,7 @@ __all__ = [
     "ImportReport",
     "RateReport",
     "RecycleReport",
+    "ReportedPart",
     "Verification",
     "built_in_profiles",
     "charge_online",
@@ -60,6 +62,7 @@ __all__ = [
     "rated_records",
     "record_charged",
     "record_owed",
+    "record_parts",
     "recycle",
     "suspended_counts",
     "suspended_rows",
