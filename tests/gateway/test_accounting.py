@@ -1,0 +1,153 @@
+"""Rf: records of accounting reach usage, each once, and are answered when they are there."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from farwire.gateway.diameter.accounting.requests import read_acr
+from farwire.gateway.diameter.codec import Avps, Message
+from farwire.gateway.diameter.dictionary import Result, key_of
+from farwire.gateway.diameter.profiles import Peer
+from farwire.kernel.ids import TenantId
+from farwire.usage import service as usage
+from farwire.usage.model import Role
+from tests.gateway.world import CONTEXT, HOST, REALM, RESULT, SESSION, Gateway, Wire, connect, msisdn
+
+EVENT, START, INTERIM, STOP = 1, 2, 3, 4
+AT = int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp())
+TYPE, NUMBER = key_of("Accounting-Record-Type"), key_of("Accounting-Record-Number")
+IN, OUT = key_of("Accounting-Input-Octets"), key_of("Accounting-Output-Octets")
+CONTAINER = key_of("Service-Data-Container")
+ACCOUNTED = {"data": "32251@3gpp.org", "voice": "32260@3gpp.org", "message": "32274@3gpp.org"}
+
+
+def acr(
+    type_: int, number: int, kind: str = "data", *containers: Avps, at: int = AT, **more: list[object]
+) -> Avps:
+    information: Avps = {key_of("Subscription-Id"): [msisdn("491511")]}
+    if containers:
+        information[key_of("PS-Information")] = [{CONTAINER: list(containers)}]
+    if kind == "voice":
+        information[key_of("IMS-Information")] = [{key_of("Called-Party-Address"): ["tel:+4930123"]}]
+    avps: Avps = {
+        SESSION: ["pgw.test.realm;rf;1"], HOST: ["pgw.test.realm"], REALM: ["test.realm"],
+        key_of("Destination-Realm"): ["example"], TYPE: [type_], NUMBER: [number],
+        key_of("Acct-Application-Id"): [3], key_of("Event-Timestamp"): [at], CONTEXT: [ACCOUNTED[kind]],
+        key_of("Service-Information"): [information],
+    }  # fmt: skip
+    for name, values in more.items():
+        key = key_of(name.replace("_", "-"))
+        avps.pop(key, None)
+        if values:
+            avps[key] = values  # type: ignore[assignment]
+    return avps
+
+
+def container(group: int, octets: int, at: int = AT) -> Avps:
+    return {key_of("Rating-Group"): [group], IN: [octets // 4], OUT: [octets - octets // 4],
+            key_of("Time-First-Usage"): [at]}  # fmt: skip
+
+
+async def account(wire: Wire, avps: Avps, *, flags: int = 0xC0) -> Message:
+    wire.send(271, avps, flags=flags, application=3)
+    return await wire.receive()
+
+
+async def recorded(
+    gateway: Gateway, tenant_id: TenantId | None = None
+) -> list[tuple[str, int, int | None, str]]:
+    async with gateway.db.transaction(tenant_id or gateway.tenant_id) as tx:
+        rows = await tx.fetch(
+            "SELECT kind, quantity, rating_group, destination FROM usage.record WHERE tenant_id = $1 "
+            "ORDER BY started_at, rating_group",
+            tx.tenant_id,
+        )
+    return [tuple(row) for row in rows]
+
+
+async def test_containers_of_data_are_recorded_each_once_with_their_rating_groups(
+    gateway: Gateway, other_tenant_id: TenantId
+) -> None:
+    wire = await connect(gateway.server)
+    assert (await account(wire, acr(START, 0))).avps[RESULT] == [2001]
+    interim = acr(INTERIM, 1, "data", container(1, 1_000), container(2, 500), at=AT + 600)
+    answer = await account(wire, interim)
+    assert answer.avps == {
+        SESSION: ["pgw.test.realm;rf;1"], RESULT: [2001], HOST: ["ocs.example"], REALM: ["example"],
+        key_of("Acct-Application-Id"): [3], TYPE: [INTERIM], NUMBER: [1],
+    }  # fmt: skip
+    repeated = await account(wire, interim, flags=0xD0)
+    assert repeated.avps == answer.avps
+    await account(wire, acr(STOP, 2, "data", container(1, 24, AT + 600), at=AT + 900))
+    assert [row[:3] for row in await recorded(gateway)] == [
+        ("data", 1_000, 1),
+        ("data", 500, 2),
+        ("data", 24, 1),
+    ]
+    assert await recorded(gateway, other_tenant_id) == []
+    totals = await usage.totals(db=gateway.db, tenant_id=gateway.tenant_id)
+    assert (totals.rows_in, totals.rows_duplicate) == (5, 2)
+
+
+async def test_a_call_lasts_from_its_start_to_its_stop_whatever_comes_first(gateway: Gateway) -> None:
+    wire = await connect(gateway.server)
+    await account(wire, acr(STOP, 2, "voice", at=AT + 125))
+    assert await recorded(gateway) == []
+    await account(wire, acr(INTERIM, 1, "voice", at=AT + 60))
+    await account(wire, acr(START, 0, "voice"))
+    assert await recorded(gateway) == [("voice", 125, None, "4930123")]
+    await account(wire, acr(STOP, 2, "voice", at=AT + 125), flags=0xD0)
+    assert len(await recorded(gateway)) == 1
+
+
+async def test_a_message_is_an_event(gateway: Gateway) -> None:
+    wire = await connect(gateway.server)
+    await account(wire, acr(EVENT, 0, "message"))
+    assert [row[:2] for row in await recorded(gateway)] == [("message", 1)]
+
+
+@pytest.mark.parametrize(
+    ("avps", "result"),
+    [
+        (acr(START, 0, Session_Id=[]), Result.MISSING_AVP),
+        (acr(START, 0, Accounting_Record_Number=[]), Result.MISSING_AVP),
+        (acr(START, 0, Service_Information=[]), Result.MISSING_AVP),
+        (acr(9, 0), Result.INVALID_AVP_VALUE),
+        (acr(STOP, 0, Accounting_Input_Octets=[2**63]), Result.INVALID_AVP_VALUE),
+        (acr(START, 0, Destination_Realm=["elsewhere"]), Result.REALM_NOT_SERVED),
+    ],
+)
+async def test_what_cannot_be_recorded_is_refused_by_its_result(
+    gateway: Gateway, avps: Avps, result: Result
+) -> None:
+    answer = await account(await connect(gateway.server), avps)
+    assert answer.avps[RESULT] == [result]
+    assert answer.avps[key_of("Acct-Application-Id")] == [3]
+    assert await recorded(gateway) == []
+
+
+async def test_while_the_database_is_away_a_record_is_not_answered_as_kept(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from farwire.gateway.diameter.accounting import server
+    from farwire.kernel.errors import Unavailable
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("the database is away", code="storage.unavailable")
+
+    wire = await connect(gateway.server)
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "record_parts", away)
+        assert (await account(wire, acr(EVENT, 0, "message"))).avps[RESULT] == [Result.TOO_BUSY]
+    assert (await account(wire, acr(EVENT, 0, "message"), flags=0xD0)).avps[RESULT] == [2001]
+    assert len(await recorded(gateway)) == 1
+
+
+def test_a_stop_without_containers_is_counted_by_its_own_octets_and_an_interim_is_not() -> None:
+    peer, now = Peer("pgw", "acme"), datetime.fromtimestamp(AT, UTC)
+    octets: dict[str, list[object]] = {"Accounting_Input_Octets": [7], "Accounting_Output_Octets": [5]}
+    (part,) = read_acr(acr(STOP, 3, **octets), peer, now).parts
+    assert (part.quantity, part.role, part.subscriber, part.at) == (12, Role.SINGLE, "491511", now)
+    assert read_acr(acr(INTERIM, 2, **octets), peer, now).parts == ()
