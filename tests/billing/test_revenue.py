@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farwire.billing.model import LineKind
-from farwire.billing.model.revenue import days_by_month, earn, earned_before
+from farwire.billing.model.revenue import earn, earned_before
 from farwire.billing.model.revenue_report import RevenueRow
 from farwire.billing.service import closing
 from farwire.kernel.errors import Conflict
@@ -17,7 +17,7 @@ from farwire.kernel.ids import EntryId, uuid7
 from farwire.kernel.tenancy import Actor, ActorKind
 from farwire.kernel.time import Period, instant, local_midnight, zone
 from farwire.ledger import service as ledger
-from farwire.ledger.model import Book, Entry, PeriodState, Posting
+from farwire.ledger.model import Book, Entry, PeriodState, Posting, days_by_month
 
 from .world import World
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +14,7 @@ from farwire.billing.model.bill import Bill, LineKind
 from farwire.kernel.ids import AccountId, BillId, EntryId, uuid7
 from farwire.kernel.money import Currency, split
 from farwire.kernel.time import Period, zone
-from farwire.ledger.model import Book, Entry, Posting, book_of_revenue, first_of_month
+from farwire.ledger.model import Book, Entry, Posting, book_of_revenue, days_by_month
 
 SOURCE: Final = "bill"
 """The source of the entries of bills in the ledger; their key is the bill's id."""
@@ -67,19 +66,6 @@ class Deferral(msgspec.Struct, frozen=True):
     book: Book
     currency: Currency
     share: Share
-
-
-def days_by_month(period: Period, zone_name: str) -> Mapping[date, int]:
-    """Return how many local days of ``period`` each month has, in order."""
-    first, after_last = period.local_days(zone(zone_name))
-    days: Counter[date] = Counter()
-    day = first
-    while day < after_last:
-        month = first_of_month(day)
-        following = min(first_of_month(month + timedelta(days=31)), after_last)
-        days[month] += (following - day).days
-        day = following
-    return days
 
 
 @lru_cache(maxsize=4096)

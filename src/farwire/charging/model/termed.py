@@ -110,7 +110,7 @@ def offer_of(number: int, document: OfferDocument, *, plan: PricePlan, buyers: T
     if not grants:
         raise _wrong("gives nothing: the price plan has no allowance", "gives", "")
     amount = 0 if price is None else _money(price.price, "price")
-    return Offer(OfferTerms(number, amount, grants), _days(document, price, plan), plan.zone)
+    return Offer(OfferTerms(number, amount, grants), days_of(document, price, plan), plan.zone)
 
 
 def price_of(document: OfferDocument, plan: PricePlan) -> Recurring | OneOff | None:
@@ -129,7 +129,8 @@ def price_of(document: OfferDocument, plan: PricePlan) -> Recurring | OneOff | N
     return next(iter(prices.values()), None)
 
 
-def _days(document: OfferDocument, price: Recurring | OneOff | None, plan: PricePlan) -> int:
+def days_of(document: OfferDocument, price: Recurring | OneOff | None, plan: PricePlan) -> int:
+    """Return how many days an offer lasts, 0: without end. Raises ``Invalid`` (``charging.terms_field``)."""
     if document.days is not None:
         return document.days
     if isinstance(price, Recurring) and price.every is Every.DAYS:

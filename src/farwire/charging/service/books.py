@@ -33,6 +33,7 @@ from farwire.charging.model.state import Unit
 from farwire.charging.model.tariffs import BY_AMOUNT
 from farwire.charging.model.taxing import Earned
 from farwire.charging.service.accounts import request_key
+from farwire.charging.service.deferring import DEFERRED, Deferrals
 from farwire.charging.service.owing import owe
 from farwire.charging.service.taxing import Taxes
 from farwire.charging.shard.facts import Fact, unpack
@@ -245,7 +246,10 @@ async def _movements(tx: Tx, shard: int, facts: Sequence[_At]) -> list[Placed]:
 async def _book(
     tx: Tx, shard: int, placed: Sequence[Placed], owners: Mapping[int, Owner], now: datetime
 ) -> None:
-    """Book what moved on prepaid accounts: an entry for each company, currency and local day."""
+    """Book what moved on prepaid accounts: an entry for each company, currency and local day.
+
+    What offers earn in later months is deferred, and earned by entries of the first days of these months.
+    """
     money = [
         one for one in placed if one.movement.unit == Unit.MONEY and not owners[one.movement.account].postpaid
     ]
@@ -255,20 +259,27 @@ async def _book(
     billed = await _billed(tx, owners)
     entities = await entities_of(tx, owners, billed)
     taxes = await Taxes.load(tx, [one.movement for one in money], owners, entities, billed)
+    deferrals = await Deferrals.load(tx, money)
     for one in money:
         entity = entities[one.movement.account]
         day = local_date(one.at, zone(entity.zone))
         groups[entity.id, owners[one.movement.account].currency, day].append(one)
-    entries = []
+    entries: list[Entry] = []
     for (entity_id, code, day), moved in sorted(groups.items()):
         sums = sums_of(one.movement for one in moved)
         for pair, nano in (await _taxed(tx, entity_id, code, moved, taxes)).items():
             sums[pair] = sums.get(pair, 0) + nano
-        totals = await store.grow(tx, entity_id, code, sums) if sums else {}
-        postings = postings_of(totals, currency(code))
-        if postings:
-            key = f"{shard}:{moved[0].sequence}.{moved[0].place}"
-            entries.append(Entry(EntryId(uuid7(now)), entity_id, day, now, SOURCE, key, postings))
+        later = deferrals.later(moved, taxes)
+        if later:
+            sums[DEFERRED] = sum(later.values())
+        key = f"{shard}:{moved[0].sequence}.{moved[0].place}"
+        planned = [(day, key, sums)]
+        planned += [(month, f"{key}/{month:%Y-%m}", {DEFERRED: -nano}) for month, nano in later.items()]
+        for booked_on, name, wanted in planned:
+            totals = await store.grow(tx, entity_id, code, wanted) if wanted else {}
+            postings = postings_of(totals, currency(code))
+            if postings:
+                entries.append(Entry(EntryId(uuid7(now)), entity_id, booked_on, now, SOURCE, name, postings))
     await ledger.post_entries(tx=tx, entries=entries)
 
 

@@ -36,7 +36,11 @@ from farwire.usage import service as usage
 AT_ONCE: Final = 64
 """Accounts that a shard is asked for at once."""
 _KEY: Final = re.compile(r"(\d+):(\d+)\.(\d+)")
-_EARNING: Final = frozenset({Book.REVENUE_USAGE, Book.REVENUE_RECURRING, Book.CREDITS_GIVEN})
+_EARNING: Final = frozenset(
+    {Book.REVENUE_USAGE, Book.REVENUE_RECURRING, Book.CREDITS_GIVEN, Book.DEFERRED_REVENUE}
+)
+_LATER: Final = re.compile(r"\d+:\d+\.\d+/\d{4}-\d\d")
+"""The key of an entry that earns in a month what was deferred before."""
 _NOWHERE: Final = (-1, 0, 0)
 """The place of an entry that charging has not written."""
 PAGE: Final = 2_000
@@ -355,7 +359,11 @@ async def _entries(
     unit = currency(code)
     rows = ledger.general_ledger(tx=tx, legal_entity_id=entity, first=date.min, after_last=date.max)
     async for row in rows:
-        if row.source != SOURCE or row.currency != unit:
+        if (
+            row.source != SOURCE
+            or row.currency != unit
+            or (row.book in _EARNING and _LATER.fullmatch(row.key))
+        ):
             continue
         books = found[row.occurred_on].setdefault(_place_of(row), defaultdict(int))
         books[_gross(row.book)] += row.amount_minor * unit.nano_per_minor + row.remainder_nano
@@ -363,7 +371,7 @@ async def _entries(
 
 
 def _gross(book: Book) -> Book:
-    """Return one book for revenue, what is given back of it, and their tax: the gross is what moved."""
+    """Return one book for revenue, now and later, what is given back of it, and tax: the gross is what moved."""
     return Book.TAX_PAYABLE if book in _EARNING else book
 
 

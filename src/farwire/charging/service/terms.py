@@ -15,7 +15,7 @@ from farwire.catalog import service as catalog
 from farwire.catalog.model import OneOff, PlanVersion, Recurring
 from farwire.charging.model.compiled import Offer
 from farwire.charging.model.state import Limit
-from farwire.charging.model.termed import first_limits, offer_of, plan_terms, price_of
+from farwire.charging.model.termed import days_of, first_limits, offer_of, plan_terms, price_of
 from farwire.charging.model.terms import Document, OfferDocument, PlanDocument, digest, to_json
 from farwire.charging.service.tenants import tenant_number
 from farwire.charging.store import control as store
@@ -162,20 +162,25 @@ async def offerings_of_offers(tx: Tx, *, numbers: Collection[int]) -> Mapping[in
 
 
 class Sold(NamedTuple):
-    """What an offer is on a bill: its price, None for one that is free, of a price plan."""
+    """What an offer is to bills and books: its price, None for one that is free, of a price plan; how long it lasts."""
 
     plan_version_id: PlanVersionId
     price: Recurring | OneOff | None
+    days: int
+    """How many local days of ``zone`` it lasts, 0: without end."""
+    zone: str
 
 
 async def sold_as_offers(tx: Tx, *, numbers: Collection[int]) -> Mapping[int, Sold]:
     """Return what offers are on bills, by the offer's number; one that is not this tenant's is absent."""
     found = await store.documents_of(tx, OFFER, sorted(numbers)) if numbers else {}
     versions = await catalog.plan_versions(tx, sorted({version_id for version_id, _ in found.values()}))
-    return {
-        number: Sold(version_id, price_of(_read(text, OfferDocument), versions[version_id].plan))
-        for number, (version_id, text) in found.items()
-    }
+    sold: dict[int, Sold] = {}
+    for number, (version_id, text) in found.items():
+        document, plan = _read(text, OfferDocument), versions[version_id].plan
+        price = price_of(document, plan)
+        sold[number] = Sold(version_id, price, days_of(document, price, plan), plan.zone)
+    return sold
 
 
 async def get_plan_terms(tx: Tx, *, offering: str, now: datetime) -> Terms[PlanDocument]:

@@ -5,6 +5,7 @@ from farwire.ledger.model.entry import Balance, Entry, Posting, reversed_entry
 from farwire.ledger.model.period import (
     AccountingPeriod,
     PeriodState,
+    days_by_month,
     first_of_month,
     last_of_month,
     month_named,
@@ -29,6 +30,7 @@ __all__ = [
     "Posting",
     "TrialRow",
     "book_of_revenue",
+    "days_by_month",
     "first_of_month",
     "last_of_month",
     "month_named",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,6 +13,7 @@ from typing import Final
 
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import LegalEntityId
+from farwire.kernel.time import Period, zone
 
 _MONTH: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
@@ -53,6 +56,18 @@ class AccountingPeriod:
 def first_of_month(day: date) -> date:
     """Return the first day of the month of ``day``."""
     return day.replace(day=1)
+
+
+def days_by_month(period: Period, zone_name: str) -> Mapping[date, int]:
+    """Return how many local days of ``period`` each month has, in order."""
+    first, after_last = period.local_days(zone(zone_name))
+    days: Counter[date] = Counter()
+    day = first
+    while day < after_last:
+        following = min(next_month(day), after_last)
+        days[first_of_month(day)] += (following - day).days
+        day = following
+    return days
 
 
 def next_month(day: date) -> date:
