@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
+from farwire.gateway.nchf.http2.messages import Request, Response
 from farwire.kernel.ids import TenantId
 from tests.conftest import REPOSITORY
 from tests.gateway.nchf.openapi import Documents
-from tests.gateway.nchf.world import World, a_world
+from tests.gateway.nchf.world import Callback, World, a_world, serving
 
 
 @pytest.fixture(scope="session")
@@ -28,4 +30,16 @@ async def world(
 ) -> AsyncIterator[World]:
     """A gateway, a shard and PostgreSQL in this process."""
     async with a_world(db, tenant_id, clock, tmp_path, documents) as found:
+        yield found
+
+
+@pytest.fixture
+async def callback() -> AsyncIterator[Callback]:
+    async def hear(request: Request) -> Response:
+        assert request.headers["content-type"] == "application/json"
+        found.heard.append((request.path, json.loads(request.body)))
+        return found.answers.pop(0) if found.answers else Response(204)
+
+    async with serving(hear) as server:
+        found = Callback(server)
         yield found

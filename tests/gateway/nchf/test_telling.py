@@ -2,54 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-import pytest
 
-from farwire.gateway.nchf.http2.messages import Request, Response
-from farwire.gateway.nchf.http2.server import Server
+from farwire.gateway.nchf.converged import NAME as CONVERGED
+from farwire.gateway.nchf.http2.messages import Response
+from farwire.gateway.nchf.spending import NAME as SPENDING
+from farwire.gateway.nchf.spending import Counters, SpendingAsks
 from farwire.gateway.nchf.telling import OUTCOMES, ChargingAsks, NoBearer, Outcome, Telling
 from farwire.gateway.operators import Operator
 from farwire.gateway.sessions import Reason, wish_for_account
-from tests.gateway.nchf.openapi import CONVERGED
-from tests.gateway.nchf.world import MB, World, a_consumer, a_node, document, serving, usage
-
-
-@dataclass
-class Callback:
-    """A network function that is told."""
-
-    server: Server
-    answers: list[Response] = field(default_factory=list)
-    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-
-    @property
-    def uri(self) -> str:
-        host, port = self.server.addresses[0]
-        return f"http://{host}:{port}/smf/notify"
-
-
-@pytest.fixture
-async def callback() -> AsyncIterator[Callback]:
-    async def hear(request: Request) -> Response:
-        assert request.headers["content-type"] == "application/json"
-        found.heard.append((request.path, json.loads(request.body)))
-        return found.answers.pop(0) if found.answers else Response(204)
-
-    async with serving(hear) as server:
-        found = Callback(server)
-        yield found
+from tests.gateway.nchf.openapi import CONVERGED as DOCUMENT
+from tests.gateway.nchf.world import MB, Callback, World, a_consumer, a_node, document, usage
 
 
 def telling(world: World, client: httpx.AsyncClient, **changes: Any) -> Telling:
+    node = a_node(consumers=(a_consumer(**changes),))
+    operators = {"nordlicht": Operator(world.tenant_id, world.account.tenant_number)}
+    counters = Counters(client=world.desk.client, clock=world.clock)
+    spending = SpendingAsks(node, db=world.db, operators=operators, counters=counters, clock=world.clock)
     return Telling(
-        a_node(consumers=(a_consumer(**changes),)), db=world.db, client=client, book=world.book,
-        operators={"nordlicht": Operator(world.tenant_id, world.account.tenant_number)},
-        asks={"nchf-convergedcharging": ChargingAsks()}, bearer=NoBearer(),
+        node, db=world.db, client=client, book=world.book, operators=operators,
+        asks={CONVERGED: ChargingAsks(), SPENDING: spending}, bearer=NoBearer(),
     )  # fmt: skip
 
 
@@ -72,7 +47,7 @@ async def test_a_change_is_told_by_its_type(world: World, callback: Callback) ->
             assert await telling(world, client).once() == 1
             path, body = callback.heard.pop()
             assert (path, body) == ("/smf/notify", {"notificationType": kind})
-            world.documents.check(CONVERGED, "ChargingNotifyRequest", body)
+            world.documents.check(DOCUMENT, "ChargingNotifyRequest", body)
             assert await telling(world, client).once() == 0
         await wish(world, Reason.EXHAUSTED)
         assert await telling(world, client).once() == 1

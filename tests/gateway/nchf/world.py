@@ -18,9 +18,12 @@ from farwire.charging import service as charging
 from farwire.charging.model import CommandKind
 from farwire.gateway.asking import Asking
 from farwire.gateway.nchf.converged import ConvergedCharging
+from farwire.gateway.nchf.http2.messages import Response
 from farwire.gateway.nchf.http2.server import Bounds, Server
+from farwire.gateway.nchf.offline import OfflineCharging
 from farwire.gateway.nchf.profiles import Consumer, Node
 from farwire.gateway.nchf.routing import Router
+from farwire.gateway.nchf.spending import Counters, SpendingLimits
 from farwire.gateway.nchf.tokens import Checker
 from farwire.gateway.operators import Operator
 from farwire.gateway.sessions import SessionBook
@@ -97,7 +100,6 @@ class World:
     documents: Documents
     client: httpx.AsyncClient
     url: str = ""
-    exchanged: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
 
     async def post(self, path: str, body: Any, **more: Any) -> httpx.Response:
         """Post a document; what goes and what comes is checked by the document of 3GPP."""
@@ -140,6 +142,20 @@ class World:
         return sum(one.reserved for one in seen.balances)
 
 
+@dataclass
+class Callback:
+    """A network function that is told."""
+
+    server: Server
+    answers: list[Response] = field(default_factory=list)
+    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def uri(self) -> str:
+        host, port = self.server.addresses[0]
+        return f"http://{host}:{port}/smf/notify"
+
+
 @asynccontextmanager
 async def a_world(
     db: Database,
@@ -164,12 +180,15 @@ async def a_world(
             assert answer.result == 2001
         subscribers = Subscribers(db, lambda: int(clock.now().timestamp() * 1_000))
         book = SessionBook(db=db)
-        converged = ConvergedCharging(
-            asking=Asking(subscribers=subscribers, client=desk.client), book=book, clock=clock
-        )
+        asking = Asking(subscribers=subscribers, client=desk.client)
+        counters = Counters(client=desk.client, clock=clock)
         router = Router(
             node,
-            (converged.service(),),
+            (
+                ConvergedCharging(asking=asking, book=book, clock=clock).service(),
+                OfflineCharging(db=db, clock=clock).service(),
+                SpendingLimits(db=db, asking=asking, counters=counters, clock=clock).service(),
+            ),
             operators={"nordlicht": Operator(tenant_id, account.tenant_number)},
             checker=Checker(node.tokens, instance=node.instance, now_s=lambda: int(clock.now().timestamp())),
         )
