@@ -22,7 +22,8 @@ from farwire.demo.day_a.prepaid import use_prepaid
 from farwire.demo.day_a.shard import Charging
 from farwire.demo.day_a.stage import House
 from farwire.demo.day_a.story import GERMANY, NIGERIA, Twin
-from farwire.gateway.diameter import serving
+from farwire.gateway.diameter import serving as diameter
+from farwire.gateway.nchf import serving as nchf
 from farwire.kernel.errors import Unavailable
 
 
@@ -101,7 +102,8 @@ async def test_a_stopped_demo_goes_on_and_still_ends_at_exactly_0(
     with monkeypatch.context() as cut:
         of_demo = property(lambda self: Cut(charging.InProcessClient(self.owned.runner), left))
         cut.setattr(Charging, "client", of_demo)
-        cut.setattr(serving, "SocketClient", lambda *where, **how: Cut(SocketClient(*where, **how), left))
+        for gateway in (diameter, nchf):
+            cut.setattr(gateway, "SocketClient", lambda *where, **how: Cut(SocketClient(*where, **how), left))
         with pytest.raises(Unavailable, match=r"cut|cannot charge now"):
             await played(house, GERMANY)
     again = await played(house, GERMANY)

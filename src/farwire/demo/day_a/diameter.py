@@ -1,4 +1,4 @@
-"""The line of a packet gateway over Diameter (Gy): Farwire's own gateway on a loopback port, and a client of it."""
+"""The line of a packet gateway over Diameter (Gy): a client of Farwire's own gateway on a loopback port."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from farwire.charging.model import FinalAction, Phase
-from farwire.demo.day_a.packet_gateway import Quota
+from farwire.demo.day_a.packet_gateway import RATING_GROUP, Quota
+from farwire.demo.day_a.served import served
 from farwire.demo.day_a.shard import Charging
 from farwire.gateway.diameter.codec import (
     PROXIABLE,
@@ -39,7 +40,6 @@ host = "{HOST}"
 addresses = ["127.0.0.1"]
 tenant = "%s"
 """
-RATING_GROUP: Final = 1
 ANSWER_S: Final = 30
 """How long an answer is waited for."""
 _CER, _CCR = 257, 272
@@ -53,25 +53,9 @@ _ORIGIN: Final[Avps] = {key_of("Origin-Host"): [HOST], key_of("Origin-Realm"): [
 
 @asynccontextmanager
 async def open_diameter(*, shard: Charging, tenant: str, msisdn: str) -> AsyncIterator[DiameterLine]:
-    """Serve Diameter in front of the shard, by its clock, and connect to it as the subscriber's packet gateway."""
-    stop, told = asyncio.Event(), asyncio.Queue[str]()
-    serving = asyncio.create_task(
-        serve(
-            db=shard.db,
-            clock=shard.clock,
-            profiles=PROFILES % tenant,
-            address_of=lambda _: shard.address,
-            stop=stop,
-            ready=told.put_nowait,
-        )
-    )
-    try:
-        waiting = asyncio.create_task(told.get())
-        await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            waiting.cancel()
-            await serving
-        host, _, port = waiting.result().rpartition(":")
+    """Serve Diameter in front of the shard, and connect to it as the subscriber's packet gateway."""
+    async with served(serve, shard=shard, profiles=PROFILES % tenant) as address:
+        host, _, port = address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
             line = DiameterLine(reader, writer, shard.epoch, msisdn)
@@ -79,9 +63,6 @@ async def open_diameter(*, shard: Charging, tenant: str, msisdn: str) -> AsyncIt
             yield line
         finally:
             writer.close()
-    finally:
-        stop.set()
-        await serving
 
 
 @dataclass(slots=True)

@@ -1,19 +1,24 @@
-"""A packet gateway for one subscriber: it asks for quotas, lets data through, and reports, as RFC 8506 has it."""
+"""A packet gateway for one subscriber: it asks for quotas, lets data through, and reports, as RFC 8506 has it.
+
+Its sessions take turns on its lines: the subscriber is now in a 4G network, now in a 5G one, with one balance.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
 
 from farwire.base.clock import MovableClock
 from farwire.charging.model import Account, FinalAction, Phase
 
+RATING_GROUP: Final = 1
 QUOTA_LASTS: Final = timedelta(minutes=1)
 """How long the subscriber needs for a quota."""
 REPEATED: Final = 3
-"""The request whose answer gets lost on its way, in the first session."""
+"""The request whose answer gets lost on its way, in the first session on each line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,56 +49,59 @@ class Line(Protocol):
 class PacketGateway:
     """It counts what it let through and was given. ``look`` returns the account as its shard has it."""
 
-    line: Line
+    lines: Mapping[str, Line]
+    """By the names of their protocols."""
     clock: MovableClock
     look: Callable[[], Awaitable[Account]]
-    used: int = 0
-    """Octets that it let through, all sessions."""
+    used: Counter[str] = field(default_factory=Counter)
+    """Octets that it let through on each line."""
     most: int = 0
     """The most octets that were ever used and granted together."""
-    quotas: int = 0
     last: FinalAction = FinalAction.NONE
     """What the last quota said that is to be done at its end."""
     refused: int = 0
     """The code of the refusal."""
-    repeated: str = ""
-    """What became of a request that was sent twice."""
+    repeated: dict[str, str] = field(default_factory=dict)
+    """What became of a request that was sent twice, on each line."""
 
     async def session(self, index: int, octets: int) -> None:
         """Let up to ``octets`` through in a session of their own. It ends where charging gives no more."""
-        quota = await self._quota(index, 0, 0)
+        names = tuple(self.lines)
+        name = names[index % len(names)]
+        line = self.lines[name]
+        quota = await self._quota(name, index, 0, 0)
         left, number = octets, 0
         while quota.granted:
             number += 1
             sent = min(left, _until_report(quota))
             left -= sent
-            self.used += sent
+            self.used[name] += sent
             self.clock.advance(QUOTA_LASTS)
             if not left:
-                await self.line.ask(index, number, Phase.TERMINATION, sent)
+                await line.ask(index, number, Phase.TERMINATION, sent)
                 return
-            quota = await self._quota(index, number, sent)
+            quota = await self._quota(name, index, number, sent)
         self.refused = quota.result
-        await self.line.ask(index, number + 1, Phase.TERMINATION, 0)
+        await line.ask(index, number + 1, Phase.TERMINATION, 0)
 
-    async def _quota(self, index: int, number: int, used: int) -> Quota:
-        quota = await self.line.ask(index, number, Phase.UPDATE if number else Phase.INITIAL, used)
-        if number == REPEATED and not self.repeated:
-            await self._repeat(index, used, quota)
-        self.most = max(self.most, self.used + quota.granted)
+    async def _quota(self, name: str, index: int, number: int, used: int) -> Quota:
+        phase = Phase.UPDATE if number else Phase.INITIAL
+        quota = await self.lines[name].ask(index, number, phase, used)
+        if number == REPEATED and name not in self.repeated:
+            self.repeated[name] = await self._repeat(self.lines[name], index, used, quota)
+        self.most = max(self.most, self.used.total() + quota.granted)
         if quota.granted:
-            self.quotas += 1
             self.last = quota.final
         return quota
 
-    async def _repeat(self, index: int, used: int, quota: Quota) -> None:
-        """Send the request again, as a gateway does that heard nothing, and see what it moves."""
+    async def _repeat(self, line: Line, index: int, used: int, quota: Quota) -> str:
+        """Send the request again, as a gateway does that heard nothing; return what it moves."""
         before = await self.look()
-        again = await self.line.ask(index, REPEATED, Phase.UPDATE, used, repeated=True)
+        again = await line.ask(index, REPEATED, Phase.UPDATE, used, repeated=True)
         after = await self.look()
         same = "same answer" if again == quota else "another answer"
         moved = "nothing moved" if before.balances == after.balances else "something moved"
-        self.repeated = f"{same}, {moved}"
+        return f"{same}, {moved}"
 
 
 def _until_report(quota: Quota) -> int:

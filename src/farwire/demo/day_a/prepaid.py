@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -23,6 +25,7 @@ from farwire.charging.model.state import MAIN, Unit
 from farwire.charging.service import books
 from farwire.charging.service.reconciling import strayed
 from farwire.demo.day_a.diameter import open_diameter
+from farwire.demo.day_a.nchf import open_nchf
 from farwire.demo.day_a.packet_gateway import PacketGateway
 from farwire.demo.day_a.shard import Charging, open_charging
 from farwire.demo.day_a.stage import AGENT, FINANCE, Stage
@@ -190,16 +193,12 @@ class _Day:
         stage, truth = self.stage, self.stage.twin.prepaid
         start, index = stage.clock.now(), await self._sessions()
         whole = not index
-        operator = stage.twin
-        async with open_diameter(
-            shard=self.shard, tenant=operator.tenant, msisdn=operator.prepaid_number
-        ) as line:
-            gateway = PacketGateway(line, stage.clock, self._account_now)
+        async with self._gateway() as gateway:
             while not gateway.refused:
                 index += 1
                 stage.move_to(start + index * BETWEEN_SESSIONS)
                 await gateway.session(index, SESSION_OCTETS)
-                if whole and gateway.used == truth.allowance_octets:
+                if whole and gateway.used.total() == truth.allowance_octets:
                     stage.check(
                         f"8 July: balance after {truth.megabytes:,} MB of allowance",
                         self._shown(truth.left),
@@ -210,6 +209,16 @@ class _Day:
         else:
             await self._let_sessions_end()
 
+    @asynccontextmanager
+    async def _gateway(self) -> AsyncIterator[PacketGateway]:
+        """Connect the subscriber's packet gateway in both protocols."""
+        shard, tenant, number = self.shard, self.stage.twin.tenant, self.stage.twin.prepaid_number
+        async with (
+            open_diameter(shard=shard, tenant=tenant, msisdn=number) as gy,
+            open_nchf(shard=shard, tenant=tenant, msisdn=number) as nchf,
+        ):
+            yield PacketGateway({"Diameter": gy, "5G": nchf}, self.stage.clock, self._account_now)
+
     async def _let_sessions_end(self) -> None:
         """Move on until sessions that were cut off have ended; a request makes the shard look at the time."""
         self.stage.clock.advance(FORGOTTEN)
@@ -219,14 +228,18 @@ class _Day:
 
     def _check_gateway(self, gateway: PacketGateway) -> None:
         stage, octets = self.stage, self.stage.twin.prepaid.octets
-        stage.check("8 July: octets that the gateway let through", octets, gateway.used)
+        stage.check("8 July: octets that the gateway let through", octets, gateway.used.total())
+        for name, part in (("Diameter", 2 * SESSION_OCTETS), ("5G", octets - 2 * SESSION_OCTETS)):
+            stage.check(f"8 July: of them charged over {name}", part, gateway.used[name])
         stage.check("8 July: the most ever used and granted together", octets, gateway.most)
         stage.check(
             "8 July: the last quota says", FinalAction.TERMINATE.name.lower(), gateway.last.name.lower()
         )
         refused = ResultCode.CREDIT_LIMIT_REACHED.name
         stage.check("8 July: after it charging answers", refused, ResultCode(gateway.refused).name)
-        stage.check("8 July: a request that is sent twice", "same answer, nothing moved", gateway.repeated)
+        for name, became in gateway.repeated.items():
+            what = f"8 July: a request that is sent twice over {name}"
+            stage.check(what, "same answer, nothing moved", became)
 
     # ---- what stays
 
