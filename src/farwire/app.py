@@ -200,8 +200,8 @@ def demo(
     [bold]month[/bold] is June 2026 of 203 customers: records with duplicates and broken rows, a price list that lacks a
     destination, bills equal to the truth of a seeded generator. [bold]a[/bold] is day A, in Germany and in Nigeria:
     publish an offer, sell it, deliver it, take its usage in, bill it, collect the money; and a prepaid subscriber who
-    is charged online until exactly 0 is left. Ends with 1 if a line of the checklist is not ok. Playing it again is
-    harmless: what is done is found and checked again.
+    is charged online, over Diameter and 5G, until exactly 0 is left. Ends with 1 if a line of the checklist is not ok.
+    Playing it again is harmless: what is done is found and checked again.
 
     [bold]Then look around[/bold]
 
