@@ -65,6 +65,8 @@ def radclient(require_rig: Callable[[str], Path]) -> Radclient:
 def start(processes: Processes, radclient: Radclient, more: str) -> None:
     (processes.folder / "clients.toml").write_text(PROFILES.format(more=more, **radclient.ports))
     (processes.folder / "password").write_text(PASSWORD)
+    company = ("--company", "Nordlicht GmbH", "--vat-id", "DE123456789")
+    processes.call("tenant", "add-company", "nordlicht", "NL", *company)
     processes.call(
         "gateway", "radius", "credential", "set", NUMBER, "--chap", "--password-file",
         str(processes.folder / "password"),
