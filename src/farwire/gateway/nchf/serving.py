@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 
@@ -21,10 +20,10 @@ from farwire.gateway.nchf.http2.server import Bounds, Server, tls
 from farwire.gateway.nchf.nrf import Repository
 from farwire.gateway.nchf.offline import OfflineCharging
 from farwire.gateway.nchf.profiles import Node, read_profiles
-from farwire.gateway.nchf.routing import Router
+from farwire.gateway.nchf.routing import Router, Service
 from farwire.gateway.nchf.spending import NAME as SPENDING
 from farwire.gateway.nchf.spending import Counters, SpendingAsks, SpendingLimits
-from farwire.gateway.nchf.telling import Asks, Bearer, ChargingAsks, NoBearer, Telling
+from farwire.gateway.nchf.telling import Bearer, ChargingAsks, NoBearer, Telling
 from farwire.gateway.nchf.tokens import Checker
 from farwire.gateway.operators import load_operators
 from farwire.gateway.sessions import SessionBook
@@ -50,44 +49,23 @@ async def serve(
     """
     node = read_profiles(profiles)
     operators = await load_operators(db=db, names=(one.tenant for one in node.consumers))
-    client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
-    asking = Asking(subscribers=Subscribers(db, _now_ms), client=client)
-    book = SessionBook(db=db)
-    converged = ConvergedCharging(asking=asking, book=book, clock=clock)
-    checker = Checker(node.tokens, instance=node.instance, now_s=lambda: int(time.time()))
-    counters = Counters(client=client, clock=clock)
-    services = (
-        converged.service(),
-        OfflineCharging(db=db, clock=clock).service(),
-        SpendingLimits(db=db, asking=asking, counters=counters, clock=clock).service(),
-    )
-    router = Router(node, services, operators=operators, checker=checker)
-    server = Server(router, bounds_of(node))
     async with AsyncExitStack() as stack:
+        client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
         stack.push_async_callback(client.close)
+        book = SessionBook(db=db)
         stack.push_async_callback(_ended, asyncio.create_task(book.run()))
+        counters = Counters(client=client, clock=clock)
+        services = _services(db, clock, client, book, counters)
+        checker = Checker(node.tokens, instance=node.instance, now_s=lambda: int(clock.now().timestamp()))
+        server = Server(Router(node, services, operators=operators, checker=checker), bounds_of(node))
         stack.push_async_callback(server.drain)
         await _listen(server, node)
         web = await stack.enter_async_context(_web(node))
-        bearer: Bearer = NoBearer()
-        if node.nrf is not None:
-            bearer = repository = Repository(
-                node, node.nrf, client=web, now_ms=_now_ms, security=bool(node.listen_tls)
-            )
-            stack.push_async_callback(_ended, asyncio.create_task(repository.run()))
-        asks: dict[str, Asks] = {
-            CONVERGED: ChargingAsks(),
-            SPENDING: SpendingAsks(node, db=db, operators=operators, counters=counters, clock=clock),
-        }
+        spending = SpendingAsks(node, db=db, operators=operators, counters=counters, clock=clock)
         telling = Telling(
-            node,
-            db=db,
-            client=web,
-            book=book,
-            operators=operators,
-            asks=asks,
-            bearer=bearer,
-        )
+            node, db=db, client=web, book=book, operators=operators,
+            asks={CONVERGED: ChargingAsks(), SPENDING: spending}, bearer=_registered(node, web, stack),
+        )  # fmt: skip
         stack.push_async_callback(_ended, asyncio.create_task(telling.run()))
         if metrics is not None:
             watched = await serve_metrics(
@@ -100,6 +78,26 @@ async def serve(
             )
         )
         await stop.wait()
+
+
+def _services(
+    db: Database, clock: Clock, client: Client, book: SessionBook, counters: Counters
+) -> tuple[Service, ...]:
+    asking = Asking(subscribers=Subscribers(db, _now_ms), client=client)
+    return (
+        ConvergedCharging(asking=asking, book=book, clock=clock).service(),
+        OfflineCharging(db=db, clock=clock).service(),
+        SpendingLimits(db=db, asking=asking, counters=counters, clock=clock).service(),
+    )
+
+
+def _registered(node: Node, web: httpx.AsyncClient, stack: AsyncExitStack) -> Bearer:
+    """Keep us registered with the NRF until ``stack`` ends, where the profile names one; return who has our tokens."""
+    if node.nrf is None:
+        return NoBearer()
+    repository = Repository(node, node.nrf, client=web, now_ms=_now_ms, security=bool(node.listen_tls))
+    stack.push_async_callback(_ended, asyncio.create_task(repository.run()))
+    return repository
 
 
 def bounds_of(node: Node) -> Bounds:
