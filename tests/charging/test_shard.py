@@ -206,6 +206,24 @@ def test_overload_refuses_new_sessions_first_and_terminations_last_and_emergency
     }
 
 
+def test_an_emergency_call_goes_on_in_an_overload_though_nobody_says_again_whom_it_calls():
+    world = World(Settings(queue=10))
+    world.ask(Open(an_account(7, 100)))
+    for number, kind in ((8, "voice"), (9, "data")):
+        assert world.ask(session(7, 0, Phase.INITIAL, id_lo=number, kind=kind, destination="112")).groups
+    taken = []
+    for _ in range(10):
+        world.shard.submit(1, session(7, 1, Phase.TERMINATION, id_lo=5), lambda _: None)
+    for number, kind in ((8, "voice"), (9, "data"), (6, "voice")):
+        world.shard.submit(1, session(7, 1, Phase.UPDATE, id_lo=number, kind=kind), taken.append)
+    assert [answer.result for answer in taken] == [
+        ResultCode.SUCCESS,
+        ResultCode.TOO_BUSY,
+        ResultCode.TOO_BUSY,
+    ]
+    assert taken[0].groups[0].granted > 0
+
+
 def test_a_full_arena_refuses_and_leaves_no_trace(world):
     world.shard.arena.capacity = world.shard.arena.used + 3
     assert world.ask(Open(an_account(7, 100))).result == ResultCode.SUCCESS

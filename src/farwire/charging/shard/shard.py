@@ -24,6 +24,8 @@ from farwire.base.clock import Clock
 from farwire.charging.log import Batch, Log, LogFailed, Ticket
 from farwire.charging.log.port import LogBusy
 from farwire.charging.model import (
+    EMERGENCY_KINDS,
+    FREE,
     Account,
     Answer,
     Circle,
@@ -32,10 +34,13 @@ from farwire.charging.model import (
     Decision,
     Request,
     ResultCode,
+    SessionRequest,
     Tariffs,
     decide,
     expire,
+    free_answer,
 )
+from farwire.charging.model.session import find_session
 from farwire.charging.shard.admission import PARTNERED, Admission, Moved, vshards_of
 from farwire.charging.shard.arena import Arena
 from farwire.charging.shard.asks import Ask, Open, Reply, Settings, tell
@@ -140,16 +145,30 @@ class Shard:
         if refused is None:
             self._queue.append((tenant, request, reply))
         elif isinstance(refused, Answer):
-            reply(self._without_state(request, self.now(), refused))
+            reply(self._without_state(tenant, request, self.now(), refused))
         else:
             reply(refused)
 
-    def _without_state(self, request: Ask, now: int, refusal: Answer) -> Answer:
+    def _without_state(self, tenant: int, request: Ask, now: int, refusal: Answer) -> Answer:
         """Return the refusal, unless it is an emergency call: that is granted whatever happens."""
         if isinstance(request, Open | Inspect | Command):
             return refusal
         free = decide((), request, self.tariffs, now).answer
-        return free if free.result == ResultCode.SUCCESS else refusal
+        if free.result == ResultCode.SUCCESS:
+            return free
+        return free_answer(request, now) if self._goes_on_free(tenant, request) else refusal
+
+    def _goes_on_free(self, tenant: int, request: Request) -> bool:
+        """Tell whether a call goes on that is free: who was called is named when it begins, and maybe not again."""
+        if not isinstance(request, SessionRequest) or request.service.destination:
+            return False
+        if request.service.kind not in EMERGENCY_KINDS:
+            return False
+        account = self.accounts.find(tenant, request.account)
+        sessions = () if account is None else account.sessions
+        found = find_session(sessions, request.session_hi, request.session_lo)
+        groups = () if found is None else found.groups
+        return bool(groups) and all(group.price == FREE.number for group in groups)
 
     # ---- decide
 
@@ -203,12 +222,12 @@ class Shard:
             decision = decide(circle, request, self.tariffs, now)
             self._store(circle, decision, facts)
         except Exhausted:
-            return self._without_state(request, now, Answer(ResultCode.TOO_BUSY))
+            return self._without_state(tenant, request, now, Answer(ResultCode.TOO_BUSY))
         except (Invalid, PackError):
-            return self._without_state(request, now, Answer(ResultCode.INVALID))
+            return self._without_state(tenant, request, now, Answer(ResultCode.INVALID))
         except Exception:  # noqa: BLE001 - one request that meets a defect must not end the shard for all others
             _log.exception("request could not be decided", account=request.account)
-            return self._without_state(request, now, Answer(ResultCode.RATING_FAILED))
+            return self._without_state(tenant, request, now, Answer(ResultCode.RATING_FAILED))
         return decision.answer
 
     def _circle(self, tenant: int, request: Request) -> Circle:
