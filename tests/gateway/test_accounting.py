@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from farwire.gateway.diameter.accounting.requests import read_acr
@@ -13,7 +14,20 @@ from farwire.gateway.diameter.profiles import Peer
 from farwire.kernel.ids import TenantId
 from farwire.usage import service as usage
 from farwire.usage.model import Role
-from tests.gateway.world import CONTEXT, HOST, REALM, RESULT, SESSION, Gateway, Wire, connect, msisdn
+from tests.gateway.world import (
+    CONTEXT,
+    EURO,
+    HOST,
+    REALM,
+    RESULT,
+    SESSION,
+    Gateway,
+    Wire,
+    ccr,
+    connect,
+    group,
+    msisdn,
+)
 
 EVENT, START, INTERIM, STOP = 1, 2, 3, 4
 AT = int(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp())
@@ -151,3 +165,80 @@ def test_a_stop_without_containers_is_counted_by_its_own_octets_and_an_interim_i
     (part,) = read_acr(acr(STOP, 3, **octets), peer, now).parts
     assert (part.quantity, part.role, part.subscriber, part.at) == (12, Role.SINGLE, "491511", now)
     assert read_acr(acr(INTERIM, 2, **octets), peer, now).parts == ()
+
+
+# ---- what online charging did not see
+
+MB = 10**6
+
+
+async def goes_on(gateway: Gateway) -> Wire:
+    """Return a client that goes on while nobody answers."""
+    (peer,) = gateway.server.node.peers
+    peers = (msgspec.structs.replace(peer, failure_handling="continue"),)
+    gateway.server.node = msgspec.structs.replace(gateway.server.node, peers=peers)
+    return await connect(gateway.server)
+
+
+async def decided(gateway: Gateway) -> list[str]:
+    """Let what waits be decided, and return what became of it."""
+    async with gateway.db.transaction(gateway.tenant_id) as tx:
+        await tx.execute("UPDATE gateway.unseen SET due_at = now() WHERE tenant_id = $1", tx.tenant_id)
+    await gateway.reconciling.once()
+    async with gateway.db.transaction(gateway.tenant_id) as tx:
+        rows = await tx.fetch(
+            "SELECT state FROM gateway.unseen WHERE tenant_id = $1 ORDER BY started_at", tx.tenant_id
+        )
+    return [row["state"] for row in rows]
+
+
+def an_hour_ago(gateway: Gateway) -> int:
+    return int(gateway.clock.now().timestamp()) - 3_600
+
+
+async def test_what_online_charging_did_not_see_is_debited_once(gateway: Gateway) -> None:
+    wire, at = await goes_on(gateway), an_hour_ago(gateway)
+    record = acr(STOP, 1, "data", container(1, 5 * MB, at), container(2, MB, at), at=at + 600)
+    await account(wire, record)
+    assert await gateway.balance() == EURO, "the books come first"
+    assert await decided(gateway) == ["debited", "debited"]
+    assert await gateway.balance() == EURO - 6 * EURO // 50
+    await account(wire, record, flags=0xD0)
+    async with gateway.db.transaction(gateway.tenant_id) as tx:
+        await tx.execute("UPDATE gateway.unseen SET state = 'pending' WHERE tenant_id = $1", tx.tenant_id)
+    assert await decided(gateway) == ["debited", "debited"], "of a process that died before it wrote it down"
+    assert await gateway.balance() == EURO - 6 * EURO // 50
+    assert await gateway.held() == 0
+
+
+async def test_what_a_session_online_has_counted_is_not_debited_again(gateway: Gateway) -> None:
+    wire = await goes_on(gateway)
+    at = int(gateway.clock.now().timestamp())
+    await wire.ask(ccr(1, 0, group(1, requested=10 * MB)))
+    gateway.clock.advance(timedelta(minutes=10))
+    await wire.ask(ccr(3, 1, group(1, used=5 * MB)))
+    balance = await gateway.balance()
+    await account(wire, acr(STOP, 1, "data", container(1, 5 * MB, at), at=at + 598))
+    assert await decided(gateway) == ["seen"]
+    await account(wire, acr(STOP, 2, "data", container(2, MB, at), at=at + 598))
+    assert await decided(gateway) == ["seen", "debited"], "another rating group was not counted"
+    assert await gateway.balance() == balance - EURO // 50
+
+
+async def test_only_clients_that_go_on_and_subscribers_that_are_known_are_looked_at(gateway: Gateway) -> None:
+    at = an_hour_ago(gateway)
+    await account(await connect(gateway.server), acr(STOP, 1, "data", container(1, MB, at), at=at + 60))
+    stranger: Avps = {
+        key_of("Subscription-Id"): [msisdn("4999")],
+        key_of("PS-Information"): [{CONTAINER: [container(1, MB, at)]}],
+    }
+    wire = await goes_on(gateway)
+    await account(wire, acr(STOP, 2, at=at + 60, Service_Information=[stranger]))
+    assert await decided(gateway) == []
+
+
+async def test_what_is_used_and_not_there_becomes_overrun_and_is_not_forgotten(gateway: Gateway) -> None:
+    wire, at = await goes_on(gateway), an_hour_ago(gateway)
+    await account(wire, acr(STOP, 1, "data", container(1, 100 * MB, at), at=at + 60))
+    assert await decided(gateway) == ["debited"]
+    assert await gateway.balance() == 0

@@ -19,6 +19,7 @@ from farwire.charging import service as charging
 from farwire.charging.model import CommandKind
 from farwire.charging.model.terms import PlanDocument
 from farwire.gateway.asking import Asking
+from farwire.gateway.diameter.accounting.reconciling import Reconciling
 from farwire.gateway.diameter.codec import Avps, Header, Message, decode, encode
 from farwire.gateway.diameter.dictionary import TGPP, key_of
 from farwire.gateway.diameter.node import Application, Server
@@ -191,6 +192,7 @@ class Gateway:
     operators: dict[str, Operator]
     book: SessionBook
     telling: Telling
+    reconciling: Reconciling
 
     async def balance(self) -> int:
         seen = (await charging.inspect(self.desk.client, account=self.account)).seen
@@ -230,5 +232,5 @@ async def a_gateway(
         async with running(parts.server):
             yield Gateway(
                 *(db, tenant_id, clock, desk, parts.server, found, account, asking, operators),
-                *(parts.book, parts.telling),
+                *(parts.book, parts.telling, parts.reconciling),
             )

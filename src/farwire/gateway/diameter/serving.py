@@ -13,6 +13,7 @@ from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
 from farwire.gateway.asking import ASKED_MS, Asking
 from farwire.gateway.diameter.accounting import server as accounting
+from farwire.gateway.diameter.accounting.reconciling import Reconciling
 from farwire.gateway.diameter.application import Application, Services
 from farwire.gateway.diameter.credit_control import server as credit_control
 from farwire.gateway.diameter.node import Server
@@ -53,7 +54,8 @@ async def serve(
         stack.push_async_callback(_end, asyncio.create_task(parts.book.run()))
         await _listen(server, node)
         stack.push_async_callback(server.drain)
-        stack.push_async_callback(_end, asyncio.create_task(parts.telling.run()))
+        for work in (parts.telling.run(), parts.reconciling.run()):
+            stack.push_async_callback(_end, asyncio.create_task(work))
         if metrics is not None:
             watched = await serve_metrics(
                 host=metrics.host, port=metrics.port, ready=lambda: not stop.is_set()
@@ -74,6 +76,7 @@ class Parts:
     server: Server
     book: SessionBook
     telling: Telling
+    reconciling: Reconciling
 
 
 def put_together(
@@ -93,7 +96,7 @@ def put_together(
     services: Services = {
         (CREDIT_CONTROL, credit_control.COMMAND): control,
         (ACCOUNTING, accounting.COMMAND): accounting.AccountingServer(
-            db=db, clock=clock, operators=operators
+            db=db, clock=clock, operators=operators, asking=asking
         ),
         (SPENDING, SLR): spending,
         (SPENDING, STR): spending,
@@ -103,7 +106,12 @@ def put_together(
         SPENDING: SpendingAsks(db=db, operators=operators, counters=counters),
     }
     server = Server(node, Application(node, services))
-    return Parts(server, book, Telling(db=db, server=server, book=book, operators=operators, asks=asks))
+    return Parts(
+        server,
+        book,
+        Telling(db=db, server=server, book=book, operators=operators, asks=asks),
+        Reconciling(db=db, client=client, operators=operators.values()),
+    )
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -12,6 +12,7 @@ from farwire.usage.service.billed import (
 )
 from farwire.usage.service.charged import (
     charged_records,
+    charged_starts,
     charged_totals_of,
     charged_usage_id,
     record_charged,
@@ -42,6 +43,7 @@ __all__ = [
     "built_in_profiles",
     "charge_online",
     "charged_records",
+    "charged_starts",
     "charged_totals_of",
     "charged_usage_id",
     "close_stale_sessions",

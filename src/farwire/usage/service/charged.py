@@ -33,3 +33,8 @@ async def charged_records(tx: Tx, *, subscriber: int, page: PageRequest) -> Page
     """Return one page of what a subscriber's account was charged for, the newest first."""
     found, total = await store.page(tx, subscriber, offset=page.offset, limit=page.limit)
     return Page(found, total, page.offset, page.limit)
+
+
+async def charged_starts(tx: Tx, *, subscriber: int, rating_group: int, at: datetime) -> frozenset[datetime]:
+    """Return when the usages of an account began that were counted in a rating group at that moment."""
+    return await store.starts_at(tx, subscriber, rating_group, at)

@@ -67,3 +67,13 @@ async def page(tx: Tx, subscriber: int, *, offset: int, limit: int) -> tuple[tup
         }
         found.append(ChargedUsage(**fields))
     return tuple(found), total
+
+
+async def starts_at(tx: Tx, subscriber: int, rating_group: int, at: datetime) -> frozenset[datetime]:
+    """Return when the usages of an account in a rating group began that cover a moment."""
+    rows = await tx.fetch(
+        "SELECT started_at FROM usage.charged WHERE tenant_id = $1 AND subscriber = $2 AND rating_group = $3 "
+        "AND started_at <= $4 AND ended_at > $4",
+        *(tx.tenant_id, subscriber, rating_group, at),
+    )
+    return frozenset(row["started_at"] for row in rows)

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from farwire.charging.service import IdentityKind
+from farwire.charging.service import Identity, IdentityKind
 from farwire.gateway.diameter.answering import missing
 from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, group_of, groups_of, number_of, text_of
 from farwire.gateway.diameter.credit_control.service import identities_of, kind_of, service_of
@@ -36,6 +36,7 @@ _PS: Final = key_of("PS-Information")
 _CONTAINERS: Final = (key_of("Service-Data-Container"), key_of("Traffic-Data-Volumes"))
 _OCTETS: Final = (key_of("Accounting-Input-Octets"), key_of("Accounting-Output-Octets"))
 _FIRST: Final = key_of("Time-First-Usage")
+_LAST: Final = key_of("Time-Last-Usage")
 _CHANGED: Final = key_of("Change-Time")
 _RATING_GROUP: Final = key_of("Rating-Group")
 _QUANTITY_MAX: Final = 2**62
@@ -60,7 +61,10 @@ class Accounting(msgspec.Struct, frozen=True):
     session: str
     number: int
     kind: ServiceKind
+    identities: tuple[Identity, ...]
     parts: tuple[ReportedPart, ...]
+    ends: tuple[datetime, ...]
+    """When each of them ended, as far as it is told."""
 
 
 def read_acr(avps: Avps, peer: Peer, now: datetime) -> Accounting:
@@ -75,7 +79,9 @@ def read_acr(avps: Avps, peer: Peer, now: datetime) -> Accounting:
     context = text_of(avps, _CONTEXT) or ""
     kind: ServiceKind = kind_of(context, peer.contexts) or ("data" if _containers(avps) else "event")
     service = service_of(kind, avps, peer)
-    subscriber = _subscriber(avps)
+    identities = identities_of(avps)
+    if not identities:
+        raise missing("Subscription-Id", encode_avp(_SUBSCRIPTION, {}))
     stamp = number_of(avps, _STAMP)
     at = now if stamp is None else _time(stamp)
     part = ReportedPart(
@@ -83,17 +89,21 @@ def read_acr(avps: Avps, peer: Peer, now: datetime) -> Accounting:
         session=session,
         role=Role.SINGLE,
         at=at,
-        subscriber=subscriber,
+        subscriber=_number(identities),
         destination=service.destination,
         direction=Direction(service.direction),
         visited_network=service.visited_network,
     )
-    return Accounting(session, number, kind, _parts(RecordType(type_), kind, avps, part))
-
-
-def _parts(type_: RecordType, kind: ServiceKind, avps: Avps, part: ReportedPart) -> tuple[ReportedPart, ...]:
     if kind == "data":
-        return _data(type_, avps, part)
+        found = _data(RecordType(type_), avps, part)
+        parts, ends = tuple(one for one, _ in found), tuple(end for _, end in found)
+    else:
+        parts = _parts(RecordType(type_), kind, part)
+        ends = (at,) * len(parts)
+    return Accounting(session, number, kind, identities, parts, ends)
+
+
+def _parts(type_: RecordType, kind: ServiceKind, part: ReportedPart) -> tuple[ReportedPart, ...]:
     if type_ == RecordType.EVENT:
         return (replace(part, quantity=1),)
     if kind == "voice":
@@ -101,26 +111,27 @@ def _parts(type_: RecordType, kind: ServiceKind, avps: Avps, part: ReportedPart)
     return (replace(part, quantity=1),) if type_ == RecordType.STOP else ()
 
 
-def _data(type_: RecordType, avps: Avps, part: ReportedPart) -> tuple[ReportedPart, ...]:
+def _data(type_: RecordType, avps: Avps, part: ReportedPart) -> list[tuple[ReportedPart, datetime]]:
+    """Return the usages of a record of data, each with its end."""
     containers = _containers(avps)
     if len(containers) > _CONTAINERS_MOST:
         raise Refusal(Result.UNABLE_TO_COMPLY, f"the message has more than {_CONTAINERS_MOST} containers")
     found = []
     for place, one in enumerate(containers):
-        octets, at = _octets(one), number_of(one, _FIRST) or number_of(one, _CHANGED)
+        octets = _octets(one)
         if octets:
-            found.append(
-                replace(
-                    part,
-                    source_id=f"{part.source_id}\0{place}",
-                    at=part.at if at is None else _time(at),
-                    quantity=octets,
-                    rating_group=number_of(one, _RATING_GROUP),
-                )
+            first, last = number_of(one, _FIRST) or number_of(one, _CHANGED), number_of(one, _LAST)
+            usage = replace(
+                part,
+                source_id=f"{part.source_id}\0{place}",
+                at=part.at if first is None else _time(first),
+                quantity=octets,
+                rating_group=number_of(one, _RATING_GROUP),
             )
+            found.append((usage, part.at if last is None else _time(last)))
     if not containers and type_ in (RecordType.EVENT, RecordType.STOP) and (octets := _octets(avps)):
-        found.append(replace(part, quantity=octets))
-    return tuple(found)
+        found.append((replace(part, quantity=octets), part.at))
+    return found
 
 
 def _containers(avps: Avps) -> list[Avps]:
@@ -136,11 +147,8 @@ def _octets(avps: Avps) -> int:
     return octets
 
 
-def _subscriber(avps: Avps) -> str:
+def _number(identities: tuple[Identity, ...]) -> str:
     """Return the number of the subscriber, else the first name that is there."""
-    identities = identities_of(avps)
-    if not identities:
-        raise missing("Subscription-Id", encode_avp(_SUBSCRIPTION, {}))
     numbers = (one.value for one in identities if one.kind is IdentityKind.MSISDN)
     return next(numbers, identities[0].value)
 

@@ -7,7 +7,11 @@ from typing import Final
 
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
-from farwire.gateway.diameter.accounting.requests import read_acr
+from farwire.gateway.asking import NOBODY, Asking
+from farwire.gateway.diameter.accounting import store
+from farwire.gateway.diameter.accounting.reconciling import REST
+from farwire.gateway.diameter.accounting.requests import Accounting, read_acr
+from farwire.gateway.diameter.accounting.unseen import Unseen, unseen_of
 from farwire.gateway.diameter.codec import Avps, Message, number_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.peer import ACCOUNTING
@@ -27,11 +31,14 @@ _NUMBER: Final = key_of("Accounting-Record-Number")
 class AccountingServer:
     """Answers ACR. A repeat, with the T flag or without, finds its records there and has the same answer."""
 
-    def __init__(self, *, db: Database, clock: Clock, operators: Mapping[str, Operator]) -> None:
+    def __init__(
+        self, *, db: Database, clock: Clock, operators: Mapping[str, Operator], asking: Asking
+    ) -> None:
         """``operators`` by the short names that profiles have."""
         self._db = db
         self._clock = clock
         self._operators = operators
+        self._asking = asking
 
     def head(self, avps: Avps) -> Avps:
         """Return what every ACA has."""
@@ -47,9 +54,25 @@ class AccountingServer:
         now = self._clock.now()
         record = read_acr(request.avps, peer, now)
         if record.parts:
-            tenant_id = self._operators[peer.tenant].tenant_id
-            async with self._db.transaction(tenant_id) as tx:
+            operator = self._operators[peer.tenant]
+            unseen = await self._unseen(operator, record, peer)
+            async with self._db.transaction(operator.tenant_id) as tx:
                 await record_parts(
                     tx, source=SOURCE, kind=UsageKind(record.kind), parts=record.parts, now=now
                 )
+                if unseen:
+                    await store.add(tx, unseen, REST)
         return Result.SUCCESS, self.head(request.avps)
+
+    async def _unseen(self, operator: Operator, record: Accounting, peer: Peer) -> list[Unseen]:
+        """Return what online charging may not have seen: of a client that goes on without it."""
+        if peer.failure_handling != "continue":
+            return []
+        subscriber = await self._asking.subscriber(operator, record.identities)
+        if subscriber.number == NOBODY:
+            return []
+        found = (
+            unseen_of(part, subscriber.number, ended_at)
+            for part, ended_at in zip(record.parts, record.ends, strict=True)
+        )
+        return [one for one in found if one is not None]
