@@ -181,6 +181,29 @@ async def _offers(world: Any, keys: Keys, things: Things) -> None:
         "POST /pools/{name}/resources": NUMBERS,
         "POST /reservations": {"pool": "numbers", "key": "shop-2"},
     }
+    await _network(keys, things)
+
+
+async def _network(keys: Keys, things: Things) -> None:
+    """A site, two routers in it, and a cable between them."""
+    element = {"name": "site", "layer": "physical", "kind": "site"}
+    await keys.post("elements", element)
+    made = [await keys.post("elements", element | {"name": name}) for name in ("router", "other")]
+    links = [
+        {"start": "site", "kind": "contains", "end": "router"},
+        {"start": "router", "kind": "connects", "end": "other"},
+    ]
+    for link in links:
+        await keys.post("links", link)
+    things.ids[f"{V1}/elements"] = made[0]["id"]
+    things.queries[f"{V1}/elements/{{id}}/paths"] = {"end": "other"}
+    things.bodies |= {
+        "POST /elements": element | {"name": "third"},
+        "POST /elements/{id}/amend": {"place": "Hamburg"},
+        "POST /elements/{id}/end": {},
+        "POST /links": {"start": "site", "kind": "contains", "end": "other"},
+        "POST /links/end": links[1],
+    }
 
 
 async def _customers(world: Any, keys: Keys, things: Things) -> None:

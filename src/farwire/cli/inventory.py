@@ -13,6 +13,7 @@ from farwire.account import service as accounts
 from farwire.base import audit
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
+from farwire.cli import inventory_network, inventory_topology
 from farwire.cli.shell import (
     ActorOption,
     JsonOption,
@@ -43,7 +44,7 @@ from farwire.kernel.page import PageRequest
 app = typer.Typer(
     name="inventory",
     no_args_is_help=True,
-    help="What customers have and what it runs on, now and at any time.\n\n"
+    help="What customers have, what it runs on and the network below, now and at any time.\n\n"
     "Numbers and SIMs of customers are masked in lists. Who may know asks by the number, and the audit log says so: "
     "farwire inventory history --number 4915112345678 -t acme",
 )
@@ -265,3 +266,7 @@ def _facts(product: Product) -> Sequence[dict[str, object]]:
 def _show(session: Session, rows: Sequence[dict[str, object]], empty: str) -> None:
     columns = tuple(rows[0]) if rows else ()
     session.out.rows("History", columns, rows, empty=empty)
+
+
+inventory_network.register(app)
+inventory_topology.register(app)

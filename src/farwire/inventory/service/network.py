@@ -160,7 +160,7 @@ async def element_named(tx: Tx, *, name: str, at: datetime) -> Element:
     """Return the element as it stood at ``at``, ended or not. Raises ``NotFound`` (``inventory.element_unknown``)."""
     found = (await store.elements_named(tx, [name], at)).get(name)
     if found is None:
-        raise _unknown("name", name)
+        raise element_unknown("name", name)
     return found
 
 
@@ -168,11 +168,12 @@ async def get_element(tx: Tx, *, element_id: ElementId, at: datetime) -> Element
     """Return the element as it stood at ``at``, ended or not. Raises ``NotFound`` (``inventory.element_unknown``)."""
     found = (await store.elements(tx, [element_id], at)).get(element_id)
     if found is None:
-        raise _unknown("element", element_id)
+        raise element_unknown("element", element_id)
     return found
 
 
-def _unknown(field: str, value: object) -> NotFound:
+def element_unknown(field: str, value: object) -> NotFound:
+    """Return the refusal of an element that is not there."""
     return NotFound(
         "there is no such element of the network",
         code="inventory.element_unknown",
@@ -185,7 +186,7 @@ def _unknown(field: str, value: object) -> NotFound:
 async def _there(tx: Tx, name: str, at: datetime, field: str = "name") -> Element:
     found = (await store.elements_named(tx, [name], at)).get(name)
     if found is None:
-        raise _unknown(field, name)
+        raise element_unknown(field, name)
     if not found.exists_at(at):
         raise Conflict(
             "the element is not there then",

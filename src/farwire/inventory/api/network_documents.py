@@ -1,0 +1,160 @@
+"""How the network looks on the wire, and how it is read from it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from farwire.base.web import timestamp
+from farwire.inventory.api.documents import BASE, Time
+from farwire.inventory.model import Element, ElementStanding, ElementState, Layer, Link, LinkKind
+from farwire.inventory.service.topology import Hit
+
+ElementName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", max_length=128)]
+KindWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
+Place = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{0,200}$", max_length=200)]
+Group = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,39})?$", max_length=40)]
+
+
+class ElementDocument(
+    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="Element"
+):
+    """An element of the network, as it stands or stood at the time that was asked for."""
+
+    id: str
+    href: str
+    name: str
+    layer: Layer
+    kind: str
+    state: ElementState
+    place: str
+    since: str
+    started_at: str
+    ended_at: str | None = None
+    resource_id: str | None = None
+    service_id: str | None = None
+
+
+class StandingDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How an element stood in a time."""
+
+    valid_from: str
+    state: ElementState
+    place: str
+    valid_to: str | None = None
+
+
+class ElementDetailDocument(
+    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="@type", tag="ElementDetail"
+):
+    """An element, and how it stood, oldest first."""
+
+    element: ElementDocument
+    history: list[StandingDocument]
+
+
+class LinkDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A link between two elements. Of all kinds but ``connects``, the second end needs the first."""
+
+    href: str
+    start: ElementName
+    kind: LinkKind
+    end: ElementName
+    valid_from: str
+    protection: str = ""
+    valid_to: str | None = None
+
+
+class HitDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """An element of an answer, with the product whose service it is."""
+
+    element: ElementDocument
+    product_id: str | None = None
+
+
+class ElementCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new element."""
+
+    name: ElementName
+    layer: Layer
+    kind: KindWord
+    state: ElementState = ElementState.IN_SERVICE
+    place: Place = ""
+    at: Time | None = None
+
+
+class ElementAmend(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """How an element stands from a time on."""
+
+    state: ElementState | None = None
+    place: Place | None = None
+    at: Time | None = None
+
+
+class ElementEnd(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """When an element ends."""
+
+    at: Time | None = None
+
+
+class LinkCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A new link."""
+
+    start: ElementName
+    kind: LinkKind
+    end: ElementName
+    protection: Group = ""
+    at: Time | None = None
+
+
+class LinkEnd(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """The link that ends, and when."""
+
+    start: ElementName
+    kind: LinkKind
+    end: ElementName
+    at: Time | None = None
+
+
+def element_document(one: Element) -> ElementDocument:
+    """Return an element as the API shows it."""
+    return ElementDocument(
+        str(one.id),
+        f"{BASE}/elements/{one.id}",
+        one.name,
+        one.layer,
+        one.kind,
+        one.state,
+        one.place,
+        timestamp(one.since),
+        timestamp(one.started_at),
+        None if one.ended_at is None else timestamp(one.ended_at),
+        None if one.resource_id is None else str(one.resource_id),
+        None if one.service_id is None else str(one.service_id),
+    )
+
+
+def standing_document(one: ElementStanding) -> StandingDocument:
+    """Return how an element stood."""
+    ended = None if one.valid_to is None else timestamp(one.valid_to)
+    return StandingDocument(timestamp(one.valid_from), one.state, one.place, ended)
+
+
+def link_document(one: Link) -> LinkDocument:
+    """Return a link as the API shows it."""
+    ended = None if one.valid_to is None else timestamp(one.valid_to)
+    return LinkDocument(
+        f"{BASE}/elements/{one.start}/links",
+        one.start_name,
+        one.kind,
+        one.end_name,
+        timestamp(one.valid_from),
+        one.protection,
+        ended,
+    )
+
+
+def hit_document(one: Hit) -> HitDocument:
+    """Return an element of an answer."""
+    return HitDocument(element_document(one.element), None if one.product_id is None else str(one.product_id))
