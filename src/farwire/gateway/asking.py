@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Final
 
 from farwire.base.clock import Clock, SystemClock
@@ -15,7 +14,7 @@ from farwire.charging.model import (
     SessionRequest,
     free_answer,
 )
-from farwire.charging.model.pricing import EPOCH
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.service import Client, Identity
 from farwire.charging.service.subscribers import Subscriber
 from farwire.gateway.operators import Operator
@@ -67,4 +66,4 @@ class Asking:
             async with asyncio.timeout(EMERGENCY_MS / 1_000):
                 return await self._client.ask(subscriber.tenant_number, request)
         except (Unavailable, TimeoutError):
-            return free_answer(request, (self._clock.now() - EPOCH) // timedelta(microseconds=1))
+            return free_answer(request, microseconds(self._clock.now()))

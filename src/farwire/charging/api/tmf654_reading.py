@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from farwire.base.canonical import stored_time
@@ -28,7 +28,7 @@ from farwire.charging.api.buckets import (
     wanted_numbers,
 )
 from farwire.charging.model import MovementKind, Unit
-from farwire.charging.model.pricing import EPOCH
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.service import ChargingAccount
 from farwire.charging.service.movements import Placed, find_action, list_actions
 from farwire.charging.service.wording import word
@@ -37,11 +37,6 @@ from farwire.kernel.page import Page, PageRequest
 NATIVE: Final = frozenset({PARTY_ACCOUNT, PRODUCT, NUMBER})
 _PLACE: Final = re.compile(r"(\d{1,9})-(\d{1,18})-(\d{1,9})")
 _MOST: Final = 2**31 - 1
-
-
-def microseconds(now: datetime) -> int:
-    """Return a time as states have it."""
-    return (now - EPOCH) // timedelta(microseconds=1)
 
 
 async def find_bucket(tx: Tx, key: str, now: datetime) -> Document | None:

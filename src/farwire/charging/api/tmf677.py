@@ -27,9 +27,9 @@ from farwire.charging.api.buckets import (
     uuids,
     wanted_accounts,
 )
-from farwire.charging.api.tmf654_reading import microseconds
 from farwire.charging.api.tmf677_tables import QUERY_USAGE_CONSUMPTION, USAGE_CONSUMPTION_REPORT
 from farwire.charging.model import Unit
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.service import ChargingAccount
 from farwire.charging.service.movements import used_of
 from farwire.kernel.ids import PartyId

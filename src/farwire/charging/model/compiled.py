@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from farwire.catalog.model import CounterPeriod, TierMode
-from farwire.charging.model.pricing import EPOCH, PLACE, moment
+from farwire.charging.model.pricing import PLACE, microseconds, moment
 from farwire.charging.model.requests import Service
 from farwire.charging.model.state import DAY_US, NEVER, SECOND_US, Period, Scope, Unit
 from farwire.charging.model.tariffs import FREE, NO_PERIOD, UNKNOWN_US, OfferTerms, PlanTerms, Price
@@ -92,7 +92,7 @@ class CompiledTariffs:
             return NEVER
         tz = zone(offer.zone)
         wall = moment(start).astimezone(tz).replace(tzinfo=None) + timedelta(days=offer.days)
-        return _microseconds(wall.replace(tzinfo=tz))
+        return microseconds(wall.replace(tzinfo=tz))
 
     def is_emergency(self, plan: int, number: str) -> bool:
         """Tell whether ``number`` reaches an emergency service under ``plan``, or under any where it is unknown."""
@@ -173,11 +173,11 @@ class CompiledTariffs:
         tz, when = zone(known.tariff.zone), moment(at)
         if period == Period.CYCLE:
             days = BillCycle(anchor_day=cycle_day, tz=tz).containing(when)
-            return _microseconds(days.start), _microseconds(days.end)
+            return microseconds(days.start), microseconds(days.end)
         day = local_date(when, tz)
         return (
-            _microseconds(local_midnight(day, tz)),
-            _microseconds(local_midnight(day + timedelta(days=1), tz)),
+            microseconds(local_midnight(day, tz)),
+            microseconds(local_midnight(day + timedelta(days=1), tz)),
         )
 
     def _prepared(
@@ -232,10 +232,6 @@ class CompiledTariffs:
             found = tuple(sorted(rows, key=lambda row: (row.prefix, row.valid_from or _START)))
             self._rows[deck.name, version] = found
         return found
-
-
-def _microseconds(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def _serves(price: CompiledPrice, service: Service, rating_group: int) -> bool:

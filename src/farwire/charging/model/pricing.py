@@ -18,6 +18,7 @@ from farwire.charging.model.tariffs import Price
 from farwire.rating.model import Chargeable, Refusal, rate
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 QUANTITY_MAX: Final = AMOUNT_MAX
 """No session counts more units than this."""
 PLACE: Final = "0"
@@ -61,6 +62,11 @@ class Usage(msgspec.Struct, frozen=True, gc=False):
 def moment(at: int) -> datetime:
     """Return the time ``at`` (µs since 1970) as an aware datetime."""
     return EPOCH + timedelta(microseconds=at)
+
+
+def microseconds(at: datetime) -> int:
+    """Return an aware datetime in µs since 1970, as states have it."""
+    return (at - EPOCH) // _MICROSECOND
 
 
 def billed_units(price: Price, quantity: int) -> int:

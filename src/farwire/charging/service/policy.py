@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from farwire.charging.model import ResultCode
 from farwire.charging.model.policy import PolicyCounter, counters_of
-from farwire.charging.model.pricing import EPOCH
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import busy
 from farwire.charging.shard.reading import Inspect, Seen
@@ -28,4 +28,4 @@ async def policy_counters(
         )
     if not isinstance(found, Seen) or found.seen is None:
         raise busy()
-    return counters_of(found.seen, (now - EPOCH) // timedelta(microseconds=1))
+    return counters_of(found.seen, microseconds(now))

@@ -14,9 +14,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from struct import error as PackError  # noqa: N812 - it is an exception
-from typing import Final
 
 import structlog
 
@@ -40,6 +38,7 @@ from farwire.charging.model import (
     expire,
     free_answer,
 )
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.model.session import find_session
 from farwire.charging.shard.admission import PARTNERED, Admission, Moved, vshards_of
 from farwire.charging.shard.arena import Arena
@@ -52,8 +51,6 @@ from farwire.charging.shard.layout import Accounts
 from farwire.charging.shard.reading import Inspect, look
 from farwire.kernel.errors import Exhausted, FarwireError, Invalid, check
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -174,7 +171,7 @@ class Shard:
 
     def now(self) -> int:
         """Return the time in microseconds since 1970. It never goes back while the process lives."""
-        read = (self._clock.now() - _EPOCH) // _MICROSECOND
+        read = microseconds(self._clock.now())
         self._now = max(self._now, read)
         return self._now
 

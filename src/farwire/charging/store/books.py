@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +12,7 @@ import msgspec
 from farwire.base.storage import Tx, UntenantedTx
 from farwire.charging.model.answers import Movement, MovementKind, Notice
 from farwire.charging.model.booking import PAID, Pair
-from farwire.charging.model.pricing import EPOCH, moment
+from farwire.charging.model.pricing import microseconds, moment
 from farwire.charging.model.state import MAIN, OVERRUN
 from farwire.charging.model.taxing import Earned, Tax
 from farwire.kernel.ids import AccountId, LegalEntityId, ProductId
@@ -26,7 +26,10 @@ _FIELDS: Final = (
     "key_hi", "key_lo", "request", "at",
 )  # fmt: skip
 
-_MICROSECOND: Final = timedelta(microseconds=1)
+
+PLACED: Final = (
+    "shard, sequence, place, account, balance, kind, amount, reason, key_hi, key_lo, request, unit, at"
+)
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False):
@@ -219,13 +222,12 @@ async def money_moved(
 ) -> list[Placed]:
     """Return the movements of money of some accounts in ``[since, before)``, in the order of the logs."""
     rows = await tx.fetch(
-        "SELECT shard, sequence, place, account, balance, kind, amount, reason, key_hi, key_lo, request, unit, at "
-        "FROM charging.movement WHERE tenant_id = $1 AND account = ANY($2::bigint[]) AND unit = 0 "
+        f"SELECT {PLACED} FROM charging.movement WHERE tenant_id = $1 AND account = ANY($2::bigint[]) AND unit = 0 "
         "AND ($3::timestamptz IS NULL OR at >= $3) AND ($4::timestamptz IS NULL OR at < $4) "
         "ORDER BY shard, sequence, place",
         *(tx.tenant_id, sorted(numbers), since, before),
     )
-    return [_placed(row) for row in rows]
+    return [placed_of(row) for row in rows]
 
 
 async def money_sums(tx: Tx, numbers: Iterable[int]) -> list[tuple[int, Movement]]:
@@ -278,17 +280,17 @@ async def page_movements(tx: Tx, account: int, *, offset: int, limit: int) -> tu
         "SELECT count(*) FROM charging.movement WHERE tenant_id = $1 AND account = $2", tx.tenant_id, account
     )
     rows = await tx.fetch(
-        "SELECT shard, sequence, place, account, balance, kind, amount, reason, key_hi, key_lo, request, unit, at "
-        "FROM charging.movement WHERE tenant_id = $1 AND account = $2 "
+        f"SELECT {PLACED} FROM charging.movement WHERE tenant_id = $1 AND account = $2 "
         "ORDER BY at DESC, shard DESC, sequence DESC, place DESC OFFSET $3 LIMIT $4",
         *(tx.tenant_id, account, offset, limit),
     )
-    return tuple(_placed(row) for row in rows), total
+    return tuple(placed_of(row) for row in rows), total
 
 
-def _placed(row: Record) -> Placed:
+def placed_of(row: Record) -> Placed:
+    """Return a movement with its place, from a row of ``PLACED``."""
     movement = Movement(
         *(row["account"], row["balance"], row["kind"], row["amount"], row["reason"], row["key_hi"]),
-        *(row["key_lo"], row["request"], (row["at"] - EPOCH) // _MICROSECOND, row["unit"]),
+        *(row["key_lo"], row["request"], microseconds(row["at"]), row["unit"]),
     )
     return Placed(row["sequence"], row["place"], movement, row["at"], row["shard"])

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from farwire.base.storage import Tx
-from farwire.charging.model.answers import Movement, MovementKind, Notice
-from farwire.charging.model.pricing import EPOCH
-from farwire.charging.store.books import Placed
+from farwire.charging.model.answers import MovementKind, Notice
+from farwire.charging.model.pricing import microseconds
+from farwire.charging.store.books import PLACED, Placed, placed_of
 
 if TYPE_CHECKING:
     from asyncpg import Record
-
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 async def page_of_kinds(
@@ -29,12 +26,11 @@ async def page_of_kinds(
         *wanted,
     )
     rows = await tx.fetch(
-        "SELECT shard, sequence, place, account, balance, kind, amount, reason, key_hi, key_lo, request, unit, at "
-        "FROM charging.movement WHERE tenant_id = $1 AND kind = ANY($2::smallint[]) "
+        f"SELECT {PLACED} FROM charging.movement WHERE tenant_id = $1 AND kind = ANY($2::smallint[]) "
         "AND ($3::bigint[] IS NULL OR account = ANY($3)) ORDER BY shard, sequence, place OFFSET $4 LIMIT $5",
         *(*wanted, offset, limit),
     )
-    return tuple(_placed(row) for row in rows), total
+    return tuple(placed_of(row) for row in rows), total
 
 
 async def used_of(tx: Tx, accounts: Sequence[int]) -> dict[tuple[int, int], int]:
@@ -50,11 +46,10 @@ async def used_of(tx: Tx, accounts: Sequence[int]) -> dict[tuple[int, int], int]
 async def at_place(tx: Tx, shard: int, sequence: int, place: int) -> Placed | None:
     """Return the movement at a place of a log."""
     row = await tx.fetchrow(
-        "SELECT shard, sequence, place, account, balance, kind, amount, reason, key_hi, key_lo, request, unit, at "
-        "FROM charging.movement WHERE tenant_id = $1 AND shard = $2 AND sequence = $3 AND place = $4",
+        f"SELECT {PLACED} FROM charging.movement WHERE tenant_id = $1 AND shard = $2 AND sequence = $3 AND place = $4",
         *(tx.tenant_id, shard, sequence, place),
     )
-    return None if row is None else _placed(row)
+    return None if row is None else placed_of(row)
 
 
 async def page_notices(tx: Tx, account: int, *, offset: int, limit: int) -> tuple[tuple[Notice, ...], int]:
@@ -71,7 +66,7 @@ async def page_notices(tx: Tx, account: int, *, offset: int, limit: int) -> tupl
 
 
 def _notice(row: Record) -> Notice:
-    at = (row["at"] - EPOCH) // _MICROSECOND
+    at = microseconds(row["at"])
     return Notice(row["account"], row["kind"], row["subject"], row["value"], at)
 
 
@@ -83,11 +78,3 @@ async def numbers_behind(tx: Tx, billing_accounts: Sequence[UUID], products: Seq
         *(tx.tenant_id, list(billing_accounts), list(products)),
     )
     return [row["number"] for row in rows]
-
-
-def _placed(row: Record) -> Placed:
-    movement = Movement(
-        *(row["account"], row["balance"], row["kind"], row["amount"], row["reason"], row["key_hi"]),
-        *(row["key_lo"], row["request"], (row["at"] - EPOCH) // _MICROSECOND, row["unit"]),
-    )
-    return Placed(row["sequence"], row["place"], movement, row["at"], row["shard"])
