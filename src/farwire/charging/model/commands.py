@@ -129,11 +129,16 @@ def _loan(work: Work, book: Book, _command: Command) -> Answer:
     return Answer(_OK, (), terms.loan_amount)
 
 
+def _may_buy(book: Book) -> bool:
+    """Tell whether offers are sold to an account: its first one takes it off the shelf."""
+    return not book.account.flags & Flag.BARRED and book.account.lifecycle != Lifecycle.GRACE
+
+
 def _purchase(work: Work, book: Book, command: Command) -> Answer:
     offer = work.tariffs.offer(command.subject)
     if offer is None:
         return Answer(_INVALID)
-    if book.account.flags & Flag.BARRED or book.account.lifecycle == Lifecycle.GRACE:
+    if not _may_buy(book):
         return Answer(_DENIED)
     done = buy(work, book, offer, work.now, renews=command.amount == 1)
     if done == _OK and book.account.lifecycle == Lifecycle.POOL:
@@ -146,7 +151,7 @@ def _renew(work: Work, book: Book, command: Command) -> Answer:
     offer = work.tariffs.offer(command.subject)
     if holding is None or offer is None:
         return Answer(_INVALID)
-    if book.account.flags & Flag.BARRED or book.account.lifecycle == Lifecycle.GRACE:
+    if not _may_buy(book):
         return Answer(_DENIED)
     done = renew(work, book, holding, offer, work.now)
     return Answer(done, (), offer.price if done == _OK else 0)

@@ -41,14 +41,14 @@ def put(work: Work, book: Book, scope: int, period: int, cap: int) -> bool:
     index = _find(book, number_of(scope, period))
     if index < 0:
         ends_at = work.tariffs.period(book.account.plan, period, work.now, book.account.cycle_day)[1]
-        old = replace(first(scope, period, cap), reserved=_held(work, book, scope), ends_at=ends_at)
-        book.limits.append(old)
+        limit = replace(first(scope, period, cap), reserved=_held(work, book, scope), ends_at=ends_at)
+        book.limits.append(limit)
         book.due(ends_at)
     else:
-        old = book.limits[index]
-    percent = percent_told(old.used, cap) if old.used else 0
-    _tell(work, book, old, percent, old.used)
-    book.limits[index] = replace(old, cap=cap, told=percent)
+        limit = book.limits[index]
+    percent = percent_told(limit.used, cap) if limit.used else 0
+    _tell(work, book, limit, percent, limit.used)
+    book.limits[index] = replace(limit, cap=cap, told=percent)
     book.touched = True
     return True
 

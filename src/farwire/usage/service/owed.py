@@ -85,10 +85,10 @@ async def _subscriber_keys(
     """Return who uses each product; for one that nobody is assigned to, a key that means the product alone."""
     wanted = sorted({one.product_id for one in usages})
     products = await inventory.get_products(tx, wanted)
-    keys = {number: _last_key(products.get(number)) for number in wanted}
-    nobody = [number for number, key in keys.items() if key is None]
-    made = await inventory.ensure_subscriber_keys(tx, [f"{source}:{number}" for number in nobody])
-    return {number: made[f"{source}:{number}"] if key is None else key for number, key in keys.items()}
+    keys = {one: _last_key(products.get(one)) for one in wanted}
+    nobody = [one for one, key in keys.items() if key is None]
+    made = await inventory.ensure_subscriber_keys(tx, [f"{source}:{one}" for one in nobody])
+    return {one: made[f"{source}:{one}"] if key is None else key for one, key in keys.items()}
 
 
 def _last_key(product: Product | None) -> SubscriberKey | None:
