@@ -145,6 +145,6 @@ def show_path(
             )
         rows: list[dict[str, object]] = [{"step": step, **element_row(one)} for step, one in enumerate(found)]
         columns = ("step", "name", "layer", "kind", "state", "place")
-        session.out.rows(f"Path of {len(found) - 1} links", columns, rows, empty="", right=("step",))
+        session.out.rows(f"Path over {len(found) - 1} links", columns, rows, empty="", right=("step",))
 
     run(act, as_json)

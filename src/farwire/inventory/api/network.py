@@ -47,7 +47,7 @@ class ByElement(msgspec.Struct, frozen=True):
     def element_id(self) -> ElementId:
         """Return the id. Raises ``NotFound`` for what is none."""
         if not (self.id.isascii() and self.id.isdigit() and len(self.id) <= _DIGITS):
-            raise service.element_unknown("id", self.id)
+            raise service.element_unknown("element", self.id)
         return ElementId(int(self.id))
 
 
