@@ -1,6 +1,10 @@
 """Transactions, bounds and the meaning of what goes wrong in them. A real PostgreSQL says it."""
 
 import asyncio
+import re
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote
 
 import asyncpg
 import pytest
@@ -166,6 +170,66 @@ async def test_a_connection_that_the_server_cut_is_unavailable_and_the_next_one_
     assert caught.value.retry_after_s > 0
     async with probe.transaction(mine) as tx:
         assert await tx.fetchval("SELECT 1") == 1
+
+
+class Relay:
+    """Stands between the driver and the server, and does not pass on that the server has hung up."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.there = Path(unquote(re.sub("^.*host=([^&]*).*$", r"\1", url))) / ".s.PGSQL.5432"
+        self.here = folder / ".s.PGSQL.5432"
+        self.url = re.sub("host=[^&]*", f"host={folder}", url)
+        self.hung_up = asyncio.Event()
+        self.silent = True
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_unix_connection(str(self.there))
+
+        async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                while piece := await source.read(1 << 16):
+                    sink.write(piece)
+
+        async def answer() -> None:
+            await pass_on(theirs, writer)
+            self.hung_up.set()
+            if not self.silent:
+                writer.close()
+
+        await asyncio.gather(answer(), pass_on(reader, ours))
+        writer.close()
+        ours.close()
+
+
+@pytest.mark.parametrize("when", ["before", "statement", "commit"])
+async def test_a_server_whose_last_word_has_come_but_not_its_end_is_unavailable_and_the_next_one_works(
+    probe_urls: dict[DatabaseRole, str], mine: TenantId, tmp_path: Path, when: str
+) -> None:
+    relay = Relay(probe_urls[DatabaseRole.APP], tmp_path)
+
+    async def terminate() -> None:
+        async with connect(probe_urls[DatabaseRole.ADMIN]) as admin:
+            await admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND usename = 'farwire_app'"
+            )
+        await relay.hung_up.wait()
+        await asyncio.sleep(0.05)  # the driver reads what was passed on
+
+    async with await asyncio.start_unix_server(relay.serve, relay.here):
+        database = await open_pool(relay.url, size=2)
+        if when == "before":
+            await terminate()
+        else:
+            with pytest.raises(Unavailable):
+                async with database.transaction(mine) as tx:
+                    await terminate()
+                    if when == "statement":
+                        await tx.fetchval("SELECT 1")
+        async with database.transaction(mine) as tx:
+            assert await tx.fetchval("SELECT 1") == 1
+        relay.silent = False
+        await database.close()
 
 
 async def test_an_error_of_a_file_inside_a_transaction_is_not_blamed_on_the_database(

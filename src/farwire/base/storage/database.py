@@ -24,6 +24,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 CLIENT_GRACE_S: Final = 5.0
 """The client waits this much longer than the server's statement timeout, so that the server answers first."""
 IDLE_IN_TRANSACTION_S: Final = 300
+_DRIVER: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Isolation(StrEnum):
@@ -208,8 +209,8 @@ class Database:
             conn = await self._connection()
             try:
                 await conn.execute(begin, timeout=CONNECT_TIMEOUT_S)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                lost = _lost(conn)
+            except (*_DRIVER, OSError, TimeoutError) as error:
+                lost = _lost(conn) or isinstance(error, asyncpg.InternalClientError)
                 await _discard(self._pool, conn)
                 if lost and attempt == 1:
                     await self._pool.expire_connections()  # The others are as old: the server was restarted.
@@ -230,7 +231,7 @@ class Database:
                 fix="try again, or raise database_pool_size",
                 retry_after_s=errors.RETRY_AFTER_S,
             ) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (*_DRIVER, OSError) as error:
             raise errors.translate(error) or errors.unavailable(type(error).__name__) from error
 
 
@@ -247,7 +248,9 @@ async def _commit(conn: Connection, timeout_s: float) -> None:
         tag = await conn.execute("COMMIT", timeout=timeout_s)
     except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
         raise errors.commit_unknown(error) from error
-    except asyncpg.PostgresError as error:
+    except (asyncpg.PostgresError, asyncpg.InternalClientError) as error:
+        if isinstance(error, asyncpg.InternalClientError):
+            _cut(conn)
         translated = errors.translate(error)
         if translated is None:
             raise
@@ -270,7 +273,7 @@ async def _roll_back(conn: Connection) -> None:
     try:
         if conn.is_in_transaction():
             await conn.execute("ROLLBACK", timeout=CONNECT_TIMEOUT_S)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+    except (*_DRIVER, OSError, TimeoutError):
         _cut(conn)  # The server rolls back what it cannot hear about any more.
 
 
@@ -326,7 +329,7 @@ async def open_pool(
         await pool
         async with pool.acquire() as conn:
             await check_work_role(conn)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+    except (*_DRIVER, OSError, TimeoutError, ValueError) as error:
         pool.terminate()
         raise errors.why_no_connection(error) from error
     except BaseException:
