@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
-import msgspec
 import pytest
 
+from farwire.base.config import Settings
+from farwire.base.eventbus.pending import deliver_pending
+from farwire.base.storage import Database, open_relay
 from farwire.charging import service as charging
 from farwire.charging.model import CommandKind
+from farwire.charging.service.books import take_all
 from farwire.gateway.diameter.codec import Avps, Header, Message, encode
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.profiles import Peer
@@ -24,6 +27,7 @@ from farwire.gateway.diameter.telling import (
     question_of,
 )
 from farwire.gateway.sessions import LiveSession, Protocol, Reason, Wish, claim_wishes, wish_for_account
+from farwire.gateway.sessions.subscribers import subscribers
 from farwire.kernel.ids import TenantId
 from tests.gateway.python_diameter import Client
 from tests.gateway.test_application import granted
@@ -38,13 +42,22 @@ from tests.gateway.world import (
     ccr,
     connect,
     group,
+    tell_by_abort,
 )
+from tests.payment.till import Till
 
 MB = 10**6
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RELAY: dict[str, list[object]] = {
     "Origin_Host": ["relay.test.realm"], "Auth_Application_Id": [0xFFFFFFFF],
 }  # fmt: skip
+
+
+@pytest.fixture
+async def relay_db(settings: Settings, db: Database) -> AsyncIterator[Database]:
+    found = await open_relay(settings)
+    yield found
+    await found.close()
 
 
 async def want(gateway: Gateway, reason: Reason = Reason.TOP_UP) -> int:
@@ -103,6 +116,28 @@ async def test_after_a_top_up_the_client_is_asked_to_come_and_gets_the_new_quota
     assert await left(gateway) == 0
     again = await wire.ask(ccr(2, 1, group(1, used=MB, requested=500 * MB)))
     assert granted(again) > granted(first)
+
+
+async def test_from_the_command_to_the_client_by_books_events_and_wishes(
+    gateway: Gateway, relay_db: Database
+) -> None:
+    await Till(gateway.db, gateway.clock, gateway.tenant_id).company()
+    wire = await connect(gateway.server)
+    await wire.ask(ccr(1, 0, group(1, requested=MB)))
+    await gateway.book.flush()
+    followers = subscribers(db=gateway.db, clock=gateway.clock)
+    await deliver_pending(relay_db=relay_db, clock=gateway.clock, subscribers=followers)
+    for kind, key in ((CommandKind.TOP_UP, "more"), (CommandKind.BAR, "bar")):
+        await charging.command(gateway.desk.client, account=gateway.account, kind=kind, key=key, amount=1)
+    await take_all(db=gateway.db, log=gateway.desk.runner.shard.log, clock=gateway.clock)
+    await deliver_pending(relay_db=relay_db, clock=gateway.clock, subscribers=followers)
+    assert await left(gateway) == 2
+    telling = asyncio.create_task(gateway.telling.once())
+    for _ in range(2):
+        asked = await wire.receive()
+        assert asked.header.command == 258
+        answer_to(wire, asked, 2001)
+    await telling
 
 
 async def test_a_client_of_python_diameter_is_told_and_answers(
@@ -205,10 +240,7 @@ async def test_a_client_whose_way_is_gone_is_told_over_a_relay_that_is_there(gat
 async def test_a_peer_that_asks_for_it_is_told_to_abort_a_session_that_may_use_nothing_more(
     gateway: Gateway,
 ) -> None:
-    (peer,) = gateway.server.node.peers
-    gateway.server.node = msgspec.structs.replace(
-        gateway.server.node, peers=(msgspec.structs.replace(peer, told="abort"),)
-    )
+    tell_by_abort(gateway.server)
     wire = await connect(gateway.server)
     await wire.ask(ccr(1, 0, group(1, requested=MB)))
     await want(gateway, Reason.SUSPENDED)

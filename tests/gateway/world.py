@@ -166,6 +166,12 @@ async def running(server: Server) -> AsyncIterator[Server]:
         await server.drain()
 
 
+def tell_by_abort(server: Server) -> None:
+    """Let clients that connect from now on hear by Abort-Session-Request that an account may use nothing more."""
+    (peer,) = server.node.peers
+    server.node = msgspec.structs.replace(server.node, peers=(msgspec.structs.replace(peer, told="abort"),))
+
+
 async def sell_data_and_calls(db: Database, tenant_id: TenantId, clock: Clock) -> None:
     """Publish Go 5 with calls."""
     plan = go_5()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from farwire.gateway.diameter.answering import missing
 from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, number_of, text_of
-from farwire.gateway.diameter.dictionary import AVPS, Result
+from farwire.gateway.diameter.dictionary import AVPS, Result, key_of
+
+_SUBSCRIPTION: Final = key_of("Subscription-Id")
+_TYPE: Final = key_of("Subscription-Id-Type")
+_DATA: Final = key_of("Subscription-Id-Data")
 
 
 def required_text(avps: Avps, key: int) -> str:
@@ -30,6 +36,12 @@ def _check_once(avps: Avps, key: int) -> None:
     if len(values) > 1:
         failed = encode_avp(key, values[1])
         raise Refusal(Result.AVP_OCCURS_TOO_MANY_TIMES, f"{AVPS[key].name} stands twice", failed=failed)
+
+
+def nobody_named() -> Refusal:
+    """Return the refusal (5005) of a request that does not say whose it is."""
+    example: Avps = {_TYPE: [0], _DATA: ["0"]}
+    return missing("Subscription-Id", encode_avp(_SUBSCRIPTION, example))
 
 
 def wrong_value(key: int, value: int) -> Refusal:

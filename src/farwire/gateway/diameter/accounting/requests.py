@@ -15,12 +15,11 @@ from typing import Final
 import msgspec
 
 from farwire.charging.service import Identity, IdentityKind
-from farwire.gateway.diameter.answering import missing
-from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, group_of, groups_of, number_of, text_of
+from farwire.gateway.diameter.codec import Avps, Refusal, group_of, groups_of, number_of, text_of
 from farwire.gateway.diameter.credit_control.service import identities_of, kind_of, service_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.profiles import Peer, ServiceKind
-from farwire.gateway.diameter.required import required_number, required_text, wrong_value
+from farwire.gateway.diameter.required import nobody_named, required_number, required_text, wrong_value
 from farwire.rating.model import Direction
 from farwire.usage.model import Role
 from farwire.usage.service import ReportedPart
@@ -30,7 +29,6 @@ _TYPE: Final = key_of("Accounting-Record-Type")
 _NUMBER: Final = key_of("Accounting-Record-Number")
 _STAMP: Final = key_of("Event-Timestamp")
 _CONTEXT: Final = key_of("Service-Context-Id")
-_SUBSCRIPTION: Final = key_of("Subscription-Id")
 _INFORMATION: Final = key_of("Service-Information")
 _PS: Final = key_of("PS-Information")
 _CONTAINERS: Final = (key_of("Service-Data-Container"), key_of("Traffic-Data-Volumes"))
@@ -81,7 +79,7 @@ def read_acr(avps: Avps, peer: Peer, now: datetime) -> Accounting:
     service = service_of(kind, avps, peer)
     identities = identities_of(avps)
     if not identities:
-        raise missing("Subscription-Id", encode_avp(_SUBSCRIPTION, {}))
+        raise nobody_named()
     stamp = number_of(avps, _STAMP)
     at = now if stamp is None else _time(stamp)
     part = ReportedPart(

@@ -11,12 +11,11 @@ import msgspec
 from farwire.charging.model.policy import CounterStatus, PolicyCounter
 from farwire.charging.model.state import NEVER
 from farwire.charging.service import Identity
-from farwire.gateway.diameter.answering import missing
 from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp
 from farwire.gateway.diameter.credit_control.service import identities_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.profiles import Peer
-from farwire.gateway.diameter.required import required_number, required_text, wrong_value
+from farwire.gateway.diameter.required import nobody_named, required_number, required_text, wrong_value
 
 _SESSION: Final = key_of("Session-Id")
 _TYPE: Final = key_of("SL-Request-Type")
@@ -25,7 +24,6 @@ _STATUS: Final = key_of("Policy-Counter-Status")
 _REPORT: Final = key_of("Policy-Counter-Status-Report")
 _PENDING: Final = key_of("Pending-Policy-Counter-Information")
 _PENDING_AT: Final = key_of("Pending-Policy-Counter-Change-Time")
-_SUBSCRIPTION: Final = key_of("Subscription-Id")
 NAMES_MOST: Final = 64
 _NAME_MOST: Final = 64
 _SECOND_US: Final = 1_000_000
@@ -61,7 +59,7 @@ def read_slr(avps: Avps) -> SpendingLimit:
         )
     identities = identities_of(avps)
     if type_ == RequestType.INITIAL and not identities:
-        raise missing("Subscription-Id", encode_avp(_SUBSCRIPTION, {}))
+        raise nobody_named()
     return SpendingLimit(session, RequestType(type_), identities, names)
 
 
