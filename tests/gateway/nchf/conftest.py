@@ -38,6 +38,7 @@ async def callback() -> AsyncIterator[Callback]:
     async def hear(request: Request) -> Response:
         assert request.headers["content-type"] == "application/json"
         found.heard.append((request.path, json.loads(request.body)))
+        found.some.set()
         return found.answers.pop(0) if found.answers else Response(204)
 
     async with serving(hear) as server:

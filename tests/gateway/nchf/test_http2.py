@@ -16,7 +16,9 @@ from h2.settings import SettingCodes
 
 from farwire.gateway.nchf.http2.messages import Request, Response
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
+from farwire.gateway.nchf.problems import OPTIONAL_INCORRECT, Problem, refusal
 from tests.gateway.nchf.world import serving
+from tests.gateway.test_rigs import as_capture, complaints
 from tests.gateway.world import WRITERS
 
 HEADERS = [(":method", "POST"), (":path", "/x"), (":scheme", "http"), (":authority", "chf")]
@@ -277,3 +279,49 @@ async def test_h2load_finds_every_answer_good(require_rig: Callable[[str], Path]
         process = await asyncio.create_subprocess_exec(program, *words, stdout=subprocess.PIPE)
         output, _ = await asyncio.wait_for(process.communicate(), 60)
         assert b"500 succeeded, 0 failed, 0 errored, 0 timeout" in output, output.decode()
+
+
+@pytest.mark.rigs
+async def test_tshark_reads_every_answer_without_a_complaint(
+    require_rig: Callable[[str], Path], tmp_path: Path
+) -> None:
+    tshark = require_rig("tshark")
+
+    async def answer(request: Request) -> Response:
+        if request.path == "/refused":
+            return refusal(Problem(OPTIONAL_INCORRECT, "no", parameter="/x"))
+        headers = (
+            ("content-type", "application/json"),
+            ("location", "http://chf/nchf-convergedcharging/v3/x"),
+        )
+        return Response(201 if request.path == "/created" else 204, headers, request.body)
+
+    async with serving(answer) as server:
+        client = await raw(server)
+        octets = b""
+        for place, path in enumerate(("/created", "/released", "/refused")):
+            headers = [(":method", "POST"), (":path", path), (":scheme", "http"), (":authority", "chf")]
+            client.http.send_headers(2 * place + 1, headers)
+            client.http.send_data(2 * place + 1, b'{"a":1}' if path == "/created" else b"", end_stream=True)
+        client.flush()
+        async with asyncio.timeout(30):
+            while octets.count(b"OPTIONAL_IE_INCORRECT") < 1:
+                octets += await client.reader.read(65_536)
+            drained = asyncio.create_task(server.drain())
+            octets += await client.reader.read(-1)
+            await drained
+    as_capture([octets], tmp_path / "answers.pcap")
+    words = [tshark, "-r", tmp_path / "answers.pcap", "-d", "tcp.port==3868,http2", "-V", "-O", "http2,json"]
+    text = await asyncio.to_thread(
+        lambda: subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    )
+    assert complaints(text) == []
+    for told in (
+        "SETTINGS",
+        "GOAWAY",
+        "Status: 201",
+        "Status: 204",
+        "Status: 400",
+        "application/problem+json",
+    ):
+        assert told in text, text

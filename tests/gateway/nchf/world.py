@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -149,6 +150,7 @@ class Callback:
     server: Server
     answers: list[Response] = field(default_factory=list)
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    some: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def uri(self) -> str:

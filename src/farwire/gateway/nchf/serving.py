@@ -72,11 +72,7 @@ async def serve(
                 host=metrics.host, port=metrics.port, ready=lambda: not stop.is_set()
             )
             stack.callback(watched.close)
-        ready(
-            ", ".join(
-                f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in server.addresses
-            )
-        )
+        ready(server.where)
         await stop.wait()
 
 

@@ -61,6 +61,13 @@ class Server:
         if self._ticker is None:
             self._ticker = asyncio.create_task(self._tick())
 
+    @property
+    def where(self) -> str:
+        """The addresses, to be read."""
+        return ", ".join(
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.addresses
+        )
+
     async def drain(self) -> None:
         """Listen no more, tell every client (GOAWAY), answer what is in, and hang up."""
         for server in self._servers:
