@@ -7,13 +7,15 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
 
 from farwire.base.config import Settings
 from farwire.base.storage import Database
-from farwire.base.storage.database import open_pool
+from farwire.base.storage.database import UntenantedTx, open_pool
 from farwire.base.storage.endpoints import connect
 from farwire.charging.log import Batch, Durability, Fenced, LogDamaged, LogFailed, Records
 from farwire.charging.log.lease import Lease, renew_lease, take_lease
@@ -150,6 +152,28 @@ async def test_a_snapshot_of_a_shard_that_was_taken_ends(db: Database):
     assert chunks < 20
     with pytest.raises(Fenced):
         await snapshot.finish()
+
+
+class Broken(Database):
+    """A database of which something happens that nobody has thought of."""
+
+    def __init__(self) -> None:
+        pass
+
+    @asynccontextmanager
+    async def untenanted(self, **_: object) -> AsyncIterator[UntenantedTx]:
+        raise ZeroDivisionError
+        yield
+
+
+async def test_whatever_breaks_a_write_fails_all_that_waits(db: Database):
+    log = await opened(db)
+    await log.append(batch(log))
+    log.db = Broken()
+    tickets = [log.append(batch(log)) for _ in range(2)]
+    for ticket in tickets:
+        with pytest.raises(LogFailed, match="ZeroDivisionError"):
+            await asyncio.wait_for(ticket.future, 60)
 
 
 WRITER = """

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
+import structlog
+
 from farwire.base.storage import Database
 from farwire.charging.log import store
 from farwire.charging.log.codec import Entry, Place, decode, encode
@@ -37,6 +39,7 @@ STANDBY_WAIT_MS: Final = 5_000
 """How long a batch waits for the synchronous standby before the log ends: longer than one is restarted in."""
 _COMMIT: Final = {Durability.PROCESS: "off", Durability.HOST: "local", Durability.ZONE: "on"}
 _WHERE: Final = "charging.log_batch"
+_log = structlog.get_logger(__name__)
 
 
 class PostgresLog:
@@ -211,6 +214,14 @@ class PostgresLog:
             self._failure = LogFailed(
                 f"PostgreSQL did not take the batch of sequence {batch.first}: {error}",
                 fix="start the shard again when the database answers: it recovers what it acknowledged",
+            )
+            return
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is, nobody may wait for ever for what this task does not write any more.
+            _log.exception("charging log defect", shard=self.shard, sequence=batch.first)
+            self._failure = LogFailed(
+                f"the batch of sequence {batch.first} was not written: {error!r}",
+                fix="report this defect; start the shard again: it recovers what it acknowledged",
             )
             return
         if not added:
