@@ -11,10 +11,30 @@ from pathlib import Path
 
 import pytest
 
+from farwire.charging import service as charging
+from farwire.charging.model import CommandKind
+from farwire.gateway.diameter.answering import result_in
 from farwire.gateway.diameter.codec import Message, encode
 from farwire.gateway.diameter.dictionary import key_of
+from farwire.gateway.sessions import Reason
 from tests.gateway.captures import messages
-from tests.gateway.world import GRANTED, RESULT, SERVICES, USED, Avps, Gateway, ccr, connect, group, msisdn
+from tests.gateway.test_accounting import account, acr
+from tests.gateway.test_spending import SLR, STR, ask, limit, slr
+from tests.gateway.test_telling import answer_to, want
+from tests.gateway.world import (
+    EURO,
+    GRANTED,
+    SERVICES,
+    USED,
+    Avps,
+    Gateway,
+    Wire,
+    ccr,
+    connect,
+    group,
+    msisdn,
+    tell_by_abort,
+)
 
 pytestmark = pytest.mark.rigs
 
@@ -49,6 +69,7 @@ def complaints(text: str) -> list[str]:
 
 async def every_answer(gateway: Gateway) -> list[Message]:
     """Return answers and requests of every sort that Farwire sends."""
+    tell_by_abort(gateway.server)
     wire = await connect(gateway.server, greet=False)
     found = [await wire.greet()]
     wire.send(280, {}, flags=0x80, application=0)
@@ -72,8 +93,35 @@ async def every_answer(gateway: Gateway) -> list[Message]:
     unknown = ccr(1, 0, session="x", Subscription_Id=[msisdn("4999")])
     asked += [unknown, ccr(1, 0, CC_Request_Number=[]), ccr(1, 0, Destination_Host=["x.example"])]
     found += [await wire.ask(avps) for avps in asked]
+    found += [
+        await account(wire, acr(1, 0, "message")),
+        await account(wire, acr(2, 0, Accounting_Record_Number=[])),
+    ]
+    await limit(gateway, 10, "limit")
+    asked_for = [slr(1), slr(0, "spend-cycle"), slr(0, "unheard-of"), slr(Subscription_Id=[]), slr()]
+    found += [await ask(wire, SLR, avps) for avps in asked_for]
+    found += await what_we_ask(gateway, wire)
+    end = {**slr(1), key_of("Termination-Cause"): [1]}
+    found.append(await ask(wire, STR, end))
     wire.send(282, {key_of("Disconnect-Cause"): [0]}, flags=0x80, application=0)
     found.append(await wire.receive())
+    return found
+
+
+async def what_we_ask(gateway: Gateway, wire: Wire) -> list[Message]:
+    """Return a Re-Auth-Request, an Abort-Session-Request and a Spending-Status-Notification-Request."""
+    command = {"client": gateway.desk.client, "account": gateway.account}
+    await charging.command(**command, kind=CommandKind.TOP_UP, key="more", amount=EURO)  # type: ignore[arg-type]
+    await wire.ask(ccr(1, 0, group(1, requested=0), session="pgw.test.realm;told;1"))
+    found = []
+    for reason, count in ((Reason.POLICY, 1), (Reason.SUSPENDED, 2)):
+        await want(gateway, reason)
+        telling = asyncio.create_task(gateway.telling.once())
+        for _ in range(count):
+            found.append(await wire.receive())
+            answer_to(wire, found[-1], 2001)
+        await telling
+        await charging.command(**command, kind=CommandKind.BAR, key="bar", amount=1)  # type: ignore[arg-type]
     return found
 
 
@@ -83,7 +131,8 @@ async def test_tshark_reads_every_answer_without_a_complaint(
     tmp_path: Path,
 ) -> None:
     tshark, answers = require_rig("tshark"), await every_answer(gateway)
-    assert {one.avps[RESULT][0] for one in answers} >= {2001, 3002, 4012, 5005, 5030}
+    assert {result_in(one) for one in answers} >= {2001, 3002, 4012, 5005, 5030, 5570}
+    assert {one.header.command for one in answers if one.header.is_request} == {258, 274, 8_388_636}
     as_capture([encode(one) for one in answers], tmp_path / "answers.pcap")
     assert len(messages(tmp_path / "answers.pcap")) == len(answers)
     text = await asyncio.to_thread(decoded, tshark, tmp_path / "answers.pcap")

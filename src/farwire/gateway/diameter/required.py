@@ -11,6 +11,7 @@ from farwire.gateway.diameter.dictionary import AVPS, Result, key_of
 _SUBSCRIPTION: Final = key_of("Subscription-Id")
 _TYPE: Final = key_of("Subscription-Id-Type")
 _DATA: Final = key_of("Subscription-Id-Data")
+_PRIVATE: Final = 4
 
 
 def required_text(avps: Avps, key: int) -> str:
@@ -40,7 +41,7 @@ def _check_once(avps: Avps, key: int) -> None:
 
 def nobody_named() -> Refusal:
     """Return the refusal (5005) of a request that does not say whose it is."""
-    example: Avps = {_TYPE: [0], _DATA: ["0"]}
+    example: Avps = {_TYPE: [_PRIVATE], _DATA: ["0"]}
     return missing("Subscription-Id", encode_avp(_SUBSCRIPTION, example))
 
 
