@@ -138,3 +138,47 @@ async def test_a_service_is_recorded_and_moved_by_the_table_of_its_states(
     assert (theirs.status_code, theirs.json()["code"]) == (422, "tmf.reference_unknown")
     kept = await client.delete(path)
     assert (kept.status_code, kept.json()["code"]) == (409, "tmf.own_thing")
+
+
+def an_element(name: str, **more: Any) -> dict[str, Any]:
+    facts = [{"name": "layer", "value": "physical"}]
+    return {"name": name, "category": "router", "resourceCharacteristic": facts, **more}
+
+
+def related(document: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (one["relationshipType"], one["resource"]["name"]) for one in document.get("resourceRelationship", [])
+    ]
+
+
+async def test_the_links_of_an_element_are_its_relationships_both_ways(
+    client: httpx.AsyncClient, other_client: httpx.AsyncClient
+) -> None:
+    v4 = f"{RESOURCES}/v4/resource"
+    site = await recorded(client, v4, an_element("site"))
+    inside = {"relationshipType": "containedIn", "resource": {"id": site["id"]}}
+    router = await recorded(client, v4, an_element("r1", resourceRelationship=[inside]))
+    assert related(router) == [("containedIn", "site")]
+    assert related((await client.get(f"{RESOURCES}/v5/resource/{site['id']}")).json()) == [("contains", "r1")]
+    other = await recorded(client, v4, an_element("r2"))
+    joined = {"relationshipType": "connects", "resource": {"id": other["id"]}}
+    patched = await client.patch(
+        f"{v4}/{router['id']}", json={"resourceRelationship": [*router["resourceRelationship"], joined]}
+    )
+    assert patched.status_code == 200, patched.text
+    assert sorted(related(patched.json())) == [("connects", "r2"), ("containedIn", "site")]
+    links = await client.get(f"/farwire/v1/elements/{other['id']}/links")
+    assert [one["kind"] for one in links.json()] == ["connects"]
+    listed = (await client.get(f"{v4}?category=router&usageState=active")).json()
+    assert [one["name"] for one in listed] == ["site", "r1", "r2"]
+    assert (await other_client.get(f"{v4}/{router['id']}")).status_code == 404
+
+
+async def test_a_containment_that_loops_is_refused_over_tmf639_too(client: httpx.AsyncClient) -> None:
+    v4 = f"{RESOURCES}/v4/resource"
+    site = await recorded(client, v4, an_element("site"))
+    inside = {"relationshipType": "containedIn", "resource": {"id": site["id"]}}
+    router = await recorded(client, v4, an_element("r1", resourceRelationship=[inside]))
+    loop = {"relationshipType": "contains", "resource": {"id": site["id"]}}
+    answer = await client.patch(f"{v4}/{router['id']}", json={"resourceRelationship": [inside, loop]})
+    assert (answer.status_code, answer.json()["code"]) == (409, "inventory.contains_itself")

@@ -1,4 +1,4 @@
-"""TMF639 Resource Inventory: the numbers, SIMs, addresses and ports of the pools as they are, and resources of others.
+"""TMF639 Resource Inventory: what the pools have, the elements of the network, and resources of others.
 
 # DEVIATES: TMF639 resource of a pool is never deleted because who had it is kept: it is retired (v4 resourceStatus
 # suspended). What names a person is masked for who may not read personal data. A resource that names no pool is kept
@@ -20,6 +20,7 @@ from farwire.base.tmf.documents import lenient
 from farwire.base.tmf_mixed import Mixed
 from farwire.base.web import AnyRoute
 from farwire.inventory import events, service
+from farwire.inventory.api import tmf639_elements as elements
 from farwire.inventory.api.tmf639_tables import RESOURCE
 from farwire.inventory.api.tmf_audit import note
 from farwire.inventory.model import NewResource, Resource, ResourceKind, ResourceState, is_personal, masked
@@ -34,7 +35,9 @@ STATUS: Final = {
     ResourceState.QUARANTINED: "standby",
     ResourceState.RETIRED: "suspended",
 }
-_GIVEN: Final = frozenset({"name", "category", "resourceStatus", "resourceCharacteristic"})
+_GIVEN: Final = frozenset(
+    {"name", "category", "resourceStatus", "resourceCharacteristic", "resourceRelationship"}
+)
 _OWN: Final = frozenset({"pool", "state", "productId", "serviceId"})
 """Characteristics that say how a resource stands; the others belong to its value."""
 _PERSONAL: Final = "@personal"
@@ -75,11 +78,11 @@ def seen_by(document: Document, principal: Principal | None) -> Document:
     return shown
 
 
-async def _find(tx: Tx, key: str, _now: datetime) -> Document | None:
+async def _find(tx: Tx, key: str, now: datetime) -> Document | None:
     try:
         found = await service.get_resource(tx, resource_id=ResourceId(UUID(key)))
     except (ValueError, NotFound):
-        return None
+        return await elements.find(tx, key, now)
     return to_tmf_resource(found)
 
 
@@ -96,7 +99,9 @@ async def _page(tx: Tx, wanted: Wanted) -> Page[Document]:
         page = await service.list_resources(tx, page=part, kind=kind, state=state)
         found += page.items
         total, skip = total + page.total, max(0, skip - page.total)
-    return Page(tuple(map(to_tmf_resource, found[: wanted.limit])), total, wanted.offset, wanted.limit)
+    own = [to_tmf_resource(one) for one in found[: wanted.limit]]
+    others = await elements.page(tx, wanted, skip, wanted.limit - len(own))
+    return Page((*own, *others.items), total + others.total, wanted.offset, wanted.limit)
 
 
 def wrong(path: str, message: str, *, value: object = None, fix: str | None = None) -> Invalid:
@@ -105,7 +110,9 @@ def wrong(path: str, message: str, *, value: object = None, fix: str | None = No
 
 
 async def _create(tx: Tx, document: Document, act: Act) -> Document:
-    """Put a resource into the pool that the characteristic ``pool`` names."""
+    """Put a resource into the pool that the characteristic ``pool`` names, or add an element to the network."""
+    if elements.layer_of(document) is not None:
+        return await elements.create(tx, document, act)
     if document["resourceStatus"] != "available":
         fix = "a resource of a pool begins as available"
         raise wrong("$.resourceStatus", "a pool gives its state", value=document["resourceStatus"], fix=fix)
@@ -137,9 +144,11 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
 
 
 async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Document:
-    """Retire a resource that nobody has, or say what it is."""
+    """Retire a resource that nobody has, or say what it is; change an element and its links."""
+    if elements.element_id(before["id"]) is not None:
+        return await elements.patch(tx, before, after, act)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    for name in changed - {"resourceStatus"}:
+    for name in changed - {"resourceStatus", "resourceRelationship"}:
         raise wrong(f"$.{name}", f"{name} of a resource cannot be changed")
     resource_id = ResourceId(UUID(before["id"]))
     if "resourceStatus" in changed:
@@ -157,7 +166,9 @@ async def _patch(tx: Tx, before: Document, after: Document, act: Act) -> Documen
 
 
 async def _is_of_others(tx: Tx, document: Document) -> bool:
-    """Return whether a resource is of no pool of ours; one that leads nowhere is, if the tenant allows it."""
+    """Return whether a resource is of no pool and no network of ours; one that leads nowhere is, if allowed."""
+    if elements.layer_of(document) is not None:
+        return False
     facts = document.get("resourceCharacteristic") or []
     pools = [one.get("value") for one in facts if one.get("name") == "pool"]
     if not pools:

@@ -9,7 +9,7 @@ from farwire.base.storage import Tx
 from farwire.base.tmf import Act
 
 
-async def note(tx: Tx, api: str, thing: UUID, action: str, act: Act) -> None:
+async def note(tx: Tx, api: str, thing: UUID | int, action: str, act: Act) -> None:
     """Write down that ``action`` was done on ``thing`` through the API of that number."""
     await audit.record(
         tx, actor=act.actor, action=action, subject=str(thing), at=act.now, detail={"api": api}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -212,6 +213,31 @@ async def list_elements(
         tx, at=at, layer=layer, kind=kind, prefix=prefix, limit=page.limit, offset=page.offset
     )
     return Page(tuple(items), total, page.offset, page.limit)
+
+
+async def list_resource_elements(
+    tx: Tx,
+    *,
+    page: PageRequest,
+    at: datetime,
+    kinds: Sequence[str] | None,
+    states: Sequence[ElementState] | None,
+) -> Page[Element]:
+    """Return a page of the elements that are no services, by id, of these kinds and in these states."""
+    items, total = await store.resource_elements(
+        tx, at=at, kinds=kinds, states=states, limit=page.limit, offset=page.offset
+    )
+    return Page(tuple(items), total, page.offset, page.limit)
+
+
+async def elements_by_id(tx: Tx, ids: Sequence[ElementId], *, at: datetime) -> tuple[Element, ...]:
+    """Return those of the elements that exist, ended or not."""
+    return tuple((await store.elements(tx, ids, at)).values())
+
+
+async def links_of_elements(tx: Tx, ids: Sequence[ElementId], *, at: datetime) -> tuple[Link, ...]:
+    """Return the links of the elements that hold at ``at``."""
+    return tuple(await store.links_of(tx, ids, at))
 
 
 async def element_history(tx: Tx, *, element: Element, now: datetime) -> tuple[ElementStanding, ...]:

@@ -141,6 +141,29 @@ async def list_elements(
     return [element_of(row) for row in rows], total
 
 
+async def resource_elements(
+    tx: Tx,
+    *,
+    at: datetime,
+    kinds: Sequence[str] | None,
+    states: Sequence[ElementState] | None,
+    limit: int,
+    offset: int,
+) -> tuple[list[Element], int]:
+    """Return elements that are no services and are there at a time, by id, and how many there are."""
+    where = (
+        f"{STANDING} {_THERE} AND e.layer <> 'service' AND ($3::text[] IS NULL OR e.kind = ANY($3)) "
+        "AND ($4::text[] IS NULL OR coalesce(p.state, e.state) = ANY($4))"
+    )
+    given = (
+        *(tx.tenant_id, at, None if kinds is None else list(kinds)),
+        None if states is None else [one.value for one in states],
+    )
+    rows = await tx.fetch(f"{where} ORDER BY e.element_id LIMIT $5 OFFSET $6", *given, limit, offset)
+    total = await tx.fetchval(f"SELECT count(*) FROM ({where}) AS found", *given)
+    return [element_of(row) for row in rows], total
+
+
 async def change_element(tx: Tx, before: Element, *, state: ElementState, place: str, at: datetime) -> None:
     """Let an element stand otherwise from ``at`` on, and keep how it stood."""
     if at > before.since:
