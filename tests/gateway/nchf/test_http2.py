@@ -319,9 +319,9 @@ async def test_tshark_reads_every_answer_without_a_complaint(
     for told in (
         "SETTINGS",
         "GOAWAY",
-        "Status: 201",
-        "Status: 204",
-        "Status: 400",
+        ":status: 201",
+        ":status: 204",
+        ":status: 400",
         "application/problem+json",
     ):
         assert told in text, text
