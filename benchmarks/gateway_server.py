@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from uuid import UUID
 
 import uvloop
@@ -25,6 +26,13 @@ from farwire.gateway.diameter.credit_control.server import COMMAND, CreditContro
 from farwire.gateway.diameter.node import Server
 from farwire.gateway.diameter.peer import CREDIT_CONTROL
 from farwire.gateway.diameter.profiles import Node, Peer
+from farwire.gateway.nchf import profiles as nchf_profiles
+from farwire.gateway.nchf.converged import ConvergedCharging
+from farwire.gateway.nchf.http2 import server as http2
+from farwire.gateway.nchf.profiles import Consumer
+from farwire.gateway.nchf.routing import Router
+from farwire.gateway.nchf.serving import bounds_of
+from farwire.gateway.nchf.tokens import Checker
 from farwire.gateway.operators import Operator
 from farwire.gateway.sessions import SessionBook
 from farwire.gateway.subscribers import Subscribers
@@ -67,6 +75,19 @@ async def diameter(port: int) -> None:
     await serve(server.addresses[0][1])
 
 
+async def nchf(port: int) -> None:
+    """Serve converged charging until the process is ended."""
+    consumer = Consumer("smf", "bench", addresses=("127.0.0.0/8",), home_networks=("26201",))
+    node = nchf_profiles.Node((consumer,), listen=("127.0.0.1:0",))
+    book = SessionBook(db=None)  # type: ignore[arg-type] # what it keeps is not written
+    converged = ConvergedCharging(asking=asking(port), book=book, clock=SystemClock())
+    checker = Checker(None, instance="", now_s=lambda: int(time.time()))
+    router = Router(node, (converged.service(),), operators={"bench": OPERATOR}, checker=checker)
+    server = http2.Server(router, bounds_of(node))
+    await server.start(node.listen)
+    await serve(server.addresses[0][1])
+
+
 async def serve(port: int) -> None:
     """Tell where it listens; go on until the process is ended."""
     spare_the_collector()
@@ -76,4 +97,4 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run({"diameter": diameter}[sys.argv[1]](int(sys.argv[2])))
+    uvloop.run({"diameter": diameter, "nchf": nchf}[sys.argv[1]](int(sys.argv[2])))
