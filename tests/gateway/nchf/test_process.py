@@ -11,12 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from farwire.base.clock import MovableClock
+from farwire.base.clock import MovableClock, SystemClock
 from farwire.base.storage import Database
 from farwire.charging.service import Address
 from farwire.gateway.nchf.serving import check, serve
 from farwire.kernel.errors import Invalid, NotFound, Unavailable
 from farwire.kernel.ids import TenantId
+from tests.billing.world import World as Company
 from tests.gateway.nchf.world import MB, ROOT, Callback, document, usage
 from tests.gateway.processes import WAIT_S, Processes, free_port
 
@@ -36,9 +37,12 @@ def granted(answer: httpx.Response) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ports(shop: None, processes: Processes) -> list[int]:
+async def ports(db: Database, tenant_id: TenantId, shop: None, processes: Processes) -> list[int]:
     """Two gateways in front of one shard; who is told of changes runs beside them."""
-    found = []
+    found: list[int] = []
+    await Company(
+        db, MovableClock(SystemClock().now()), tenant_id
+    ).company()  # books without it tell of nothing
     for name in ("one", "two"):
         found.append(free_port())
         (processes.folder / f"{name}.toml").write_text(PROFILES.format(port=found[-1]))
@@ -81,7 +85,7 @@ async def test_a_session_lives_in_no_process_and_a_top_up_reaches_its_callback(
             processes.call, "charging", "account", "show", "491701234567", "--json"
         )
         assert json.loads(shown)["balances"][0]["amount"] == "0.00 EUR"
-        for key in range(WAIT_S):  # what follows events may begin a little later than it says
+        for key in range(10):  # what follows events may begin a little later than it says
             words = ("charging", "account", "topup", "491701234567", "1.00", "--key", f"more-{key}")
             await asyncio.to_thread(processes.call, *words)
             with suppress(TimeoutError):
