@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -199,6 +201,24 @@ async def test_while_the_database_is_away_the_book_keeps_the_latest_and_no_more_
     found._db = db
     await found.flush()
     assert await want(db, tenant_id) == 2
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        {"session": "a\0b"}, {"session": ""}, {"session": "x" * 1_025}, {"session": "\N{EURO SIGN}" * 400},
+        {"peer": "p\0"}, {"address": {"host": "\0"}}, {"address": {"host": "h" * 20_000}},
+    ],
+)  # fmt: skip
+async def test_what_no_database_can_keep_keeps_no_other_session_from_being_written(
+    db: Database, tenant_id: TenantId, one: dict[str, Any]
+) -> None:
+    found = SessionBook(db=db)
+    found.opened(replace(live(tenant_id), **one))
+    found.closed(tenant_id, Protocol.DIAMETER, "never\0there")
+    found.opened(live(tenant_id, "pgw;1;2"))
+    await found.flush()
+    assert await want(db, tenant_id) == 1
 
 
 async def test_sessions_that_nobody_has_seen_for_days_are_forgotten(

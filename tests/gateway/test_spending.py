@@ -123,6 +123,8 @@ async def test_a_session_ends_once_and_then_nobody_is_told(gateway: Gateway) -> 
         (slr(Subscription_Id=[]), Result.MISSING_AVP),
         (slr(SL_Request_Type=[]), Result.MISSING_AVP),
         (slr(7), Result.INVALID_AVP_VALUE),
+        (slr(Session_Id=["a\0b"]), Result.INVALID_AVP_VALUE),
+        (slr(Session_Id=["x" * 2_000]), Result.INVALID_AVP_VALUE),
         (slr(0, *(f"name-{number}" for number in range(65))), Result.UNABLE_TO_COMPLY),
         (slr(0, "unheard-of"), Result.UNKNOWN_POLICY_COUNTERS),
     ],

@@ -171,6 +171,9 @@ class Telling:
                 await self.once()
             except FarwireError as error:
                 _log.warning("clients cannot be told of changes", code=error.code)
+            except Exception:  # noqa: BLE001
+                # The edge of the process: one wish that cannot be told must not silence all others.
+                _log.exception("clients cannot be told of changes")
 
     async def once(self) -> int:
         """Tell what is wished for now; return how many wishes there were. Raises what the database raises."""

@@ -1,7 +1,7 @@
 """Live sessions of all protocols, and what their network elements are to be told. Import its public names from here."""
 
 from farwire.gateway.sessions.book import SessionBook
-from farwire.gateway.sessions.model import LiveSession, Protocol, Reason, Wish
+from farwire.gateway.sessions.model import LiveSession, Protocol, Reason, Wish, may_be_kept
 from farwire.gateway.sessions.service import (
     claim_wishes,
     end_session,
@@ -21,6 +21,7 @@ __all__ = [
     "end_session",
     "find_session",
     "keep_session",
+    "may_be_kept",
     "settle_wish",
     "wish_for_account",
 ]

@@ -12,7 +12,7 @@ import structlog
 from farwire.base.storage import Database
 from farwire.base.telemetry.metrics import counter, gauge
 from farwire.gateway.sessions import store
-from farwire.gateway.sessions.model import LiveSession, Protocol
+from farwire.gateway.sessions.model import LiveSession, Protocol, may_be_kept
 from farwire.kernel.errors import FarwireError
 from farwire.kernel.ids import TenantId
 
@@ -47,6 +47,9 @@ class SessionBook:
     def opened(self, one: LiveSession) -> None:
         """Take note of a session that begins or goes on: call it with every request of one."""
         key = (one.tenant_id, one.protocol, one.session)
+        if not may_be_kept(one):
+            _LOST.inc()
+            return
         known = self._known.get(key)
         now = asyncio.get_running_loop().time()
         if known is not None and known[0] == one and now < known[1]:
@@ -58,6 +61,8 @@ class SessionBook:
 
     def closed(self, tenant_id: TenantId, protocol: Protocol, session: str) -> None:
         """Take note that a session has ended."""
+        if "\0" in session:
+            return
         key = (tenant_id, protocol, session)
         self._known.pop(key, None)
         self._change(key, None)
@@ -87,6 +92,10 @@ class SessionBook:
         except FarwireError as error:
             _log.warning("live sessions wait for the database", code=error.code, waiting=len(self._changes))
             return False
+        except Exception:  # noqa: BLE001
+            # The edge of the process: what can never be written must not keep all others from being written.
+            _log.exception("live sessions cannot be written", lost=len(self._changes))
+            self._changes.clear()
         return True
 
     async def flush(self) -> None:

@@ -14,6 +14,12 @@ TRIES_MOST: Final = 5
 """How often an element is told that does not answer; then it hears of the change when its quota ends."""
 
 
+NAME_MOST: Final = 1_024
+"""Octets of a session's name: what an index takes, and far more than anybody needs."""
+TEXTS_MOST: Final = 16_384
+"""Characters of all that is kept of a session."""
+
+
 class Protocol(StrEnum):
     """By which protocol a session came."""
 
@@ -55,6 +61,13 @@ class LiveSession:
     account: int
     peer: str
     address: Mapping[str, str]
+
+
+def may_be_kept(one: LiveSession) -> bool:
+    """Tell whether a session can be written: its texts come from the network and may be anything."""
+    texts = (one.session, one.peer, *one.address.values())
+    fit = 0 < len(one.session.encode()) <= NAME_MOST and all("\0" not in text for text in texts)
+    return fit and sum(map(len, texts)) <= TEXTS_MOST
 
 
 @dataclass(frozen=True, slots=True)

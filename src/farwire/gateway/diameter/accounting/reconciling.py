@@ -56,6 +56,9 @@ class Reconciling:
                     await self._purge()
             except FarwireError as error:
                 _log.warning("offline records wait to be reconciled", code=error.code)
+            except Exception:  # noqa: BLE001
+                # The edge of the process: one record that cannot be decided must not hold all others for ever.
+                _log.exception("offline records cannot be reconciled")
             rounds += 1
 
     async def once(self) -> int:

@@ -29,6 +29,8 @@ from farwire.gateway.sessions import LiveSession, Protocol, SessionBook
 COMMAND: Final = 272
 _TYPE: Final = key_of("CC-Request-Type")
 _NUMBER: Final = key_of("CC-Request-Number")
+_UNDECIDED: Final = frozenset({Result.TOO_BUSY, Result.UNABLE_TO_COMPLY})
+"""Results that end no session: it may be asked again, or was asked before."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -70,7 +72,8 @@ class CreditControlServer:
             one = LiveSession(
                 *(operator.tenant_id, Protocol.DIAMETER, ccr.session_id, subscriber.number, host, address)
             )
-            _note(self._book, one, ended=ccr.type == TERMINATION or result != Result.SUCCESS)
+            if result not in _UNDECIDED:
+                _note(self._book, one, ended=ccr.type == TERMINATION or result != Result.SUCCESS)
         return result, content
 
     async def _event(self, ccr: CreditControl, subscriber: Subscriber, peer: Peer) -> tuple[Result, Avps]:

@@ -47,9 +47,18 @@ class SpendingLimit(msgspec.Struct, frozen=True):
     """Counters that are asked for; none: all."""
 
 
+def session_of(avps: Avps) -> str:
+    """Return the name of the session. Raises ``Refusal`` as ``required_text`` does, and 5004 for one of a NUL."""
+    session = required_text(avps, _SESSION)
+    if "\0" in session:
+        failed = encode_avp(_SESSION, session)
+        raise Refusal(Result.INVALID_AVP_VALUE, "Session-Id has a NUL", failed=failed)
+    return session
+
+
 def read_slr(avps: Avps) -> SpendingLimit:
     """Return what an SLR says. Raises ``Refusal``: 5005, 5009, 5004; 5012 for more names than anybody has."""
-    session, type_ = required_text(avps, _SESSION), required_number(avps, _TYPE)
+    session, type_ = session_of(avps), required_number(avps, _TYPE)
     if type_ not in set(RequestType):
         raise wrong_value(_TYPE, type_)
     names = tuple(dict.fromkeys(name for name in avps.get(_NAME, ()) if isinstance(name, str)))

@@ -18,7 +18,7 @@ from farwire.gateway.diameter.codec import Avps, Message, Refusal
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.peer import SPENDING, Question
 from farwire.gateway.diameter.profiles import Peer
-from farwire.gateway.diameter.required import required_number, required_text
+from farwire.gateway.diameter.required import required_number
 from farwire.gateway.diameter.spending.reports import (
     Report,
     RequestType,
@@ -27,14 +27,22 @@ from farwire.gateway.diameter.spending.reports import (
     read_kept,
     read_slr,
     reports,
+    session_of,
     status_of,
 )
 from farwire.gateway.diameter.telling import address_of, destination, end_to_end
 from farwire.gateway.operators import Operator
-from farwire.gateway.sessions import LiveSession, Protocol, Wish, end_session, find_session, keep_session
+from farwire.gateway.sessions import (
+    LiveSession,
+    Protocol,
+    Wish,
+    end_session,
+    find_session,
+    keep_session,
+    may_be_kept,
+)
 
 SLR, SNR, STR = 8_388_635, 8_388_636, 275
-_SESSION: Final = key_of("Session-Id")
 _AUTH: Final = key_of("Auth-Application-Id")
 _CAUSE: Final = key_of("Termination-Cause")
 
@@ -97,6 +105,8 @@ class SpendingServer:
             "told": kept(status),
         }
         one = LiveSession(operator.tenant_id, Protocol.DIAMETER, asked.session, account, host, address)
+        if not may_be_kept(one):
+            raise Refusal(Result.INVALID_AVP_VALUE, "the session has a name that cannot be kept")
         await keep_session(db=self._db, one=one)
         return Result.SUCCESS, {**self.head(request.avps), **reports(status)}
 
@@ -109,7 +119,7 @@ class SpendingServer:
         return found
 
     async def _end(self, avps: Avps, peer: Peer) -> tuple[Result, Avps]:
-        session = required_text(avps, _SESSION)
+        session = session_of(avps)
         required_number(avps, _CAUSE)
         ended = await end_session(
             db=self._db,
