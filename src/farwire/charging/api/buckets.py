@@ -125,14 +125,19 @@ async def wanted_accounts(tx: Tx, equal: Mapping[str, Iterable[str]]) -> list[Ch
     if numbers is not None and len(numbers) <= MOST:
         return list((await service.accounts_numbered(tx, numbers=numbers)).values())
     page = await service.list_accounts(tx, page=PageRequest(0, MOST))
-    if numbers is not None or page.total > MOST:
+    check_few(MOST + 1 if numbers is not None else page.total)
+    return list(page.items)
+
+
+def check_few(count: int) -> None:
+    """Raise ``Invalid`` (``tmf.too_many``) where the shards would have to be asked for too many accounts."""
+    if count > MOST:
         raise Invalid(
             f"more than {MOST} accounts would have to be asked for",
             code="tmf.too_many",
             field="filter",
             fix=f"filter by {NUMBER}, {PRODUCT}, {PARTY_ACCOUNT}",
         )
-    return list(page.items)
 
 
 def quantity(amount: int, unit: int, code: str) -> Document:

@@ -21,6 +21,7 @@ from farwire.charging.api.buckets import (
     Standing,
     behind,
     buckets_of,
+    check_few,
     parsed,
     quantity,
     standing,
@@ -69,6 +70,7 @@ async def _standings(tx: Tx, criteria: Document, *others: Document) -> list[Stan
     for party_id in uuids(_parties(criteria)):
         of_party = await service.accounts_of_party(tx, party_id=PartyId(party_id))
         held |= {account.number: account for account in of_party}
+    check_few(len(held))
     return await standing(tx, list(held.values())) if held else []
 
 
