@@ -19,7 +19,7 @@ from farwire.inventory.model import Product
 from farwire.kernel.ids import TenantId
 from farwire.kernel.page import PageRequest
 from farwire.usage import service as usage
-from tests.billing.world import World
+from tests.billing.world import FLEX_M, World
 from tests.charging.desk import CLERK
 from tests.charging.play import EURO
 from tests.gateway.processes import WAIT_S, Processes
@@ -29,7 +29,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 @dataclass
 class Contract:
-    """Flex M, postpaid: calls abroad 0.09 a started minute. A shard as a process charges it."""
+    """Flex M, postpaid: calls abroad 0.09 a started minute, data as it is told. A shard as a process charges it."""
 
     shop: World
     bill_to: BillingAccount
@@ -68,13 +68,15 @@ async def _until(there: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.1)
 
 
-async def a_contract(db: Database, tenant_id: TenantId, processes: Processes, number: str) -> Contract:
+async def a_contract(
+    db: Database, tenant_id: TenantId, processes: Processes, number: str, *, per_mb: str = "0"
+) -> Contract:
     """Sell the contract, and wait until the shard that runs has its prices and its account."""
     now = SystemClock().now()
     yesterday = (now - timedelta(days=1)).isoformat()
     shop = World(db, MovableClock(now), tenant_id)
-    await shop.company(prefix="GW")
-    plan = await shop.plan()
+    await shop.company()
+    plan = await shop.plan(FLEX_M.replace('price = 0\nper = "1 MB"', f'price = {per_mb}\nper = "1 MB"'))
     bill_to = await shop.account(opened=yesterday)
     product = await shop.product(bill_to, plan, start=yesterday, identifier=number)
     async with db.transaction(tenant_id) as tx:

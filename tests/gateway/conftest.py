@@ -10,6 +10,7 @@ import pytest
 from farwire.base.clock import MovableClock, SystemClock
 from farwire.base.storage import Database
 from farwire.kernel.ids import TenantId
+from tests.billing.world import World
 from tests.gateway.processes import Processes, environment_of
 from tests.gateway.python_diameter import Client
 from tests.gateway.world import Gateway, a_gateway, hang_up, sell_data_and_calls
@@ -41,7 +42,8 @@ def processes(database_env: dict[str, str], tmp_path: Path) -> Iterator[Processe
 
 @pytest.fixture
 async def shop(db: Database, tenant_id: TenantId, processes: Processes) -> None:
-    """A shard that charges 491701234567, who has 0.20 EUR: data at 0.02 per MB, calls at 0.01 per second."""
+    """A company and a shard, which charges 491701234567 with 0.20 EUR: data at 0.02 a MB, calls at 0.01 a second."""
+    await World(db, MovableClock(SystemClock().now()), tenant_id).company()
     await sell_data_and_calls(db, tenant_id, SystemClock())
     number = "491701234567"
     words = ("charging", "account")

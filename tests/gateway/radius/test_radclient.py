@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from farwire.base.storage import Database
 from farwire.gateway.radius.dictionary import Code, key_of
+from farwire.kernel.ids import TenantId
+from tests.gateway.billed import a_contract
 from tests.gateway.processes import Processes, free_port
 from tests.gateway.radius.test_telling import GARDEN, INTERIM
 from tests.gateway.radius.world import MB, PROFILES, ToldNas, a_nas
@@ -24,7 +27,7 @@ class Radclient:
     """Sends packets to the gateway, and says what came back."""
 
     def __init__(self, program: Path, ports: dict[str, int]) -> None:
-        self.program, self.ports = program, ports
+        self.program, self.ports, self.number = program, ports, NUMBER
 
     async def __call__(self, kind: str, *attributes: str, answers: str) -> str:
         words = [
@@ -45,12 +48,12 @@ class Radclient:
         return done.stdout.split("Received ", 1)[1]
 
     async def log_in(self, password: str = PASSWORD, *more: str, answers: str = "Access-Accept") -> str:
-        words = (f'User-Name = "{NUMBER}"', "Message-Authenticator = 0x00", *more)
+        words = (f'User-Name = "{self.number}"', "Message-Authenticator = 0x00", *more)
         return await self("auth", *words, f'User-Password = "{password}"', answers=answers)
 
     async def account(self, status: str, ticket: str, octets: int, seconds: int) -> None:
         await self(
-            "acct", f"Acct-Status-Type = {status}", f'User-Name = "{NUMBER}"', 'Acct-Session-Id = "r1"',
+            "acct", f"Acct-Status-Type = {status}", f'User-Name = "{self.number}"', 'Acct-Session-Id = "r1"',
             f"Acct-Output-Octets = {octets}", f"Acct-Session-Time = {seconds}", f"Class = {ticket}",
             answers="Accounting-Response",
         )  # fmt: skip
@@ -65,10 +68,8 @@ def radclient(require_rig: Callable[[str], Path]) -> Radclient:
 def start(processes: Processes, radclient: Radclient, more: str) -> None:
     (processes.folder / "clients.toml").write_text(PROFILES.format(more=more, **radclient.ports))
     (processes.folder / "password").write_text(PASSWORD)
-    company = ("--company", "Nordlicht GmbH", "--vat-id", "DE123456789")
-    processes.call("tenant", "add-company", "nordlicht", "NL", *company)
     processes.call(
-        "gateway", "radius", "credential", "set", NUMBER, "--chap", "--password-file",
+        "gateway", "radius", "credential", "set", radclient.number, "--chap", "--password-file",
         str(processes.folder / "password"),
     )  # fmt: skip
     processes.farwire("gateway", "gateway", "radius", "serve", "clients.toml", until="is served at")
@@ -82,12 +83,8 @@ async def test_a_subscriber_logs_in_is_charged_cut_off_and_has_it_in_the_movemen
     shop: None, processes: Processes, radclient: Radclient
 ) -> None:
     async with a_nas() as nas:
-        more = INTERIM.format(port=nas.port) + "message_authenticator = 'optional'"
-        await asyncio.to_thread(start, processes, radclient, more)
+        await asyncio.to_thread(start, processes, radclient, INTERIM.format(port=nas.port))
         await radclient.log_in("wrong", answers="Access-Reject")
-        await radclient(
-            "auth", f'User-Name = "{NUMBER}"', f'CHAP-Password = "{PASSWORD}"', answers="Access-Accept"
-        )
         ticket = ticket_in(await radclient.log_in())
         await radclient.account("Start", ticket, 0, 0)
         await radclient.account("Interim-Update", ticket, 4 * MB, 60)
@@ -108,8 +105,12 @@ async def test_a_bar_leads_into_the_garden_and_its_end_back_to_full_speed(
     shop: None, processes: Processes, radclient: Radclient
 ) -> None:
     async with a_nas() as nas:
-        await asyncio.to_thread(start, processes, radclient, INTERIM.format(port=nas.port) + GARDEN)
-        await asyncio.to_thread(processes.farwire, "worker", "worker", until="worker")
+        more = INTERIM.format(port=nas.port) + "message_authenticator = 'optional'" + GARDEN
+        await asyncio.to_thread(start, processes, radclient, more)
+        await asyncio.to_thread(processes.farwire, "worker", "worker", until="Working on")
+        await radclient(
+            "auth", f'User-Name = "{NUMBER}"', f'CHAP-Password = "{PASSWORD}"', answers="Access-Accept"
+        )
         said = await radclient.log_in()
         assert 'Filter-Id = "full"' in said
         await radclient.account("Start", ticket_in(said), 0, 0)
@@ -122,3 +123,17 @@ async def told(processes: Processes, nas: ToldNas, command: str, filters: list[s
     request = await nas.next()
     assert request.code == Code.COA_REQUEST
     assert [one.decode() for one in request.all(key_of("Filter-Id"))] == filters
+
+
+async def test_a_session_is_on_the_bill_of_its_subscriber_with_its_reason(
+    shop: None, processes: Processes, radclient: Radclient, db: Database, tenant_id: TenantId
+) -> None:
+    radclient.number = "491701234568"
+    contract = await a_contract(db, tenant_id, processes, radclient.number, per_mb="0.02")
+    await asyncio.to_thread(start, processes, radclient, INTERIM.format(port=free_port(socket.SOCK_DGRAM)))
+    ticket = ticket_in(await radclient.log_in())
+    await radclient.account("Start", ticket, 0, 0)
+    await radclient.account("Interim-Update", ticket, 4 * MB, 60)
+    await radclient.account("Stop", ticket, 7 * MB, 90)
+    (why,) = (await contract.explained()).values()
+    assert "7 MB at 0.02 EUR per 1 MB = 0.14 EUR." in why, why
