@@ -44,7 +44,7 @@ test-full: $(VENV)/.dev ## Run the slow proofs
 bench: $(VENV)/.dev ## Measure speed and memory beside a limit or a peer
 	$(BIN)/python -m benchmarks
 
-bench-charging: $(VENV)/.dev ## Measure online charging: load in C on a durable shard (BENCH="--tail 10000000 --seconds 60")
+bench-charging: $(VENV)/.dev ## Measure online charging: load in C on a durable shard, and on gateways before it (BENCH="--tail 10000000 --seconds 60")
 	$(BIN)/python -m benchmarks.bench_charging $(BENCH)
 
 sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=100), or repeat one (SEED=7)
