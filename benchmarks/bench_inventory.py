@@ -1,7 +1,8 @@
-"""The network of an operator: import of 1,000,000 elements and 3,000,000 links.
+"""The network of an operator: import of 1,000,000 elements and 3,000,000 links, impact and paths.
 
 `python -m benchmarks.bench_inventory --elements 20000` is a small one. The import stands beside a bare COPY of the same
-files; CPU is that of both processes together, so that it also tells on a busy machine.
+files, CPU beside wall time, so that it also tells on a busy machine. Impact and path are the best of five, from a
+snapshot in memory, beside a recursive query of the same run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import argparse
 import asyncio
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 
@@ -20,7 +24,10 @@ from farwire.base.config import Settings
 from farwire.base.storage import Database, open_database
 from farwire.base.storage.embedded import DatabaseRole
 from farwire.base.storage.ephemeral import Run, clone_template, ephemeral_server, remove
+from farwire.inventory import service
+from farwire.inventory.model import LinkKind
 from farwire.inventory.service.network_import import NetworkReport, import_network
+from farwire.inventory.service.topology import Snapshots
 from farwire.kernel.errors import check
 from farwire.kernel.ids import TenantId
 from farwire.tenant import service as tenants
@@ -29,6 +36,12 @@ ELEMENTS = 1_000_000
 WIDE = 18
 """Parts of each element: what one of the eighteen regions contains is some 55,000 of 1,000,000."""
 DATABASE = "farwire_bench_inventory"
+RECURSIVE = (
+    "WITH RECURSIVE hit (element_id) AS (SELECT $2::bigint UNION SELECT l.to_id FROM hit JOIN inventory.link l "
+    "ON l.tenant_id = $1 AND l.from_id = hit.element_id AND l.kind <> 'connects' AND l.valid_to = 'infinity') "
+    "SELECT count(*) FROM hit"
+)
+T = TypeVar("T")
 KINDS = ("region", "site", "shelf", "card", "port")
 
 
@@ -120,10 +133,44 @@ def measure(run: Run, folder: Path, count: int) -> None:
     (added, refused, cost), mib = in_fresh_process(imported, settings, tenant_id, resources, links, pid)
     check(refused == 0, "bench.refused", str(refused))
     show_import("import of a network", added, cost, mib)
+    asyncio.run(ask(settings, tenant_id))
     (added, refused, cost), mib = in_fresh_process(imported, settings, tenant_id, resources, links, pid)
     check((added, refused) == (0, 0), "bench.again", f"{added} {refused}")
     show_import("the same files again", rows, cost, mib)
     show_import("bare COPY of both files", rows, asyncio.run(bare_copy(url, resources, links, pid)))
+
+
+async def ask(settings: Settings, tenant_id: TenantId) -> None:
+    """Read the snapshot, ask it, and ask the recursive query."""
+    db = await open_database(settings)
+    try:
+        async with db.transaction(tenant_id, statement_timeout_s=600) as tx:
+            start = time.perf_counter()
+            found = await Snapshots().current(tx)
+            print(f"read the snapshot: {time.perf_counter() - start:.1f} s, {len(found.elements):,} elements")
+            region = await service.element_named(tx, name=name(5), at=SystemClock().now())
+            first, last = int(found.elements[0]), int(found.elements[-1])
+            hit, took = best(lambda: found.impact([region.id]).hit)
+            print(f"impact of one region: {len(hit):,} hit in {1000 * took:.1f} ms")
+            way, took = best(lambda: found.path(first, last, over=(LinkKind.CONTAINS,)))
+            print(f"path over containment: {len(way) - 1} links in {1000 * took:.1f} ms")
+            start = time.perf_counter()
+            counted = await tx.fetchval(RECURSIVE, tenant_id, region.id)
+            took = time.perf_counter() - start
+            check(counted == len(hit), "bench.impact", f"{counted} {len(hit)}")
+            print(f"the same by a recursive query: {counted:,} hit in {1000 * took:.1f} ms", flush=True)
+    finally:
+        await db.close()
+
+
+def best(ask_once: Callable[[], T]) -> tuple[T, float]:
+    """Return the answer, and the shortest of five times."""
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        answer = ask_once()
+        times.append(time.perf_counter() - start)
+    return answer, min(times)
 
 
 def main() -> None:

@@ -47,7 +47,8 @@ async def differing_elements(tx: Tx) -> list[tuple[int, str, str]]:
         "WHEN e.kind <> s.kind THEN 'kind' WHEN e.state <> s.state THEN 'state' ELSE 'place' END AS field, "
         "CASE WHEN e.ended_at IS NOT NULL THEN 'ended' WHEN e.layer <> s.layer THEN e.layer "
         "WHEN e.kind <> s.kind THEN e.kind WHEN e.state <> s.state THEN e.state ELSE e.place END AS said "
-        "FROM pg_temp.staged_element s JOIN inventory.element e ON e.tenant_id = $1 AND e.name = s.name "
+        "FROM pg_temp.staged_element s CROSS JOIN LATERAL (SELECT layer, kind, state, place, ended_at "
+        "FROM inventory.element WHERE tenant_id = $1 AND name = s.name OFFSET 0) AS e "
         "WHERE (e.layer, e.kind, e.state, e.place) <> (s.layer, s.kind, s.state, s.place) "
         "OR e.ended_at IS NOT NULL",
         tx.tenant_id,
@@ -113,8 +114,9 @@ async def insert_links(tx: Tx, at: datetime) -> int:
 async def differing_links(tx: Tx) -> list[tuple[int, str]]:
     """Return (row, protection of the one that holds) of staged links that hold in another protection group."""
     rows = await tx.fetch(
-        "SELECT p.row, l.protection FROM pg_temp.staged_pair p JOIN inventory.link l ON l.tenant_id = $1 "
-        "AND l.from_id = p.from_id AND l.to_id = p.to_id AND l.kind = p.kind AND l.valid_to = 'infinity' "
+        "SELECT p.row, l.protection FROM pg_temp.staged_pair p CROSS JOIN LATERAL ("
+        "SELECT protection FROM inventory.link WHERE tenant_id = $1 AND from_id = p.from_id "
+        "AND to_id = p.to_id AND kind = p.kind AND valid_to = 'infinity' OFFSET 0) AS l "
         "WHERE l.protection <> p.protection",
         tx.tenant_id,
     )
