@@ -57,6 +57,11 @@ async def test_what_cannot_be_recorded_is_refused(world: World) -> None:
     answer = await post(world, ROOT, nobody)
     assert (answer.status_code, answer.json()["cause"]) == (400, "MANDATORY_IE_MISSING")
     assert (await post(world, f"{ROOT}/other/update", document(1))).status_code == 404
+    online, _ = await world.create(document(1))
+    other = online.replace("convergedcharging/v3", "offlineonlycharging/v1").replace(
+        "/charging", "/offlinecharging"
+    )
+    assert (await post(world, f"{other}/update", document(2, usage(1, used=1)))).status_code == 404
     assert await recorded(world) == []
 
 

@@ -60,7 +60,7 @@ class OfflineCharging:
         data = read_request(document, call.consumer)
         high, low = request_key(f"{call.operator.number}\0{data.key}")
         visited = data.service.visited_network
-        reference = Reference(call.operator.number, 0, high, low, data.at, data.kind, visited)
+        reference = Reference(call.operator.number, 0, high, low, data.at, data.kind, visited, offline=True)
         await self._record(call, document, data, reference)
         consumer = call.consumer
         answer = ChargingDataResponse(
@@ -85,7 +85,7 @@ class OfflineCharging:
         return Response(204)
 
     async def _report(self, call: Call) -> ChargingData:
-        reference = read_reference(call.reference, tenant=call.operator.number)
+        reference = read_reference(call.reference, tenant=call.operator.number, offline=True)
         document = read_document(call.request.body, ChargingDataRequest)
         data = read_request(document, call.consumer, reference)
         await self._record(call, document, data, reference)

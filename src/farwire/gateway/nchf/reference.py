@@ -16,7 +16,8 @@ import msgspec
 from farwire.gateway.nchf.problems import NO_SUCH_RESOURCE, Problem
 
 KINDS: Final = ("data", "voice", "message", "event")
-_VERSION: Final = 1
+_ONLINE, _OFFLINE = 1, 2
+"""The first octet: the form, and which service opened the session."""
 _FORM: Final = Struct(">BBIqqqqq")
 _LENGTH: Final = -(-_FORM.size * 8 // 6)
 
@@ -33,12 +34,14 @@ class Reference(msgspec.Struct, frozen=True):
     kind: str
     visited: str = ""
     """The visited PLMN at its beginning, for requests that do not name it again."""
+    offline: bool = False
+    """Nchf_OfflineOnlyCharging has opened it: no other service knows it."""
 
     def text(self) -> str:
         """Return it as a segment of a path."""
         visited = int(f"1{self.visited}") if self.visited else 0
         octets = _FORM.pack(
-            _VERSION,
+            _OFFLINE if self.offline else _ONLINE,
             KINDS.index(self.kind),
             visited,
             self.tenant,
@@ -50,8 +53,8 @@ class Reference(msgspec.Struct, frozen=True):
         return urlsafe_b64encode(octets).decode().rstrip("=")
 
 
-def read_reference(text: str, *, tenant: int) -> Reference:
-    """Return the session of a reference of that tenant. Raises ``Problem`` (404): none of ours, or of another one."""
+def read_reference(text: str, *, tenant: int, offline: bool = False) -> Reference:
+    """Return the session of a reference of that tenant and service. Raises ``Problem`` (404): it is none."""
     try:
         octets = (
             urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -59,8 +62,8 @@ def read_reference(text: str, *, tenant: int) -> Reference:
             else b""
         )
         version, kind, visited, of, account, high, low, began_at = _FORM.unpack(octets)
-        if version == _VERSION and of == tenant and account >= 0:
-            return Reference(tenant, account, high, low, began_at, KINDS[kind], str(visited)[1:])
+        if version == (_OFFLINE if offline else _ONLINE) and of == tenant and account >= 0:
+            return Reference(tenant, account, high, low, began_at, KINDS[kind], str(visited)[1:], offline)
     except (ValueError, StructError, IndexError) as error:
         raise Problem(NO_SUCH_RESOURCE, "there is no such charging data resource") from error
     raise Problem(NO_SUCH_RESOURCE, "there is no such charging data resource")
