@@ -314,7 +314,7 @@ async def entities_of(
         raise NotFound(
             "the tenant has no company that could owe a balance",
             code="charging.company_missing",
-            fix="add one: farwire tenant add-entity",
+            fix="add one: farwire tenant add-company",
         )
     billed = await _billed(tx, owners) if billed is None else billed
     oldest = next(iter(companies.values()))
