@@ -1,4 +1,4 @@
-"""python-diameter asks, freeDiameter relays; a gateway is killed with a request pending, the other one answers it."""
+"""python-diameter asks, freeDiameter relays: another gateway answers for a killed one, a client hears of changes."""
 
 from __future__ import annotations
 
@@ -82,3 +82,31 @@ def test_a_request_whose_gateway_is_killed_is_answered_by_the_other_and_debited_
     assert "diameter request repeated" in processes.said("ocs2.test.realm")
     assert client.ask(3, 2).result_code == 2001
     assert balance(processes) == "0.16 EUR", "2 MB at 0.02, once"
+
+
+@pytest.mark.rigs
+@pytest.mark.shared
+@pytest.mark.full
+def test_a_client_behind_a_relay_is_told_of_a_top_up_by_whoever_runs(
+    shop: None,
+    processes: Processes,
+    clients: Callable[..., Client],
+    require_rig: Callable[[str], Path],
+    shared_data: Path,
+) -> None:
+    relay = require_rig("freeDiameterd")
+    a_gateway(processes, "ocs.test.realm", 3868)
+    a_relay(processes, shared_data, relay)
+    processes.wait(lambda: "diameter peer connected" in processes.said("ocs.test.realm"), "relay")
+    processes.farwire("worker", "worker", until="Working on")
+    processes.wait(lambda: "gateway-sessions" in processes.call("events", "subscribers"), "worker")
+    client = clients("fd.test.realm", "test.realm", 3870, NUMBER)
+    assert client.ask(1, 0, requested=2_000_000).result_code == 2001
+    processes.call("charging", "account", "topup", NUMBER, "0.30", "--key", "told")
+    processes.wait(lambda: client.told, "ocs.test.realm")
+    asked = client.told[0]
+    assert (type(asked).__name__, asked.destination_host) == ("ReAuthRequest", b"pgw.test.realm")
+    processes.wait(lambda: '"outcome": "done"' in processes.said("ocs.test.realm"), "ocs.test.realm")
+    assert client.ask(2, 1, used=2_000_000, requested=1_000_000).result_code == 2001
+    assert client.ask(3, 2).result_code == 2001
+    assert balance(processes) == "0.46 EUR"
