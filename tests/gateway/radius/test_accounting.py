@@ -61,8 +61,15 @@ def test_sums_become_what_is_new_and_a_stop_ends_it() -> None:
     )
     assert used == [0, 5, 4]
     assert (meter.number, meter.ending, meter.ended_at) == (6, True, START)
-    late = advance(meter, a_report(Status.INTERIM, output=20, seconds=30), CLIENT, START)
+    late = advance(meter, a_report(Status.INTERIM, output=9, seconds=30), CLIENT, START)
     assert late is meter
+
+
+def test_what_an_ended_session_has_used_all_the_same_is_charged_in_another_one() -> None:
+    _, ended = metered(a_report(Status.START), a_report(Status.STOP, output=9, seconds=12))
+    more = advance(ended, a_report(Status.INTERIM, output=20, seconds=30), CLIENT, START)
+    assert (more.used, more.number, more.ended_at, more.generation) == (11, 2, None, 1)
+    assert (more.charge_hi, more.charge_lo) != (ended.charge_hi, ended.charge_lo)
 
 
 def test_gigawords_count_and_a_counter_without_them_goes_on_after_32_bits() -> None:
@@ -178,6 +185,7 @@ async def test_a_nas_that_starts_or_ends_ends_its_sessions(world: World, status:
     assert (await world.held(), await world.balance()) == (0, EURO - 2 * PRICE)
     await world.acct.account(Status.STOP, session="s1", output=2 * MB, seconds=9)
     assert all(one["ended_at"] is not None for one in await world.meters())
+    assert (await world.held(), await world.balance()) == (0, EURO - 3 * PRICE)
 
 
 class Dying:

@@ -18,11 +18,13 @@ from tests.gateway.radius.world import PROFILES
 pytestmark = [pytest.mark.rigs, pytest.mark.shared, pytest.mark.full, pytest.mark.xdist_group("hostapd")]
 USER = "alice"
 NAS, STATION = "fwnas0", "fwsta0"
+ADDRESS = "02:00:00:00:0f:01"
 MORE = """
 counts = "time"
 renewal = "interim"
 changes_port = {port}
 changes_secret = "daskey-daskey"
+names = ["Acct-Session-Id", "Calling-Station-Id", "NAS-Identifier"]
 """
 
 
@@ -37,6 +39,7 @@ def wire(require_rig: Callable[[str], Path]) -> Iterator[None]:
     made = ip("add", NAS, "type", "veth", "peer", "name", STATION)
     if made.returncode:
         absent("net_admin", f"no interface can be made here: {made.stderr.strip()}")
+    ip("set", STATION, "address", ADDRESS)
     for name in (NAS, STATION):
         ip("set", name, "up")
     yield
@@ -66,7 +69,9 @@ def access_server(
     hostapd, supplicant = require_rig("hostapd"), require_rig("wpa_supplicant")
     folder, ports = processes.folder, [free_port(socket.SOCK_DGRAM) for _ in range(3)]
     words = ("charging", "account")
-    processes.call(*words, "open", "--offering", "go-5", "--name", USER, "--key", "station")
+    # With an EAP server of its own hostapd names a station by its address.
+    names = ("--name", USER, "--name", ADDRESS.replace(":", ""), "--name", ADDRESS.replace(":", "-").upper())
+    processes.call(*words, "open", "--offering", "go-5", *names, "--key", "station")
     processes.call(*words, "topup", USER, "0.10", "--key", "station-1")
     (folder / "clients.toml").write_text(
         PROFILES.format(auth=ports[0], acct=ports[1], more=MORE.format(port=ports[2]))

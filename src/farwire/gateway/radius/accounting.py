@@ -132,7 +132,7 @@ def first_meter(
     """
     key = key_of_session(client, report, account)
     ticket = report.ticket
-    charge = request_key(f"radius\0{key}\0{generation}")
+    charge = _charge_key(key, generation)
     if ticket is not None and not own:
         charge = ticket.charge_hi, ticket.charge_lo
     return Meter(
@@ -146,15 +146,25 @@ def is_another(meter: Meter, report: Report) -> bool:
     return report.status == Status.START and meter.ended_at is not None and report.at > meter.ended_at + ANEW
 
 
+def _charge_key(key: tuple[int, int], generation: int) -> tuple[int, int]:
+    return request_key(f"radius\0{key}\0{generation}")
+
+
 def next_session(meter: Meter, client: Client, report: Report, now: datetime) -> Meter:
     """Return the meter of a new session that has the name of an ended one: it begins at nothing."""
     return first_meter(client, report, meter.account, now, generation=meter.generation + 1, own=True)
 
 
 def advance(meter: Meter, report: Report, client: Client, now: datetime) -> Meter:
-    """Return the meter after a report; the same one where it says nothing new. The last request must be settled."""
+    """Return the meter after a report; the same one where it says nothing new. The last request must be settled.
+
+    A session that has ended, here or at its NAS, and has used more all the same, is charged that in another one.
+    """
     if meter.ended_at is not None:
-        return meter
+        more = msgspec.structs.replace(meter, **_sums(meter, report))
+        if more.units(client.counts) <= meter.units(client.counts):
+            return meter
+        meter = _reopened(meter)
     ending = report.status in (Status.STOP, Status.ON, Status.OFF)
     read = _sums(meter, report)
     later = msgspec.structs.replace(meter, **read)
@@ -165,6 +175,14 @@ def advance(meter: Meter, report: Report, client: Client, now: datetime) -> Mete
         later, number=meter.number + _STEP, ending=ending, used=0 if meter.restricted else used, settled=False,
         seen_at=now, ended_at=max(report.at, meter.opened_at) if ending else None,
     )  # fmt: skip
+
+
+def _reopened(meter: Meter) -> Meter:
+    generation = meter.generation + 1
+    high, low = _charge_key((meter.key_hi, meter.key_lo), generation)
+    return msgspec.structs.replace(
+        meter, generation=generation, charge_hi=high, charge_lo=low, number=0, ended_at=None
+    )
 
 
 def asked_again(meter: Meter, now: datetime, *, ending: bool = False) -> Meter:
