@@ -148,6 +148,17 @@ def test_a_snapshot_that_is_changed_step_by_step_is_the_one_that_is_read_anew(
         assert now is not None
 
 
+@given(networks(), st.lists(st.sampled_from(IDS), unique=True))
+def test_a_link_to_an_element_that_is_not_there_is_left_out(edges: list[Edge], ids: list[int]) -> None:
+    there = [edge for edge in edges if edge.start in ids and edge.end in ids]
+    for failed in ids:
+        found, wanted = made(edges, sorted(ids)).impact([failed]), made(there, sorted(ids)).impact([failed])
+        assert (found.hit.tolist(), found.unprotected.tolist()) == (
+            wanted.hit.tolist(),
+            wanted.unprotected.tolist(),
+        )
+
+
 async def build(db: Database, tenant_id: TenantId, links: list[str], at: datetime = JUNE) -> None:
     """Add links, "a carries b" or "a carries b in ring", and the elements that they name; s… are services."""
     async with db.transaction(tenant_id) as tx:

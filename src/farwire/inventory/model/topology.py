@@ -113,7 +113,7 @@ class Topology:
                 touched.append(mine)
                 falls[grouped] = left[mine] == 0
             new = ends[falls]
-            front = np.unique(new[~hit[new]]).astype(np.int64)
+            front = _once(new[~hit[new]], len(hit))
             hit[front] = True
         return Affected(self.elements[hit], self.elements[self._unprotected(hit, left, touched)])
 
@@ -135,7 +135,7 @@ class Topology:
             links = self.up.of(front)
             links = links[self.up.kinds[links] != CODES[LinkKind.CONNECTS]]
             ends = self.up.ends[links]
-            front = np.unique(ends[~found[ends]]).astype(np.int64)
+            front = _once(ends[~found[ends]], len(found))
             found[front] = True
         found[start] = False
         return self.elements[found]
@@ -175,7 +175,7 @@ class Topology:
             origin = np.concatenate([by for _, by in steps])
             new = came[reached] < 0
             came[reached[new]] = origin[new]
-            front = np.unique(reached[new])
+            front = _once(reached[new], len(came))
         return self._way(came, begin, goal)
 
     def _step(self, rows: Rows, kinds: NDArray[np.bool_], front: Whole) -> tuple[Whole, Whole]:
@@ -271,6 +271,15 @@ class Topology:
         return (int(start[0]), int(end[0])) if len(start) and len(end) else None
 
 
+def _once(places: Whole | Small, count: int) -> Whole:
+    """Return the places, each once, ascending. Many of ``count`` are marked rather than sorted."""
+    if 16 * len(places) < count:
+        return np.unique(places).astype(np.int64)
+    marked = np.zeros(count, bool)
+    marked[places] = True
+    return np.flatnonzero(marked).astype(np.int64)
+
+
 def _with(rows: Rows, start: int, end: int, code: int, group: int) -> Rows:
     at = int(rows.first[start + 1])
     first = rows.first.copy()
@@ -297,14 +306,20 @@ def _without(rows: Rows, start: int, end: int, code: int) -> Rows | None:
 def topology_of(
     sequence: int, elements: Whole, starts: Whole, ends: Whole, kinds: Whole, protected: Sequence[Edge] = ()
 ) -> Topology:
-    """Return a snapshot. ``elements``: ids, ascending; the columns are links in no group, ``protected`` the others."""
+    """Return a snapshot. ``elements``: ids, ascending; the columns are links in no group, ``protected`` the others.
+
+    A link to an element that is not among them is left out: it came after they were read.
+    """
+    known = _among(elements, starts) & _among(elements, ends)
+    whole = _among(elements, np.array([(one.start, one.end) for one in protected], np.int64)).reshape(-1, 2)
+    grouped = [one for one, ends_there in zip(protected, whole.tolist(), strict=True) if all(ends_there)]
     names: dict[tuple[int, str], int] = {}
-    groups = np.array([names.setdefault((one.end, one.group), len(names)) for one in protected], np.int32)
+    groups = np.array([names.setdefault((one.end, one.group), len(names)) for one in grouped], np.int32)
     members = np.bincount(groups, minlength=len(names)).astype(np.int32)
-    all_starts = np.concatenate([starts, np.array([one.start for one in protected], np.int64)])
-    all_ends = np.concatenate([ends, np.array([one.end for one in protected], np.int64)])
-    all_kinds = np.concatenate([kinds, np.array([CODES[one.kind] for one in protected], np.int64)])
-    all_groups = np.concatenate([np.full(len(starts), ALONE, np.int32), groups])
+    all_starts = np.concatenate([starts[known], np.array([one.start for one in grouped], np.int64)])
+    all_ends = np.concatenate([ends[known], np.array([one.end for one in grouped], np.int64)])
+    all_kinds = np.concatenate([kinds[known], np.array([CODES[one.kind] for one in grouped], np.int64)])
+    all_groups = np.concatenate([np.full(int(known.sum()), ALONE, np.int32), groups])
     start = np.searchsorted(elements, all_starts).astype(np.int32)
     end = np.searchsorted(elements, all_ends).astype(np.int32)
     both = np.flatnonzero(all_kinds == CODES[LinkKind.CONNECTS])
@@ -315,6 +330,15 @@ def topology_of(
     up = _rows(len(elements), one_way[1], one_way[0], codes, numbers)
     owners = np.fromiter((owner for owner, _ in names), np.int64, len(names))
     return Topology(sequence, elements, down, up, members, owners, names)
+
+
+def _among(elements: Whole, ids: Whole) -> NDArray[np.bool_]:
+    """Return which of the ids are those of elements."""
+    if not len(elements):
+        return np.zeros(ids.shape, bool)
+    places = np.minimum(np.searchsorted(elements, ids), len(elements) - 1)
+    found: NDArray[np.bool_] = elements[places] == ids
+    return found
 
 
 def _rows(count: int, starts: Small, ends: Small, kinds: NDArray[np.int8], groups: Small) -> Rows:
