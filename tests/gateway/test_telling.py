@@ -21,7 +21,7 @@ from farwire.gateway.diameter.telling import (
     ABORT,
     OUTCOMES,
     RE_AUTH,
-    TOLD_BY,
+    TOLD,
     Outcome,
     outcome_of,
     question_of,
@@ -282,7 +282,7 @@ def a_wish(reason: Reason, tries: int = 1) -> Wish:
 @pytest.mark.parametrize("told_by", ["reauthorize", "abort", "nothing"])
 def test_every_reason_has_its_command_for_every_manner(reason: Reason, told_by: str) -> None:
     found = question_of(a_wish(reason), Peer("pgw", "acme", told=told_by))  # type: ignore[arg-type]
-    if told_by == "nothing" or reason not in TOLD_BY:
+    if told_by == "nothing" or reason not in TOLD:
         assert found is None
     else:
         aborts = told_by == "abort" and reason is Reason.SUSPENDED

@@ -15,6 +15,7 @@ from zlib import crc32
 import structlog
 
 from farwire.base.storage import Database
+from farwire.gateway import sessions
 from farwire.gateway.diameter.answering import result_in
 from farwire.gateway.diameter.codec import Avps, Message, text_of
 from farwire.gateway.diameter.dictionary import Result, key_of
@@ -22,16 +23,7 @@ from farwire.gateway.diameter.node import Server
 from farwire.gateway.diameter.peer import CREDIT_CONTROL, Question
 from farwire.gateway.diameter.profiles import Peer
 from farwire.gateway.operators import Operator
-from farwire.gateway.sessions import (
-    Protocol as Spoken,
-)
-from farwire.gateway.sessions import (
-    Reason,
-    SessionBook,
-    Wish,
-    claim_wishes,
-    settle_wish,
-)
+from farwire.gateway.sessions import Reason, SessionBook, Wish, claim_wishes, settle_wish
 from farwire.kernel.errors import FarwireError
 
 RE_AUTH, ABORT = 258, 274
@@ -70,13 +62,8 @@ OUTCOMES: Final[Mapping[int, Outcome]] = {
     Result.UNABLE_TO_COMPLY: Outcome.AGAIN,
 }
 """By Result-Code. Another one is no."""
-TOLD_BY: Final[Mapping[Reason, int]] = {
-    Reason.TOP_UP: RE_AUTH,
-    Reason.POLICY: RE_AUTH,
-    Reason.RESUMED: RE_AUTH,
-    Reason.SUSPENDED: RE_AUTH,
-}
-"""The command for each reason. An exhausted limit needs none: quotas end within it."""
+TOLD: Final = frozenset({Reason.TOP_UP, Reason.POLICY, Reason.SUSPENDED, Reason.RESUMED})
+"""Of what clients of credit control hear. An exhausted limit needs no word: quotas end within it."""
 
 
 def address_of(avps: Avps, application: int) -> dict[str, str]:
@@ -90,9 +77,9 @@ def address_of(avps: Avps, application: int) -> dict[str, str]:
 
 def question_of(wish: Wish, peer: Peer) -> Question | None:
     """Return what a client of credit control is asked for a wish, or None where it need not hear of it."""
-    command = TOLD_BY.get(wish.reason)
-    if command is None or peer.told == "nothing":
+    if wish.reason not in TOLD or peer.told == "nothing":
         return None
+    command = RE_AUTH
     content: Avps = {**destination(wish), _AUTH: [CREDIT_CONTROL]}
     if peer.told == "abort" and wish.reason is Reason.SUSPENDED:
         command = ABORT
@@ -181,7 +168,7 @@ class Telling:
         if not peers:
             return 0
         wishes = await claim_wishes(
-            db=self._db, protocol=Spoken.DIAMETER, tenant_ids=list(self._tenants), peers=peers
+            db=self._db, protocol=sessions.Protocol.DIAMETER, tenant_ids=list(self._tenants), peers=peers
         )
         by_session: dict[tuple[object, str], list[Wish]] = {}
         for wish in wishes:
