@@ -111,17 +111,11 @@ def _credentials(gateway: RadiusGateway) -> typer.Typer:
 
           farwire gateway radius credential set 4915112345678 --password-file secret.txt --tenant acme
         """
-
-        async def act(session: Session) -> None:
-            found = await account_named(session, tenant, account)
-            async with session.db.transaction(await session.tenant(tenant)) as tx:
-                await gateway.set_credential(
-                    tx, account=found.number, password=_password(password_file), chap=chap,
-                    now=session.clock.now(), actor=actor_named(actor),
-                )  # fmt: skip
-            session.out.note(f"{account} logs in with this password from now on.")
-
-        run(act)
+        run(
+            lambda session: _set(
+                session, gateway, tenant, account, _password(password_file), actor, chap=chap
+            )
+        )
 
     @app.command("forget")
     def forget(account: AccountArgument, tenant: TenantOption, actor: ActorOption = "") -> None:
@@ -131,18 +125,36 @@ def _credentials(gateway: RadiusGateway) -> typer.Typer:
 
           farwire gateway radius credential forget 4915112345678 --tenant acme
         """
-
-        async def act(session: Session) -> None:
-            found = await account_named(session, tenant, account)
-            async with session.db.transaction(await session.tenant(tenant)) as tx:
-                there = await gateway.forget_credential(
-                    tx, account=found.number, now=session.clock.now(), actor=actor_named(actor)
-                )
-            session.out.note("It is gone." if there else f"{account} has no password.")
-
-        run(act)
+        run(lambda session: _forget(session, gateway, tenant, account, actor))
 
     return app
+
+
+async def _set(
+    session: Session,
+    gateway: RadiusGateway,
+    tenant: str,
+    account: str,
+    password: str,
+    actor: str,
+    *,
+    chap: bool,
+) -> None:
+    found = await account_named(session, tenant, account)
+    now, who = session.clock.now(), actor_named(actor)
+    async with session.db.transaction(await session.tenant(tenant)) as tx:
+        await gateway.set_credential(
+            tx, account=found.number, password=password, chap=chap, now=now, actor=who
+        )
+    session.out.note(f"{account} logs in with this password from now on.")
+
+
+async def _forget(session: Session, gateway: RadiusGateway, tenant: str, account: str, actor: str) -> None:
+    found = await account_named(session, tenant, account)
+    now, who = session.clock.now(), actor_named(actor)
+    async with session.db.transaction(await session.tenant(tenant)) as tx:
+        there = await gateway.forget_credential(tx, account=found.number, now=now, actor=who)
+    session.out.note("It is gone." if there else f"{account} has no password.")
 
 
 def _password(path: Path | None) -> str:

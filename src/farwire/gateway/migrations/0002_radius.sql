@@ -6,8 +6,7 @@ CREATE TABLE gateway.credential (
     hash       bytea NOT NULL CHECK (length(hash) = 32),
     readable   bytea CHECK (length(readable) BETWEEN 1 AND 128),
     changed_at timestamptz NOT NULL,
-    PRIMARY KEY (tenant_id, account),
-    FOREIGN KEY (tenant_id, account) REFERENCES charging.account (tenant_id, number)
+    PRIMARY KEY (tenant_id, account)
 );
 COMMENT ON COLUMN gateway.credential.hash IS 'scrypt of the password';
 COMMENT ON COLUMN gateway.credential.readable IS 'the password itself, only where it was set for CHAP, which needs it';
