@@ -182,3 +182,21 @@ async def test_a_containment_that_loops_is_refused_over_tmf639_too(client: httpx
     loop = {"relationshipType": "contains", "resource": {"id": site["id"]}}
     answer = await client.patch(f"{v4}/{router['id']}", json={"resourceRelationship": [inside, loop]})
     assert (answer.status_code, answer.json()["code"]) == (409, "inventory.contains_itself")
+
+
+@pytest.mark.parametrize(
+    ("relationship", "path"),
+    [
+        ({"relationshipType": "loves", "resource": {"id": "1"}}, "relationshipType"),
+        ({"relationshipType": "contains", "resource": "1"}, "resource"),
+        ({"relationshipType": "contains", "resource": {"id": "none"}}, "resource"),
+        ({"relationshipType": "contains"}, "resource"),
+    ],
+)
+async def test_a_relationship_that_is_no_link_is_refused_by_its_path(
+    client: httpx.AsyncClient, relationship: dict[str, Any], path: str
+) -> None:
+    body = an_element("r1", resourceRelationship=[relationship])
+    answer = await client.post(f"{RESOURCES}/v4/resource", json=body)
+    assert answer.status_code == 400, answer.text
+    assert path in answer.text

@@ -25,6 +25,7 @@ from farwire.inventory.api.network_documents import (
     LinkCreate,
     LinkDocument,
     LinkEnd,
+    Prefix,
     element_document,
     hit_document,
     link_document,
@@ -56,7 +57,7 @@ class ElementQuery(PageQuery, frozen=True, kw_only=True):
 
     layer: Layer | None = None
     kind: KindWord | None = None
-    prefix: str = ""
+    prefix: Prefix = ""
     at: Time | None = None
 
 

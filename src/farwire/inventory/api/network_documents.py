@@ -12,6 +12,7 @@ from farwire.inventory.model import Element, ElementStanding, ElementState, Laye
 from farwire.inventory.service.topology import Hit
 
 ElementName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", max_length=128)]
+Prefix = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,128}$", max_length=128)]
 KindWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 Place = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{0,200}$", max_length=200)]
 Group = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,39})?$", max_length=40)]

@@ -215,12 +215,14 @@ async def _links(tx: Tx, name: str, document: Document, act: Act) -> list[NewLin
 
 def _said(document: Document) -> Iterator[tuple[LinkKind, bool, ElementId, str]]:
     for place, one in enumerate(document.get("resourceRelationship") or []):
-        word, key = one.get("relationshipType"), (one.get("resource") or {}).get("id")
+        word, resource = one.get("relationshipType"), one.get("resource")
+        key = resource.get("id") if isinstance(resource, dict) else None
         known, number = _TYPES.get(str(word)), element_id(key)
         if known is None or number is None:
             path, value = ("relationshipType", word) if known is None else ("resource", key)
             fix = f"one of: {', '.join(_TYPES)}; to an element by its id"
             raise _wrong(f"$.resourceRelationship[{place}].{path}", value, fix)
-        facts = one.get("resourceRelationshipCharacteristic") or []
-        groups = [str(fact.get("value")) for fact in facts if fact.get("name") == "protection"]
+        facts = one.get("resourceRelationshipCharacteristic")
+        listed = [fact for fact in facts if isinstance(fact, dict)] if isinstance(facts, list) else []
+        groups = [str(fact.get("value")) for fact in listed if fact.get("name") == "protection"]
         yield (*known, number, groups[0] if groups else "")
