@@ -21,6 +21,7 @@ from farwire.gateway.radius.proofs import (
     request_octets,
     shown,
 )
+from farwire.kernel.errors import Defect
 from tests.gateway.radius.captures import packets
 
 SECRET = b"xyzzy5461"
@@ -60,6 +61,12 @@ def test_attributes_of_vendors_are_read_by_vendor_and_number() -> None:
 def test_what_is_no_packet_is_refused_as_malformed(octets: bytes) -> None:
     with pytest.raises(Malformed):
         decode(octets)
+
+
+@pytest.mark.parametrize("pairs", [[(1, bytes(254))], [(TOTAL, bytes(248))], [(1, bytes(253))] * 17])
+def test_what_has_no_room_in_a_packet_is_a_defect(pairs: list[tuple[int, bytes]]) -> None:
+    with pytest.raises(Defect, match="octets"):
+        encode(1, 0, bytes(16), pairs)
 
 
 def test_padding_behind_a_packet_is_no_part_of_it() -> None:

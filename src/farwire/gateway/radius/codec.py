@@ -122,12 +122,12 @@ def encode(code: int, identifier: int, authenticator: bytes, attributes: Iterabl
 
 def _attribute(key: int, value: bytes) -> bytes:
     vendor, number = key >> 32, key & 0xFF
-    if vendor:
-        inner = bytes((number, len(value) + 2)) if len(value) <= VALUE_MOST - 6 else b""
-        number, value = VENDOR_SPECIFIC, _VENDOR.pack(vendor) + inner + value
-    if len(value) > VALUE_MOST:
+    if len(value) > (VALUE_MOST - 6 if vendor else VALUE_MOST):
         raise Defect(f"attribute {key} of {len(value)} octets", code="radius.encode")
-    return bytes((number, len(value) + 2)) + value
+    plain = bytes((number, len(value) + 2)) + value
+    if not vendor:
+        return plain
+    return bytes((VENDOR_SPECIFIC, len(plain) + 6)) + _VENDOR.pack(vendor) + plain
 
 
 def octets_of(attribute: Attribute, value: int | str | bytes) -> bytes:
