@@ -32,7 +32,7 @@ def enlarge(place: Path) -> None:
 
 async def patiently(server: EmbeddedServer, ask: Callable[[], Awaitable[int]]) -> int:
     """Ask as a client does that heeds Retry-After: without room for its log, PostgreSQL restarts or stops itself."""
-    for _ in range(40):
+    for _ in range(240):
         try:
             await start_embedded(server)
             return await ask()
