@@ -29,7 +29,7 @@ from farwire.usage import service
 from farwire.usage.model import Totals
 
 BATCH_ROWS = 500
-TRIES = 60
+TRIES = 240
 
 
 @pytest.fixture
