@@ -32,7 +32,6 @@ from farwire.inventory.api.network_documents import (
     standing_document,
 )
 from farwire.inventory.model import ElementId, Layer, LinkKind, NewElement, NewLink
-from farwire.inventory.service import topology
 from farwire.kernel.page import Page
 
 TAG: Final = "Network"
@@ -194,6 +193,10 @@ async def _note(tx: Tx, principal: Principal, at: datetime, act: str, subject: s
 
 async def list_impacts(call: Call[ByElement, ImpactQuery, None]) -> Reply:
     """Return what is hit when an element fails."""
+    from farwire.inventory.service import (
+        topology,
+    )  # loads NumPy, which an API without such calls goes without
+
     query = call.query
     async with call.transaction() as tx:
         one = await service.get_element(tx, element_id=call.path.element_id, at=call.now())
@@ -211,6 +214,10 @@ async def list_impacts(call: Call[ByElement, ImpactQuery, None]) -> Reply:
 
 async def list_needs(call: Call[ByElement, NeedsQuery, None]) -> Reply:
     """Return all that an element depends on."""
+    from farwire.inventory.service import (
+        topology,
+    )  # loads NumPy, which an API without such calls goes without
+
     query = call.query
     async with call.transaction() as tx:
         one = await service.get_element(tx, element_id=call.path.element_id, at=call.now())
@@ -222,6 +229,10 @@ async def list_needs(call: Call[ByElement, NeedsQuery, None]) -> Reply:
 
 async def list_path(call: Call[ByElement, PathQuery, None]) -> Reply:
     """Return the elements of a shortest path."""
+    from farwire.inventory.service import (
+        topology,
+    )  # loads NumPy, which an API without such calls goes without
+
     query = call.query
     async with call.transaction() as tx:
         one = await service.get_element(tx, element_id=call.path.element_id, at=call.now())

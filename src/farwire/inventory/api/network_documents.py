@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from farwire.base.web import timestamp
 from farwire.inventory.api.documents import BASE, Time
 from farwire.inventory.model import Element, ElementStanding, ElementState, Layer, Link, LinkKind
-from farwire.inventory.service.topology import Hit
+
+if TYPE_CHECKING:
+    from farwire.inventory.service.topology import Hit
 
 ElementName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", max_length=128)]
 Prefix = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,128}$", max_length=128)]
