@@ -1,4 +1,7 @@
-"""The network over HTTP: elements, links, impact and paths."""
+"""The network over HTTP: elements, links, impact and paths.
+
+What loads NumPy is imported with the first question that needs it: an API that is not asked stays small.
+"""
 
 from __future__ import annotations
 
