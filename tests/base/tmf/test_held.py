@@ -51,7 +51,7 @@ async def test_what_a_listener_always_refuses_waits_for_a_person_and_holds_only_
     wait: Any,
 ) -> None:
     await register(V5, callback=listener.url)
-    listener.poison = "bad"
+    listener.poison = '"name":"bad'
     bad = await make("bad")
     await deliver()
     await client.patch(f"{V5}/category/{bad['id']}", json={"name": "bad, later"})
