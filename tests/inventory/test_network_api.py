@@ -91,6 +91,9 @@ async def test_the_network_is_built_and_asked(
     assert (await client.post(f"{V1}/links/end", json=ended)).json()["validTo"]
     assert await names(client, f"{at['duct']}/impacts", layer="service") == ["line"]
     assert await names(client, f"{at['duct']}/impacts", at=before) == ["duct", "f/1"]
+    for far, there in (("1933-09-19T07:28:52+04:09", 0), ("9999-12-31T00:00:00Z", 4)):
+        found = await client.get(f"{V1}/elements", params={"at": far})
+        assert (found.status_code, len(found.json())) == (200, there), found.text
     assert await names(client, f"{at['line']}/needs", limit="1", offset="1") == ["f/1"]
     assert await names(client, f"{at['f/2']}/paths", end="f/1") == ["f/2", "f/1"]
     listed = await client.get(f"{V1}/elements", params={"prefix": "f/", "limit": 1})

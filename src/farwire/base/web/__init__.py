@@ -3,7 +3,7 @@
 from farwire.base.web.access import AccessLog
 from farwire.base.web.api import Api, Limits, build_api
 from farwire.base.web.authentication import Authenticate
-from farwire.base.web.documents import Amount, MoneyDocument, moment, shown_actor, timestamp
+from farwire.base.web.documents import Amount, MoneyDocument, asked_moment, moment, shown_actor, timestamp
 from farwire.base.web.openapi import openapi_document
 from farwire.base.web.parameters import AnyQuery, ById, Nothing, PageQuery
 from farwire.base.web.route import (
@@ -39,6 +39,7 @@ __all__ = [
     "PageQuery",
     "Reply",
     "Route",
+    "asked_moment",
     "build_api",
     "moment",
     "openapi_document",

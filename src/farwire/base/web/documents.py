@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
@@ -62,6 +62,12 @@ def moment(at: datetime, *, field: str) -> datetime:
             value=at.isoformat(),
         )
     return as_utc(at, field=field)
+
+
+def asked_moment(at: datetime) -> datetime:
+    """Return the time that a question is about in UTC; of a far year the nearest in which anything can be."""
+    first, last = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
+    return min(max(at, first), last).astimezone(UTC)
 
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode

@@ -13,7 +13,18 @@ import msgspec
 from farwire.base import audit
 from farwire.base.authz import Permission, Principal
 from farwire.base.storage import Tx
-from farwire.base.web import AnyRoute, Call, Method, Nothing, PageQuery, Reply, Route, moment, page_reply
+from farwire.base.web import (
+    AnyRoute,
+    Call,
+    Method,
+    Nothing,
+    PageQuery,
+    Reply,
+    Route,
+    asked_moment,
+    moment,
+    page_reply,
+)
 from farwire.inventory import service
 from farwire.inventory.api.documents import BASE, Time
 from farwire.inventory.api.network_documents import (
@@ -95,6 +106,10 @@ class PathQuery(PageQuery, frozen=True, kw_only=True):
 
 
 def _past(at: datetime | None) -> datetime | None:
+    return None if at is None else asked_moment(at)
+
+
+def _stated(at: datetime | None) -> datetime | None:
     return None if at is None else moment(at, field="at")
 
 
@@ -126,7 +141,7 @@ async def create_element(call: Call[Nothing, Nothing, ElementCreate]) -> Reply:
     body = call.body
     new = NewElement(body.name, body.layer, body.kind, body.state, body.place)
     async with call.transaction() as tx:
-        one = await service.add_element(tx, new=new, at=_past(body.at) or call.now(), now=call.now())
+        one = await service.add_element(tx, new=new, at=_stated(body.at) or call.now(), now=call.now())
         await _note(tx, call.principal, call.now(), "add_element", one.name)
     return Reply(element_document(one))
 
@@ -141,7 +156,7 @@ async def amend_element(call: Call[ByElement, Nothing, ElementAmend]) -> Reply:
             name=found.name,
             state=body.state,
             place=body.place,
-            at=_past(body.at) or call.now(),
+            at=_stated(body.at) or call.now(),
             now=call.now(),
         )
         await _note(tx, call.principal, call.now(), "change_element", one.name)
@@ -152,7 +167,7 @@ async def end_element(call: Call[ByElement, Nothing, ElementEnd]) -> Reply:
     """End an element and every link of it."""
     async with call.transaction() as tx:
         found = await service.get_element(tx, element_id=call.path.element_id, at=call.now())
-        at = _past(call.body.at) or call.now()
+        at = _stated(call.body.at) or call.now()
         one = await service.end_element(tx, name=found.name, at=at, now=call.now())
         await _note(tx, call.principal, call.now(), "end_element", one.name)
     return Reply(element_document(one))
@@ -173,7 +188,7 @@ async def create_link(call: Call[Nothing, Nothing, LinkCreate]) -> Reply:
     body = call.body
     new = NewLink(body.start, body.end, body.kind, body.protection)
     async with call.transaction() as tx:
-        one = await service.add_link(tx, new=new, at=_past(body.at) or call.now(), now=call.now())
+        one = await service.add_link(tx, new=new, at=_stated(body.at) or call.now(), now=call.now())
         await _note(tx, call.principal, call.now(), "add_link", f"{one.start}-{one.end}")
     return Reply(link_document(one))
 
@@ -183,7 +198,7 @@ async def end_link(call: Call[Nothing, Nothing, LinkEnd]) -> Reply:
     body = call.body
     held = NewLink(body.start, body.end, body.kind)
     async with call.transaction() as tx:
-        one = await service.end_link(tx, link=held, at=_past(body.at) or call.now(), now=call.now())
+        one = await service.end_link(tx, link=held, at=_stated(body.at) or call.now(), now=call.now())
         await _note(tx, call.principal, call.now(), "end_link", f"{one.start}-{one.end}")
     return Reply(link_document(one))
 
