@@ -10,9 +10,9 @@ from farwire.gateway.nchf.converged import NAME as CONVERGED
 from farwire.gateway.nchf.http2.messages import Response
 from farwire.gateway.nchf.spending import NAME as SPENDING
 from farwire.gateway.nchf.spending import Counters, SpendingAsks
-from farwire.gateway.nchf.telling import OUTCOMES, ChargingAsks, NoBearer, Outcome, Telling
+from farwire.gateway.nchf.telling import OUTCOMES, ChargingAsks, NoBearer, Telling
 from farwire.gateway.operators import Operator
-from farwire.gateway.sessions import Reason, wish_for_account
+from farwire.gateway.sessions import Outcome, Reason, wish_for_account
 from tests.gateway.nchf.openapi import CONVERGED as DOCUMENT
 from tests.gateway.nchf.world import MB, Callback, World, a_consumer, a_node, document, usage
 
