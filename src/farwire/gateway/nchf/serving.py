@@ -14,6 +14,7 @@ from farwire.base.storage import Database
 from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
 from farwire.gateway.asking import ASKED_MS, Asking
+from farwire.gateway.descriptors import make_room
 from farwire.gateway.nchf.converged import NAME as CONVERGED
 from farwire.gateway.nchf.converged import ConvergedCharging
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
@@ -45,9 +46,11 @@ async def serve(
 
     ``profiles`` is the document of ``profiles.py``; ``address_of`` says where shards listen, of which the first knows
     where accounts of others are; ``ready`` is told where the gateway listens. Raises ``Invalid`` (``nchf.profiles``),
-    ``NotFound`` (a tenant of a profile), ``Unavailable`` (``nchf.cannot_listen``).
+    ``NotFound`` (a tenant of a profile), ``Unavailable`` (``nchf.cannot_listen``,
+    ``gateway.too_few_files``).
     """
     node = read_profiles(profiles)
+    make_room(node.connections)
     operators = await load_operators(db=db, names=(one.tenant for one in node.consumers))
     async with AsyncExitStack() as stack:
         client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
