@@ -134,7 +134,7 @@ def transfer(
 
     async def prepare(session: Session, _: Client, found: ChargingAccount) -> Wish:
         other = await account_named(session, tenant, to)
-        service.check_same_currency(found, other, field="to")
+        service.check_may_transfer(found, other, field="to")
         return Wish(CommandKind.TRANSFER, amount_of(amount, found.currency), other.number)
 
     give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)

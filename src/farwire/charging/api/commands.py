@@ -196,7 +196,7 @@ async def transfer(call: Call[ByName, Nothing, TransferCreate]) -> Reply:
     """Transfer money to another account."""
     account, to = await _account(call, call.path.id), await _account(call, call.body.to)
     amount = nano_of(call.body.amount.to_money(), account, field="amount")
-    service.check_same_currency(account, to, field="to")
+    service.check_may_transfer(account, to, field="to")
     await state_of(to)
     return await _do(call, account, Wish(CommandKind.TRANSFER, amount, to.number))
 
