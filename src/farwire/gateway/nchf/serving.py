@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -145,6 +146,7 @@ async def _listen(server: Server, node: Node) -> None:
 
 def _web(node: Node) -> httpx.AsyncClient:
     """Return the client of notifications and of the NRF: HTTP/2, over TLS with our certificate."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, which may name subscribers
     security = ssl.create_default_context(cafile=node.authorities or None)
     if node.certificate:
         security.load_cert_chain(node.certificate, node.private_key)

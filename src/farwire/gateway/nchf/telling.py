@@ -18,7 +18,8 @@ import structlog
 
 from farwire.base.storage import Database
 from farwire.base.telemetry.metrics import counter
-from farwire.gateway.nchf.callbacks import check_callback, may_call
+from farwire.gateway.nchf.callbacks import check_callback, is_address, may_call
+from farwire.gateway.nchf.problems import Problem
 from farwire.gateway.nchf.profiles import Consumer, Node
 from farwire.gateway.operators import Operator
 from farwire.gateway.sessions import Following, Outcome, Reason, SessionBook, Wish
@@ -164,30 +165,56 @@ class Telling:
 
     async def _post(self, found: Notification, consumer: Consumer) -> Outcome:
         """Post it, also where a redirect within the consumer's networks leads."""
-        uri = found.uri
         headers = {"content-type": "application/json", **await self._bearer.headers()}
-        for _ in range(_REDIRECTS_MOST + 1):
-            check_callback(uri, consumer)
-            if not await _leads_within(uri, consumer):
-                return Outcome.NEVER
-            try:
-                answer = await self._client.post(uri, content=found.body, headers=headers, timeout=ANSWERED_S)
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                _log.info("a consumer did not answer", consumer=consumer.name, error=type(error).__name__)
-                return Outcome.AGAIN
-            if answer.status_code not in (307, 308):
-                return OUTCOMES.get(answer.status_code, Outcome.NEVER)
-            uri = urljoin(uri, answer.headers.get("location", ""))
+        uri = found.uri
+        try:
+            async with asyncio.timeout(ANSWERED_S):  # of all: a consumer may drip its answer
+                for _ in range(_REDIRECTS_MOST + 1):
+                    address = await _address_of(uri, consumer)
+                    if address is None:
+                        return Outcome.NEVER
+                    status, location = await self._sent(uri, address, found.body, headers)
+                    if status not in (307, 308):
+                        return OUTCOMES.get(status, Outcome.NEVER)
+                    uri = urljoin(uri, location)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is one
+            _log.info("a consumer did not answer", consumer=consumer.name, error=type(error).__name__)
+            return Outcome.AGAIN
         return Outcome.NEVER
 
-
-async def _leads_within(uri: str, consumer: Consumer) -> bool:
-    """Tell whether every address of a name is one that may be called."""
-    parts = urlsplit(uri)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            parts.hostname, parts.port or 80, type=socket.SOCK_STREAM
+    async def _sent(self, uri: str, address: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Post to an address under the name of a URI; return status and Location. What else comes is not read."""
+        url = httpx.URL(uri)
+        request = self._client.build_request(
+            "POST",
+            url.copy_with(host=address),
+            content=body,
+            headers={**headers, "host": url.netloc.decode()},
+            timeout=ANSWERED_S,
+            extensions={"sni_hostname": url.host},
         )
-    except OSError:
-        return True  # nobody is there: the post will say so, and is tried again
-    return all(may_call(consumer, str(address[0])) for *_, address in found)
+        answer = await self._client.send(request, stream=True)
+        await answer.aclose()
+        return answer.status_code, answer.headers.get("location", "")
+
+
+async def _address_of(uri: str, consumer: Consumer) -> str | None:
+    """Return the address to call, or None where one of those behind a name may not be called. Raises ``OSError``.
+
+    The name is not looked up again after it: its owner could answer with another address.
+    """
+    try:
+        check_callback(uri, consumer)
+    except Problem:
+        return None
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    found = [host] if is_address(host) else await _look_up(host, parts.port or 80)
+    if not found:
+        raise OSError("the name has no address")
+    return found[0] if all(may_call(consumer, one) for one in found) else None
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
