@@ -33,11 +33,11 @@ def _span(row: Record) -> Span:
 
 async def lock_numbers(tx: Tx, pool: Pool, *, alone: bool) -> None:
     """Keep others from adding a range of the kind and scope; ``alone``: also from adding single values."""
-    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
-    await tx.execute(
-        f"SELECT {lock}(hashtextextended($1, 7004))",
-        f"inventory.range {tx.tenant_id} {pool.kind} {pool.scope}",
-    )
+    what = f"inventory.range {tx.tenant_id} {pool.kind} {pool.scope}"
+    if alone:
+        await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 7004))", what)
+    else:
+        await tx.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 7004))", what)
 
 
 async def range_over(tx: Tx, pool: Pool, span: Span) -> tuple[str, Span] | None:
@@ -98,14 +98,17 @@ async def take_out(tx: Tx, pool: Pool, part: Span) -> bool:
         return False
     rest = without(_span(row), part)
     # The front of a range is changed where it stands: no index knows it, so that a million of them leave nothing.
-    above = bool(rest) and rest[-1].first > part.last
-    change = (
-        "UPDATE inventory.pool_free SET first_number = $4" if above else "DELETE FROM inventory.pool_free"
-    )
-    await tx.execute(
-        f"{change} WHERE tenant_id = $1 AND pool_id = $2 AND last_number = $3",
-        *(tx.tenant_id, pool.id, row["last_number"], *([part.last + 1] if above else [])),
-    )
+    if rest and rest[-1].first > part.last:
+        await tx.execute(
+            "UPDATE inventory.pool_free SET first_number = $4 "
+            "WHERE tenant_id = $1 AND pool_id = $2 AND last_number = $3",
+            *(tx.tenant_id, pool.id, row["last_number"], part.last + 1),
+        )
+    else:
+        await tx.execute(
+            "DELETE FROM inventory.pool_free WHERE tenant_id = $1 AND pool_id = $2 AND last_number = $3",
+            *(tx.tenant_id, pool.id, row["last_number"]),
+        )
     if rest and rest[0].last < part.first:
         await tx.execute(
             "INSERT INTO inventory.pool_free (tenant_id, pool_id, first_number, last_number) VALUES ($1, $2, $3, $4)",
