@@ -101,10 +101,10 @@ async def test_a_pool_has_ranges_and_keeps_parts_of_them_back(caller, other_tena
     last = {"range": "10.255.255.255", "reason": "broadcast"}
     assert (ranged.json()["ranges"], ranged.json()["withheld"]) == (["10.0.0.0/8"], [*kept, last])
     mine = {"range": "10.0.0.2-10.0.0.9", "reason": "printers"}
-    assert (await client.post(f"{path}/withheld", json=mine)).json()["withheld"] == [*kept, mine, last]
+    assert (await client.post(f"{path}/withholdings", json=mine)).json()["withheld"] == [*kept, mine, last]
     held = await client.post(f"{V1}/reservations", json={"pool": "cpe", "key": "a"})
     assert [one["value"] for one in held.json()["resources"]] == ["10.0.0.10"]
-    assert (await client.post(f"{path}/offers", json={"range": mine["range"]})).status_code == 200
+    assert (await client.post(f"{path}/withholdings/end", json={"range": mine["range"]})).status_code == 200
     assert (await client.get(f"{path}/ranges")).json() == ranged.json()
     seen = {"kind": "ipv4", "value": "10.0.0.10"}
     assert (await client.get(f"{V1}/resources", params=seen)).status_code == 404
@@ -113,7 +113,7 @@ async def test_a_pool_has_ranges_and_keeps_parts_of_them_back(caller, other_tena
     await client.post(f"{V1}/pools", json=wanted | {"name": "two"})
     refused = await client.post(f"{V1}/pools/two/ranges", json={"range": "10.7.0.0/16"})
     assert (refused.status_code, refused.json()["code"]) == (409, "inventory.pool_overlap")
-    unkept = await client.post(f"{path}/offers", json={"range": "10.0.0.2"})
+    unkept = await client.post(f"{path}/withholdings/end", json={"range": "10.0.0.2"})
     assert (unkept.status_code, unkept.json()["code"]) == (404, "inventory.withheld")
     wrong = await client.post(f"{path}/ranges", json={"range": "11.0.0.0/8", "gateway": "10.0.0.7"})
     assert (wrong.status_code, wrong.json()["code"]) == (400, "inventory.gateway")

@@ -110,8 +110,8 @@ class WithheldCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     reason: Reason
 
 
-class OfferCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A part that is withheld, to be had again."""
+class WithheldEnd(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """A part that is withheld, and is to be had again."""
 
     range: RangeText
 

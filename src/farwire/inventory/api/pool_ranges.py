@@ -11,10 +11,10 @@ from farwire.base.web import AnyRoute, Call, Method, Nothing, Reply, Route
 from farwire.inventory import service
 from farwire.inventory.api.documents import BASE
 from farwire.inventory.api.pool_documents import (
-    OfferCreate,
     PoolRangesDocument,
     RangeCreate,
     WithheldCreate,
+    WithheldEnd,
     ranges_document,
 )
 from farwire.inventory.api.resources import TAG, ByName
@@ -49,7 +49,7 @@ async def withhold(call: Call[ByName, Nothing, WithheldCreate]) -> Reply:
         return Reply(ranges_document(await service.pool_ranges(tx, pool=pool)))
 
 
-async def offer(call: Call[ByName, Nothing, OfferCreate]) -> Reply:
+async def offer(call: Call[ByName, Nothing, WithheldEnd]) -> Reply:
     """Let what is withheld be had again."""
     async with call.transaction() as tx:
         pool = await service.pool_named(tx, call.path.name)
@@ -96,7 +96,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/pools/{{name}}/withheld",
+        path=f"{BASE}/pools/{{name}}/withholdings",
         handler=withhold,
         summary="Withhold a part of a pool",
         tag=TAG,
@@ -104,19 +104,20 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         response=PoolRangesDocument,
         path_type=ByName,
         body_type=WithheldCreate,
+        status=201,
         idempotent=True,
         description="What nobody has or had; the same again changes nothing.",
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/pools/{{name}}/offers",
+        path=f"{BASE}/pools/{{name}}/withholdings/end",
         handler=offer,
         summary="Offer what was withheld",
         tag=TAG,
         permission=Permission.RESOURCE_WRITE,
         response=PoolRangesDocument,
         path_type=ByName,
-        body_type=OfferCreate,
+        body_type=WithheldEnd,
         idempotent=True,
     ),
 )
