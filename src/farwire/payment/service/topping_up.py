@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from farwire.base import audit
 from farwire.base.eventbus.service import publish
 from farwire.base.storage import Tx
 from farwire.kernel.errors import Conflict, Invalid, NotFound
-from farwire.kernel.ids import LegalEntityId, OpenItemId, PaymentId, uuid7
+from farwire.kernel.ids import AccountId, LegalEntityId, OpenItemId, PaymentId, uuid7
 from farwire.kernel.money import Money
 from farwire.kernel.tenancy import Actor
 from farwire.ledger import service as ledger
@@ -128,20 +128,26 @@ async def topup_taken_back(
         back = handed_over_entries(order, company, short - order.value, "credit_handed_back", days, now)
         await ledger.post_entries(tx=tx, entries=back)
     if short:
-        day = day_of(days, order.legal_entity_id)
-        await ledger.post_entries(tx=tx, entries=[topup_short_entry(order, short, day, now)])
-        item = OpenItem(
-            OpenItemId(uuid7(now)),
-            order.asked.account_id,
-            order.legal_entity_id,
-            ItemKind.DEBT,
-            order.id,
-            f"spent {order.key}",
-            day,
-            day,
-            short.currency,
-            short.amount_minor,
-            short.amount_minor,
-        )
-        await add_open_items(tx, [item], now=now)
+        await _owe_spent(tx, order, order.asked.account_id, short, day_of(days, order.legal_entity_id), now)
     return await get_credit_order(tx, key=key)
+
+
+async def _owe_spent(
+    tx: Tx, order: CreditOrder, account_id: AccountId, short: Money, day: date, now: datetime
+) -> None:
+    """Leave what was spent of a top-up that is taken back as an open item, due at once."""
+    await ledger.post_entries(tx=tx, entries=[topup_short_entry(order, short, day, now)])
+    item = OpenItem(
+        OpenItemId(uuid7(now)),
+        account_id,
+        order.legal_entity_id,
+        ItemKind.DEBT,
+        order.id,
+        f"spent {order.key}",
+        day,
+        day,
+        short.currency,
+        short.amount_minor,
+        short.amount_minor,
+    )
+    await add_open_items(tx, [item], now=now)
