@@ -97,6 +97,18 @@ async def test_a_shard_that_was_away_is_asked_again_although_the_first_one_is_aw
     await client.close()
 
 
+async def test_any_shard_that_is_known_says_where_an_account_is_while_the_first_one_is_away(
+    shards: Shards,
+) -> None:
+    await shards.start(0, Moved(1))
+    await shards.start(1, DONE)
+    client = SocketClient(shards.address, timeout_ms=PATIENT_MS)
+    assert await client.ask(1, ASKED) == DONE
+    await shards.stop(0)
+    assert await client.ask(1, OTHER) == DONE
+    await client.close()
+
+
 async def test_a_shard_that_does_not_take_the_call_keeps_nobody_from_the_others(
     shards: Shards, monkeypatch: pytest.MonkeyPatch
 ) -> None:

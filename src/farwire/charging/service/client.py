@@ -204,10 +204,13 @@ class SocketClient:
                     except OSError as error:
                         why = f"nobody listens at {self._address_of(shard)}: {error.strerror}"
                     await asyncio.sleep(_PAUSE_MS / 1_000)
-                    # A home may be gone for good: the first shard knows the new one, unless it is the one that is away.
-                    home = self._homes.get(vshard, self._first)
-                    shard = self._first if shard == home else home
+                    shard = self._another(vshard, shard)
         raise _no_answer(why)
+
+    def _another(self, vshard: int, shard: int) -> int:
+        """Return whom to ask after ``shard``: a home may be gone for good, and every shard knows the new one."""
+        all_ = list(dict.fromkeys((self._homes.get(vshard, self._first), self._first, *self._connections)))
+        return all_[(all_.index(shard) + 1) % len(all_)] if shard in all_ else all_[0]
 
     async def _once(self, tenant: int, request: Ask, shard: int) -> Answer:
         vshard = vshard_of(request.account)
