@@ -23,6 +23,12 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# The fuzzer has wheels for few kinds of machine. Elsewhere its tests skip, and say so.
+$(VENV)/.fuzz: $(VENV)/.dev requirements-fuzz.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+		-r requirements-fuzz.lock || echo "atheris cannot be installed here: the tests that fuzz with it skip" >&2
+	@touch $@
+
 setup: $(VENV)/.dev ## Make the virtual environment from the lock files
 
 demo: $(VENV)/.run ## Play the main job: from an offer to a paid bill, checked line by line
@@ -38,7 +44,7 @@ check: $(VENV)/.dev ## Lint, types, import contracts, architecture tests
 test: $(VENV)/.dev ## Run the tests in parallel
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
-test-full: $(VENV)/.dev ## Run the slow proofs
+test-full: $(VENV)/.fuzz ## Run the slow proofs
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m full
 
 bench: $(VENV)/.dev ## Measure speed and memory beside a limit or a peer
@@ -59,6 +65,8 @@ lock: $(VENV)/.dev ## Renew the lock files
 		--no-emit-trusted-host --strip-extras -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --strip-extras --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile -q --upgrade --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --strip-extras -o requirements-fuzz.lock requirements-fuzz.in
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .

@@ -92,6 +92,7 @@ _APIS: Final = (
     "farwire.inventory.api.tmf638",
     "farwire.inventory.api.tmf639",
     "farwire.inventory.api.resources",
+    "farwire.inventory.api.pool_ranges",
     "farwire.inventory.api.network",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",

@@ -139,6 +139,7 @@ async def _charging(world: Any, keys: Keys, things: Things) -> None:
         "POST /chargingAccounts/{id}/loans": key,
         "POST /chargingAccounts/{id}/purchases": key | {"offering": GO_5},
         "POST /chargingAccounts/{id}/renewals": key | {"offering": GO_5},
+        "POST /chargingAccounts/{id}/autoRenewals": key | {"offering": GO_5, "renews": False},
         "POST /chargingAccounts/{id}/bars": key | {"barred": False},
         "POST /chargingAccounts/{id}/limitConsents": key | {"limit": 1, "optedOn": True},
         "POST /chargingAccounts/{id}/spendLimits": one | key | {"period": "day", "roamingOnly": True},
@@ -161,6 +162,9 @@ async def _offers(world: Any, keys: Keys, things: Things) -> None:
     await world.plan()
     await keys.post("pools", {"name": "numbers", "kind": "msisdn"})
     await keys.post("pools/numbers/resources", NUMBERS)
+    await keys.post("pools/numbers/ranges", {"range": "4916000000000-4916000000009"})
+    withheld = {"range": "4916000000000", "reason": "ours"}
+    await keys.post("pools/numbers/withholdings", withheld)
     await keys.post("reservations", {"pool": "numbers", "key": "shop-1"})
     things.ids |= {
         f"{V1}/offerings": "flex-m",
@@ -179,6 +183,9 @@ async def _offers(world: Any, keys: Keys, things: Things) -> None:
         "PATCH /specifications/{kind}/{code}": {"lifecycle": "active"},
         "POST /pools": {"name": "more", "kind": "msisdn"},
         "POST /pools/{name}/resources": NUMBERS,
+        "POST /pools/{name}/ranges": {"range": "4917000000000-4917000000009"},
+        "POST /pools/{name}/withholdings": {"range": "4916000000001", "reason": "ours"},
+        "POST /pools/{name}/withholdings/end": {"range": withheld["range"]},
         "POST /reservations": {"pool": "numbers", "key": "shop-2"},
     }
     await _network(keys, things)

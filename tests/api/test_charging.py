@@ -77,6 +77,9 @@ async def test_an_account_is_topped_up_buys_an_offer_and_is_found_by_who_it_is(
         ("money", None),
     ]
     assert [(one["offering"], one["renews"]) for one in state["offers"]] == [(GO_5, True)]
+    await sent(client, f"/{number}/autoRenewals", key="n-1", offering=GO_5, renews=False)
+    state = (await got(client, f"/{number}"))["state"]
+    assert [(one["offering"], one["renews"]) for one in state["offers"]] == [(GO_5, False)]
     assert [one["id"] for one in await got(client, "")] == [number]
 
 
@@ -94,6 +97,7 @@ async def test_a_command_that_is_refused_says_why_and_moves_nothing(
         answer = await client.post(f"{BASE}/{number}/topUps", json={"key": "t", "amount": eur(amount)})
         assert answer.status_code == 400, answer.text
     await sent(client, f"/{number}/renewals", 409, key="r-1", offering=GO_5)
+    await sent(client, f"/{number}/autoRenewals", 409, key="n-1", offering=GO_5, renews=False)
     await sent(client, f"/{number}/adjustments", 404, key="a-1", balance=9, amount=eur(1))
     await sent(client, f"/{number}/adjustments", 400, key="a-1", balance=1, units=5)
     await sent(client, f"/{number}/limitConsents", 409, key="l-1", limit=3, optedOn=True)

@@ -173,3 +173,5 @@ async def test_a_company_pays_first_up_to_a_cap_until_it_is_no_longer_shared(
     for member, owner in ((str(phone.account), contract["id"]), (contract["id"], str(phone.account))):
         refused = await sent(client, f"/{member}/shares", 400, key=f"s-{owner}", **body | {"owner": owner})
         assert (refused["code"], refused["field"]) == ("charging.kinds_differ", "owner")
+        refused = await sent(client, f"/{member}/transfers", 400, key=f"t-{owner}", to=owner, amount=eur(1))
+        assert (refused["code"], refused["field"]) == ("charging.not_prepaid", "to")

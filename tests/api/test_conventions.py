@@ -28,7 +28,7 @@ TOLD = {"terms", "receipts", "paymentNotices", "closings", "resources", "voucher
 # The wish to use a voucher has its key in the body: nothing of a code is kept with an answer.
 # A command to charging has it there too: the shard keeps it, so that a crash between shard and database is harmless.
 CHARGED = {"topUps", "adjustments", "transfers", "loans", "purchases", "renewals", "bars", "limitConsents"}
-CHARGED |= {"spendLimits", "limitRemovals", "shares", "shareRemovals"}
+CHARGED |= {"autoRenewals", "spendLimits", "limitRemovals", "shares", "shareRemovals"}
 NO_KEY = {"closings", "voucherRedemptions"} | CHARGED
 # An amount per unit, or one that is exact below the cent.
 EXACT = re.compile(r"(price|total|minimum|maximum|chargedBefore|remainder)Nano")

@@ -237,8 +237,10 @@ async def test_terms_are_set_by_file_and_reach_a_shard_that_runs(
     second = farwire("offer", "set", str(offer))
     assert (second["version"], second["number"]) == (2, first + 1)
     farwire("account", "topup", "262011234567890", "10")
-    until(lambda: try_(farwire, "account", "buy", "262011234567890", "go-5"))
+    until(lambda: try_(farwire, "account", "buy", "262011234567890", "go-5", "--renews"))
+    farwire("account", "auto-renew", "262011234567890", "go-5", "--off")
     shown = farwire("account", "show", "262011234567890")
+    assert [one["renews"] for one in shown["offers"]] == [False]
     assert (shown["balance"], shown["balances"][0]["amount"]) == ("5.00 EUR", "2 GB")
     text = scraped("http://127.0.0.1:29464/metrics")
     assert 'farwire_charging_requests_total{request="command",result="success"}' in text

@@ -183,6 +183,26 @@ def test_an_offer_renews_itself_at_its_end_and_carries_over_what_is_left_up_to_t
     assert player.account().holdings == ()
 
 
+def test_an_offer_that_is_no_longer_to_renew_lasts_until_its_end_and_may_renew_again() -> None:
+    player = selling(funded(12))
+    player.command(CommandKind.PURCHASE, 1, 5)
+    assert player.command(CommandKind.AUTO_RENEW, 0, 6).result == ResultCode.INVALID
+    assert player.command(CommandKind.AUTO_RENEW, 0, 5).result == ResultCode.SUCCESS
+    player.now += 6 * DAY_US
+    player.sweep()
+    (held,) = player.account().holdings
+    assert (held.renews, held.ends_at) == (0, START + 7 * DAY_US)
+    assert player.command(CommandKind.AUTO_RENEW, 1, 5).result == ResultCode.SUCCESS
+    player.now += DAY_US
+    player.sweep()
+    assert player.amount() == 2 * EURO
+    player.command(CommandKind.AUTO_RENEW, 0, 5)
+    player.now += 7 * DAY_US
+    player.sweep()
+    assert (player.amount(), player.account().holdings) == (2 * EURO, ())
+    assert NoticeKind.RENEWAL_FAILED not in player.told()
+
+
 def test_missed_renewals_are_caught_up_with_each_at_its_own_time() -> None:
     player = selling(funded(16))
     player.command(CommandKind.PURCHASE, 1, 5)

@@ -17,10 +17,10 @@ from farwire.charging.model import Answer, CommandKind, MovementKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.state import AMOUNT_MAX
 from farwire.charging.model.transfers import TransferState
-from farwire.charging.service.transfers import QUIET, money_under_way
+from farwire.charging.service.transfers import QUIET, ask_transfer, money_under_way
 from farwire.charging.shard.asks import Ask
 from farwire.charging.shard.homes import vshard_of
-from farwire.kernel.errors import Conflict, NotFound, Unavailable
+from farwire.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from farwire.kernel.ids import TenantId
 from farwire.kernel.page import PageRequest
 from tests.charging.books_world import BooksWorld, books_world
@@ -216,3 +216,17 @@ async def test_another_tenants_account_gets_no_money(pair: Pair, other_tenant_id
     with pytest.raises(NotFound) as caught:
         await pair.transfer()
     assert caught.value.code == "charging.account_unknown"
+
+
+@pytest.mark.parametrize("which", ["payer", "payee"])
+async def test_what_an_account_may_owe_is_no_money_to_give_or_to_get(pair: Pair, which: str) -> None:
+    world = pair.world
+    setattr(pair, which, await world.subscriber("contract", postpaid=True))
+    wish = service.Wish(CommandKind.TRANSFER, EURO, pair.payee.number)
+    async with world.db.transaction(world.tenant_id) as tx:
+        with pytest.raises(Invalid) as caught:
+            await ask_transfer(
+                tx, account=pair.payer, wish=wish, key="gift", actor=CLERK, now=world.clock.now()
+            )
+    assert (caught.value.code, caught.value.field) == ("charging.not_prepaid", "to")
+    assert await pair.listed() == []

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farwire.country.model import NumberKind, is_emergency, normalise_number, read_number
+from farwire.country.model import EMERGENCY, NumberKind, is_emergency, normalise_number, read_number
 from farwire.country.service import load_pack, pack_codes
 
 CODES = pack_codes(folders=())
@@ -118,8 +118,13 @@ def test_every_emergency_number_of_a_pack_is_recognised_and_never_rated_as_a_num
         assert not is_emergency(pack, "0" + entry.number + "0")
 
 
-def test_the_european_emergency_number_works_where_europe_says_so():
-    assert all(is_emergency(load_pack(code), "112") for code in ("DE", "NL", "FR", "GB"))
+@pytest.mark.parametrize("code", CODES)
+def test_a_call_for_help_that_names_no_service_is_one_in_every_country(code):
+    assert is_emergency(load_pack(code), EMERGENCY)
+    assert normalise_number(load_pack(code), EMERGENCY) is None
+
+
+def test_a_number_for_help_elsewhere_is_a_number_like_others():
     assert not is_emergency(load_pack("US"), "110")
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from farwire.charging.model import Answer, Phase, ResultCode, SessionRequest
+from farwire.charging.shard.asks import Ask
 from farwire.gateway.diameter.accounting.requests import read_acr
 from farwire.gateway.diameter.codec import Avps, Message
 from farwire.gateway.diameter.dictionary import Result, key_of
@@ -242,3 +244,30 @@ async def test_what_is_used_and_not_there_becomes_overrun_and_is_not_forgotten(g
     await account(wire, acr(STOP, 1, "data", container(1, 100 * MB, at), at=at + 60))
     assert await decided(gateway) == ["debited"]
     assert await gateway.balance() == 0
+
+
+class _Busy:
+    """A shard that has no time for the end of a session, once."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._client = gateway.desk.client
+        self.busy = 1
+
+    async def ask(self, tenant: int, request: Ask) -> Answer:
+        if isinstance(request, SessionRequest) and request.phase == Phase.TERMINATION and self.busy:
+            self.busy -= 1
+            return Answer(result=ResultCode.TOO_BUSY)
+        return await self._client.ask(tenant, request)
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_shard_that_is_busy_refuses_nothing_and_one_record_holds_no_other(gateway: Gateway) -> None:
+    gateway.reconciling._client = _Busy(gateway)
+    wire, at = await goes_on(gateway), an_hour_ago(gateway)
+    record = acr(STOP, 1, "data", container(1, 5 * MB, at), container(2, MB, at), at=at + 600)
+    await account(wire, record)
+    assert sorted(await decided(gateway)) == ["debited", "pending"]
+    assert await decided(gateway) == ["debited", "debited"]
+    assert await gateway.balance() == EURO - 6 * EURO // 50

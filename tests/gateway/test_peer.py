@@ -180,7 +180,8 @@ def test_the_first_profile_that_fits_is_taken() -> None:
     assert peer_of(NODE, host="x.test.realm", realm="", address="fe80::1%eth0", tls=False) is None
 
 
-GOOD = 'identity = "ocs.example"\nrealm = "example"\n[[peers]]\nhost = "*.test.realm"\ntenant = "acme"\n'
+ANYBODY = 'identity = "ocs.example"\nrealm = "example"\n[[peers]]\nhost = "*.test.realm"\ntenant = "acme"\n'
+GOOD = ANYBODY + 'addresses = ["10.0.0.0/8"]\n'
 
 
 @pytest.mark.parametrize(
@@ -189,10 +190,12 @@ GOOD = 'identity = "ocs.example"\nrealm = "example"\n[[peers]]\nhost = "*.test.r
         ("identity", None),
         (GOOD.replace('realm = "example"', "realm = 5"), "realm"),
         (GOOD + "colour = 1\n", "peers[0]"),
-        (GOOD + 'addresses = ["10.0.0.1/8"]\n', "peers[0].addresses[0]"),
+        (ANYBODY + 'addresses = ["10.0.0.1/8"]\n', "peers[0].addresses[0]"),
         (GOOD + "pending = 0\n", "peers[0].pending"),
         (GOOD + 'contexts = { "x" = "fax" }\n', "peers[0].contexts[...]"),
-        (GOOD.replace("*.test.realm", "*"), "peers[0].addresses"),
+        (ANYBODY.replace("*.test.realm", "*"), "peers[0].addresses"),
+        (ANYBODY, "peers[0].addresses"),
+        (ANYBODY + "tls = true\n", "peers[0].addresses"),
         ("watchdog_s = 1\n" + GOOD, "watchdog_s"),
         ('listen = ["localhost:3868"]\n' + GOOD, "listen[0]"),
         ('listen_tls = ["[::]:5658"]\n' + GOOD, "certificate"),
@@ -202,6 +205,7 @@ GOOD = 'identity = "ocs.example"\nrealm = "example"\n[[peers]]\nhost = "*.test.r
 )
 def test_a_wrong_profile_is_refused_with_the_path_of_its_field(text: str, path: str | None) -> None:
     assert read_profiles(GOOD).peers[0].failure_handling == "terminate"
+    assert read_profiles('authorities = "ca.pem"\n' + ANYBODY + "tls = true\n").peers[0].tls
     with pytest.raises(Invalid) as caught:
         read_profiles(text)
     assert (caught.value.code, caught.value.field) == ("diameter.profiles", path)

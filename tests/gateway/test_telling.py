@@ -22,11 +22,18 @@ from farwire.gateway.diameter.telling import (
     OUTCOMES,
     RE_AUTH,
     TOLD,
-    Outcome,
     outcome_of,
     question_of,
 )
-from farwire.gateway.sessions import LiveSession, Protocol, Reason, Wish, claim_wishes, wish_for_account
+from farwire.gateway.sessions import (
+    LiveSession,
+    Outcome,
+    Protocol,
+    Reason,
+    Wish,
+    claim_wishes,
+    wish_for_account,
+)
 from farwire.gateway.sessions.subscribers import subscribers
 from farwire.kernel.ids import TenantId
 from tests.gateway.python_diameter import Client

@@ -88,6 +88,54 @@ async def test_a_pool_is_made_filled_searched_reserved_from_and_released(caller,
     assert (await stranger.get(f"{V1}/resources")).json() == []
 
 
+async def test_a_pool_has_ranges_and_keeps_parts_of_them_back(caller, other_tenant_id) -> None:
+    client = await caller()
+    wanted = {"name": "cpe", "kind": "ipv4", "scope": "red", "warnPercent": 70}
+    made = await client.post(f"{V1}/pools", json=wanted)
+    facts = {"scope": "red", "policy": "lowest", "warnPercent": 70, "usedPercent": 0}
+    assert facts.items() <= made.json().items()
+    path = f"{V1}/pools/cpe"
+    ranged = await client.post(f"{path}/ranges", json={"range": "10.0.0.0/8", "gateway": "10.0.0.1"})
+    assert (ranged.status_code, ranged.headers["location"]) == (201, f"{path}/ranges")
+    kept = [{"range": "10.0.0.0", "reason": "network"}, {"range": "10.0.0.1", "reason": "gateway"}]
+    last = {"range": "10.255.255.255", "reason": "broadcast"}
+    assert (ranged.json()["ranges"], ranged.json()["withheld"]) == (["10.0.0.0/8"], [*kept, last])
+    mine = {"range": "10.0.0.2-10.0.0.9", "reason": "printers"}
+    assert (await client.post(f"{path}/withholdings", json=mine)).json()["withheld"] == [*kept, mine, last]
+    held = await client.post(f"{V1}/reservations", json={"pool": "cpe", "key": "a"})
+    assert [one["value"] for one in held.json()["resources"]] == ["10.0.0.10"]
+    assert (await client.post(f"{path}/withholdings/end", json={"range": mine["range"]})).status_code == 200
+    assert (await client.get(f"{path}/ranges")).json() == ranged.json()
+    seen = {"kind": "ipv4", "value": "10.0.0.10"}
+    assert (await client.get(f"{V1}/resources", params=seen)).status_code == 404
+    (found,) = (await client.get(f"{V1}/resources", params=seen | {"scope": "red"})).json()
+    assert found["state"] == "reserved"
+    await client.post(f"{V1}/pools", json=wanted | {"name": "two"})
+    refused = await client.post(f"{V1}/pools/two/ranges", json={"range": "10.7.0.0/16"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "inventory.pool_overlap")
+    unkept = await client.post(f"{path}/withholdings/end", json={"range": "10.0.0.2"})
+    assert (unkept.status_code, unkept.json()["code"]) == (404, "inventory.withheld")
+    wrong = await client.post(f"{path}/ranges", json={"range": "11.0.0.0/8", "gateway": "10.0.0.7"})
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "inventory.gateway")
+    stranger = await caller(tenant=other_tenant_id)
+    assert (await stranger.get(f"{path}/ranges")).status_code == 404
+
+
+async def test_a_prefix_is_reserved_by_its_length_and_a_huge_pool_is_counted(caller) -> None:
+    client = await caller()
+    nets = {"name": "nets", "kind": "ipv4_prefix", "prefixLength": 29}
+    assert (await client.post(f"{V1}/pools", json=nets)).json()["prefixLength"] == 29
+    await client.post(f"{V1}/pools/nets/ranges", json={"range": "10.0.0.0/16"})
+    wanted = {"pool": "nets", "key": "a", "length": 28}
+    held = await client.post(f"{V1}/reservations", json=wanted)
+    assert [one["value"] for one in held.json()["resources"]] == ["10.0.0.0/28"]
+    other = await client.post(f"{V1}/reservations", json=wanted | {"length": 29})
+    assert (other.status_code, other.json()["code"]) == (409, "inventory.reservation_differs")
+    await client.post(f"{V1}/pools", json={"name": "six", "kind": "ipv6"})
+    await client.post(f"{V1}/pools/six/ranges", json={"range": "2001:db8::/32"})
+    assert (await client.get(f"{V1}/pools/six")).json()["counts"]["available"] == 2**63 - 1
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [

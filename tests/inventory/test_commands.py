@@ -62,6 +62,30 @@ def test_a_pool_from_nothing_to_a_released_reservation(farwire: Farwire, tmp_pat
     assert acts == ["inventory.fill_pool", "inventory.create_pool"] * 2
 
 
+def test_a_pool_with_ranges_gives_addresses_and_subnets(farwire: Farwire) -> None:
+    farwire("pool", "create", "cpe", "--kind", "ipv4", "--scope", "red", "--warn", "70")
+    assert farwire("pool", "ranges", "cpe")["items"] == []
+    ranged = farwire("pool", "range", "cpe", "10.0.0.0/8", "--gateway", "10.0.0.1")
+    kept = [(one["range"], one["withheld_for"]) for one in ranged["items"]]
+    assert kept[1:] == [("10.0.0.0", "network"), ("10.0.0.1", "gateway"), ("10.255.255.255", "broadcast")]
+    assert len(farwire("pool", "withhold", "cpe", "10.0.0.2", "--reason", "mine")["items"]) == 5
+    assert farwire("pool", "reserve", "cpe", "--key", "a")["items"][0]["value"] == "10.0.0.3"
+    assert farwire("pool", "offer", "cpe", "10.0.0.2") == ranged
+    chosen = farwire("pool", "reserve", "cpe", "--key", "b", "--value", "10.9.9.9")
+    assert [one["value"] for one in chosen["items"]] == ["10.9.9.9"]
+    shown = farwire("pool", "show", "cpe")
+    assert (shown["scope"], shown["total"], shown["used_percent"]) == ("red", 2**24 - 3, 0)
+    farwire("pool", "create", "nets", "--kind", "ipv4_prefix", "--length", "29")
+    farwire("pool", "range", "nets", "192.0.2.0/24")
+    got = farwire("pool", "reserve", "nets", "--key", "c", "--length", "26")
+    assert [one["value"] for one in got["items"]] == ["192.0.2.0/26"]
+    farwire("pool", "create", "two", "--kind", "ipv4", "--scope", "red")
+    refused = farwire("pool", "range", "two", "10.1.0.0/16", code=5)["error"]
+    assert refused["code"] == "inventory.pool_overlap"
+    assert "pool two" in refused["message"]
+    assert "pool cpe" in refused["message"]
+
+
 def test_wrong_words_are_refused_with_what_to_do(farwire: Farwire, tmp_path: Path) -> None:
     assert farwire("pool", "show", "none", code=4)["error"]["code"] == "inventory.pool_unknown"
     farwire("pool", "create", "esim", "--kind", "esim_profile")

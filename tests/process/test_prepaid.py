@@ -18,6 +18,7 @@ from farwire.charging.model import Answer, Command, CommandKind, EventKind, Resu
 from farwire.charging.shard.shard import Ask
 from farwire.kernel.errors import Unavailable
 from farwire.kernel.ids import TenantId
+from farwire.ledger import service as ledger
 from farwire.ledger.model import Book
 from farwire.payment import service as payments
 from farwire.payment.events import VOUCHER_REDEEMED
@@ -217,6 +218,46 @@ async def test_a_credit_whose_answer_was_lost_stays_with_the_account_although_it
     assert held == [20 * EURO, 0]
     (order,) = await story.orders(of_vouchers=of_voucher)
     assert (order.account_ref, order.credited_at is not None) == (str(first.number), True)
+    assert (await story.proof()).sound
+
+
+async def test_what_another_company_was_paid_is_owed_by_that_of_the_account(story: Story) -> None:
+    world = story.world
+    world.clock.advance(timedelta(days=1))
+    other = await world.till.company("ZZ")
+    await story.voucher()
+    notice = await story.mobile_money()
+    await story.deliver()
+    proof = await story.proof()
+    assert (proof.sound, sorted(one.booked_nano for one in proof.credits)) == (True, [0, 30 * EURO])
+    await world.event(world.accounts[0], EventKind.DIRECT_DEBIT, 15 * EURO)
+    await story.taken_back(notice)
+    await story.deliver()
+    proof = await story.proof()
+    assert (proof.sound, await story.main()) == (True, 0)
+    async with world.db.transaction(world.tenant_id) as tx:
+        rows = await ledger.trial_balance(tx=tx)
+    between = {
+        row.legal_entity_id == other.id: row.amount_minor
+        for row in rows
+        if row.book is Book.TOPUPS_TO_ACCOUNT
+    }
+    assert between == {True: -1_500, False: 1_500}
+
+
+async def test_a_postpaid_account_gets_no_money_that_its_bill_would_collect_again(story: Story) -> None:
+    world = story.world
+    contract = await world.subscriber("contract", postpaid=True)
+    await story.shop.make()
+    await story.shop.sell()
+    assert (
+        await story.shop.use(next(iter(story.shop.codes.values())), subscriber="contract")
+    ).order is not None
+    await story.deliver()
+    (order,) = await story.orders(of_vouchers=True)
+    assert (order.credited_at, order.account_ref) == (None, "")
+    held = {state.number: state.balances[0].amount for state in await world.states()}
+    assert held[contract.number] == 0
     assert (await story.proof()).sound
 
 

@@ -215,7 +215,7 @@ async def _show(session: Session, tenant: str, found: ChargingAccount, state: Ac
     session.out.rows(
         "Balances", ("balance", "amount", "held", "until", "offer"), rows, empty="", right=("amount",)
     )
-    for title, found_rows in (("Limits", limits), ("Draws on", shares)):
+    for title, found_rows in (("Offers", offers), ("Limits", limits), ("Draws on", shares)):
         if found_rows:
             session.out.rows(title, tuple(found_rows[0]), found_rows, empty="", right=("used",))
 

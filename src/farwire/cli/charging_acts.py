@@ -42,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("topup")(top_up)
     app.command("transfer")(transfer)
     app.command("buy")(buy)
+    app.command("auto-renew")(auto_renew)
     app.command("loan")(loan)
     app.command("adjust")(adjust)
     app.command("bar")(bar)
@@ -134,7 +135,7 @@ def transfer(
 
     async def prepare(session: Session, _: Client, found: ChargingAccount) -> Wish:
         other = await account_named(session, tenant, to)
-        service.check_same_currency(found, other, field="to")
+        service.check_may_transfer(found, other, field="to")
         return Wish(CommandKind.TRANSFER, amount_of(amount, found.currency), other.number)
 
     give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)
@@ -160,6 +161,31 @@ def buy(
         async with session.db.transaction(await session.tenant(tenant)) as tx:
             offer = await service.offer_number(tx, offering=offering, now=session.clock.now())
         return Wish(CommandKind.PURCHASE, int(renews), offer)
+
+    give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)
+
+
+def auto_renew(
+    tenant: TenantOption,
+    account: AccountArgument,
+    offering: Annotated[str, typer.Argument(help="The offer, by its code.")],
+    off: Annotated[bool, typer.Option("--off", help="No longer: it lasts until its end.")] = False,
+    key: KeyOption = "",
+    socket: SocketOption = "",
+    shard: ShardOption = 0,
+    actor: ActorOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let an offer that the account has be bought again when it ends, or no longer.
+
+    Example: farwire charging account auto-renew 4915112345678 go-5 --off --tenant acme
+    """
+
+    async def prepare(session: Session, client: Client, found: ChargingAccount) -> Wish:
+        state = await state_of(client, found)
+        async with session.db.transaction(await session.tenant(tenant)) as tx:
+            offer = await service.offer_held(tx, state=state, offering=offering)
+        return Wish(CommandKind.AUTO_RENEW, int(not off), offer)
 
     give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)
 

@@ -205,6 +205,7 @@ def show_history(
     product: ProductOption = None,
     number: Annotated[str, typer.Option("--number", help="Who had this number, SIM or port.")] = "",
     kind: Annotated[ResourceKind, typer.Option("--kind", help="What the number is.")] = ResourceKind.MSISDN,
+    scope: Annotated[str, typer.Option("--scope", help="The scope of its pool, e.g. a VRF.")] = "",
     at: Annotated[str, typer.Option("--at", help="With --number: only who had it then.")] = "",
     actor: ActorOption = "",
     as_json: JsonOption = False,
@@ -217,7 +218,7 @@ def show_history(
     async def act(session: Session) -> None:
         async with session.db.transaction(await session.tenant(tenant)) as tx:
             if number:
-                rows = await _holders(session, tx, kind, number, at, actor)
+                rows = await _holders(session, tx, kind, number, scope, at, actor)
             elif product is not None:
                 rows = _facts(await service.find_product(tx, ProductId(product)))
             else:
@@ -228,12 +229,13 @@ def show_history(
 
 
 async def _holders(
-    session: Session, tx: Tx, kind: ResourceKind, number: str, at: str, actor: str
+    session: Session, tx: Tx, kind: ResourceKind, number: str, scope: str, at: str, actor: str
 ) -> Sequence[dict[str, object]]:
-    resource = await service.resource_valued(tx, kind=kind, value=number)
+    resource = await service.resource_valued(tx, kind=kind, value=number, scope=scope)
     uses = await service.resource_history(tx, resource_id=resource.id)
     if at:
-        one = await service.holder_at(tx, kind=kind, value=number, at=parse_moment(at, field="at"))
+        when = parse_moment(at, field="at")
+        one = await service.holder_at(tx, kind=kind, value=number, at=when, scope=scope)
         uses = () if one is None else (one,)
     found = await service.get_products(tx, [use.product_id for use in uses])
     known = await accounts.accounts_by_id(tx=tx, account_ids=[one.account_id for one in found.values()])

@@ -11,6 +11,7 @@ import typer
 
 from farwire.base import audit
 from farwire.base.storage import Tx
+from farwire.cli import pool_ranges
 from farwire.cli.shell import (
     ActorOption,
     JsonOption,
@@ -22,7 +23,15 @@ from farwire.cli.shell import (
     run,
 )
 from farwire.inventory import service
-from farwire.inventory.model import NewResource, PoolCount, ResourceKind, ResourceState, number_range
+from farwire.inventory.model import (
+    COUNTED,
+    NewResource,
+    PoolCount,
+    PoolPolicy,
+    ResourceKind,
+    ResourceState,
+    number_range,
+)
 from farwire.kernel.errors import Conflict, Invalid
 from farwire.kernel.page import PageRequest
 
@@ -33,11 +42,11 @@ app = typer.Typer(
     "Example:\n\n"
     "  farwire pool create mobile --kind msisdn --quarantine-days 90 -t acme\n\n"
     "  farwire pool fill mobile --first 4915100000000 --last 4915100999999 -t acme\n\n"
-    "  farwire pool free mobile --pattern '*777' -t acme",
+    "  farwire pool free mobile --pattern '*777' -t acme\n\n"
+    "  farwire pool create cpe --kind ipv4 -t acme\n\n"
+    "  farwire pool range cpe 10.0.0.0/8 --gateway 10.0.0.1 -t acme",
 )
-
-_COUNTED = (ResourceKind.MSISDN, ResourceKind.PORT)
-"""Kinds whose values follow each other; a SIM or a device comes with attributes, in a file."""
+pool_ranges.register(app)
 
 PoolArgument = Annotated[str, typer.Argument(help="The pool's name.")]
 
@@ -49,8 +58,12 @@ def _row(counted: PoolCount) -> dict[str, object]:
         "name": pool.name,
         "kind": pool.kind,
         "quarantine_days": pool.quarantine_days,
+        **({"scope": pool.scope} if pool.scope else {}),
+        **({"policy": pool.policy.value} if pool.policy is not PoolPolicy.LOWEST else {}),
+        **({"prefix_length": pool.prefix_length} if pool.prefix_length else {}),
         "total": counted.total,
         **counts,
+        "used_percent": counted.used_percent,
     }
 
 
@@ -70,6 +83,16 @@ def create(
     quarantine_days: Annotated[
         int, typer.Option("--quarantine-days", min=0, max=3650, help="How long a returned one rests.")
     ] = 0,
+    scope: Annotated[
+        str, typer.Option("--scope", help="A VRF or VPN, in which its values are given once.")
+    ] = "",
+    policy: Annotated[
+        PoolPolicy, typer.Option("--policy", help="Which is given next; not of SIMs, ports and prefixes.")
+    ] = PoolPolicy.LOWEST,
+    length: Annotated[
+        int, typer.Option("--length", help="Of prefixes: how long one usually is, e.g. 29.")
+    ] = 0,
+    warn: Annotated[int, typer.Option("--warn", help="How many per cent in use are told as an event.")] = 80,
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -78,13 +101,23 @@ def create(
     async def act(session: Session) -> None:
         async with session.db.transaction(await session.tenant(tenant)) as tx:
             now = session.clock.now()
-            await service.create_pool(tx, name=name, kind=kind, quarantine_days=quarantine_days, now=now)
+            await service.create_pool(
+                tx,
+                name=name,
+                kind=kind,
+                quarantine_days=quarantine_days,
+                now=now,
+                scope=scope,
+                policy=policy,
+                prefix_length=length,
+                warn_percent=warn,
+            )
             await _record(session, tx, actor, "inventory.create_pool", name, {"kind": kind.value})
             counted = await service.count_pool(tx, pool=name)
         session.out.facts(f"Pool {name}", _row(counted))
         if not counted.total:
-            values = "--first … --last …" if kind in _COUNTED else "--file FILE"
-            session.out.note(f"Fill it: farwire pool fill {name} --tenant {tenant} {values}")
+            how = f"range {name} RANGE" if kind in COUNTED else f"fill {name} --file FILE"
+            session.out.note(f"Fill it: farwire pool {how} --tenant {tenant}")
 
     run(act, as_json)
 
@@ -165,7 +198,16 @@ def list_pools(
         async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
             page = await service.list_pools(tx, page=PageRequest(offset, limit))
         rows = [_row(one) for one in page.items]
-        columns = ("name", "kind", "total", "available", "reserved", "assigned", "quarantined")
+        columns = (
+            "name",
+            "kind",
+            "total",
+            "available",
+            "reserved",
+            "assigned",
+            "quarantined",
+            "used_percent",
+        )
         empty = f"No pool yet: farwire pool create NAME --kind msisdn --tenant {tenant}"
         session.out.rows("Pools", columns, rows, empty=empty, total=page.total, right=columns[2:])
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-EMERGENCY: Final = "112"
-"""What every emergency service is asked for: charging grants it to anybody."""
+from farwire.country.model import EMERGENCY
+
 _NUMBER: Final = re.compile(r"(?:sips?:|tel:)?\+?([0-9*#()./ -]*[0-9])(?:[;@].*)?", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[()./ -]")
 _DIGITS_MOST: Final = 32

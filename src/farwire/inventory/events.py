@@ -11,6 +11,7 @@ from farwire.inventory.model import (
     Element,
     EndReason,
     Link,
+    PoolCount,
     Product,
     Resource,
     Service,
@@ -28,6 +29,7 @@ PRODUCT_MOVED = "farwire.inventory.product_moved.v1"
 RESOURCE_ASSIGNED = "farwire.inventory.resource_assigned.v1"
 RESOURCE_RETURNED = "farwire.inventory.resource_returned.v1"
 RESOURCE_RETIRED = "farwire.inventory.resource_retired.v1"
+POOL_USED = "farwire.inventory.pool_used.v1"
 NETWORK = "farwire.inventory.network_"
 """How the types of facts about the network begin. Each fact has the ``sequence`` of its change: one more than that of
 the tenant's change before it. Who follows them and misses a number reads the network anew."""
@@ -107,6 +109,20 @@ def resource_retired(tenant_id: TenantId, resource: Resource, now: datetime) -> 
 def service_added(tenant_id: TenantId, service: Service) -> Event:
     """Return the fact that a service of a product is there, in its first state."""
     return _of_service(SERVICE_ADDED, tenant_id, service, service.changes[0])
+
+
+def pool_used(tenant_id: TenantId, counted: PoolCount, now: datetime) -> Event:
+    """Return the fact that so much of a pool is in use that somebody should know."""
+    pool = counted.pool
+    data: dict[str, JSON] = {
+        "pool": pool.name,
+        "kind": pool.kind.value,
+        "percent": counted.used_percent,
+        "warn_percent": pool.warn_percent,
+    }
+    return new_event(
+        tenant_id=tenant_id, type=POOL_USED, subject=str(pool.id), occurred_at=now, recorded_at=now, data=data
+    )
 
 
 def service_state_changed(tenant_id: TenantId, service: Service, change: ServiceChange) -> Event:

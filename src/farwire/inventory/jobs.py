@@ -1,4 +1,6 @@
-"""What the inventory does by itself: free reservations that nobody used in time, and resources that have rested."""
+"""What the inventory does by itself: free reservations that nobody used in time and resources that have
+rested, and tell of pools that run short.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,13 @@ from typing import Final
 from farwire.base.clock import Clock
 from farwire.base.jobs import Handler, Job, Schedule
 from farwire.base.storage import Database
-from farwire.inventory.service import free_due
+from farwire.inventory.service import free_due, warn_of_use
 
 _SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 SCHEDULES: Final = (
     Schedule("inventory-free-due", "inventory.free_due", _SINCE, every=timedelta(minutes=15)),
+    Schedule("inventory-pool-use", "inventory.pool_use", _SINCE, every=timedelta(hours=1)),
 )
 
 
@@ -24,4 +27,7 @@ def handlers(*, db: Database, clock: Clock) -> Mapping[str, Handler]:
     async def free(job: Job) -> None:
         await free_due(db=db, tenant_id=job.tenant_id, now=clock.now())
 
-    return {"inventory.free_due": free}
+    async def warn(job: Job) -> None:
+        await warn_of_use(db=db, tenant_id=job.tenant_id, now=clock.now())
+
+    return {"inventory.free_due": free, "inventory.pool_use": warn}

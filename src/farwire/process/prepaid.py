@@ -17,7 +17,7 @@ from farwire.base.storage import Database, Tx
 from farwire.charging import service as charging
 from farwire.charging.model import Answer, CommandKind, EventKind, EventRequest, ResultCode, Service
 from farwire.charging.model.booking import PAID
-from farwire.charging.service.books import SOURCE, moved_by
+from farwire.charging.service.books import SOURCE, company_of, moved_by
 from farwire.charging.service.reach import REACH
 from farwire.charging.service.reconciling import Purse, Reconciled, reconcile
 from farwire.charging.service.room import Astray, room_differences
@@ -60,7 +60,8 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
     """Do what an event of ``payment`` asks of a balance, and confirm it. Idempotent.
 
     Raises ``NotFound`` (``charging.account_unknown``), ``Unavailable`` (``charging.no_answer``), ``Conflict``
-    (``prepaid.refused``, ``prepaid.currency``, ``prepaid.not_credited``): the event is tried again.
+    (``prepaid.refused``, ``prepaid.currency``, ``prepaid.not_prepaid``, ``prepaid.not_credited``): the event is tried
+    again.
     """
     async with db.transaction(event.tenant_id) as tx:
         order = await payments.get_credit_order(tx, key=str(event.data["key"]))
@@ -76,6 +77,7 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
                 value=order.value.currency.code,
             )
         if event.type != TOPUP_REVERSED:
+            _check_prepaid(order, account)
             # Whatever becomes of the number and of the answer: this is the account from now on.
             order = await payments.credit_addressed(tx, key=order.key, account_ref=str(account.number))
             account = await _account(tx, order)
@@ -84,6 +86,18 @@ async def carry_out(*, db: Database, clock: Clock, client: charging.Client, even
         await desk.take_back()
     else:
         await desk.credit()
+
+
+def _check_prepaid(order: CreditOrder, account: charging.ChargingAccount) -> None:
+    """Raise ``Conflict`` (``prepaid.not_prepaid``) for a postpaid account: its bill would collect the money again."""
+    if account.postpaid:
+        raise Conflict(
+            "the account is postpaid: it has a credit limit, and no money",
+            code="prepaid.not_prepaid",
+            field="key",
+            value=order.key,
+            fix="see: farwire voucher list --uncredited",
+        )
 
 
 async def _account(tx: Tx, order: CreditOrder) -> charging.ChargingAccount:
@@ -133,7 +147,11 @@ class _Desk:
             await self._must(":extra", CommandKind.VOUCHER, 0, offer)
         async with self.db.transaction(self.event.tenant_id) as tx:
             await payments.credit_confirmed(
-                tx, key=self.order.key, at=self.clock.now(), account_ref=str(self.account.number)
+                tx,
+                key=self.order.key,
+                at=self.clock.now(),
+                account_ref=str(self.account.number),
+                company=await company_of(tx, account=self.account),
             )
 
     async def take_back(self) -> None:
@@ -151,7 +169,10 @@ class _Desk:
         value = self.order.value
         short = Money(value.amount_minor - taken // value.currency.nano_per_minor, value.currency)
         async with self.db.transaction(self.event.tenant_id) as tx:
-            await payments.topup_taken_back(tx, key=self.order.key, short=short, now=self.clock.now())
+            company = await company_of(tx, account=self.account)
+            await payments.topup_taken_back(
+                tx, key=self.order.key, short=short, now=self.clock.now(), company=company
+            )
 
     async def _taken_before(self) -> int | None:
         """Return what an earlier attempt took that the books know of: its key may be forgotten by the shard."""

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 import subprocess
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, Event, PingReceived, ResponseReceived, StreamReset
+from h2.errors import ErrorCodes
+from h2.events import (
+    ConnectionTerminated,
+    Event,
+    PingAckReceived,
+    PingReceived,
+    ResponseReceived,
+    StreamReset,
+)
 from h2.settings import SettingCodes
+from hypothesis import given
+from hypothesis import strategies as st
 
+from farwire.gateway.nchf.http2.frames import LONGEST, PREFACE, Frames
 from farwire.gateway.nchf.http2.messages import Request, Response
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
 from farwire.gateway.nchf.problems import OPTIONAL_INCORRECT, Problem, refusal
@@ -119,6 +132,36 @@ async def test_whoever_sends_nothing_or_half_a_request_does_not_stay() -> None:
         await slow.ended()
 
 
+async def test_a_frame_that_does_not_end_in_time_or_names_too_great_a_length_ends_the_connection() -> None:
+    async with serving(echo, greeting_ms=1_000) as server:
+        stuck, long, good = await raw(server), await raw(server), await raw(server)
+        stuck.writer.write(b"\0\0\x08\6\0\0\0\0\0pin")
+        long.writer.write(b"\0\x40\1\0\0\0\0\0\1x")
+        gone = await long.until(ConnectionTerminated)
+        assert isinstance(gone, ConnectionTerminated)
+        assert gone.error_code == ErrorCodes.FRAME_SIZE_ERROR
+        await stuck.ended()
+        good.http.ping(b"farwire!")
+        good.flush()
+        await good.until(PingAckReceived)
+
+
+@given(sizes=st.lists(st.integers(0, LONGEST), max_size=5), cuts=st.lists(st.integers(1, 40), max_size=30))
+def test_the_ends_of_frames_are_found_however_they_arrive(sizes: list[int], cuts: list[int]) -> None:
+    octets = bytes(PREFACE) + b"".join(size.to_bytes(3, "big") + bytes(6 + size) for size in sizes)
+    frames, at = Frames(1), 0
+    for now, cut in enumerate(cuts, 2):
+        assert frames.take(octets[at : at + cut], now)
+        at = min(at + cut, len(octets))
+    if at < len(octets):
+        assert frames.take(octets[at:], 99)
+    assert frames.began_at is None
+    assert frames.take(b"\0", 100)
+    assert frames.take(b"\x40", 101)
+    assert frames.began_at == 100
+    assert not frames.take(b"\1", 102)
+
+
 async def test_a_client_that_says_it_is_there_may_be_idle() -> None:
     async with serving(echo, greeting_ms=20_000, idle_ms=100) as server:
         idle = await raw(server)
@@ -200,6 +243,25 @@ async def test_connections_beyond_the_bound_are_hung_up_on() -> None:
             await one.until(ResponseReceived)
         await (await raw(server)).ended()
         assert len(server.wires) == 2
+
+
+async def test_nothing_of_a_connection_that_has_ended_waits_for_the_collector() -> None:
+    async with serving(echo) as server:
+        client = await raw(server)
+        client.http.send_headers(1, HEADERS, end_stream=True)
+        client.flush()
+        await client.until(ResponseReceived)
+        (wire,) = server.wires
+        kept = weakref.ref(wire._http)
+        del wire
+        gc.disable()
+        try:
+            client.writer.close()
+            async with asyncio.timeout(30):
+                while server.wires or kept() is not None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()
 
 
 async def test_a_stop_answers_what_is_in_and_refuses_the_rest() -> None:

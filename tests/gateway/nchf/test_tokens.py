@@ -106,6 +106,9 @@ def test_a_shared_secret_signs_too_but_never_for_a_public_key() -> None:
     token = f"{signed}.{encoded(hmac.new(secret, signed.encode(), hashlib.sha256).digest())}"
     assert answer(Key("oct", k=encoded(secret)), token) == (200, "")
     assert answer(Key("oct", k=encoded(secret[1:])), token)[0] == 401
+    for short in (b"", secret[:31]):  # RFC 7518 §3.2: as long as the digest
+        forged = f"{signed}.{encoded(hmac.new(short, signed.encode(), hashlib.sha256).digest())}"
+        assert answer(Key("oct", k=encoded(short)), forged)[0] == 401
     assert answer(Key("RSA", n=encoded(secret * 8)), token)[0] == 401
 
 

@@ -49,6 +49,14 @@ def test_attributes_of_vendors_are_read_by_vendor_and_number() -> None:
     assert strange.attributes == ((26, bytes((0, 0, 0, 9, 1, 99))),)
 
 
+@pytest.mark.parametrize("number", [1, 79, 80])
+def test_what_hides_in_vendor_0_is_no_attribute_of_the_rfc(number: int) -> None:
+    hidden_in = bytes((0, 0, 0, 0, number, 18)) + bytes(16)
+    packet = decode(encode(1, 7, bytes(16), [(26, hidden_in)]))
+    assert packet.attributes == ((26, hidden_in),)
+    assert is_genuine(packet, b"testing123"), "it has no proof, and what looks like one is none"
+
+
 @pytest.mark.parametrize(
     "octets",
     [

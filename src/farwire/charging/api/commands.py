@@ -30,7 +30,7 @@ from farwire.charging.model.state import Balance, Period, Scope
 from farwire.charging.model.terms import LimitPeriod
 from farwire.charging.service import ChargingAccount, Wish, balance_numbered, main_balance
 from farwire.charging.service.reach import REACH
-from farwire.kernel.errors import Conflict, Invalid
+from farwire.kernel.errors import Invalid
 
 
 class TopUpCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -76,6 +76,14 @@ class RenewalCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
     key: Key
     offering: Code
+
+
+class AutoRenewalSet(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Whether an offer that the account has is bought again when it ends. What was paid lasts until then."""
+
+    key: Key
+    offering: Code
+    renews: bool
 
 
 class BarCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -196,7 +204,7 @@ async def transfer(call: Call[ByName, Nothing, TransferCreate]) -> Reply:
     """Transfer money to another account."""
     account, to = await _account(call, call.path.id), await _account(call, call.body.to)
     amount = nano_of(call.body.amount.to_money(), account, field="amount")
-    service.check_same_currency(account, to, field="to")
+    service.check_may_transfer(account, to, field="to")
     await state_of(to)
     return await _do(call, account, Wish(CommandKind.TRANSFER, amount, to.number))
 
@@ -216,20 +224,23 @@ async def purchase(call: Call[ByName, Nothing, PurchaseCreate]) -> Reply:
 
 async def renew(call: Call[ByName, Nothing, RenewalCreate]) -> Reply:
     """Renew an offer now."""
-    account, wanted = await _account(call, call.path.id), call.body.offering
-    held = [one.offer for one in (await state_of(account)).holdings]
+    account = await _account(call, call.path.id)
+    return await _do(
+        call, account, Wish(CommandKind.RENEW, 0, await _held(call, account, call.body.offering))
+    )
+
+
+async def auto_renew(call: Call[ByName, Nothing, AutoRenewalSet]) -> Reply:
+    """Let an offer renew by itself, or no longer."""
+    body, account = call.body, await _account(call, call.path.id)
+    offer = await _held(call, account, body.offering)
+    return await _do(call, account, Wish(CommandKind.AUTO_RENEW, int(body.renews), offer))
+
+
+async def _held(call: Call[ByName, Nothing, Any], account: ChargingAccount, offering: str) -> int:
+    state = await state_of(account)
     async with call.transaction() as tx:
-        offerings = await service.offerings_of_offers(tx, numbers=held)
-    found = [one for one in held if offerings.get(one) == wanted]
-    if not found:
-        raise Conflict(
-            "the account does not have this offer",
-            code="charging.offer_not_held",
-            field="offering",
-            value=wanted,
-            fix="buy it",
-        )
-    return await _do(call, account, Wish(CommandKind.RENEW, 0, found[-1]))
+        return await service.offer_held(tx, state=state, offering=offering)
 
 
 async def bar(call: Call[ByName, Nothing, BarCreate]) -> Reply:
@@ -328,6 +339,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     _command("loans", lend, "Lend an emergency credit", LoanCreate, _MONEY),
     _command("purchases", purchase, "Buy an offer", PurchaseCreate, _MONEY),
     _command("renewals", renew, "Renew an offer", RenewalCreate, _MONEY),
+    _command("autoRenewals", auto_renew, "Let an offer renew by itself, or not", AutoRenewalSet, _MONEY),
     _command("bars", bar, "Bar an account, or end that", BarCreate, Permission.CHARGING_WRITE),
     _command("spendLimits", limit, "Limit what may be spent", LimitSet, Permission.CHARGING_WRITE),
     _command("limitRemovals", end_limit, "Take a limit away", LimitRemoval, Permission.CHARGING_WRITE),

@@ -26,7 +26,7 @@ from farwire.charging.service import (
     answer_of,
     ask_transfer,
     check_done,
-    check_same_currency,
+    check_may_transfer,
     is_far,
     transfer_with_key,
 )
@@ -162,7 +162,7 @@ async def transfer(tx: Tx, document: Document, act: Act) -> Document:
     main_only(own, "bucket")
     main_only(to, "receiverBucket")
     _no_more(document)
-    check_same_currency(own.account, to.account, field="$.receiverBucket.id")
+    check_may_transfer(own.account, to.account, field="$.receiverBucket.id")
     wish = Wish(CommandKind.TRANSFER, amount_of(document, own), to.account.number)
     if is_far(own.account, wish):
         key = _far_key(document)

@@ -157,6 +157,15 @@ def _renew(work: Work, book: Book, command: Command) -> Answer:
     return Answer(done, (), offer.price if done == _OK else 0)
 
 
+def _auto_renew(_work: Work, book: Book, command: Command) -> Answer:
+    before = book.account.holdings
+    renews = 1 if command.amount else 0
+    book.set(
+        holdings=tuple(replace(one, renews=renews) if one.offer == command.subject else one for one in before)
+    )
+    return Answer(_OK if any(one.offer == command.subject for one in before) else _INVALID)
+
+
 def _adjust(work: Work, book: Book, command: Command) -> Answer:
     """Correct a balance; never below what is held."""
     balance = book.balance(command.subject)
@@ -259,4 +268,5 @@ _ACTS: Final[Mapping[int, Callable[[Work, Book, Command], Answer]]] = {
     CommandKind.TRANSFER_OUT: _transfer_out,
     CommandKind.TRANSFER_IN: _transfer_in,
     CommandKind.TRANSFER_BACK: _transfer_back,
+    CommandKind.AUTO_RENEW: _auto_renew,
 }

@@ -124,6 +124,8 @@ class CommandKind(IntEnum):
     """``amount`` onto the main balance, which the account ``subject`` has given."""
     TRANSFER_BACK = 18
     """``amount`` back onto the main balance, which ``subject`` could not take; also of an account that has expired."""
+    AUTO_RENEW = 19
+    """``amount`` 1: the offer ``subject`` renews by itself; 0: it lasts until its end."""
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):

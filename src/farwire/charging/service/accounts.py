@@ -181,6 +181,24 @@ def check_same_currency(one: ChargingAccount, other: ChargingAccount, *, field: 
         )
 
 
+def check_may_transfer(payer: ChargingAccount, payee: ChargingAccount, *, field: str) -> None:
+    """Raise ``Invalid`` where money must not go from one account to another.
+
+    What a postpaid account has is what it may owe, and no money: no bill collects what it gave away, and each bill
+    collects all that it used of what it got (``charging.not_prepaid``). Nor does money change its currency on the way
+    (``charging.currencies_differ``).
+    """
+    check_same_currency(payer, payee, field=field)
+    if payer.postpaid or payee.postpaid:
+        raise Invalid(
+            "a postpaid account has a credit limit and no money: none goes from it or to it",
+            code="charging.not_prepaid",
+            field=field,
+            value=payee.number,
+            fix="name two prepaid accounts",
+        )
+
+
 def check_may_share(member: ChargingAccount, owner: ChargingAccount, unit: int, *, field: str) -> None:
     """Raise ``Invalid`` where ``member`` must not draw on a balance of ``owner`` in ``unit``.
 

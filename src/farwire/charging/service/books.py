@@ -325,6 +325,11 @@ async def entities_of(
     return found
 
 
+async def company_of(tx: Tx, *, account: ChargingAccount) -> LegalEntityId:
+    """Return the company that owes an account its balance. Raises ``NotFound`` (``charging.company_missing``)."""
+    return (await entities_of(tx, await store.owners(tx, [account.number])))[account.number].id
+
+
 # ---- usage and events
 
 

@@ -189,43 +189,54 @@ class SocketClient:
         self._timeout_ms = timeout_ms
         self._homes: dict[int, int] = {}
         self._connections: dict[int, _Connection] = {}
-        self._connecting = asyncio.Lock()
+        self._connecting: dict[int, asyncio.Lock] = {}
 
     async def ask(self, tenant: int, request: Ask) -> Answer:
         """Return the answer; see ``Client``."""
-        shard = self._homes.get(vshard_of(request.account), self._first)
+        vshard = vshard_of(request.account)
+        shard = self._homes.get(vshard, self._first)
         why = "it did not answer in time"
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_ms / 1_000):
                 while True:
                     try:
-                        return await self._once(tenant, request)
+                        return await self._once(tenant, request, shard)
                     except OSError as error:
                         why = f"nobody listens at {self._address_of(shard)}: {error.strerror}"
                     await asyncio.sleep(_PAUSE_MS / 1_000)
+                    shard = self._another(vshard, shard)
         raise _no_answer(why)
 
-    async def _once(self, tenant: int, request: Ask) -> Answer:
+    def _another(self, vshard: int, shard: int) -> int:
+        """Return whom to ask after ``shard``: a home may be gone for good, and every shard knows the new one."""
+        all_ = list(dict.fromkeys((self._homes.get(vshard, self._first), self._first, *self._connections)))
+        return all_[(all_.index(shard) + 1) % len(all_)] if shard in all_ else all_[0]
+
+    async def _once(self, tenant: int, request: Ask, shard: int) -> Answer:
         vshard = vshard_of(request.account)
         moves = busy = 0
         while moves < _MOVES_MAX:
-            connection = await self._connection(self._homes.get(vshard, self._first))
+            connection = await self._connection(shard)
             answer = await connection.ask(tenant, request)
             if answer is None:
                 raise Defect("the shard could not read a request", code="charging.frame")
             if isinstance(answer, Moved):
-                self._homes[vshard] = answer.shard
+                shard = self._homes[vshard] = answer.shard
                 moves += 1
             elif answer.result == ResultCode.TOO_BUSY and busy < _BUSY_MAX:
                 busy += 1
                 await asyncio.sleep(_PAUSE_MS / 1_000)
             else:
+                self._homes[vshard] = shard
                 return answer
         self._homes.pop(vshard, None)
         raise ConnectionResetError("the account is being moved")
 
     async def _connection(self, shard: int) -> _Connection:
-        async with self._connecting:
+        found = self._connections.get(shard)
+        if found is not None and not found.lost:
+            return found
+        async with self._connecting.setdefault(shard, asyncio.Lock()):
             found = self._connections.get(shard)
             if found is None or found.lost:
                 address = self._address_of(shard)

@@ -14,13 +14,13 @@ from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
 from farwire.catalog.model import OneOff, PlanVersion, Recurring
 from farwire.charging.model.compiled import Offer
-from farwire.charging.model.state import Limit
+from farwire.charging.model.state import Account, Limit
 from farwire.charging.model.termed import days_of, first_limits, offer_of, plan_terms, price_of
 from farwire.charging.model.terms import Document, OfferDocument, PlanDocument, digest, to_json
 from farwire.charging.service.tenants import tenant_number
 from farwire.charging.store import control as store
 from farwire.country.service import load_pack
-from farwire.kernel.errors import Exhausted, NotFound
+from farwire.kernel.errors import Conflict, Exhausted, NotFound
 from farwire.kernel.ids import PlanVersionId
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor
@@ -159,6 +159,25 @@ async def _number(tx: Tx, kind: str, version: PlanVersion, terms: int, now: date
 async def offerings_of_offers(tx: Tx, *, numbers: Collection[int]) -> Mapping[int, str]:
     """Return the offerings that offers are of, by the offer's number; one that is not this tenant's is absent."""
     return await store.offerings_of(tx, OFFER, sorted(numbers)) if numbers else {}
+
+
+async def offer_held(tx: Tx, *, state: Account, offering: str) -> int:
+    """Return the number of the newest offer of ``offering`` that an account has.
+
+    Raises ``Conflict`` (``charging.offer_not_held``).
+    """
+    held = [one.offer for one in state.holdings]
+    offerings = await offerings_of_offers(tx, numbers=held)
+    found = [one for one in held if offerings.get(one) == offering]
+    if not found:
+        raise Conflict(
+            "the account does not have this offer",
+            code="charging.offer_not_held",
+            field="offering",
+            value=offering,
+            fix="buy it",
+        )
+    return found[-1]
 
 
 class Sold(NamedTuple):

@@ -23,7 +23,7 @@ from farwire.charging.model import Answer, CommandKind, ResultCode
 from farwire.charging.model.accounts import ChargingAccount
 from farwire.charging.model.state import AMOUNT_MAX
 from farwire.charging.model.transfers import SURE, Transfer, TransferState, after, commands_of, next_command
-from farwire.charging.service.accounts import account_numbered, check_same_currency, request_key
+from farwire.charging.service.accounts import account_numbered, check_may_transfer, request_key
 from farwire.charging.service.client import Client
 from farwire.charging.service.commands import Wish, busy, make_live
 from farwire.charging.service.wording import key_tail
@@ -52,11 +52,11 @@ async def ask_transfer(
     """Write down that money is to go to ``wish.subject``; the same ``key`` again returns the transfer that is there.
 
     Raises ``NotFound`` (``charging.account_unknown``), ``Invalid`` (``charging.amount``,
-    ``charging.currencies_differ``), ``Conflict`` (``charging.key_reused``).
+    ``charging.currencies_differ``, ``charging.not_prepaid``), ``Conflict`` (``charging.key_reused``).
     """
     words = request_key(key)
     payee = await account_numbered(tx, number=wish.subject)
-    check_same_currency(account, payee, field="to")
+    check_may_transfer(account, payee, field="to")
     if not 0 < wish.amount <= AMOUNT_MAX // 2:
         raise Invalid("the amount is nothing, negative or too large", code="charging.amount", field="amount")
     new = await store.add(

@@ -2,6 +2,7 @@
 
 from farwire.country.model.address import Address, address_lines, check_address
 from farwire.country.model.numbers import (
+    EMERGENCY,
     DialledNumber,
     NumberKind,
     is_emergency,
@@ -40,6 +41,7 @@ from farwire.country.model.tax import (
 )
 
 __all__ = [
+    "EMERGENCY",
     "Address",
     "AddressField",
     "AddressForm",

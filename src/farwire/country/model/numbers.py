@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _BETWEEN: Final = str.maketrans("", "", " \t-.()/\u00a0\u2010\u2011\u2012\u2013\u202a\u202c\u200e\u200b")
 _E164: Final = re.compile(r"[1-9][0-9]{6,14}")
 _LONGEST: Final = 64
+EMERGENCY: Final = "112"
+"""Reaches an emergency service in every mobile network, and stands for calls that ask for one without a number.
+
+Source: TS 22.101 §10.1.1.
+"""
 
 
 class NumberKind(StrEnum):
@@ -54,7 +59,7 @@ def _plain(pack: CountryPack, dialled: str) -> str:
 
 
 def _emergency(pack: CountryPack, plain: str) -> bool:
-    return any(plain == entry.number for entry in pack.emergency.numbers)
+    return plain == EMERGENCY or any(plain == entry.number for entry in pack.emergency.numbers)
 
 
 def is_emergency(pack: CountryPack, number: str) -> bool:

@@ -30,7 +30,7 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     realm: str = ""
     """Its Origin-Realm; empty: any."""
     addresses: tuple[str, ...] = ()
-    """Addresses and networks that it connects from; none: any."""
+    """Addresses and networks that it connects from; none, with ``tls`` and ``authorities``: any."""
     tls: bool = False
     """Only over TLS."""
     connections: int = 8
@@ -124,10 +124,10 @@ def _check(node: Node) -> None:
     if node.listen_tls and not (node.certificate and node.private_key):
         raise _wrong("certificate", "is missing, or private_key: TLS needs both")
     for place, peer in enumerate(node.peers):
-        _check_peer(f"peers[{place}]", peer)
+        _check_peer(f"peers[{place}]", peer, certified=bool(node.authorities))
 
 
-def _check_peer(path: str, peer: Peer) -> None:
+def _check_peer(path: str, peer: Peer, *, certified: bool) -> None:
     if not _NAME.fullmatch(peer.host):
         raise _wrong(f"{path}.host", "is no name of a host")
     for place, address in enumerate(peer.addresses):
@@ -135,8 +135,10 @@ def _check_peer(path: str, peer: Peer) -> None:
     for field in ("connections", "pending"):
         if not 1 <= getattr(peer, field) <= 10_000:
             raise _wrong(f"{path}.{field}", "is not from 1 to 10000")
-    if not peer.addresses and peer.host == "*" and not peer.tls:
-        raise _wrong(f"{path}.addresses", "is missing: anybody could connect; name networks, or ask for tls")
+    if not peer.addresses and not (peer.tls and certified):  # a name is no proof: whoever knows it can say it
+        raise _wrong(
+            f"{path}.addresses", "is missing: anybody could connect; name networks, or tls and authorities"
+        )
 
 
 def _checked(path: str, value: str, read: Callable[[str], object]) -> None:

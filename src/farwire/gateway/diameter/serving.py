@@ -12,6 +12,7 @@ from farwire.base.storage import Database
 from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
 from farwire.gateway.asking import ASKED_MS, Asking
+from farwire.gateway.descriptors import make_room
 from farwire.gateway.diameter.accounting import server as accounting
 from farwire.gateway.diameter.accounting.reconciling import Reconciling
 from farwire.gateway.diameter.application import Application, Services
@@ -41,9 +42,11 @@ async def serve(
 
     ``profiles`` is the document of ``profiles.py``; ``address_of`` says where shards listen, of which the first knows
     where accounts of others are; ``ready`` is told where the gateway listens. Raises ``Invalid``
-    (``diameter.profiles``), ``NotFound`` (a tenant of a profile), ``Unavailable`` (``diameter.cannot_listen``).
+    (``diameter.profiles``), ``NotFound`` (a tenant of a profile), ``Unavailable`` (``diameter.cannot_listen``,
+    ``gateway.too_few_files``).
     """
     node = read_profiles(profiles)
+    make_room(node.connections)
     operators = await load_operators(db=db, names=(peer.tenant for peer in node.peers))
     client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
     asking = Asking(subscribers=Subscribers(db, _now_ms), client=client)

@@ -6,9 +6,7 @@ Source: RFC 8506 §5.5, RFC 6733 §8.3, §8.5.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Mapping
 from typing import Final, Protocol
 from zlib import crc32
 
@@ -23,11 +21,9 @@ from farwire.gateway.diameter.node import Server
 from farwire.gateway.diameter.peer import CREDIT_CONTROL, Question
 from farwire.gateway.diameter.profiles import Peer
 from farwire.gateway.operators import Operator
-from farwire.gateway.sessions import Reason, SessionBook, Wish, claim_wishes, settle_wish
-from farwire.kernel.errors import FarwireError
+from farwire.gateway.sessions import Following, Outcome, Reason, SessionBook, Wish
 
 RE_AUTH, ABORT = 258, 274
-PAUSE_MS: Final = 500
 ANSWERED_MS: Final = 3_000
 """How long an answer is waited for: well within the lease of a wish."""
 _SESSION: Final = key_of("Session-Id")
@@ -39,18 +35,6 @@ _AUTH: Final = key_of("Auth-Application-Id")
 _RE_AUTH_TYPE: Final = key_of("Re-Auth-Request-Type")
 _AUTHORIZE_ONLY: Final = 0
 _log = structlog.get_logger(__name__)
-
-
-class Outcome(Enum):
-    """What the answer to a request of ours means."""
-
-    DONE = auto()
-    GONE = auto()
-    """The client does not have the session: neither do we."""
-    AGAIN = auto()
-    """It may work later, or by another way."""
-    NEVER = auto()
-    """The client does not understand; it hears of the change when its quota ends."""
 
 
 OUTCOMES: Final[Mapping[int, Outcome]] = {
@@ -132,7 +116,7 @@ class CreditControlAsks:
 
 
 class Telling:
-    """Takes wishes and tells the clients that this process reaches."""
+    """Tells the clients that this process reaches."""
 
     def __init__(
         self,
@@ -144,46 +128,15 @@ class Telling:
         asks: Mapping[int, Asks],
     ) -> None:
         """``asks`` by application; ``operators`` by the short names that profiles have."""
-        self._db = db
         self._server = server
-        self._book = book
         self._tenants = {operator.tenant_id: name for name, operator in operators.items()}
         self._asks = asks
-
-    async def run(self) -> None:
-        """Look for wishes until cancelled. What fails is logged and tried again."""
-        while True:
-            await asyncio.sleep(PAUSE_MS / 1_000)
-            try:
-                await self.once()
-            except FarwireError as error:
-                _log.warning("clients cannot be told of changes", code=error.code)
-            except Exception:  # noqa: BLE001
-                # The edge of the process: one wish that cannot be told must not silence all others.
-                _log.exception("clients cannot be told of changes")
-
-    async def once(self) -> int:
-        """Tell what is wished for now; return how many wishes there were. Raises what the database raises."""
-        peers = list(self._server.hosts)
-        if not peers:
-            return 0
-        wishes = await claim_wishes(
-            db=self._db, protocol=sessions.Protocol.DIAMETER, tenant_ids=list(self._tenants), peers=peers
-        )
-        by_session: dict[tuple[object, str], list[Wish]] = {}
-        for wish in wishes:
-            by_session.setdefault((wish.session.tenant_id, wish.session.session), []).append(wish)
-        await asyncio.gather(*(self._tell_session(one) for one in by_session.values()))
-        return len(wishes)
-
-    async def _tell_session(self, wishes: Sequence[Wish]) -> None:
-        """Tell the client of one session, the older wish first."""
-        for wish in wishes:
-            outcome = await self._tell(wish)
-            if outcome is Outcome.GONE:
-                one = wish.session
-                self._book.closed(one.tenant_id, one.protocol, one.session)
-            await settle_wish(db=self._db, wish=wish, done=outcome is not Outcome.AGAIN)
+        following = Following(
+            db=db, protocol=sessions.Protocol.DIAMETER, tenant_ids=self._tenants, peers=lambda: list(server.hosts),
+            book=book, tell=self._tell,
+        )  # fmt: skip
+        self.run = following.run
+        self.once = following.once
 
     async def _tell(self, wish: Wish) -> Outcome:
         one = wish.session
@@ -192,16 +145,12 @@ class Telling:
         asks = self._asks.get(int(one.address["application"]))
         if wire is None or peer is None or asks is None:
             return Outcome.AGAIN
-        try:
-            question = await asks.question(wish, peer)
-            if question is None:
-                return Outcome.DONE
-            outcome = outcome_of(await wire.ask(question, ANSWERED_MS))
-            if outcome is Outcome.DONE:
-                await asks.told(wish, question)
-        except FarwireError as error:
-            _log.info("a client could not be told", peer=one.peer, code=error.code)
-            return Outcome.AGAIN
+        question = await asks.question(wish, peer)
+        if question is None:
+            return Outcome.DONE
+        outcome = outcome_of(await wire.ask(question, ANSWERED_MS))
+        if outcome is Outcome.DONE:
+            await asks.told(wish, question)
         _log.info(
             "client told of a change",
             peer=one.peer,

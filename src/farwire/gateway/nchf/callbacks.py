@@ -45,6 +45,13 @@ def is_address(host: str) -> bool:
 
 
 def may_call(consumer: Consumer, address: str) -> bool:
-    """Tell whether something may be sent to an address."""
+    """Tell whether something may be sent to an address: to one of its networks; without any not to ourselves."""
     networks = (*consumer.addresses, *consumer.callbacks)
-    return not networks or within(networks, address)
+    if networks:
+        return within(networks, address)
+    try:
+        known = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    plain = getattr(known, "ipv4_mapped", None) or known
+    return not (plain.is_loopback or plain.is_link_local or plain.is_multicast or plain.is_unspecified)

@@ -63,7 +63,7 @@ class ConvergedCharging:
         data = read_request(document, call.consumer)
         if data.notify_uri:
             check_callback(data.notify_uri, call.consumer)
-        subscriber = await self._asking.subscriber(call.operator, data.identities)
+        subscriber = await self._asking.subscriber(call.operator, data.identities, data.service)
         high, low = request_key(f"{call.operator.number}\0{data.key}")
         reference = Reference(
             call.operator.number,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -16,6 +17,12 @@ from farwire.kernel.errors import Invalid
 
 _PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_BASE64URL: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_T = TypeVar("_T")
+MODULUS_LEAST: Final = 2_048
+"""Bits of an RSA key."""
+SECRET_LEAST: Final = 32
+"""Octets of a shared secret: as many as the shortest digest."""
 _NO_WORDS: Final[Mapping[str, str]] = {}
 
 
@@ -27,7 +34,7 @@ class Consumer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tenant: str
     """The operator whose subscribers they ask for, by its short name."""
     addresses: tuple[str, ...] = ()
-    """Addresses and networks that they connect from; none: any."""
+    """Addresses and networks that they connect from; none, with ``tls`` and ``authorities`` or ``tokens``: any."""
     tls: bool = False
     """Only over TLS."""
     callbacks: tuple[str, ...] = ()
@@ -159,10 +166,39 @@ def _check(node: Node) -> None:
         raise _wrong("api_root", "is no http address")
     if (node.nrf or node.tokens) and not _UUID.fullmatch(node.instance):
         raise _wrong("instance", "is no UUID: the NRF and access tokens name us by it")
+    if node.tokens is not None:
+        _check_tokens(node.tokens)
     if node.nrf is not None:
         _check_nrf(node.nrf)
     for place, consumer in enumerate(node.consumers):
-        _check_consumer(f"consumers[{place}]", consumer)
+        _check_consumer(f"consumers[{place}]", consumer, proved=bool(node.authorities or node.tokens))
+
+
+def base64url(text: str) -> bytes:
+    """Return what a text of RFC 7515 stands for. Raises ``ValueError``."""
+    if not text.isascii() or set(text) - _BASE64URL:
+        raise ValueError("no base64url")
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _check_tokens(tokens: Tokens) -> None:
+    if not tokens.keys:
+        raise _wrong("tokens.keys", "is empty: no token could be believed")
+    for place, key in enumerate(tokens.keys):
+        _checked(f"tokens.keys[{place}]", key, _check_key)
+
+
+def _check_key(key: Key) -> None:
+    """Raise ``ValueError`` for a key with which anybody could sign. Source: RFC 7518 §3.2, §3.3."""
+    if key.kty == "oct":
+        if len(base64url(key.k)) < SECRET_LEAST:
+            raise ValueError(f"k has less than {SECRET_LEAST} octets")
+        return
+    exponent = int.from_bytes(base64url(key.e), "big")
+    if int.from_bytes(base64url(key.n), "big").bit_length() < MODULUS_LEAST:
+        raise ValueError(f"n has less than {MODULUS_LEAST} bits")
+    if exponent < 3 or not exponent & 1:
+        raise ValueError("e is no public exponent")
 
 
 def _check_nrf(nrf: Nrf) -> None:
@@ -178,12 +214,17 @@ def _check_nrf(nrf: Nrf) -> None:
         raise _wrong("nrf.port", "is no port, or heartbeat_s is not from 1 to 3600")
 
 
-def _check_consumer(path: str, consumer: Consumer) -> None:
+def _check_consumer(path: str, consumer: Consumer, *, proved: bool) -> None:
     for field in ("addresses", "callbacks"):
         for place, network in enumerate(getattr(consumer, field)):
             _checked(f"{path}.{field}[{place}]", network, ip_network)
-    if not consumer.addresses and not consumer.tls:
-        raise _wrong(f"{path}.addresses", "is missing: anybody could ask; name networks, or ask for tls")
+    if not consumer.addresses and not (
+        consumer.tls and proved
+    ):  # a server's TLS proves nothing of its client
+        raise _wrong(
+            f"{path}.addresses",
+            "is missing: anybody could ask; name networks, or tls and authorities or tokens",
+        )
     if not 0 <= consumer.quota_holding_s <= 86_400:
         raise _wrong(f"{path}.quota_holding_s", "is not from 0 to 86400")
 
@@ -196,7 +237,7 @@ def _is_uri(text: str) -> bool:
         return False
 
 
-def _checked(path: str, value: str, read: Callable[[str], object]) -> None:
+def _checked(path: str, value: _T, read: Callable[[_T], object]) -> None:
     try:
         read(value)
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
@@ -14,6 +15,7 @@ from farwire.base.storage import Database
 from farwire.charging.service import Address, Client, SocketClient
 from farwire.charging.service.scrape import serve_metrics
 from farwire.gateway.asking import ASKED_MS, Asking
+from farwire.gateway.descriptors import make_room
 from farwire.gateway.nchf.converged import NAME as CONVERGED
 from farwire.gateway.nchf.converged import ConvergedCharging
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
@@ -45,9 +47,11 @@ async def serve(
 
     ``profiles`` is the document of ``profiles.py``; ``address_of`` says where shards listen, of which the first knows
     where accounts of others are; ``ready`` is told where the gateway listens. Raises ``Invalid`` (``nchf.profiles``),
-    ``NotFound`` (a tenant of a profile), ``Unavailable`` (``nchf.cannot_listen``).
+    ``NotFound`` (a tenant of a profile), ``Unavailable`` (``nchf.cannot_listen``,
+    ``gateway.too_few_files``).
     """
     node = read_profiles(profiles)
+    make_room(node.connections)
     operators = await load_operators(db=db, names=(one.tenant for one in node.consumers))
     async with AsyncExitStack() as stack:
         client: Client = SocketClient(address_of, timeout_ms=ASKED_MS)
@@ -142,6 +146,7 @@ async def _listen(server: Server, node: Node) -> None:
 
 def _web(node: Node) -> httpx.AsyncClient:
     """Return the client of notifications and of the NRF: HTTP/2, over TLS with our certificate."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, which may name subscribers
     security = ssl.create_default_context(cafile=node.authorities or None)
     if node.certificate:
         security.load_cert_chain(node.certificate, node.private_key)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Mapping
 from typing import Final, Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -19,22 +18,13 @@ import structlog
 
 from farwire.base.storage import Database
 from farwire.base.telemetry.metrics import counter
-from farwire.gateway.nchf.callbacks import check_callback, may_call
+from farwire.gateway.nchf.callbacks import check_callback, is_address, may_call
+from farwire.gateway.nchf.problems import Problem
 from farwire.gateway.nchf.profiles import Consumer, Node
 from farwire.gateway.operators import Operator
-from farwire.gateway.sessions import (
-    Protocol as Spoken,
-)
-from farwire.gateway.sessions import (
-    Reason,
-    SessionBook,
-    Wish,
-    claim_wishes,
-    settle_wish,
-)
-from farwire.kernel.errors import FarwireError
+from farwire.gateway.sessions import Following, Outcome, Reason, SessionBook, Wish
+from farwire.gateway.sessions import Protocol as Spoken
 
-PAUSE_MS: Final = 500
 ANSWERED_S: Final = 3.0
 """How long an answer is waited for: well within the lease of a wish."""
 _REDIRECTS_MOST: Final = 2
@@ -44,18 +34,6 @@ _TOLD: Final = counter(
     "Notifications to network functions by type and outcome.",
     ("type", "outcome"),
 )
-
-
-class Outcome(Enum):
-    """What the answer to a notification means."""
-
-    DONE = auto()
-    GONE = auto()
-    """The consumer does not have the session: neither do we."""
-    AGAIN = auto()
-    """It may work later."""
-    NEVER = auto()
-    """The consumer does not understand; it hears of the change when its quota ends."""
 
 
 OUTCOMES: Final[Mapping[int, Outcome]] = {
@@ -135,7 +113,7 @@ class NoBearer:
 
 
 class Telling:
-    """Takes wishes and tells the consumers of this process's profiles."""
+    """Tells the consumers of this process's profiles."""
 
     def __init__(
         self,
@@ -149,43 +127,22 @@ class Telling:
         bearer: Bearer,
     ) -> None:
         """``asks`` by the service that a session's address names; ``operators`` by the names that profiles have."""
-        self._db = db
         self._client = client
-        self._book = book
         self._tenants = {operator.tenant_id: name for name, operator in operators.items()}
         self._consumers = {(one.tenant, one.name): one for one in node.consumers}
         self._asks = asks
         self._bearer = bearer
-
-    async def run(self) -> None:
-        """Look for wishes until cancelled. What fails is logged and tried again."""
-        while True:
-            await asyncio.sleep(PAUSE_MS / 1_000)
-            try:
-                await self.once()
-            except FarwireError as error:
-                _log.warning("consumers cannot be told of changes", code=error.code)
-
-    async def once(self) -> int:
-        """Tell what is wished for now; return how many wishes there were. Raises what the database raises."""
-        names = {name for _, name in self._consumers}
-        wishes = await claim_wishes(
-            db=self._db, protocol=Spoken.NCHF, tenant_ids=list(self._tenants), peers=names
+        names = {one.name for one in node.consumers}
+        following = Following(
+            db=db,
+            protocol=Spoken.NCHF,
+            tenant_ids=self._tenants,
+            peers=lambda: names,
+            book=book,
+            tell=self._tell,
         )
-        by_session: dict[tuple[object, str], list[Wish]] = {}
-        for wish in wishes:
-            by_session.setdefault((wish.session.tenant_id, wish.session.session), []).append(wish)
-        await asyncio.gather(*(self._tell_session(one) for one in by_session.values()))
-        return len(wishes)
-
-    async def _tell_session(self, wishes: Sequence[Wish]) -> None:
-        """Tell the consumer of one session, the older wish first."""
-        for wish in wishes:
-            outcome = await self._tell(wish)
-            if outcome is Outcome.GONE:
-                one = wish.session
-                self._book.closed(one.tenant_id, one.protocol, one.session)
-            await settle_wish(db=self._db, wish=wish, done=outcome is not Outcome.AGAIN)
+        self.run = following.run
+        self.once = following.once
 
     async def _tell(self, wish: Wish) -> Outcome:
         one = wish.session
@@ -193,16 +150,12 @@ class Telling:
         asks = self._asks.get(one.address.get("service", ""))
         if consumer is None or asks is None:
             return Outcome.AGAIN
-        try:
-            found = await asks.notification(wish)
-            if found is None:
-                return Outcome.DONE
-            outcome = await self._post(found, consumer)
-            if outcome is Outcome.DONE:
-                await asks.told(wish, found)
-        except FarwireError as error:
-            _log.info("a consumer could not be told", consumer=one.peer, code=error.code)
-            return Outcome.AGAIN
+        found = await asks.notification(wish)
+        if found is None:
+            return Outcome.DONE
+        outcome = await self._post(found, consumer)
+        if outcome is Outcome.DONE:
+            await asks.told(wish, found)
         _TOLD.inc(type=found.type, outcome=outcome.name.lower())
         _log.info(
             "consumer told of a change", consumer=one.peer, type=found.type, reason=wish.reason.value,
@@ -212,30 +165,56 @@ class Telling:
 
     async def _post(self, found: Notification, consumer: Consumer) -> Outcome:
         """Post it, also where a redirect within the consumer's networks leads."""
-        uri = found.uri
         headers = {"content-type": "application/json", **await self._bearer.headers()}
-        for _ in range(_REDIRECTS_MOST + 1):
-            check_callback(uri, consumer)
-            if not await _leads_within(uri, consumer):
-                return Outcome.NEVER
-            try:
-                answer = await self._client.post(uri, content=found.body, headers=headers, timeout=ANSWERED_S)
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                _log.info("a consumer did not answer", consumer=consumer.name, error=type(error).__name__)
-                return Outcome.AGAIN
-            if answer.status_code not in (307, 308):
-                return OUTCOMES.get(answer.status_code, Outcome.NEVER)
-            uri = urljoin(uri, answer.headers.get("location", ""))
+        uri = found.uri
+        try:
+            async with asyncio.timeout(ANSWERED_S):  # of all: a consumer may drip its answer
+                for _ in range(_REDIRECTS_MOST + 1):
+                    address = await _address_of(uri, consumer)
+                    if address is None:
+                        return Outcome.NEVER
+                    status, location = await self._sent(uri, address, found.body, headers)
+                    if status not in (307, 308):
+                        return OUTCOMES.get(status, Outcome.NEVER)
+                    uri = urljoin(uri, location)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # TimeoutError is one
+            _log.info("a consumer did not answer", consumer=consumer.name, error=type(error).__name__)
+            return Outcome.AGAIN
         return Outcome.NEVER
 
-
-async def _leads_within(uri: str, consumer: Consumer) -> bool:
-    """Tell whether every address of a name is one that may be called."""
-    parts = urlsplit(uri)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            parts.hostname, parts.port or 80, type=socket.SOCK_STREAM
+    async def _sent(self, uri: str, address: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Post to an address under the name of a URI; return status and Location. What else comes is not read."""
+        url = httpx.URL(uri)
+        request = self._client.build_request(
+            "POST",
+            url.copy_with(host=address),
+            content=body,
+            headers={**headers, "host": url.netloc.decode()},
+            timeout=ANSWERED_S,
+            extensions={"sni_hostname": url.host},
         )
-    except OSError:
-        return True  # nobody is there: the post will say so, and is tried again
-    return all(may_call(consumer, str(address[0])) for *_, address in found)
+        answer = await self._client.send(request, stream=True)
+        await answer.aclose()
+        return answer.status_code, answer.headers.get("location", "")
+
+
+async def _address_of(uri: str, consumer: Consumer) -> str | None:
+    """Return the address to call, or None where one of those behind a name may not be called. Raises ``OSError``.
+
+    The name is not looked up again after it: its owner could answer with another address.
+    """
+    try:
+        check_callback(uri, consumer)
+    except Problem:
+        return None
+    parts = urlsplit(uri)
+    host = parts.hostname or ""
+    found = [host] if is_address(host) else await _look_up(host, parts.port or 80)
+    if not found:
+        raise OSError("the name has no address")
+    return found[0] if all(may_call(consumer, one) for one in found) else None
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]

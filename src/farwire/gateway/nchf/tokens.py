@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from typing import Final
 
@@ -17,11 +16,10 @@ import msgspec
 
 from farwire.gateway.nchf.http2.messages import Request
 from farwire.gateway.nchf.problems import NO_TOKEN, Cause, Problem
-from farwire.gateway.nchf.profiles import Key, Tokens
+from farwire.gateway.nchf.profiles import MODULUS_LEAST, Key, Tokens, base64url
 
 _NO_SCOPE: Final = Cause(403, "INSUFFICIENT_SCOPE")
 _TOKEN_MOST: Final = 8_192
-_MODULUS_LEAST: Final = 2_048
 _DIGESTS: Final = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 _DIGEST_INFO: Final = {
     "256": bytes.fromhex("3031300d060960864801650304020105000420"),
@@ -95,15 +93,15 @@ def _verified(keys: tuple[Key, ...], token: str) -> _Claims:
         raise ValueError("no JWS in compact form")
     signed, _, signature = token.rpartition(".")
     head_part, _, claims_part = signed.partition(".")
-    head = msgspec.json.decode(_octets(head_part), type=_Head)
+    head = msgspec.json.decode(base64url(head_part), type=_Head)
     if head.crit:
         raise ValueError("crit names what is not understood")
-    given = _octets(signature)
+    given = base64url(signature)
     for key in keys:
         if head.kid and key.kid and head.kid != key.kid:
             continue
         if _signed(key, head.alg, signed.encode("ascii"), given):
-            return msgspec.json.decode(_octets(claims_part), type=_Claims)
+            return msgspec.json.decode(base64url(claims_part), type=_Claims)
     raise ValueError("no key has signed it")
 
 
@@ -114,24 +112,17 @@ def _signed(key: Key, algorithm: str, message: bytes, signature: bytes) -> bool:
     if digest is None or family != ("RS" if key.kty == "RSA" else "HS"):
         return False
     if key.kty == "oct":
-        return hmac.compare_digest(hmac.new(_octets(key.k), message, digest).digest(), signature)
-    modulus = int.from_bytes(_octets(key.n), "big")
+        secret = base64url(key.k)
+        mac = hmac.new(secret, message, digest).digest()
+        return len(secret) >= len(mac) and hmac.compare_digest(mac, signature)
+    modulus = int.from_bytes(base64url(key.n), "big")
     octets = -(-modulus.bit_length() // 8)
-    if modulus.bit_length() < _MODULUS_LEAST or len(signature) != octets:
+    if modulus.bit_length() < MODULUS_LEAST or len(signature) != octets:
         return False
     value = int.from_bytes(signature, "big")
     if value >= modulus:
         return False
     tail = b"\0" + _DIGEST_INFO[size] + digest(message).digest()
     wanted = b"\0\1" + b"\xff" * (octets - 2 - len(tail)) + tail
-    found = pow(value, int.from_bytes(_octets(key.e), "big"), modulus).to_bytes(octets, "big")
+    found = pow(value, int.from_bytes(base64url(key.e), "big"), modulus).to_bytes(octets, "big")
     return hmac.compare_digest(found, wanted)
-
-
-def _octets(text: str) -> bytes:
-    if not text.isascii() or set(text) - _ALPHABET:
-        raise ValueError("no base64url")
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-_ALPHABET: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")

@@ -79,13 +79,15 @@ def identities_of(packet: Packet, client: Client) -> tuple[Identity, ...]:
     for source in client.identities:
         if source == "user_name":
             found += _named(packet.text(USER_NAME))
-        elif source == "imsi" and packet.text(_IMSI):
-            found.append(Identity(IdentityKind.IMSI, packet.text(_IMSI)))
+        elif source == "imsi":
+            found += _digits(IdentityKind.IMSI, packet.text(_IMSI))
         elif source == "calling_station":
-            digits = packet.text(_STATION).removeprefix("+")
-            if digits.isascii() and digits.isdigit():
-                found.append(Identity(IdentityKind.MSISDN, digits))
+            found += _digits(IdentityKind.MSISDN, packet.text(_STATION).removeprefix("+"))
     return tuple(found)
+
+
+def _digits(kind: IdentityKind, value: str) -> list[Identity]:
+    return [Identity(kind, value)] if value.isascii() and value.isdigit() else []
 
 
 def _named(name: str) -> list[Identity]:

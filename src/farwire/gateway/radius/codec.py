@@ -96,6 +96,8 @@ def _of_vendor(value: bytes) -> list[Pair]:
     if len(value) < _VENDOR.size:
         raise Malformed("Vendor-Specific has a wrong length")
     vendor = _VENDOR.unpack_from(value)[0]
+    if not vendor:  # nobody's: its attributes would be taken for those of the RFC
+        return [(VENDOR_SPECIFIC, value)]
     found: list[Pair] = []
     at = _VENDOR.size
     while at < len(value):

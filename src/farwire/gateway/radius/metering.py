@@ -108,15 +108,26 @@ class Metering:
             async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
                 keys = await store.open_of_nas(tx, client.name, report.nas, report.at, _AT_ONCE)
             for key in keys:
-                await self.end(operator, client, key)
+                await self._end_of_anybody(operator, client, key)
             ended += keys
             if len(keys) < _AT_ONCE:
                 return ended
 
+    async def _end_of_anybody(self, operator: Operator, client: Client, key: Key) -> None:
+        """End a session, also one whose account no shard knows: its last request, and the one that ends it."""
+        for _ in range(2):
+            try:
+                await self.end(operator, client, key)
+            except NotFound:
+                await self._give_up(operator, key)
+            else:
+                return
+
     async def settle_old(self, operator: Operator, clients: Mapping[str, Client]) -> int:
         """Ask charging again what a process that has died has asked; return how many there were.
 
-        Raises ``Unavailable``.
+        Those whose shard does not answer are asked again the next time, and hold no other one. Raises ``Unavailable``
+        (the database).
         """
         before = self._clock.now() - OLD
         async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
@@ -126,6 +137,8 @@ class Metering:
                 await self._step(operator, clients[client], key, _as_it_is)
             except NotFound:
                 await self._give_up(operator, key)
+            except Unavailable as error:
+                _log.warning("a radius session waits", client=client, reason=error.code)
         return len(found)
 
     async def _give_up(self, operator: Operator, key: Key) -> None:

@@ -8,8 +8,9 @@ same octets. Source: RFC 2865 §3, RFC 5080 §2.2.2.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeAlias, cast
 
 import structlog
@@ -51,6 +52,8 @@ class Server:
         self.addresses: dict[Code, list[tuple[str, int]]] = {code: [] for code in _ANSWERS}
         """Where it listens."""
         self.tasks: set[asyncio.Task[None]] = set()
+        self._waiting: Counter[Code] = Counter()
+        """Requests that wait, by what their ports take: a crowd that logs in leaves room for what is used."""
         self._wires: list[asyncio.DatagramTransport] = []
         self._clients: dict[str, Client | None] = {}
         self._answers: OrderedDict[tuple[object, ...], tuple[int, bytes]] = OrderedDict()
@@ -111,13 +114,14 @@ class Server:
             wire.sendto(_octets(packet, _ANSWERS[takes], [], client), source)
             _REQUESTS.inc(code="status_server", answer="alive")
             return
-        if self._closing or len(self.tasks) >= self.node.pending:
+        if self._closing or self._waiting[takes] >= self.node.pending:
             _drop("busy")
             return
         self._keep(key, b"", now)
+        self._waiting[takes] += 1
         task = asyncio.create_task(self._answer(wire, client, packet, source, key))
         self.tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, takes))
 
     def _client(self, address: str) -> Client | None:
         if address not in self._clients:
@@ -133,7 +137,8 @@ class Server:
             answers.popitem(last=False)
         answers[key] = (now + REPEATED_MS, octets)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, takes: Code, task: asyncio.Task[None]) -> None:
+        self._waiting[takes] -= 1
         self.tasks.discard(task)
         _PENDING.set(len(self.tasks))
 

@@ -98,7 +98,7 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attributes: tuple[Row, ...] = ()
     """Attributes of further vendors, for the profiles below."""
     pending: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
-    """Requests that may wait at once; what is more is dropped, and sent again by its client."""
+    """Logins, and as many reports, that may wait at once; what is more is dropped, and sent again by its client."""
     reject_delay_ms: Annotated[int, msgspec.Meta(ge=0, le=5_000)] = 1_000
     """How long a refused password waits for its answer: who guesses is slowed down."""
 

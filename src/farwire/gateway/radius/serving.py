@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -22,16 +23,16 @@ from farwire.gateway.radius.metering import Metering
 from farwire.gateway.radius.node import Server
 from farwire.gateway.radius.profiles import Node, read_profiles
 from farwire.gateway.radius.telling import Telling
-from farwire.gateway.sessions import Protocol, SessionBook, Wish, claim_wishes, settle_wish
+from farwire.gateway.sessions import Following, Protocol, SessionBook
 from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.errors import FarwireError, Unavailable
 
 __all__ = ["Gateway", "check", "forget_credential", "serve", "set_credential"]
 
-WISHES_MS: Final = 500
-"""How often it is looked for sessions that are to be told of a change."""
-_SETTLE_EVERY: Final = 20
-"""Every so many looks it is also looked for requests of a process that has died."""
+_SETTLE_S: Final = 10
+"""How often it is looked for requests of a process that has died."""
+_LEASE: Final = timedelta(seconds=30)
+"""Of a wish: a NAS may be asked to change a session, and then to end it, each for 6 s."""
 _log = structlog.get_logger(__name__)
 
 
@@ -49,7 +50,6 @@ class Gateway:
         changer: Changer | None = None,
     ) -> None:
         """``operators`` by the short names that profiles have."""
-        self._db = db
         self._operators = operators
         self._clients = {one.name: one for one in node.clients}
         self.book = SessionBook(db=db)
@@ -59,6 +59,12 @@ class Gateway:
             node, operators=operators, metering=self.metering, changer=changer or Changer(), book=self.book,
             clock=clock,
         )  # fmt: skip
+        following = Following(
+            db=db, protocol=Protocol.RADIUS, tenant_ids={one.tenant_id for one in operators.values()},
+            peers=lambda: self._clients, book=self.book, tell=self._telling.fulfil, lease=_LEASE,
+        )  # fmt: skip
+        self.follow_wishes = following.once
+        self._follow = following.run
         self.application = RadiusServer(
             node, operators=operators, asking=asking, passwords=Passwords(db), metering=self.metering,
             telling=self._telling, book=self.book, clock=clock,
@@ -67,39 +73,24 @@ class Gateway:
 
     async def run(self) -> None:
         """Follow wishes and what was left unsettled, until cancelled."""
-        book = asyncio.create_task(self.book.run())
+        tasks = [asyncio.create_task(one) for one in (self.book.run(), self._follow(), self._settle())]
         try:
-            look = 0
-            while True:
-                try:
-                    await self.follow_wishes()
-                    if look % _SETTLE_EVERY == 0:
-                        await self.settle_old()
-                except FarwireError as error:
-                    _log.warning("radius sessions wait", reason=error.code)
-                look += 1
-                await asyncio.sleep(WISHES_MS / 1_000)
+            await asyncio.gather(*tasks)
         finally:
-            book.cancel()
-            with suppress(asyncio.CancelledError):
-                await book
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def follow_wishes(self) -> int:
-        """Tell NASes what their sessions are to be told; return how many wishes there were."""
-        tenants = {one.tenant_id for one in self._operators.values()}
-        wishes = await claim_wishes(
-            db=self._db, protocol=Protocol.RADIUS, tenant_ids=tenants, peers=self._clients
-        )
-        await asyncio.gather(*(self._fulfil(wish) for wish in wishes))
-        return len(wishes)
-
-    async def _fulfil(self, wish: Wish) -> None:
-        try:
-            done = await self._telling.fulfil(wish)
-        except FarwireError as error:
-            _log.warning("radius session not told", client=wish.session.peer, reason=error.code)
-            done = False
-        await settle_wish(db=self._db, wish=wish, done=done)
+    async def _settle(self) -> None:
+        while True:
+            try:
+                await self.settle_old()
+            except FarwireError as error:
+                _log.warning("radius sessions wait", reason=error.code)
+            except Exception:  # noqa: BLE001
+                # The edge of the process: one session that cannot be settled must not stop what all others need.
+                _log.exception("radius sessions wait")
+            await asyncio.sleep(_SETTLE_S)
 
     async def settle_old(self) -> int:
         """Ask charging again what processes that have died have asked; return how many requests there were."""

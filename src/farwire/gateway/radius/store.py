@@ -92,8 +92,8 @@ async def settle(tx: Tx, meter: Meter) -> None:
     await tx.execute("SET LOCAL synchronous_commit = off")
     await tx.execute(
         "UPDATE gateway.radius_session SET settled = true "
-        "WHERE tenant_id = $1 AND key_hi = $2 AND key_lo = $3 AND number = $4",
-        *(tx.tenant_id, meter.key_hi, meter.key_lo, meter.number),
+        "WHERE tenant_id = $1 AND key_hi = $2 AND key_lo = $3 AND number = $4 AND generation = $5",
+        *(tx.tenant_id, meter.key_hi, meter.key_lo, meter.number, meter.generation),
     )
 
 

@@ -20,7 +20,7 @@ from farwire.gateway.radius.codec import Packet, Pair, number_pair
 from farwire.gateway.radius.dictionary import Code, ErrorCause, key_of
 from farwire.gateway.radius.metering import Key, Metering
 from farwire.gateway.radius.profiles import Client, Node
-from farwire.gateway.sessions import LiveSession, Protocol, Reason, SessionBook, Wish
+from farwire.gateway.sessions import LiveSession, Outcome, Protocol, Reason, SessionBook, Wish
 
 _STAMP: Final = key_of("Event-Timestamp")
 _TIMEOUT: Final = key_of("Session-Timeout")
@@ -80,25 +80,25 @@ class Telling:
         self._book = book
         self._clock = clock
 
-    async def fulfil(self, wish: Wish) -> bool:
-        """Do what is wished for a session; return whether it is done. Raises ``Unavailable``."""
+    async def fulfil(self, wish: Wish) -> Outcome:
+        """Do what is wished for a session; return what became of it. Raises ``Unavailable``."""
         session, client = wish.session, self._clients.get(wish.session.peer)
-        if client is None:
-            return False
+        if client is None or self._operators[client.tenant].tenant_id != session.tenant_id:
+            return Outcome.AGAIN  # another process has the profile of its NAS
         operator = self._operators[client.tenant]
         key = _key_in(session.session)
         meter = await self._metering.meter(operator, key)
         if meter is None:
-            self._book.closed(operator.tenant_id, Protocol.RADIUS, session.session)
-            return True
+            return Outcome.GONE
+        done = True
         if wish.reason == Reason.SUSPENDED:
-            return meter.restricted or await self._stop(client, operator, session, meter, garden=True)
-        if wish.reason == Reason.COUNTER or (
-            wish.reason in (Reason.TOP_UP, Reason.RESUMED) and not meter.restricted
+            done = meter.restricted or await self._stop(client, operator, session, meter, garden=True)
+        elif wish.reason in (Reason.POLICY, Reason.EXHAUSTED) or (
+            wish.reason in (Reason.TOP_UP, Reason.RESUMED) and meter.restricted
         ):
-            return True
-        found = await self._metering.ask_again(operator, client, key)
-        return found is None or await self.follow(session, *found)
+            found = await self._metering.ask_again(operator, client, key)
+            done = found is None or await self.follow(session, *found)
+        return Outcome.DONE if done else Outcome.AGAIN
 
     async def follow(self, session: LiveSession, meter: Meter, verdict: Verdict) -> bool:
         """Do what charging says of a session; return whether it is done."""

@@ -1,7 +1,8 @@
 """Live sessions of all protocols, and what their network elements are to be told. Import its public names from here."""
 
 from farwire.gateway.sessions.book import SessionBook
-from farwire.gateway.sessions.model import LiveSession, Protocol, Reason, Wish, may_be_kept
+from farwire.gateway.sessions.following import Following
+from farwire.gateway.sessions.model import LiveSession, Outcome, Protocol, Reason, Wish, may_be_kept
 from farwire.gateway.sessions.service import (
     claim_wishes,
     end_session,
@@ -12,7 +13,9 @@ from farwire.gateway.sessions.service import (
 )
 
 __all__ = [
+    "Following",
     "LiveSession",
+    "Outcome",
     "Protocol",
     "Reason",
     "SessionBook",

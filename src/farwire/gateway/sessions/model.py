@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Final
 
 from farwire.kernel.ids import TenantId
@@ -42,6 +42,18 @@ class Reason(StrEnum):
     """A limit is used up."""
     COUNTER = "counter"
     """80 % of a limit are used: a policy counter may have another status. No session needs a new quota for it."""
+
+
+class Outcome(Enum):
+    """What became of telling an element."""
+
+    DONE = auto()
+    GONE = auto()
+    """The element does not have the session: neither do we."""
+    AGAIN = auto()
+    """It may work later, or by another way."""
+    NEVER = auto()
+    """The element does not understand; it hears of the change when its quota ends."""
 
 
 OPPOSITES: Final[Mapping[Reason, Reason]] = {

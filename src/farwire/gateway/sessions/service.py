@@ -32,17 +32,19 @@ async def claim_wishes(
     tenant_ids: Collection[TenantId],
     limit: int = 100,
     peers: Collection[str] | None = None,
+    but: Collection[str] = (),
     lease: timedelta = LEASE,
 ) -> tuple[Wish, ...]:
     """Return up to ``limit`` wishes of each tenant that are due, the oldest first; nobody else has them for ``lease``.
 
-    ``peers`` are those that this process reaches; None where it reaches any. Each wish must be settled.
+    ``peers`` are those that this process reaches; None where it reaches any; ``but``: none of these. Each wish must be
+    settled.
     """
     found: list[Wish] = []
     for tenant_id in tenant_ids:
         async with db.transaction(tenant_id) as tx:
             found += await store.claim(
-                tx, protocol, peers, strangers_after=STRANGERS_AFTER, lease=lease, limit=limit
+                tx, protocol, peers, but, strangers_after=STRANGERS_AFTER, lease=lease, limit=limit
             )
     return tuple(found)
 

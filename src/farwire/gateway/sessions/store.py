@@ -76,6 +76,7 @@ async def claim(
     tx: Tx,
     protocol: Protocol,
     peers: Collection[str] | None,
+    but: Collection[str],
     *,
     strangers_after: timedelta,
     lease: timedelta,
@@ -83,19 +84,20 @@ async def claim(
 ) -> list[Wish]:
     """Return wishes that are due, the oldest first, and let nobody else have them before the lease ends.
 
-    ``peers``: only of sessions that came by one of these, and after ``strangers_after`` of all.
+    ``peers``: only of sessions that came by one of these, and after ``strangers_after`` of all; ``but``: never.
     """
+    # Materialized: a join that reads it twice would find further rows, beyond the limit.
     rows = await tx.fetch(
-        "UPDATE gateway.wish AS w SET due_at = now() + $6::interval, tries = w.tries + 1 FROM ("
-        "SELECT w.session, w.reason, s.account, s.peer, s.address::text AS address FROM gateway.wish AS w "
-        "JOIN gateway.session AS s USING (tenant_id, protocol, session) "
+        "WITH found AS MATERIALIZED (SELECT w.session, w.reason, s.account, s.peer, s.address::text AS address "
+        "FROM gateway.wish AS w JOIN gateway.session AS s USING (tenant_id, protocol, session) "
         "WHERE w.tenant_id = $1 AND w.protocol = $2 AND w.due_at <= now() AND w.tries < $3 "
         "AND ($4::text[] IS NULL OR s.peer = ANY($4) OR w.wanted_at < now() - $5::interval) "
-        "ORDER BY w.wanted_at LIMIT $7 FOR UPDATE OF w SKIP LOCKED) AS found "
+        "AND s.peer <> ALL($8::text[]) ORDER BY w.wanted_at LIMIT $7 FOR UPDATE OF w SKIP LOCKED) "
+        "UPDATE gateway.wish AS w SET due_at = now() + $6::interval, tries = w.tries + 1 FROM found "
         "WHERE w.tenant_id = $1 AND w.protocol = $2 AND w.session = found.session AND w.reason = found.reason "
         "RETURNING w.session, w.reason, w.tries, w.wanted_at, found.account, found.peer, found.address",
         *(tx.tenant_id, protocol.value, TRIES_MOST, None if peers is None else sorted(peers)),
-        *(strangers_after, lease, limit),
+        *(strangers_after, lease, limit, sorted(but)),
     )
     return sorted((_wish(tx, protocol, row) for row in rows), key=lambda one: one.wanted_at)
 

@@ -12,8 +12,6 @@ from farwire.base.authz import Permission, Principal
 from farwire.base.web import timestamp
 from farwire.inventory.model import (
     Commitment,
-    NewResource,
-    PoolCount,
     PriceOverride,
     Product,
     ProductState,
@@ -32,8 +30,6 @@ from farwire.inventory.model import (
 )
 
 BASE: Final = "/farwire/v1"
-MAX_FILL: Final = 100_000
-MAX_LISTED: Final = 10_000
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", max_length=100)]
 Key = Annotated[
     str,
@@ -181,57 +177,16 @@ class ResourceDetailDocument(ResourceDocument, frozen=True, rename="camel", omit
     history: list[UseDocument] = []
 
 
-class PoolDocument(msgspec.Struct, frozen=True, rename="camel", tag_field="@type", tag="Pool"):
-    """A pool and the number of its resources in each state."""
-
-    id: str
-    href: str
-    name: str
-    kind: ResourceKind
-    quarantine_days: int
-    counts: dict[str, int]
-
-
-class PoolCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A pool to make."""
-
-    name: Name
-    kind: ResourceKind
-    quarantine_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0
-
-
-class ResourceCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A resource to put into a pool, with what belongs to it: an eSIM profile's IMSI and matching id."""
-
-    value: Word
-    attributes: Annotated[dict[str, Word], msgspec.Meta(max_length=20)] = {}
-
-    def to_model(self) -> NewResource:
-        """Return it as the inventory knows it."""
-        return NewResource(self.value, self.attributes)
-
-
-class PoolFill(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A range of numbers, both ends included, or a list."""
-
-    first: Digits | None = None
-    last: Digits | None = None
-    resources: Annotated[list[ResourceCreate], msgspec.Meta(max_length=MAX_LISTED)] = []
-
-
-class FilledDocument(msgspec.Struct, frozen=True, rename="camel"):
-    """How many resources were added, and what the pool has now."""
-
-    added: int
-    pool: PoolDocument
-
-
 class ReservationCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """``count`` resources of a pool, or the very ones in ``values``; freed after ``until`` unless they are used."""
+    """``count`` resources of a pool, or the very ones in ``values``; freed after ``until`` unless they are used.
+
+    ``length`` is that of a prefix; without it, the pool's usual one.
+    """
 
     pool: Name
     key: Key
     count: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    length: Annotated[int, msgspec.Meta(ge=1, le=128)] | None = None
     values: Annotated[list[Word], msgspec.Meta(max_length=1000)] = []
     until: Time | None = None
 
@@ -371,17 +326,4 @@ def resource_detail(
             )
             for one in uses
         ],
-    )
-
-
-def pool_document(counted: PoolCount) -> PoolDocument:
-    """Return the pool with its counts; states without any resource are 0."""
-    pool = counted.pool
-    return PoolDocument(
-        id=str(pool.id),
-        href=f"{BASE}/pools/{pool.name}",
-        name=pool.name,
-        kind=pool.kind,
-        quarantine_days=pool.quarantine_days,
-        counts={state.value: counted.counts.get(state, 0) for state in ResourceState},
     )

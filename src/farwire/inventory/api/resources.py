@@ -24,21 +24,24 @@ from farwire.base.web import (
 from farwire.inventory import service
 from farwire.inventory.api.documents import (
     BASE,
-    MAX_FILL,
-    FilledDocument,
     Key,
     Name,
-    PoolCreate,
-    PoolDocument,
-    PoolFill,
     ReservationCreate,
     ReservationDocument,
     ResourceDetailDocument,
     ResourceDocument,
     Word,
-    pool_document,
     resource_detail,
     resource_document,
+)
+from farwire.inventory.api.pool_documents import (
+    MAX_FILL,
+    FilledDocument,
+    PoolCreate,
+    PoolDocument,
+    PoolFill,
+    Scope,
+    pool_document,
 )
 from farwire.inventory.model import ResourceKind, ResourceState, number_range
 from farwire.kernel.errors import Conflict, Invalid
@@ -61,13 +64,17 @@ class ByKey(msgspec.Struct, frozen=True):
 
 
 class ResourceQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
-    """Filters of the list. ``value`` needs ``kind`` and the permission to read personal data; it is audited."""
+    """Filters of the list. ``value`` needs ``kind`` and the permission to read personal data; it is audited.
+
+    ``scope`` says in which a ``value`` is sought.
+    """
 
     pool: Name | None = None
     state: ResourceState | None = None
     product_id: UUID | None = None
     kind: ResourceKind | None = None
     value: Word | None = None
+    scope: Scope = ""
 
 
 class FreeQuery(PageQuery, frozen=True, kw_only=True):
@@ -100,7 +107,7 @@ async def _one_valued(call: Call[Nothing, ResourceQuery, None]) -> Reply:
     if query.kind is None or query.value is None:
         raise Invalid("value needs kind", code="inventory.kind_missing", field="kind", fix="add kind=msisdn")
     async with call.transaction() as tx:
-        found = await service.resource_valued(tx, kind=query.kind, value=query.value)
+        found = await service.resource_valued(tx, kind=query.kind, value=query.value, scope=query.scope)
         fits = (
             query.pool in (None, found.pool)
             and query.state in (None, found.state)
@@ -145,7 +152,15 @@ async def create_pool(call: Call[Nothing, Nothing, PoolCreate]) -> Reply:
     body = call.body
     async with call.transaction() as tx:
         pool = await service.create_pool(
-            tx, name=body.name, kind=body.kind, quarantine_days=body.quarantine_days, now=call.now()
+            tx,
+            name=body.name,
+            kind=body.kind,
+            quarantine_days=body.quarantine_days,
+            now=call.now(),
+            scope=body.scope,
+            policy=body.policy,
+            prefix_length=body.prefix_length,
+            warn_percent=body.warn_percent,
         )
         document = pool_document(await service.count_pool(tx, pool=pool.name))
         await audit.record(
@@ -220,7 +235,13 @@ async def create_reservation(call: Call[Nothing, Nothing, ReservationCreate]) ->
             )
         else:
             held = await service.reserve(
-                tx, pool=body.pool, key=body.key, count=body.count, now=call.now(), until=until
+                tx,
+                pool=body.pool,
+                key=body.key,
+                count=body.count,
+                now=call.now(),
+                until=until,
+                length=body.length,
             )
     resources = [resource_document(one, call.principal) for one in held]
     return Reply(ReservationDocument(body.key, f"{BASE}/reservations/{body.key}", resources))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,6 +31,11 @@ class ResourceKind(StrEnum):
     ESIM_PROFILE = "esim_profile"
     """An eSIM profile, named by its ICCID; attributes ``imsi`` and ``matching_id`` go with it."""
     IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    IPV4_PREFIX = "ipv4_prefix"
+    """A block of IPv4 addresses: 192.0.2.8/29."""
+    IPV6_PREFIX = "ipv6_prefix"
+    VLAN = "vlan"
     DEVICE = "device"
     PORT = "port"
 
@@ -41,6 +46,19 @@ _FORMS: Final[Mapping[ResourceKind, tuple[re.Pattern[str], str]]] = {
     ResourceKind.ESIM_PROFILE: (re.compile(r"[0-9]{18,20}"), "an ICCID of 18 to 20 digits (E.118)"),
     ResourceKind.IMSI: (re.compile(r"[0-9]{14,15}"), "14 or 15 digits (E.212)"),
     ResourceKind.EID: (re.compile(r"[0-9]{32}"), "32 digits (SGP.02)"),
+    ResourceKind.VLAN: (
+        re.compile(r"[1-9][0-9]{0,2}|[1-3][0-9]{3}|40[0-8][0-9]|409[0-4]"),
+        "1 to 4094 (802.1Q)",
+    ),
+}
+_ADDRESSES: Final[Mapping[ResourceKind, tuple[Callable[[str], object], str]]] = {
+    ResourceKind.IPV4: (ipaddress.IPv4Address, "an IPv4 address"),
+    ResourceKind.IPV6: (
+        ipaddress.IPv6Address,
+        "an IPv6 address in its short form, without a zone (RFC 5952)",
+    ),
+    ResourceKind.IPV4_PREFIX: (ipaddress.IPv4Network, "a prefix, e.g. 192.0.2.8/29"),
+    ResourceKind.IPV6_PREFIX: (ipaddress.IPv6Network, "a prefix in its short form, e.g. 2001:db8:7::/48"),
 }
 _SUBSCRIBERS: Final = frozenset(
     {
@@ -65,6 +83,16 @@ class ResourceState(StrEnum):
     RETIRED = "retired"
 
 
+class PoolPolicy(StrEnum):
+    """Which of the free ones is given next."""
+
+    LOWEST = "lowest"
+    SEQUENTIAL = "sequential"
+    """The one after the last that was given; after the highest, the lowest."""
+    RANDOM = "random"
+    """The first free one from a random point on: hard to guess, but likelier after a gap."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewResource:
     """A resource to be put into a pool. What belongs together is one resource: attributes go with the value."""
@@ -75,26 +103,50 @@ class NewResource:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Resources of one kind that are given out one by one. What comes back rests ``quarantine_days``."""
+    """Resources of one kind that are given out one by one. What comes back rests ``quarantine_days``.
+
+    A value is given once in a ``scope`` (a VRF, a VPN). ``prefix_length`` is how long a prefix is that is asked for
+    without a length. From ``warn_percent`` in use on, somebody is told.
+    """
 
     id: PoolId
     name: str
     kind: ResourceKind
     quarantine_days: int
     created_at: datetime
+    scope: str = ""
+    policy: PoolPolicy = PoolPolicy.LOWEST
+    prefix_length: int = 0
+    warn_percent: int = 80
+    has_ranges: bool = False
+
+
+_IN_USE: Final = (ResourceState.RESERVED, ResourceState.ASSIGNED, ResourceState.QUARANTINED)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolCount:
-    """A pool and how many of its resources are in each state; states without any are absent."""
+    """A pool and how many of its resources are in each state; states without any are absent.
+
+    ``sizes`` counts numbers and addresses: a /29 is one resource and eight addresses. Of prefixes, ``counts`` says for
+    how many of the pool's usual length there are free addresses. What is withheld is in neither.
+    """
 
     pool: Pool
     counts: Mapping[ResourceState, int]
+    sizes: Mapping[ResourceState, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
         """Return how many resources the pool has."""
         return sum(self.counts.values())
+
+    @property
+    def used_percent(self) -> int:
+        """Return how much of what can be had at all cannot be had now, rounded down."""
+        used = sum(self.sizes.get(state, 0) for state in _IN_USE)
+        there = used + self.sizes.get(ResourceState.AVAILABLE, 0)
+        return 100 * used // there if there else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +213,10 @@ def masked(value: str) -> str:
 def check_resource(kind: ResourceKind, new: NewResource) -> None:
     """Raise ``Invalid`` (``inventory.resource_value``, ``inventory.resource_attribute``) for a malformed resource."""
     form, words = _FORMS.get(kind, (_NAMED, "1 to 128 characters without spaces"))
-    if form.fullmatch(new.value) is None or (kind is ResourceKind.IPV4 and not _is_address(new.value)):
-        words = "an IPv4 address" if kind is ResourceKind.IPV4 else words
+    of_addresses, words = _ADDRESSES.get(kind, (None, words))
+    if form.fullmatch(new.value) is None or not (
+        of_addresses is None or _is_written(of_addresses, new.value)
+    ):
         raise Invalid(
             f"this is no {kind}", code="inventory.resource_value", field="value", value=new.value, fix=words
         )
@@ -184,12 +238,12 @@ def check_resource(kind: ResourceKind, new: NewResource) -> None:
         )
 
 
-def _is_address(text: str) -> bool:
+def _is_written(read: Callable[[str], object], text: str) -> bool:
+    """Return whether the text is what the thing that it names is written as: one address has one value."""
     try:
-        ipaddress.IPv4Address(text)
+        return str(read(text)) == text and "%" not in text
     except ValueError:
         return False
-    return True
 
 
 def number_range(first: str, last: str) -> Iterator[str]:

@@ -45,6 +45,14 @@ from farwire.inventory.service.products import (
     products_by_subscriber,
     reassign,
 )
+from farwire.inventory.service.ranges import (
+    PoolRanges,
+    add_range,
+    offer,
+    pool_ranges,
+    warn_of_use,
+    withhold,
+)
 from farwire.inventory.service.resources import (
     get_resource,
     holder_at,
@@ -87,11 +95,13 @@ from farwire.inventory.service.terms import (
 __all__ = [
     "Gift",
     "Overlap",
+    "PoolRanges",
     "SubscriberReport",
     "add_element",
     "add_link",
     "add_override",
     "add_products",
+    "add_range",
     "add_service",
     "add_services",
     "assign_resource",
@@ -135,7 +145,9 @@ __all__ = [
     "list_resources",
     "list_services",
     "move_product",
+    "offer",
     "pool_named",
+    "pool_ranges",
     "products_by_account",
     "products_by_subscriber",
     "products_with_prices_of",
@@ -156,4 +168,6 @@ __all__ = [
     "subscriber_keys",
     "suspend_product",
     "take_back",
+    "warn_of_use",
+    "withhold",
 ]

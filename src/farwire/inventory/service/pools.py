@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from farwire.base.storage import Database, Tx, on_violation
 from farwire.inventory.model import (
+    COUNTED,
+    PREFIXES,
     RESERVED_FOR,
     NewResource,
     Pool,
     PoolCount,
+    PoolPolicy,
     Resource,
     ResourceKind,
+    Span,
+    block_size,
     check_resource,
+    number_of,
+    value_of,
 )
+from farwire.inventory.service import ranges
+from farwire.inventory.store import ranges as range_store
 from farwire.inventory.store import reservations
 from farwire.inventory.store import resources as store
 from farwire.kernel.errors import Conflict, Exhausted, Invalid, NotFound
@@ -31,23 +41,42 @@ MAX_KEY_CHARACTERS: Final = 200
 POOL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-async def create_pool(tx: Tx, *, name: str, kind: ResourceKind, quarantine_days: int, now: datetime) -> Pool:
+async def create_pool(
+    tx: Tx,
+    *,
+    name: str,
+    kind: ResourceKind,
+    quarantine_days: int,
+    now: datetime,
+    scope: str = "",
+    policy: PoolPolicy = PoolPolicy.LOWEST,
+    prefix_length: int = 0,
+    warn_percent: int = 80,
+) -> Pool:
     """Make a pool; the same again returns it. ``quarantine_days`` (0 to 3650) is how long a returned one rests.
 
-    Raises ``Invalid`` (``inventory.pool``), ``Conflict`` (``inventory.pool_differs``).
+    A value is given once in a ``scope``; ``prefix_length`` is that of prefixes that are asked for without one, and
+    ``warn_percent`` (1 to 100) how much is in use when somebody is told. Raises ``Invalid`` (``inventory.pool``,
+    ``inventory.pool_policy``, ``inventory.prefix_length``), ``Conflict`` (``inventory.pool_differs``).
     """
-    if POOL_NAME.fullmatch(name) is None or not 0 <= quarantine_days <= 3650:
+    fits = 0 <= quarantine_days <= 3650 and 1 <= warn_percent <= 100
+    if not fits or POOL_NAME.fullmatch(name) is None or (scope and POOL_NAME.fullmatch(scope) is None):
         raise Invalid(
-            "a pool has a name of 1 to 100 letters, digits, dots and dashes; what comes back rests 0 to 3650 days",
+            "a pool has a name of 1 to 100 letters, digits, dots and dashes, and perhaps a scope of such; what comes "
+            "back rests 0 to 3650 days; of 1 to 100 % somebody is told",
             code="inventory.pool",
             field="name",
             value=name,
         )
-    await store.add_pool(tx, Pool(PoolId(uuid7(now)), name, kind, quarantine_days, now))
+    wanted = Pool(
+        PoolId(uuid7(now)), name, kind, quarantine_days, now, scope, policy, prefix_length, warn_percent
+    )
+    ranges.check_terms(wanted)
+    await store.add_pool(tx, wanted)
     pool = await pool_named(tx, name)
-    if (pool.kind, pool.quarantine_days) != (kind, quarantine_days):
+    if replace(pool, id=wanted.id, created_at=now, has_ranges=False) != wanted:
         raise Conflict(
-            f"the pool {name} exists, with {pool.kind} and {pool.quarantine_days} days",
+            f"the pool {name} exists, with {pool.kind}, {pool.quarantine_days} days and perhaps other terms",
             code="inventory.pool_differs",
             field="name",
             value=name,
@@ -79,7 +108,7 @@ async def list_pools(tx: Tx, *, page: PageRequest) -> Page[PoolCount]:
 async def count_pool(tx: Tx, *, pool: str) -> PoolCount:
     """Return the pool with the number of its resources by state. Raises ``NotFound``."""
     found = await pool_named(tx, pool)
-    return PoolCount(found, (await store.pool_counts(tx, [found.id])).get(found.id, {}))
+    return (await store.pool_counts(tx, [found]))[0]
 
 
 async def fill_pool(tx: Tx, *, pool: str, values: Iterable[str | NewResource]) -> int:
@@ -90,12 +119,22 @@ async def fill_pool(tx: Tx, *, pool: str, values: Iterable[str | NewResource]) -
     (``inventory.in_other_pool``, ``inventory.imsi_known``).
     """
     target = await pool_named(tx, pool)
+    if target.kind in PREFIXES:
+        raise Invalid(
+            "prefixes are carved out of a range",
+            code="inventory.fill_source",
+            field="pool",
+            value=pool,
+            fix=f"farwire pool range {pool} 192.0.2.0/24",
+        )
+    if target.kind in COUNTED:
+        await range_store.lock_numbers(tx, target, alone=False)
     added = 0
     rows = (NewResource(one) if isinstance(one, str) else one for one in values)
     for start, batch in _batches(rows):
         for number, one in enumerate(batch, start):
             _check_row(target, one, number)
-        known = await store.known_values(tx, target.kind, [one.value for one in batch])
+        known = await store.known_values(tx, target, [one.value for one in batch])
         elsewhere = next((value for value, where in known.items() if where != target.id), None)
         if elsewhere is not None:
             raise _in_other_pool(elsewhere)
@@ -159,36 +198,67 @@ async def free_resources(tx: Tx, *, pool: str, pattern: str = "", page: PageRequ
 
 
 async def reserve(
-    tx: Tx, *, pool: str, key: str, count: int = 1, now: datetime, until: datetime | None = None
+    tx: Tx,
+    *,
+    pool: str,
+    key: str,
+    count: int = 1,
+    now: datetime,
+    until: datetime | None = None,
+    length: int | None = None,
 ) -> tuple[Resource, ...]:
     """Reserve ``count`` (1 to 1,000) resources of the pool until ``until``, all or none; without it, for a day.
 
+    Which ones the pool's policy says; of a pool of prefixes, blocks of ``length`` bits, otherwise of its usual length.
     Safe beside any number of others: none is given twice, and nobody is refused while one is left. Idempotent by
     ``key``: the same key returns what it holds, assigned or not, and prolongs the reservation. Unused ones are freed
-    by a job after ``until``, so a crash leaks nothing. Raises ``NotFound``, ``Invalid`` (``inventory.reservation``),
-    ``Conflict`` (``inventory.reservation_differs``), ``Exhausted`` (``inventory.pool_exhausted``).
+    by a job after ``until``, so a crash leaks nothing. Raises ``NotFound``, ``Invalid`` (``inventory.reservation``,
+    ``inventory.prefix_length``), ``Conflict`` (``inventory.reservation_differs``), ``Exhausted``
+    (``inventory.pool_exhausted``).
     """
     found = await pool_named(tx, pool)
     ends = _checked(key, count, now, until)
+    size = _size(found, length)
     held = await _held(tx, found, key, count, ends)
     if held is not None:
+        if found.kind in PREFIXES and any(one.value != _block(found, one, size) for one in held):
+            raise _differs(key)
         return held
-    if count > 1:
-        await reservations.lock_pool(tx, found)
-    taken = await reservations.take(tx, found, key, count, ends, wait=False)
-    if not taken:
-        # The last ones may be in the hands of a transaction that will fail: only its end tells.
-        taken = await reservations.take(tx, found, key, count, ends, wait=True)
-    if not taken:
+    if ranges.is_ordered(found):
+        taken = await ranges.take(tx, found, key, count, ends, size)
+    else:
+        taken = await _take_listed(tx, found, key, count, ends)
+    if len(taken) < count:
+        await reservations.release(tx, key)
         await reservations.close_reservation(tx, key)
         raise Exhausted(
             f"the pool {pool} has not {count} left",
             code="inventory.pool_exhausted",
             field="pool",
             value=pool,
-            fix=f"farwire pool fill {pool}",
+            fix=f"farwire pool {'range' if found.has_ranges else 'fill'} {pool}",
         )
     return tuple(taken)
+
+
+def _size(pool: Pool, length: int | None) -> int:
+    if pool.kind not in PREFIXES and length is None:
+        return 1
+    return block_size(pool.kind, pool.prefix_length if length is None else length)
+
+
+def _block(pool: Pool, one: Resource, size: int) -> str:
+    """Return what the prefix would be if it had ``size`` addresses."""
+    first = number_of(pool.kind, one.value)
+    return value_of(pool.kind, Span(first, first + size - 1))
+
+
+async def _take_listed(tx: Tx, pool: Pool, key: str, count: int, ends: datetime) -> list[Resource]:
+    if count > 1:
+        await reservations.lock_pool(tx, pool)
+    taken = await reservations.take(tx, pool, key, count, ends, wait=False)
+    # The last ones may be in the hands of a transaction that will fail: only its end tells.
+    return taken or await reservations.take(tx, pool, key, count, ends, wait=True)
 
 
 async def reserve_each(
@@ -203,7 +273,11 @@ async def reserve_each(
     found = await pool_named(tx, pool)
     ends = max(_checked(key, 1, now, until) for key in wanted)
     new = await reservations.open_reservations(tx, wanted, found)
-    taken = await reservations.take_each(tx, found, wanted, ends) if len(new) == len(wanted) else []
+    alike = found.policy is PoolPolicy.LOWEST and found.kind not in PREFIXES and len(new) == len(wanted)
+    taken = await reservations.take_each(tx, found, wanted, ends) if alike else []
+    if alike and found.has_ranges and not taken:
+        await ranges.make_spare(tx, found, len(wanted))
+        taken = await reservations.take_each(tx, found, wanted, ends)
     if taken:
         return {str(one.key): (one,) for one in taken}
     # Some keys are known, or others have the last ones in hand, or there are too few: each for itself tells.
@@ -235,6 +309,9 @@ async def reserve_chosen(
             return held
         raise _differs(key)
     taken = await reservations.take_chosen(tx, found, key, wanted, ends)
+    if len(taken) < len(wanted) and found.has_ranges:
+        there = {one.value for one in taken}
+        taken += await ranges.take_chosen(tx, found, key, [one for one in wanted if one not in there], ends)
     if len(taken) < len(wanted):
         await reservations.release(tx, key)
         await reservations.close_reservation(tx, key)

@@ -10,16 +10,19 @@ from farwire.base import eventbus
 from farwire.base.storage import Tx
 from farwire.inventory import events
 from farwire.inventory.model import (
+    NewResource,
     Resource,
     ResourceKind,
     ResourceState,
     ResourceUse,
+    check_resource,
     identifiers,
+    number_of,
 )
 from farwire.inventory.service.subscribers import subscriber_keys
 from farwire.inventory.store import products, reservations
 from farwire.inventory.store import resources as store
-from farwire.kernel.errors import Conflict, NotFound, check
+from farwire.kernel.errors import Conflict, Invalid, NotFound, check
 from farwire.kernel.ids import ProductId, ResourceId
 from farwire.kernel.page import Page, PageRequest
 
@@ -96,9 +99,14 @@ async def get_resource(tx: Tx, *, resource_id: ResourceId) -> Resource:
     return found
 
 
-async def resource_valued(tx: Tx, *, kind: ResourceKind, value: str) -> Resource:
-    """Return the resource with that value. Raises ``NotFound`` (``inventory.resource_unknown``)."""
-    found = await store.resource_valued(tx, kind, value.removeprefix("+"))
+async def resource_valued(tx: Tx, *, kind: ResourceKind, value: str, scope: str = "") -> Resource:
+    """Return the resource with that value in the scope. Raises ``NotFound`` (``inventory.resource_unknown``)."""
+    plain = value.removeprefix("+")
+    try:
+        check_resource(kind, NewResource(plain))
+        found = await store.resource_valued(tx, kind, plain, scope, number_of(kind, plain))
+    except Invalid:
+        found = None
     if found is None:
         raise NotFound(f"no pool has this {kind}", code="inventory.resource_unknown", field="value")
     return found
@@ -144,9 +152,11 @@ async def resource_history(tx: Tx, *, resource_id: ResourceId) -> tuple[Resource
     return tuple(await store.uses(tx, resource_id))
 
 
-async def holder_at(tx: Tx, *, kind: ResourceKind, value: str, at: datetime) -> ResourceUse | None:
+async def holder_at(
+    tx: Tx, *, kind: ResourceKind, value: str, at: datetime, scope: str = ""
+) -> ResourceUse | None:
     """Return who had the number (or SIM, or port) at ``at``. Raises ``NotFound`` (``inventory.resource_unknown``)."""
-    resource = await resource_valued(tx, kind=kind, value=value)
+    resource = await resource_valued(tx, kind=kind, value=value, scope=scope)
     for use in await store.uses(tx, resource.id):
         if use.valid_from <= at and (use.valid_to is None or at < use.valid_to):
             return use

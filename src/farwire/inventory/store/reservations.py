@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from farwire.base.storage import Tx
-from farwire.inventory.model import Pool, Resource
+from farwire.inventory.model import Pool, Resource, number_of
 from farwire.inventory.store.resources import resource_of
 
-_TAKEN: Final = (
+TAKEN: Final = (
     "RETURNING r.resource_id, r.pool_id, r.kind, r.value, r.attributes, r.state, r.reservation_key, r.until, "
     "r.product_id, r.service_id"
 )
 _TAKE: Final = (
     "WITH found AS MATERIALIZED (SELECT resource_id FROM inventory.resource "
-    "WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' ORDER BY value LIMIT $5 "
+    "WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' ORDER BY number, value LIMIT $5 "
     "FOR NO KEY UPDATE {wait}) "
     "UPDATE inventory.resource r SET state = 'reserved', reservation_key = $3, until = $4 FROM found "
     "WHERE r.tenant_id = $1 AND r.resource_id = found.resource_id "
-    f"AND (SELECT count(*) FROM found) = $5 {_TAKEN}"
+    f"AND (SELECT count(*) FROM found) = $5 {TAKEN}"
 )
 _SKIPPING: Final = _TAKE.format(wait="SKIP LOCKED")
 _WAITING: Final = _TAKE.format(wait="")
 _CHOSEN: Final = (
     "UPDATE inventory.resource r SET state = 'reserved', reservation_key = $3, until = $4 "
     "WHERE r.tenant_id = $1 AND r.pool_id = $2 AND r.kind = $5 AND r.value = ANY($6::text[]) "
-    f"AND r.state = 'available' {_TAKEN}"
+    f"AND r.state = 'available' {TAKEN}"
 )
 
 
@@ -62,16 +62,21 @@ async def open_reservations(tx: Tx, keys: Sequence[str], pool: Pool) -> list[str
 
 
 async def take_each(tx: Tx, pool: Pool, keys: Sequence[str], until: datetime) -> list[Resource]:
-    """Reserve one of the first available resources for each key; none at all where there are too few."""
+    """Reserve one of the first available resources for each key; none at all where there are too few.
+
+    Of a pool with ranges, those that are lower than whatever is free in its ranges.
+    """
     rows = await tx.fetch(
-        "WITH found AS MATERIALIZED (SELECT resource_id, value FROM inventory.resource "
-        "WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' ORDER BY value LIMIT cardinality($3::text[]) "
+        "WITH found AS MATERIALIZED (SELECT resource_id, number, value FROM inventory.resource "
+        "WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' AND number < coalesce(("
+        "SELECT first_number FROM inventory.pool_free WHERE tenant_id = $1 AND pool_id = $2 "
+        "ORDER BY last_number LIMIT 1), 'Infinity') ORDER BY number, value LIMIT cardinality($3::text[]) "
         "FOR NO KEY UPDATE SKIP LOCKED), "
-        "numbered AS (SELECT resource_id, row_number() OVER (ORDER BY value) AS n FROM found) "
+        "numbered AS (SELECT resource_id, row_number() OVER (ORDER BY number, value) AS n FROM found) "
         "UPDATE inventory.resource r SET state = 'reserved', reservation_key = k.key, until = $4 "
         "FROM numbered JOIN unnest($3::text[]) WITH ORDINALITY AS k (key, n) USING (n) "
         "WHERE r.tenant_id = $1 AND r.resource_id = numbered.resource_id "
-        f"AND (SELECT count(*) FROM found) = cardinality($3::text[]) {_TAKEN}",
+        f"AND (SELECT count(*) FROM found) = cardinality($3::text[]) {TAKEN}",
         *(tx.tenant_id, pool.id, list(keys), until),
     )
     return [resource_of(row, pool.name) for row in rows]
@@ -88,13 +93,18 @@ async def take(tx: Tx, pool: Pool, key: str, count: int, until: datetime, *, wai
     Those that another transaction is taking are passed by; with ``wait``, its end is waited for.
     """
     rows = await tx.fetch(_WAITING if wait else _SKIPPING, tx.tenant_id, pool.id, key, until, count)
-    return sorted((resource_of(row, pool.name) for row in rows), key=lambda one: one.value)
+    return in_order(resource_of(row, pool.name) for row in rows)
 
 
 async def take_chosen(tx: Tx, pool: Pool, key: str, values: Sequence[str], until: datetime) -> list[Resource]:
     """Reserve those of the values that are available."""
     rows = await tx.fetch(_CHOSEN, tx.tenant_id, pool.id, key, until, pool.kind, list(values))
-    return sorted((resource_of(row, pool.name) for row in rows), key=lambda one: one.value)
+    return in_order(resource_of(row, pool.name) for row in rows)
+
+
+def in_order(found: Iterable[Resource]) -> list[Resource]:
+    """Return resources by number, those that are none by value."""
+    return sorted(found, key=lambda one: (number_of(one.kind, one.value), one.value))
 
 
 async def lock_pool(tx: Tx, pool: Pool) -> None:
@@ -116,7 +126,8 @@ async def held_by_keys(tx: Tx, keys: Sequence[str]) -> dict[str, list[Resource]]
         "SELECT r.resource_id, r.pool_id, r.kind, r.value, r.attributes, r.state, r.reservation_key, r.until, "
         "r.product_id, r.service_id, p.name AS pool FROM inventory.resource r "
         "JOIN inventory.pool p ON p.tenant_id = r.tenant_id AND p.pool_id = r.pool_id "
-        "WHERE r.tenant_id = $1 AND r.reservation_key = ANY($2::text[]) ORDER BY r.value FOR NO KEY UPDATE OF r",
+        "WHERE r.tenant_id = $1 AND r.reservation_key = ANY($2::text[]) ORDER BY r.number, r.value "
+        "FOR NO KEY UPDATE OF r",
         *(tx.tenant_id, list(keys)),
     )
     found: dict[str, list[Resource]] = {}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from farwire.base.storage import Tx
 from farwire.inventory.model import (
+    PREFIXES,
     NewResource,
     Pool,
     PoolCount,
+    PoolPolicy,
     Resource,
     ResourceKind,
     ResourceState,
     ResourceUse,
+    block_size,
+    number_of,
 )
 from farwire.kernel.ids import PoolId, ProductId, ResourceId, ServiceId, uuid7
 
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     "resource_id, pool_id, kind, value, attributes, state, reservation_key, until, product_id, service_id"
+)
+_POOL: Final = (
+    "SELECT pool_id, name, kind, quarantine_days, created_at, scope, policy, prefix_length, warn_percent, has_ranges "
+    "FROM inventory.pool WHERE tenant_id = $1"
 )
 _RESOURCES: Final = (
     "SELECT r.resource_id, r.pool_id, r.kind, r.value, r.attributes, r.state, r.reservation_key, r.until, "
@@ -56,59 +64,78 @@ def _pool(row: Record) -> Pool:
         ResourceKind(row["kind"]),
         row["quarantine_days"],
         row["created_at"],
+        row["scope"],
+        PoolPolicy(row["policy"]),
+        row["prefix_length"],
+        row["warn_percent"],
+        row["has_ranges"],
     )
 
 
 async def add_pool(tx: Tx, pool: Pool) -> None:
     """Insert a pool. A known name changes nothing."""
     await tx.execute(
-        "INSERT INTO inventory.pool (tenant_id, pool_id, name, kind, quarantine_days, created_at) "
-        "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant_id, name) DO NOTHING",
+        "INSERT INTO inventory.pool (tenant_id, pool_id, name, kind, quarantine_days, created_at, scope, policy, "
+        "prefix_length, warn_percent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+        "ON CONFLICT (tenant_id, name) DO NOTHING",
         *(tx.tenant_id, pool.id, pool.name, pool.kind, pool.quarantine_days, pool.created_at),
+        *(pool.scope, pool.policy, pool.prefix_length, pool.warn_percent),
     )
 
 
 async def pool_named(tx: Tx, name: str) -> Pool | None:
     """Return the pool."""
-    row = await tx.fetchrow(
-        "SELECT pool_id, name, kind, quarantine_days, created_at FROM inventory.pool "
-        "WHERE tenant_id = $1 AND name = $2",
-        *(tx.tenant_id, name),
-    )
+    row = await tx.fetchrow(f"{_POOL} AND name = $2", tx.tenant_id, name)
     return None if row is None else _pool(row)
 
 
 async def pools(tx: Tx, limit: int, offset: int) -> tuple[list[PoolCount], int]:
     """Return pools by name with the number of their resources by state, and how many pools there are."""
-    rows = await tx.fetch(
-        "SELECT pool_id, name, kind, quarantine_days, created_at FROM inventory.pool "
-        "WHERE tenant_id = $1 ORDER BY name LIMIT $2 OFFSET $3",
-        *(tx.tenant_id, limit, offset),
-    )
-    counts = await pool_counts(tx, [PoolId(row["pool_id"]) for row in rows])
+    rows = await tx.fetch(f"{_POOL} ORDER BY name LIMIT $2 OFFSET $3", tx.tenant_id, limit, offset)
     total = await tx.fetchval("SELECT count(*) FROM inventory.pool WHERE tenant_id = $1", tx.tenant_id)
-    return [PoolCount(_pool(row), counts.get(row["pool_id"], {})) for row in rows], total
+    return await pool_counts(tx, [_pool(row) for row in rows]), total
 
 
-async def pool_counts(tx: Tx, pool_ids: Sequence[PoolId]) -> dict[PoolId, Mapping[ResourceState, int]]:
+async def pool_counts(tx: Tx, found: Sequence[Pool]) -> list[PoolCount]:
     """Return how many resources of each pool are in each state. Reads the whole pools."""
-    counts: dict[PoolId, dict[ResourceState, int]] = {}
+    ids = [pool.id for pool in found]
+    states: dict[PoolId, dict[ResourceState, int]] = {one: {} for one in ids}
+    sizes: dict[PoolId, dict[ResourceState, int]] = {one: {} for one in ids}
     for row in await tx.fetch(
-        "SELECT pool_id, state, count(*) AS found FROM inventory.resource "
-        "WHERE tenant_id = $1 AND pool_id = ANY($2::uuid[]) GROUP BY pool_id, state",
-        *(tx.tenant_id, list(pool_ids)),
+        "SELECT pool_id, state, count(*) AS found, sum(coalesce(last_number - number + 1, 1)) AS size "
+        "FROM inventory.resource WHERE tenant_id = $1 AND pool_id = ANY($2::uuid[]) GROUP BY pool_id, state",
+        *(tx.tenant_id, ids),
     ):
-        counts.setdefault(PoolId(row["pool_id"]), {})[ResourceState(row["state"])] = row["found"]
-    return dict(counts)
+        states[row["pool_id"]][ResourceState(row["state"])] = row["found"]
+        sizes[row["pool_id"]][ResourceState(row["state"])] = int(row["size"])
+    free = await tx.fetch(
+        "SELECT pool_id, sum(last_number - first_number + 1) AS size FROM inventory.pool_free "
+        "WHERE tenant_id = $1 AND pool_id = ANY($2::uuid[]) GROUP BY pool_id",
+        *(tx.tenant_id, ids),
+    )
+    unit = {pool.id: block_size(pool.kind, pool.prefix_length) for pool in found if pool.kind in PREFIXES}
+    for row in free:
+        for counted, size in (
+            (states, int(row["size"]) // unit.get(row["pool_id"], 1)),
+            (sizes, int(row["size"])),
+        ):
+            of_pool = counted[row["pool_id"]]
+            of_pool[ResourceState.AVAILABLE] = of_pool.get(ResourceState.AVAILABLE, 0) + size
+    return [PoolCount(pool, states[pool.id], sizes[pool.id]) for pool in found]
 
 
-async def known_values(tx: Tx, kind: ResourceKind, values: Sequence[str]) -> dict[str, PoolId]:
-    """Return those of the values that some pool has."""
+async def known_values(tx: Tx, pool: Pool, values: Sequence[str]) -> dict[str, PoolId]:
+    """Return those of the values that some pool of the kind and scope has, as a resource or in a range."""
+    numbers = [number_of(pool.kind, value) for value in values]
     rows = await tx.fetch(
-        "SELECT r.value, r.pool_id FROM unnest($3::text[]) AS wanted (value) CROSS JOIN LATERAL ("
-        "SELECT value, pool_id FROM inventory.resource "
-        "WHERE tenant_id = $1 AND kind = $2 AND value = wanted.value OFFSET 0) AS r",
-        *(tx.tenant_id, kind, list(values)),
+        "SELECT wanted.value, r.pool_id FROM unnest($4::text[], $5::numeric[]) AS wanted (value, number) "
+        "CROSS JOIN LATERAL (SELECT pool_id FROM inventory.resource WHERE tenant_id = $1 AND kind = $2 "
+        "AND scope = $3 AND number = wanted.number AND value = wanted.value OFFSET 0) AS r "
+        "UNION ALL SELECT wanted.value, r.pool_id FROM unnest($4::text[], $5::numeric[]) AS wanted (value, number) "
+        "CROSS JOIN LATERAL (SELECT pool_id, first_number FROM inventory.pool_range WHERE tenant_id = $1 "
+        "AND kind = $2 AND scope = $3 AND last_number >= wanted.number ORDER BY last_number LIMIT 1) AS r "
+        "WHERE r.first_number <= wanted.number",
+        *(tx.tenant_id, pool.kind, pool.scope, list(values), numbers),
     )
     return {row["value"]: PoolId(row["pool_id"]) for row in rows}
 
@@ -117,10 +144,21 @@ async def add_resources(tx: Tx, pool: Pool, new: Iterable[NewResource]) -> int:
     """Insert available resources, streamed. Violates ``resource_value`` or ``resource_imsi`` for a known one."""
     return await tx.copy_records(
         "inventory.resource",
-        columns=("tenant_id", "resource_id", "pool_id", "kind", "value", "attributes", "state"),
+        columns=(
+            "tenant_id",
+            "resource_id",
+            "pool_id",
+            "kind",
+            "scope",
+            "number",
+            "value",
+            "attributes",
+            "state",
+        ),
         records=(
             (
-                *(tx.tenant_id, uuid7(pool.created_at), pool.id, pool.kind.value, one.value),
+                *(tx.tenant_id, uuid7(pool.created_at), pool.id, pool.kind.value, pool.scope),
+                *(number_of(pool.kind, one.value), one.value),
                 *(json.dumps(dict(one.attributes)), ResourceState.AVAILABLE.value),
             )
             for one in new
@@ -136,16 +174,19 @@ async def resources(tx: Tx, resource_ids: Sequence[ResourceId]) -> dict[Resource
     return {ResourceId(row["resource_id"]): resource_of(row, row["pool"]) for row in rows}
 
 
-async def resource_valued(tx: Tx, kind: ResourceKind, value: str) -> Resource | None:
-    """Return the resource with that value."""
-    row = await tx.fetchrow(f"{_RESOURCES} AND r.kind = $2 AND r.value = $3", tx.tenant_id, kind, value)
+async def resource_valued(tx: Tx, kind: ResourceKind, value: str, scope: str, number: int) -> Resource | None:
+    """Return the resource with that value, which is ``number`` if it is counted, in the scope."""
+    row = await tx.fetchrow(
+        f"{_RESOURCES} AND r.kind = $2 AND r.scope = $3 AND r.number = $4 AND r.value = $5",
+        *(tx.tenant_id, kind, scope, number, value),
+    )
     return None if row is None else resource_of(row, row["pool"])
 
 
 async def resources_of_products(tx: Tx, product_ids: Sequence[ProductId]) -> list[Resource]:
     """Return what these products have, by kind and value."""
     rows = await tx.fetch(
-        f"{_RESOURCES} AND r.product_id = ANY($2::uuid[]) ORDER BY r.kind, r.value",
+        f"{_RESOURCES} AND r.product_id = ANY($2::uuid[]) ORDER BY r.kind, r.number, r.value",
         *(tx.tenant_id, list(product_ids)),
     )
     return [resource_of(row, row["pool"]) for row in rows]
@@ -177,14 +218,17 @@ async def list_resources(
     limit: int,
     offset: int,
 ) -> tuple[list[Resource], int]:
-    """Return resources by kind and value, and how many there are."""
+    """Return resources by kind, scope and value, and how many there are."""
     where = (
         "AND ($2::text IS NULL OR p.name = $2) AND ($3::text IS NULL OR r.state = $3) "
         "AND ($4::uuid IS NULL OR r.product_id = $4) AND ($5::text IS NULL OR r.kind = $5)"
     )
     given = (tx.tenant_id, pool, state, product_id, kind)
     rows = await tx.fetch(
-        f"{_RESOURCES} {where} ORDER BY r.kind, r.value LIMIT $6 OFFSET $7", *given, limit, offset
+        f"{_RESOURCES} {where} ORDER BY r.kind, r.scope, r.number, r.value LIMIT $6 OFFSET $7",
+        *given,
+        limit,
+        offset,
     )
     total = await tx.fetchval(f"SELECT count(*) FROM ({_RESOURCES} {where}) AS found", *given)
     return [resource_of(row, row["pool"]) for row in rows], total
@@ -197,7 +241,7 @@ async def free_resources(
     where = "FROM inventory.resource WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' AND value LIKE $3"
     given = (tx.tenant_id, pool.id, like)
     rows = await tx.fetch(
-        f"SELECT {_COLUMNS} {where} ORDER BY value LIMIT $4 OFFSET $5", *given, limit, offset
+        f"SELECT {_COLUMNS} {where} ORDER BY number, value LIMIT $4 OFFSET $5", *given, limit, offset
     )
     total = await tx.fetchval(f"SELECT count(*) {where}", *given)
     return [resource_of(row, pool.name) for row in rows], total

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from farwire.base import audit
 from farwire.base.eventbus.service import publish
 from farwire.base.storage import Tx
 from farwire.kernel.errors import Conflict, Invalid, NotFound
-from farwire.kernel.ids import OpenItemId, PaymentId, uuid7
+from farwire.kernel.ids import AccountId, LegalEntityId, OpenItemId, PaymentId, uuid7
 from farwire.kernel.money import Money
 from farwire.kernel.tenancy import Actor
 from farwire.ledger import service as ledger
 from farwire.payment.events import topup_paid, topup_reversed
 from farwire.payment.model import ItemKind, OpenItem, Payment, PaymentState
-from farwire.payment.model.voucher import Asked, CreditOrder, topup_entry, topup_short_entry
+from farwire.payment.model.voucher import (
+    Asked,
+    CreditOrder,
+    handed_over_entries,
+    topup_entry,
+    topup_short_entry,
+)
 from farwire.payment.service.items import add_open_items
 from farwire.payment.service.receiving import get_payment
 from farwire.payment.service.settling import booking_dates, day_of
@@ -92,11 +98,13 @@ async def reverse_topup(tx: Tx, payment_id: PaymentId, now: datetime) -> int:
     return order.value.amount_minor
 
 
-async def topup_taken_back(tx: Tx, *, key: str, short: Money, now: datetime) -> CreditOrder:
+async def topup_taken_back(
+    tx: Tx, *, key: str, short: Money, now: datetime, company: LegalEntityId | None = None
+) -> CreditOrder:
     """Write how much of a top-up charging could not take back: it was spent, and is a debt from now on.
 
-    Idempotent; the first time counts. Raises ``NotFound`` (``payment.credit_order_unknown``), ``Invalid``
-    (``payment.short``).
+    ``company`` as in ``credit_confirmed``: what was taken back is handed back by it. Idempotent; the first time counts.
+    Raises ``NotFound`` (``payment.credit_order_unknown``), ``Invalid`` (``payment.short``).
     """
     order = await get_credit_order(tx, key=key)
     if order.asked.account_id is None or order.reversed_at is None:
@@ -113,21 +121,33 @@ async def topup_taken_back(tx: Tx, *, key: str, short: Money, now: datetime) -> 
             field="short",
             value=str(short),
         )
-    if await redemptions.settle_reversal(tx, order.id, short.amount_minor) and short:
-        day = day_of(await booking_dates(tx, now), order.legal_entity_id)
-        await ledger.post_entries(tx=tx, entries=[topup_short_entry(order, short, day, now)])
-        item = OpenItem(
-            OpenItemId(uuid7(now)),
-            order.asked.account_id,
-            order.legal_entity_id,
-            ItemKind.DEBT,
-            order.id,
-            f"spent {order.key}",
-            day,
-            day,
-            short.currency,
-            short.amount_minor,
-            short.amount_minor,
-        )
-        await add_open_items(tx, [item], now=now)
+    if not await redemptions.settle_reversal(tx, order.id, short.amount_minor):
+        return await get_credit_order(tx, key=key)
+    days = await booking_dates(tx, now)
+    if company is not None:
+        back = handed_over_entries(order, company, short - order.value, "credit_handed_back", days, now)
+        await ledger.post_entries(tx=tx, entries=back)
+    if short:
+        await _owe_spent(tx, order, order.asked.account_id, short, day_of(days, order.legal_entity_id), now)
     return await get_credit_order(tx, key=key)
+
+
+async def _owe_spent(
+    tx: Tx, order: CreditOrder, account_id: AccountId, short: Money, day: date, now: datetime
+) -> None:
+    """Leave what was spent of a top-up that is taken back as an open item, due at once."""
+    await ledger.post_entries(tx=tx, entries=[topup_short_entry(order, short, day, now)])
+    item = OpenItem(
+        OpenItemId(uuid7(now)),
+        account_id,
+        order.legal_entity_id,
+        ItemKind.DEBT,
+        order.id,
+        f"spent {order.key}",
+        day,
+        day,
+        short.currency,
+        short.amount_minor,
+        short.amount_minor,
+    )
+    await add_open_items(tx, [item], now=now)

@@ -30,9 +30,11 @@ async def add(tx: Tx, found: Sequence[Unseen], rest: timedelta) -> None:
 async def claim(tx: Tx, *, lease: timedelta, limit: int) -> list[Unseen]:
     """Return what is to be decided, the oldest first; nobody else has it before the lease ends."""
     rows = await tx.fetch(
-        "UPDATE gateway.unseen SET due_at = now() + $2::interval WHERE tenant_id = $1 AND (key_hi, key_lo) IN ("
-        "SELECT key_hi, key_lo FROM gateway.unseen WHERE tenant_id = $1 AND state = 'pending' AND due_at <= now() "
-        f"ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING {_COLUMNS}",
+        # Materialized: a join that reads it twice would find further rows, beyond the limit.
+        "WITH found AS MATERIALIZED (SELECT key_hi AS high, key_lo AS low FROM gateway.unseen WHERE tenant_id = $1 "
+        "AND state = 'pending' AND due_at <= now() ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) "
+        "UPDATE gateway.unseen SET due_at = now() + $2::interval FROM found "
+        f"WHERE tenant_id = $1 AND (key_hi, key_lo) = (high, low) RETURNING {_COLUMNS}",
         *(tx.tenant_id, lease, limit),
     )
     return sorted((Unseen(*row) for row in rows), key=lambda one: one.started_at)

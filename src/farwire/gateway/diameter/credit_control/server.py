@@ -60,7 +60,7 @@ class CreditControlServer:
         """Return the answer of charging. Raises ``Refusal``, ``Unavailable`` (``charging.no_answer``)."""
         ccr = read_ccr(request.avps, peer)
         operator = self._operators[peer.tenant]
-        subscriber = await self._asking.subscriber(operator, ccr.identities)
+        subscriber = await self._asking.subscriber(operator, ccr.identities, ccr.service)
         if ccr.type == EVENT:
             return await self._event(ccr, subscriber, peer)
         asked = session_request(ccr, subscriber.number, subscriber.currency)

@@ -12,7 +12,8 @@ from typing import Final
 
 from farwire.charging.model import Service
 from farwire.charging.service import Identity, IdentityKind
-from farwire.gateway.identities import EMERGENCY, number_in
+from farwire.country.model import EMERGENCY
+from farwire.gateway.identities import number_in
 from farwire.gateway.nchf.charging_data.documents import ChargingDataRequest, Plmn
 from farwire.gateway.nchf.profiles import Consumer
 

@@ -24,6 +24,7 @@ from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
 from farwire.base.telemetry.metrics import counter
+from farwire.gateway.nchf.http2.frames import LONGEST, Frames
 from farwire.gateway.nchf.http2.messages import Request, Response
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ FAREWELL_MS: Final = 5_000
 """How long an ending connection may take to let go."""
 _log = structlog.get_logger(__name__)
 _ENDS: Final = counter("farwire_nchf_disconnects_total", "Ends of HTTP/2 connections by reason.", ("reason",))
-_FRAME: Final = 16_384
+_BEYOND: Final = LONGEST
 """Room beyond the longest body, so that a longer one is seen and answered, not waited for."""
 _TOO_LONG: Final = Response(
     413,
@@ -75,6 +76,11 @@ class Wire(asyncio.Protocol):
         self._streams: dict[int, _Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard_at = _now()
+        self._frames = Frames(self._heard_at)
+        self._choked = False
+        """Whether the client reads its answers too slowly."""
+        self._deaf = False
+        """Whether nothing that still comes can be understood."""
         self._greeted = False
         self._pinged = False
         self._idle_frames = 0
@@ -104,18 +110,19 @@ class Wire(asyncio.Protocol):
                 initial_values={
                     SettingCodes.MAX_CONCURRENT_STREAMS: bounds.streams,
                     SettingCodes.MAX_HEADER_LIST_SIZE: bounds.header_octets,
-                    SettingCodes.INITIAL_WINDOW_SIZE: bounds.body_octets + _FRAME,
+                    SettingCodes.INITIAL_WINDOW_SIZE: bounds.body_octets + _BEYOND,
                 },
             )
             self._http.decoder.max_header_list_size = bounds.header_octets
             self._http.initiate_connection()
-            self._http.increment_flow_control_window(bounds.body_octets + _FRAME)
+            self._http.increment_flow_control_window(bounds.body_octets + _BEYOND)
             self._write()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the client. What it has asked is decided all the same."""
         self._transport = None
         self._streams.clear()
+        vars(self._http).clear()  # it refers to itself, and the collector looks seldom
         self._server.went(self)
         reason = self._ending or ("the connection broke" if exc else "the client hung up")
         _ENDS.inc(reason=reason)
@@ -123,17 +130,19 @@ class Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Read nothing more from a client that does not read."""
+        self._choked = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Go on."""
+        self._choked = False
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Take every frame."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing() or self._deaf:
             return
         try:
             events = self._http.receive_data(data)
@@ -141,7 +150,13 @@ class Wire(asyncio.Protocol):
                 self._on(event)
         except (H2Error, UnicodeDecodeError):
             self._write()
+            self._deaf = True
             self._hang_up("what came is no HTTP/2")
+            return
+        if not self._frames.take(data, _now()):
+            self._goaway(ErrorCodes.FRAME_SIZE_ERROR)
+            self._deaf = True
+            self._hang_up("a frame is too long")
             return
         if events:
             self._heard_at, self._greeted, self._pinged = _now(), True, False
@@ -162,6 +177,12 @@ class Wire(asyncio.Protocol):
         if self._ending:
             if now > self._ends_at:
                 self._transport.abort()
+            return
+        if self._choked:
+            if self._frames.began_at is not None:
+                self._frames.began_at = now  # nothing is read: it is not the client who lets us wait
+        elif self._frames.began_at is not None and now - self._frames.began_at > self._bounds.greeting_ms:
+            self._abort("nothing came in time")
             return
         quiet = now - self._heard_at
         if quiet > (self._bounds.idle_ms if self._greeted and not self._pinged else self._bounds.greeting_ms):

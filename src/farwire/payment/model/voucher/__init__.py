@@ -29,6 +29,7 @@ from farwire.payment.model.voucher.guard import Guard, after_failure, alarmed_at
 from farwire.payment.model.voucher.posting import (
     cancellation_entry,
     expiry_entry,
+    handed_over_entries,
     redemption_entry,
     sale_entry,
     topup_entry,
@@ -76,6 +77,7 @@ __all__ = [
     "draw",
     "expiry_entry",
     "grouped",
+    "handed_over_entries",
     "hash_of",
     "read_code",
     "redemption_entry",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -73,6 +73,29 @@ def topup_short_entry(order: CreditOrder, short: Money, day: date, at: datetime)
     account = order.asked.account_id
     sides = ((Book.RECEIVABLE, short, account), (Book.PREPAID, -short, account))
     return _entry(order.legal_entity_id, "topup_short", order.key, day, at, sides)
+
+
+def handed_over_entries(
+    order: CreditOrder,
+    company: LegalEntityId,
+    value: Money,
+    name: str,
+    days: Mapping[LegalEntityId, date],
+    at: datetime,
+) -> tuple[Entry, ...]:
+    """Return the bookings of a balance that ``company`` owes where another one was paid: that one hands the debt over.
+
+    Below 0 it gets it back. Between them stands 1060, as for transfers. Nothing where it is the same company.
+    """
+    paid = order.legal_entity_id
+    if company == paid or not value.amount_minor:
+        return ()
+    gives = ((Book.PREPAID, value, order.asked.account_id), (Book.TOPUPS_TO_ACCOUNT, -value, None))
+    takes = ((Book.TOPUPS_TO_ACCOUNT, value, None), (Book.PREPAID, -value, None))
+    return (
+        _entry(paid, name, f"{order.key} from", days[paid], at, gives),
+        _entry(company, name, f"{order.key} to", days[company], at, takes),
+    )
 
 
 def expiry_entry(

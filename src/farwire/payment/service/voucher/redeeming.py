@@ -24,6 +24,7 @@ from farwire.payment.model.voucher import (
     VoucherState,
     after_failure,
     alarmed_at,
+    handed_over_entries,
     hash_of,
     read_code,
     redemption_entry,
@@ -168,12 +169,19 @@ async def credit_addressed(tx: Tx, *, key: str, account_ref: str) -> CreditOrder
     return found
 
 
-async def credit_confirmed(tx: Tx, *, key: str, at: datetime, account_ref: str) -> CreditOrder:
+async def credit_confirmed(
+    tx: Tx, *, key: str, at: datetime, account_ref: str, company: LegalEntityId | None = None
+) -> CreditOrder:
     """Write that charging carried out the credit order ``key`` on its account ``account_ref``.
 
+    ``company`` owes that account its balance, where it is not the one that was paid: the debt is handed over to it.
     Idempotent; the first time counts. Raises ``NotFound`` (``payment.credit_order_unknown``).
     """
     found = await redemptions.confirm_order(tx, parse_id(key, field="key"), at, account_ref)
     if found is None:
         raise _order_unknown(key)
+    if company is not None:
+        days = await booking_dates(tx, at)
+        entries = handed_over_entries(found, company, found.value, "credit_handed_over", days, at)
+        await ledger.post_entries(tx=tx, entries=entries)
     return found
