@@ -18,7 +18,6 @@ from farwire.base.web import (
     Call,
     Method,
     Nothing,
-    PageQuery,
     Reply,
     Route,
     asked_moment,
@@ -26,26 +25,28 @@ from farwire.base.web import (
     page_reply,
 )
 from farwire.inventory import service
-from farwire.inventory.api.documents import BASE, Time
+from farwire.inventory.api.documents import BASE
 from farwire.inventory.api.network_documents import (
     ElementAmend,
     ElementCreate,
     ElementDetailDocument,
     ElementDocument,
     ElementEnd,
-    ElementName,
+    ElementQuery,
     HitDocument,
-    KindWord,
+    ImpactQuery,
     LinkCreate,
     LinkDocument,
     LinkEnd,
-    Prefix,
+    LinkQuery,
+    NeedsQuery,
+    PathQuery,
     element_document,
     hit_document,
     link_document,
     standing_document,
 )
-from farwire.inventory.model import ElementId, Layer, LinkKind, NewElement, NewLink
+from farwire.inventory.model import ElementId, NewElement, NewLink
 from farwire.kernel.page import Page
 
 TAG: Final = "Network"
@@ -63,46 +64,6 @@ class ByElement(msgspec.Struct, frozen=True):
         if not (self.id.isascii() and self.id.isdigit() and len(self.id) <= _DIGITS):
             raise service.element_unknown("element", self.id)
         return ElementId(int(self.id))
-
-
-class ElementQuery(PageQuery, frozen=True, kw_only=True):
-    """Filters of the list; ``prefix``: how the names begin."""
-
-    layer: Layer | None = None
-    kind: KindWord | None = None
-    prefix: Prefix = ""
-    at: Time | None = None
-
-
-class LinkQuery(PageQuery, frozen=True, kw_only=True):
-    """Which links, and when."""
-
-    kind: LinkKind | None = None
-    at: Time | None = None
-
-
-class ImpactQuery(PageQuery, frozen=True, kw_only=True):
-    """``unprotected``: instead of what is hit, what still works and has lost some protection."""
-
-    layer: Layer | None = None
-    unprotected: bool = False
-    at: Time | None = None
-
-
-class NeedsQuery(PageQuery, frozen=True, kw_only=True):
-    """Which, and when."""
-
-    layer: Layer | None = None
-    at: Time | None = None
-
-
-class PathQuery(PageQuery, frozen=True, kw_only=True):
-    """To which element. ``over``: a kind of link to go over; default ``connects``."""
-
-    end: ElementName
-    over: LinkKind = LinkKind.CONNECTS
-    without: ElementName | None = None
-    at: Time | None = None
 
 
 def _past(at: datetime | None) -> datetime | None:

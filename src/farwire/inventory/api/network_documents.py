@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from farwire.base.web import timestamp
+from farwire.base.web import PageQuery, timestamp
 from farwire.inventory.api.documents import BASE, Time
 from farwire.inventory.model import Element, ElementStanding, ElementState, Layer, Link, LinkKind
 
@@ -18,6 +18,46 @@ Prefix = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,128}$", max_length=128)]
 KindWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 Place = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{0,200}$", max_length=200)]
 Group = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,39})?$", max_length=40)]
+
+
+class ElementQuery(PageQuery, frozen=True, kw_only=True):
+    """Filters of the list; ``prefix``: how the names begin."""
+
+    layer: Layer | None = None
+    kind: KindWord | None = None
+    prefix: Prefix = ""
+    at: Time | None = None
+
+
+class LinkQuery(PageQuery, frozen=True, kw_only=True):
+    """Which links, and when."""
+
+    kind: LinkKind | None = None
+    at: Time | None = None
+
+
+class ImpactQuery(PageQuery, frozen=True, kw_only=True):
+    """``unprotected``: instead of what is hit, what still works and has lost some protection."""
+
+    layer: Layer | None = None
+    unprotected: bool = False
+    at: Time | None = None
+
+
+class NeedsQuery(PageQuery, frozen=True, kw_only=True):
+    """Which, and when."""
+
+    layer: Layer | None = None
+    at: Time | None = None
+
+
+class PathQuery(PageQuery, frozen=True, kw_only=True):
+    """To which element. ``over``: a kind of link to go over; default ``connects``."""
+
+    end: ElementName
+    over: LinkKind = LinkKind.CONNECTS
+    without: ElementName | None = None
+    at: Time | None = None
 
 
 class ElementDocument(
