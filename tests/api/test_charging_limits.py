@@ -175,3 +175,7 @@ async def test_a_company_pays_first_up_to_a_cap_until_it_is_no_longer_shared(
         assert (refused["code"], refused["field"]) == ("charging.kinds_differ", "owner")
         refused = await sent(client, f"/{member}/transfers", 400, key=f"t-{owner}", to=owner, amount=eur(1))
         assert (refused["code"], refused["field"]) == ("charging.not_prepaid", "to")
+    # Its bill would collect what was paid in: what it may owe is corrected.
+    refused = await sent(client, f"/{contract['id']}/topUps", 400, key="u-1", amount=eur(5))
+    assert (refused["code"], refused["field"]) == ("charging.not_prepaid", "id")
+    await sent(client, f"/{contract['id']}/adjustments", key="u-2", balance=1, amount=eur(5))

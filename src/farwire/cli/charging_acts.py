@@ -109,6 +109,7 @@ def top_up(
     """
 
     async def prepare(_: Session, __: Client, found: ChargingAccount) -> Wish:
+        service.check_may_top_up(found, field="account")
         return Wish(CommandKind.TOP_UP, amount_of(amount, found.currency))
 
     give(tenant, account, prepare, key, actor, (socket, shard), as_json=as_json)

@@ -170,6 +170,7 @@ async def top_up(call: Call[ByName, Nothing, TopUpCreate]) -> Reply:
     """Top an account up."""
     account = await _account(call, call.path.id)
     amount = nano_of(call.body.amount.to_money(), account, field="amount")
+    service.check_may_top_up(account, field="id")
     return await _do(call, account, Wish(CommandKind.TOP_UP, amount))
 
 

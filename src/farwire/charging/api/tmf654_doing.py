@@ -26,6 +26,7 @@ from farwire.charging.service import (
     answer_of,
     ask_transfer,
     check_done,
+    check_may_top_up,
     check_may_transfer,
     is_far,
     transfer_with_key,
@@ -131,6 +132,7 @@ async def top_up(tx: Tx, document: Document, act: Act) -> Document:
     if own is None:
         return document
     main_only(own, "bucket")
+    check_may_top_up(own.account, field="$.bucket.id")
     _no_more(document)
     await give(
         own.account, CommandKind.TOP_UP, _key("topupBalance", document, act), amount=amount_of(document, own)

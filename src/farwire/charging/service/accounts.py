@@ -181,6 +181,18 @@ def check_same_currency(one: ChargingAccount, other: ChargingAccount, *, field: 
         )
 
 
+def check_may_top_up(account: ChargingAccount, *, field: str) -> None:
+    """Raise ``Invalid`` (``charging.not_prepaid``) where money must not come: a bill would collect it again."""
+    if account.postpaid:
+        raise Invalid(
+            "a postpaid account has a credit limit and no money",
+            code="charging.not_prepaid",
+            field=field,
+            value=account.number,
+            fix="let the payment pay bills; what the account may owe is changed by a correction of balance 1",
+        )
+
+
 def check_may_transfer(payer: ChargingAccount, payee: ChargingAccount, *, field: str) -> None:
     """Raise ``Invalid`` where money must not go from one account to another.
 
