@@ -60,6 +60,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         remove(Run.parse(os.environ[RUN_VARIABLE]))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse to run tests of one group beside each other: they share ports or a program."""
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError("this pytest-xdist does not know the groups of this pytest's tests")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give simulations and crash tests their seeds: 1, 2, … or the one that FARWIRE_TEST_SEED repeats."""
     for marker, variable, usual in (("sim", "FARWIRE_SEEDS", 6), ("crash", "FARWIRE_KILLS", 1)):
