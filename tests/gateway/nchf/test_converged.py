@@ -179,6 +179,14 @@ async def test_what_is_no_session_of_ours_is_unknown(world: World) -> None:
         assert (answer.status_code, answer.json()["cause"]) == (404, "RESOURCE_CONTEXT_NOT_FOUND"), wrong
 
 
+async def test_a_session_without_sequence_numbers_may_last_for_months(world: World) -> None:
+    uri, _ = await world.create(document(None, usage(1, requested=MB)))
+    for stamp, used in (("2026-08-01T00:00:00Z", MB // 2), ("2026-12-01T00:00:00Z", MB // 2)):
+        report = document(None, usage(1, used=used, requested=MB), invocationTimeStamp=stamp)
+        assert (await world.post(f"{uri}/update", report)).status_code == 200
+    assert await world.balance() == EURO - EURO // 50
+
+
 async def test_the_first_answer_tells_what_to_report_and_what_to_do_without_us(world: World) -> None:
     _, answer = await world.create(document(1, usage(1, requested=0)))
     assert answer["invocationResult"] == {"failureHandling": "TERMINATE"}

@@ -96,12 +96,12 @@ def read_request(
 
 
 def _number(document: ChargingDataRequest, consumer: Consumer, session: Reference | None) -> int:
-    number, name = document.invocation_sequence_number, "/invocationSequenceNumber"
+    number, name, most = document.invocation_sequence_number, "/invocationSequenceNumber", _U32_MAX
     if number is None or consumer.sequence == "time":
-        number, name = 0, "/invocationTimeStamp"
+        number, name, most = 0, "/invocationTimeStamp", _QUANTITY_MAX
         if session is not None:  # the first request is 0; a time before it is none of the session
             number = max(_millis(document) - session.began_at, 1)
-    if not 0 <= number <= _U32_MAX:
+    if not 0 <= number <= most:
         raise Problem(MANDATORY_INCORRECT, "is no number of a request, or too late for one", parameter=name)
     return number
 
