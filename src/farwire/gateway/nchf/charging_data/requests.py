@@ -30,6 +30,7 @@ from farwire.gateway.nchf.reference import Reference
 
 _QUANTITY_MAX: Final = 2**62
 _U32_MAX: Final = 2**32 - 1
+_FINE_MS: Final = 2**31
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _UNITS: Final = {"data": "octets", "voice": "seconds"}
@@ -49,7 +50,7 @@ class ChargingData(msgspec.Struct, frozen=True):
     """A request, read."""
 
     number: int
-    """Tells it from the others of its session: invocationSequenceNumber, or the milliseconds since it began."""
+    """Tells it from the others of its session: invocationSequenceNumber, or the time since it began."""
     at: int
     """When it was made, as it says: ms since 1970 UTC."""
     told: int
@@ -96,14 +97,22 @@ def read_request(
 
 
 def _number(document: ChargingDataRequest, consumer: Consumer, session: Reference | None) -> int:
-    number, name, most = document.invocation_sequence_number, "/invocationSequenceNumber", _U32_MAX
+    number, name = document.invocation_sequence_number, "/invocationSequenceNumber"
     if number is None or consumer.sequence == "time":
-        number, name, most = 0, "/invocationTimeStamp", _QUANTITY_MAX
+        number, name = 0, "/invocationTimeStamp"
         if session is not None:  # the first request is 0; a time before it is none of the session
-            number = max(_millis(document) - session.began_at, 1)
-    if not 0 <= number <= most:
+            number = _number_at(max(_millis(document) - session.began_at, 1))
+    if not 0 <= number <= _U32_MAX:
         raise Problem(MANDATORY_INCORRECT, "is no number of a request, or too late for one", parameter=name)
     return number
+
+
+def _number_at(millis: int) -> int:
+    """Return the number of a request so long after the beginning of its session: 32 bits count seven years.
+
+    Milliseconds for 24 days, then tenths of a second: in one of them no session reports twice.
+    """
+    return millis if millis < _FINE_MS else _FINE_MS + (millis - _FINE_MS) // 100
 
 
 def _millis(document: ChargingDataRequest) -> int:
