@@ -96,6 +96,13 @@ async def test_addresses_of_a_list_come_in_their_order_and_not_in_that_of_text(
     assert [one.value for one in page.items] == ["9.0.0.0", "10.0.0.9", "10.0.0.10"]
     assert page.items == free.items
     assert await reserve(db, tenant_id, "list", "a", 3) == ["9.0.0.0", "10.0.0.9", "10.0.0.10"]
+    async with db.transaction(tenant_id) as tx:  # as the migration numbers those that were there before
+        wrong = await tx.fetchval(
+            "SELECT count(*) FROM inventory.resource WHERE tenant_id = $1 "
+            "AND number <> value::inet - inet '0.0.0.0'",
+            tx.tenant_id,
+        )
+    assert wrong == 0
 
 
 @pytest.mark.parametrize(
