@@ -5,7 +5,7 @@ Source: TS 32.290 §5.3, §6; TS 32.291 §5.2.2.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ from farwire.charging.model import (
     Service,
     SessionRequest,
 )
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.model.state import GROUPS_MAX
 from farwire.charging.service import Identity, request_key
 from farwire.gateway.nchf.charging_data.documents import ChargingDataRequest, Units
@@ -31,8 +32,6 @@ from farwire.gateway.nchf.reference import Reference
 _QUANTITY_MAX: Final = 2**62
 _U32_MAX: Final = 2**32 - 1
 _FINE_MS: Final = 2**31
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _UNITS: Final = {"data": "octets", "voice": "seconds"}
 
 
@@ -117,7 +116,7 @@ def _number_at(millis: int) -> int:
 
 def _millis(document: ChargingDataRequest) -> int:
     at = document.invocation_time_stamp
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+    return microseconds(at if at.tzinfo else at.replace(tzinfo=UTC)) // 1_000
 
 
 def _key(document: ChargingDataRequest) -> str:
