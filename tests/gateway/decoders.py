@@ -67,8 +67,10 @@ def diameter(data: bytes) -> None:
         codec.encode(peer.refusal(peer.us(NODE), codec.decode_header(octets), refused))
         return
     assert codec.decode(codec.encode(message)).avps == message.avps
-    fresh = peer.accepted(NODE, address="127.0.0.1", local="127.0.0.1", tls=False, now=0, first_id=1)
-    for before in (fresh, peer.Connection(peer.State.OPEN, "127.0.0.1", False, 0, 1, profile=PEER)):
+    waiting = peer.Connection(peer.State.WAITING, "127.0.0.1", False, 0, 1)
+    greeting = peer.Connection(peer.State.GREETING, "127.0.0.1", False, 0, 1, wanted=PEER)
+    opened = peer.Connection(peer.State.OPEN, "127.0.0.1", False, 0, 1, profile=PEER)
+    for before in (waiting, greeting, opened):
         for action in peer.receive(NODE, before, message, 1)[1]:
             if isinstance(action, peer.Send):
                 codec.encode(action.message)
