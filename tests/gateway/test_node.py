@@ -178,6 +178,17 @@ async def test_connections_are_counted_in_all_and_for_each_peer() -> None:
         assert (await first.ask(ccr(1, 1))).avps[RESULT] == [2001]
 
 
+async def test_an_address_of_no_profile_has_no_connection() -> None:
+    peers = (
+        Peer("*.test.realm", "acme", addresses=("10.0.0.0/8",)),
+        Peer("*.test.realm", "acme", addresses=("127.0.0.1",), tls=True),
+    )
+    async with serving(
+        Node("ocs.example", "example", peers, ("127.0.0.1:0",), greeting_s=3_600), Desk()
+    ) as server:
+        assert await (await connect(server, greet=False)).ended() == b""
+
+
 async def test_the_end_is_told_and_what_is_in_is_answered() -> None:
     desk = Desk()
     desk.free.clear()
