@@ -116,6 +116,24 @@ async def test_a_peer_that_does_not_read_its_answers_is_not_read() -> None:
         assert [(await wire.receive()).avps[NUMBER][0] for _ in numbers] == list(numbers)
 
 
+async def test_a_peer_that_never_reads_its_answers_is_left_like_one_that_is_silent() -> None:
+    desk = Desk()
+    async with serving(a_node(), desk) as server:
+        wire = await connect(server)
+        wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        (there,) = server.wires
+        for one in range(3_000):
+            wire.send(272, ccr(2, one, session="s" * 2_000))
+        await until(lambda: there._choked)
+        there.tick()
+        assert there in server.wires
+        there._choked_at -= 2 * server.node.watchdog_s * 1_000 + 1
+        there.tick()
+        there._ends_at = 0
+        there.tick()
+        await until(lambda: not server.wires)
+
+
 @pytest.mark.parametrize(
     "octets",
     [b"GET / HTTP/1.1\r\n\r\n", b"\1\xff\xff\xff", b"\1\0\0\x10" + bytes(12), b"\1\0\0\x15" + bytes(17)],

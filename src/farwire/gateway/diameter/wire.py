@@ -77,6 +77,7 @@ class Wire(asyncio.Protocol):
         self._most = 1
         self._choked = False
         """Whether the peer reads its answers too slowly."""
+        self._choked_at = 0
         self._ending = ""
         self._ends_at = 0
 
@@ -125,7 +126,7 @@ class Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Read nothing more from a peer that does not read."""
-        self._choked = True
+        self._choked, self._choked_at = True, _now()
         self._flow()
 
     def resume_writing(self) -> None:
@@ -151,6 +152,10 @@ class Wire(asyncio.Protocol):
         if self._ending:
             if now > self._ends_at:
                 self._transport.abort()
+        elif self._choked and now - self._choked_at > 2 * self._node.watchdog_s * 1_000:
+            self.hang_up(
+                "it does not read its answers"
+            )  # no watchdog would tell: nothing is read from it either
         elif self._full():
             self._began_at = now  # nothing is read: it is not the peer who lets us wait
         elif self._buffer and now - self._began_at > self._node.greeting_s * 1_000:
