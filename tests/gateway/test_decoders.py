@@ -33,7 +33,8 @@ def diameter() -> list[bytes]:
         return encode(Message(Header(0xC0, command, application, 1, 1), avps))
 
     return [
-        written(257, 0, CER), encode(Message(Header(0, 257, 0, 1, 1), {RESULT: [2001], **CER})), written(280, 0, CER), written(282, 0, CER),
+        written(257, 0, CER), encode(Message(Header(0, 257, 0, 1, 1), {RESULT: [2001], **CER})),
+        written(280, 0, CER), written(282, 0, CER),
         written(272, 4, ccr(1, 0, group(1, requested=0), group(2, requested=5))),
         written(272, 4, ccr(3, 2, group(1, used=5))),
         written(271, 3, acr(4, 1, "data", container(1, 10), container(2, 5))), written(271, 3, acr(2, 0, "voice")),
