@@ -36,6 +36,23 @@ async def recorded(client: httpx.AsyncClient, path: str, body: dict[str, Any]) -
     return dict(answer.json())
 
 
+async def test_an_address_of_a_vpn_is_put_into_its_pool_unless_a_range_of_it_has_it(
+    client: httpx.AsyncClient,
+) -> None:
+    pools = "/farwire/v1/pools"
+    await client.post(pools, json={"name": "blue", "kind": "ipv4", "scope": "vpn-blue"})
+    await client.post(f"{pools}/blue/ranges", json={"range": "10.0.0.0/24"})
+    address = {"category": "ipv4", "resourceCharacteristic": [{"name": "pool", "value": "blue"}]}
+    made = await recorded(client, f"{RESOURCES}/v4/resource", address | {"name": "10.1.0.1"})
+    assert made["resourceStatus"] == "available"
+    refused = await client.post(f"{RESOURCES}/v4/resource", json=address | {"name": "10.0.0.1"})
+    assert (refused.status_code, "a range of the pool has it" in refused.text) == (400, True)
+    held = await client.post("/farwire/v1/reservations", json={"pool": "blue", "key": "a"})
+    (one,) = held.json()["resources"]
+    shown = (await client.get(f"{RESOURCES}/v4/resource/{one['id']}")).json()
+    assert (shown["name"], shown["category"], shown["resourceStatus"]) == ("10.0.0.1", "ipv4", "reserved")
+
+
 @pytest.mark.usefixtures("pool")
 async def test_a_number_is_put_into_its_pool_found_and_retired(
     client: httpx.AsyncClient, other_client: httpx.AsyncClient

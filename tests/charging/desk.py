@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from farwire.base.clock import Clock
+from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.catalog.model import read_document
 from farwire.catalog.model.plan import PricePlan
@@ -21,6 +21,8 @@ from farwire.charging.shard.runner import Runner
 from farwire.charging.shard.shard import recover
 from farwire.kernel.ids import TenantId
 from farwire.kernel.tenancy import Actor, ActorKind
+from farwire.tenant import service as tenants
+from tests.payment.till import Till
 
 CLERK = Actor(ActorKind.OPERATOR, "clerk-1")
 GO_5 = "go-5"
@@ -33,7 +35,7 @@ def go_5() -> PricePlan:
     return plan
 
 
-async def sell_go_5(db: Database, tenant_id: TenantId, clock: Clock) -> None:
+async def sell_go_5(db: Database, tenant_id: TenantId, clock: MovableClock) -> None:
     """Publish Go 5 and how it is charged online."""
     async with db.transaction(tenant_id) as tx:
         await publish_plan(tx=tx, clock=clock, plan=go_5())
@@ -43,8 +45,12 @@ async def sell_go_5(db: Database, tenant_id: TenantId, clock: Clock) -> None:
 
 
 async def open_one(
-    db: Database, tenant_id: TenantId, clock: Clock, *, key: str = "sub-1", circle: str = ""
+    db: Database, tenant_id: TenantId, clock: MovableClock, *, key: str = "sub-1", circle: str = ""
 ) -> service.ChargingAccount:
+    async with db.transaction(tenant_id) as tx:
+        company = await tenants.legal_entities(tx)
+    if not company:
+        await Till(db, clock, tenant_id).company()
     async with db.transaction(tenant_id) as tx:
         return await service.open_account(
             tx, offering=GO_5, key=key, now=clock.now(), actor=CLERK, circle=circle,
@@ -60,7 +66,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def a_desk(db: Database, folder: Path, clock: Clock) -> AsyncIterator[Desk]:
+async def a_desk(db: Database, folder: Path, clock: MovableClock) -> AsyncIterator[Desk]:
     """A shard in this process, with the tariffs that are published now."""
     tariffs = service.LiveTariffs()
     await tariffs.reload(db, clock=clock)

@@ -52,6 +52,12 @@ def farwire(farwire_command: tuple[str, ...], environment: dict[str, str]) -> Fa
     return call
 
 
+@pytest.fixture(autouse=True)
+async def company(db: Database, tenant_id: TenantId, clock: MovableClock) -> None:
+    """Somebody has to owe what is on balances."""
+    await Till(db, clock, tenant_id).company()
+
+
 class Shards:
     """Shard processes of one test."""
 
@@ -126,10 +132,8 @@ async def test_a_balance_survives_kill_9_and_the_end_is_in_order(
 
 
 async def test_commands_change_balances_and_say_why_they_are_refused(
-    db: Database, clock: MovableClock, tenant_id: TenantId, other_tenant_id: TenantId, farwire: Farwire,
-    shards: Shards,
-) -> None:  # fmt: skip
-    await Till(db, clock, tenant_id).company()
+    db: Database, tenant_id: TenantId, other_tenant_id: TenantId, farwire: Farwire, shards: Shards
+) -> None:
     await sell_go_5(db, tenant_id, SystemClock())
     shards.start()
     for place in ("1", "2"):

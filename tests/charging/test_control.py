@@ -17,7 +17,7 @@ from farwire.charging.model.terms import PlanDocument
 from farwire.charging.service.serving import open_missing
 from farwire.charging.shard.homes import vshard_of
 from farwire.kernel.errors import Conflict, Invalid, NotFound
-from farwire.kernel.ids import ProductId, TenantId, uuid7
+from farwire.kernel.ids import AccountId, ProductId, TenantId, uuid7
 from tests.billing.world import World
 from tests.charging.desk import CLERK, GO_5, a_desk, open_one, sell_go_5
 from tests.charging.play import EURO, MB
@@ -69,6 +69,25 @@ async def test_an_account_is_opened_once_and_found_by_who_it_is(
                 tx, offering=GO_5, key="sub-1", now=clock.now(), actor=CLERK, cycle_day=9
             )
     assert refused.value.code == "charging.key_reused"
+
+
+async def test_an_account_that_nobody_would_owe_for_is_not_opened(
+    db: Database, tenant_id: TenantId, other_tenant_id: TenantId, clock: MovableClock
+) -> None:
+    await sell_go_5(db, tenant_id, clock)
+    given = {"offering": GO_5, "key": "lost", "now": clock.now(), "actor": CLERK}
+    async with db.transaction(tenant_id) as tx:
+        with pytest.raises(Conflict) as alone:
+            await service.open_account(tx, **given)
+    assert alone.value.code == "charging.company_missing"
+    foreign = await World(db, clock, other_tenant_id).account()
+    for account_id in (AccountId(uuid7()), foreign.id):
+        async with db.transaction(tenant_id) as tx:
+            with pytest.raises(Invalid) as refused:
+                await service.open_account(tx, account_id=account_id, **given)
+        assert refused.value.code == "charging.billing_account_unknown"
+    async with db.transaction(tenant_id) as tx:
+        assert (await service.list_accounts(tx)).total == 0
 
 
 async def test_a_product_that_nobody_knows_has_no_account(

@@ -90,6 +90,18 @@ def test_the_day_of_purchase_counts_and_what_has_no_end_is_earned_at_once(days: 
     bought = Movement(1, 1, MovementKind.PURCHASE, -days * EURO, 7, 0, 0, 0, 0)
     at = datetime(2026, 6, 28, 9, tzinfo=UTC)
     found = Deferrals({7: Sold(PlanVersionId(uuid7()), None, days, tz.key)}).later(
-        [Placed(1, 0, bought, at, 0)], taxes
+        [Placed(1, 0, bought, at, 0)], taxes, date(2026, 6, 28)
     )
     assert found == ({JULY: later * EURO} if later else {})
+
+
+def test_what_is_sold_where_the_next_month_has_begun_is_earned_in_it_whole() -> None:
+    """30 June 23:30 in London, where it is booked; 1 July in Berlin, where it lasts."""
+    context = TaxContext(load_pack("DE"), TaxClass.EXEMPT, None, None, zone("Europe/Berlin"))
+    taxes = Taxes({1: (context, ())}, {1: Owner("EUR", False, None, None, 1)}, {1: "standard"}, {})
+    bought = Movement(1, 1, MovementKind.PURCHASE, -7 * EURO, 7, 0, 0, 0, 0)
+    at = datetime(2026, 6, 30, 22, 30, tzinfo=UTC)
+    found = Deferrals({7: Sold(PlanVersionId(uuid7()), None, 7, "Europe/Berlin")}).later(
+        [Placed(1, 0, bought, at, 0)], taxes, date(2026, 6, 30)
+    )
+    assert found == {JULY: 7 * EURO}

@@ -43,6 +43,7 @@ with atheris.instrument_imports(include=["farwire.gateway", "h2", "hpack", "hype
 
 NOW: Final = datetime(2026, 6, 1, tzinfo=UTC)
 PEER: Final = diameter_profiles.Peer("*", "acme", home_networks=("26201",))
+WANTED: Final = diameter_profiles.Peer("pgw.test.realm", "acme")
 NODE: Final = diameter_profiles.Node("ocs.example", "example", (PEER,))
 CONSUMER: Final = nchf_profiles.Consumer("smf", "acme", addresses=("127.0.0.0/8",), home_networks=("26201",))
 REFERENCE: Final = Reference(1, 2, 3, 4, 5, "data", "26202")
@@ -67,8 +68,10 @@ def diameter(data: bytes) -> None:
         codec.encode(peer.refusal(peer.us(NODE), codec.decode_header(octets), refused))
         return
     assert codec.decode(codec.encode(message)).avps == message.avps
-    fresh = peer.accepted(NODE, address="127.0.0.1", local="127.0.0.1", tls=False, now=0, first_id=1)
-    for before in (fresh, peer.Connection(peer.State.OPEN, "127.0.0.1", False, 0, 1, profile=PEER)):
+    waiting = peer.Connection(peer.State.WAITING, "127.0.0.1", False, 0, 1)
+    greeting = peer.Connection(peer.State.GREETING, "127.0.0.1", False, 0, 1, wanted=WANTED)
+    opened = peer.Connection(peer.State.OPEN, "127.0.0.1", False, 0, 1, profile=PEER)
+    for before in (waiting, greeting, opened):
         for action in peer.receive(NODE, before, message, 1)[1]:
             if isinstance(action, peer.Send):
                 codec.encode(action.message)

@@ -116,6 +116,24 @@ async def test_a_peer_that_does_not_read_its_answers_is_not_read() -> None:
         assert [(await wire.receive()).avps[NUMBER][0] for _ in numbers] == list(numbers)
 
 
+async def test_a_peer_that_never_reads_its_answers_is_left_like_one_that_is_silent() -> None:
+    desk = Desk()
+    async with serving(a_node(), desk) as server:
+        wire = await connect(server)
+        wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        (there,) = server.wires
+        for one in range(3_000):
+            wire.send(272, ccr(2, one, session="s" * 2_000))
+        await until(lambda: there._choked)
+        there.tick()
+        assert there in server.wires
+        there._choked_at -= 2 * server.node.watchdog_s * 1_000 + 1
+        there.tick()
+        there._ends_at = 0
+        there.tick()
+        await until(lambda: not server.wires)
+
+
 @pytest.mark.parametrize(
     "octets",
     [b"GET / HTTP/1.1\r\n\r\n", b"\1\xff\xff\xff", b"\1\0\0\x10" + bytes(12), b"\1\0\0\x15" + bytes(17)],
@@ -176,6 +194,17 @@ async def test_connections_are_counted_in_all_and_for_each_peer() -> None:
         for _ in range(2):
             assert await (await connect(server)).ended() == b""
         assert (await first.ask(ccr(1, 1))).avps[RESULT] == [2001]
+
+
+async def test_an_address_of_no_profile_has_no_connection() -> None:
+    peers = (
+        Peer("*.test.realm", "acme", addresses=("10.0.0.0/8",)),
+        Peer("*.test.realm", "acme", addresses=("127.0.0.1",), tls=True),
+    )
+    async with serving(
+        Node("ocs.example", "example", peers, ("127.0.0.1:0",), greeting_s=3_600), Desk()
+    ) as server:
+        assert await (await connect(server, greet=False)).ended() == b""
 
 
 async def test_the_end_is_told_and_what_is_in_is_answered() -> None:

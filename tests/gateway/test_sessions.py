@@ -221,6 +221,22 @@ async def test_what_no_database_can_keep_keeps_no_other_session_from_being_writt
     assert await want(db, tenant_id) == 1
 
 
+async def test_of_what_cannot_be_written_no_more_is_lost_than_what_was_written_with_it(
+    db: Database, tenant_id: TenantId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "BATCH_MOST", 1)
+    monkeypatch.setattr(book, "may_be_kept", lambda one: True)
+    found = SessionBook(db=db)
+    for session in ("odd\0", "good", "another"):
+        found.opened(live(tenant_id, session))
+    running = asyncio.create_task(found.run())
+    async with asyncio.timeout(30):
+        while await want(db, tenant_id) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_sessions_that_nobody_has_seen_for_days_are_forgotten(
     db: Database, tenant_id: TenantId
 ) -> None:

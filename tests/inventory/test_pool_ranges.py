@@ -85,6 +85,18 @@ async def test_an_operators_private_network_gives_its_lowest_address_and_keeps_b
     assert refused.value.code == "inventory.taken"
 
 
+@pytest.mark.parametrize("gateway", ["10.0.0.0", "10.0.0.255", "10.0.1.1", "10.0.0.2-10.0.0.3", "::1"])
+async def test_a_gateway_that_is_none_leaves_no_trace_even_where_its_transaction_goes_on(
+    db: Database, tenant_id: TenantId, gateway: str
+) -> None:
+    await make_pool(db, tenant_id, "cpe", IPV4)
+    async with db.transaction(tenant_id) as tx:
+        pool = await service.pool_named(tx, "cpe")
+        with pytest.raises(Invalid):
+            await service.add_range(tx, pool=pool, text="10.0.0.0/24", gateway=gateway)
+        assert (await service.pool_ranges(tx, pool=pool)).ranges == ()
+
+
 async def test_addresses_of_a_list_come_in_their_order_and_not_in_that_of_text(
     db: Database, tenant_id: TenantId
 ) -> None:
@@ -96,6 +108,13 @@ async def test_addresses_of_a_list_come_in_their_order_and_not_in_that_of_text(
     assert [one.value for one in page.items] == ["9.0.0.0", "10.0.0.9", "10.0.0.10"]
     assert page.items == free.items
     assert await reserve(db, tenant_id, "list", "a", 3) == ["9.0.0.0", "10.0.0.9", "10.0.0.10"]
+    async with db.transaction(tenant_id) as tx:  # as the migration numbers those that were there before
+        wrong = await tx.fetchval(
+            "SELECT count(*) FROM inventory.resource WHERE tenant_id = $1 "
+            "AND number <> value::inet - inet '0.0.0.0'",
+            tx.tenant_id,
+        )
+    assert wrong == 0
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
+from typing import Final
+
+_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 
 def listen_address(text: str) -> tuple[str, int]:
@@ -12,6 +16,18 @@ def listen_address(text: str) -> tuple[str, int]:
     if not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError(f"{text!r} is no address and port")
     return str(ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+
+
+def remote_address(text: str) -> tuple[str, int]:
+    """Return host and port of "ocs.example:3868", "192.0.2.1:3868" or "[2001:db8::1]:3868". Raises ``ValueError``."""
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ValueError(f"{text!r} is no host and port")
+    if host.startswith("[") or ":" in host:
+        return str(ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"{text!r} is no host and port")
+    return host, int(port)
 
 
 def within(networks: Sequence[str], address: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from farwire.gateway.nchf.charging_data.requests import _number_at
 from farwire.gateway.nchf.reference import read_reference
 from tests.gateway.nchf.openapi import CONVERGED, Documents
 from tests.gateway.nchf.world import MB, ROOT, World, document, usage
@@ -177,6 +178,21 @@ async def test_what_is_no_session_of_ours_is_unknown(world: World) -> None:
     for wrong in ("x", reference[:-1], "A" * len(reference), reference + "A", "%00"):
         answer = await world.post(f"{ROOT}/{wrong}/update", document(2))
         assert (answer.status_code, answer.json()["cause"]) == (404, "RESOURCE_CONTEXT_NOT_FOUND"), wrong
+
+
+async def test_a_session_without_sequence_numbers_may_last_for_months(world: World) -> None:
+    uri, _ = await world.create(document(None, usage(1, requested=MB)))
+    for stamp, used in (("2026-08-01T00:00:00Z", MB // 2), ("2026-12-01T00:00:00Z", MB // 2)):
+        report = document(None, usage(1, used=used, requested=MB), invocationTimeStamp=stamp)
+        assert (await world.post(f"{uri}/update", report)).status_code == 200
+    assert await world.balance() == EURO - EURO // 50
+
+
+def test_numbers_made_of_times_grow_and_are_32_bits_for_years() -> None:
+    days = [_number_at(day * 86_400_000) for day in range(2_500)]
+    assert days == sorted(set(days))
+    assert days[-1] < 2**32
+    assert [_number_at(2**31 + ms) - 2**31 for ms in (-1, 0, 99, 100)] == [-1, 0, 0, 1]
 
 
 async def test_the_first_answer_tells_what_to_report_and_what_to_do_without_us(world: World) -> None:

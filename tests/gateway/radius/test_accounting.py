@@ -15,6 +15,7 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.charging import service as charging
 from farwire.charging.model import Answer
+from farwire.charging.service.books import take_all
 from farwire.gateway.radius.access import Ticket
 from farwire.gateway.radius.accounting import Meter, Report, advance, first_meter, is_another, requests_of
 from farwire.gateway.radius.dictionary import Code, Status, key_of
@@ -223,6 +224,26 @@ async def test_what_a_process_that_has_died_had_asked_is_charged_once(
         assert await world.gateway.settle_old() == 0
         clock.advance(timedelta(minutes=1))
         assert await world.gateway.settle_old() == 1
+    assert await world.gateway.settle_old() == 0
+    assert (await world.balance(), await world.held()) == (EURO - 5 * PRICE, 0)
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_what_was_asked_long_ago_is_charged_once_although_charging_has_forgotten_the_session(
+    world: World, clock: MovableClock, *, asks: bool
+) -> None:
+    await world.acct.account(Status.START)
+    await world.acct.account(Status.INTERIM, output=2 * MB, seconds=30)
+    asking = world.gateway.metering._asking
+    real = asking._client
+    asking._client = dying = Dying(real, asks=asks)
+    world.acct.send(world.acct.account_octets(Status.STOP, output=5 * MB, seconds=60))
+    await dying.asked.wait()
+    await asyncio.gather(*world.gateway.server.tasks)
+    asking._client = real
+    await take_all(db=world.db, log=world.desk.runner.shard.log, clock=clock)
+    clock.advance(timedelta(minutes=20) if asks else timedelta(days=3))
+    assert await world.gateway.settle_old() == 1
     assert await world.gateway.settle_old() == 0
     assert (await world.balance(), await world.held()) == (EURO - 5 * PRICE, 0)
 

@@ -6,11 +6,12 @@ import asyncio
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from farwire.base.clock import MovableClock
 from farwire.charging import service as charging
 from farwire.charging.model import Answer, SessionRequest
-from farwire.gateway.radius import store
+from farwire.gateway.radius import serving, store
 from farwire.gateway.radius.access import Ticket, identities_of
 from farwire.gateway.radius.accounting import Meter
 from farwire.gateway.radius.codec import Packet
@@ -108,6 +109,17 @@ async def test_a_crowd_that_logs_in_leaves_room_for_what_is_used(world: World) -
         await world.acct.account(Status.START)
     stop.set()
     await asyncio.gather(*world.gateway.server.tasks)
+
+
+async def test_a_stop_waits_for_no_nas_that_does_not_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "FAREWELL_S", 0.1)
+    telling = asyncio.create_task(asyncio.sleep(1_000))
+    world.gateway.application.tasks.add(telling)
+    async with asyncio.timeout(30):
+        await world.gateway.drain()
+    assert telling.cancelled()
 
 
 def test_what_no_name_can_be_names_nobody() -> None:

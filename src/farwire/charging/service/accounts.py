@@ -7,6 +7,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from farwire.account import service as billed
 from farwire.base import audit
 from farwire.base.storage import Tx, on_violation
 from farwire.charging.model.accounts import ChargingAccount, Identity, IdentityKind
@@ -22,6 +23,7 @@ from farwire.kernel.errors import Conflict, Invalid, NotFound, check
 from farwire.kernel.ids import AccountId, ProductId
 from farwire.kernel.page import Page, PageRequest
 from farwire.kernel.tenancy import Actor
+from farwire.tenant import service as tenants
 from farwire.usage import service as usage
 
 if TYPE_CHECKING:
@@ -50,12 +52,13 @@ async def open_account(
 
     Its shard is told afterwards (``make_live``) or asks. Accounts of one ``circle`` can share balances. The limit
     is in nano-units. Raises ``NotFound`` (``charging.terms_missing``, ``catalog.plan_not_in_force``), ``Conflict``
-    (``charging.identity_taken``, ``.key_reused``), ``Invalid`` (``charging.account_field``, ``.product_unknown``).
+    (``charging.identity_taken``, ``.key_reused``, ``.company_missing``), ``Invalid`` (``charging.account_field``,
+    ``.product_unknown``, ``.billing_account_unknown``).
     """
     _check(key, cycle_day, credit_limit, identities)
     there = await store.by_key(tx, key)
     if there is None:
-        await _check_product(tx, product_id)
+        await _check_behind(tx, account_id, product_id)
         await tenant_number(tx)
         plan, version = await plan_number(tx, offering=offering, now=now)
         limits = await limits_at_opening(tx, offering=offering, currency=version.plan.currency)
@@ -115,7 +118,11 @@ def _check(key: str, cycle_day: int, credit_limit: int, identities: Sequence[Ide
         )
 
 
-async def _check_product(tx: Tx, product_id: ProductId | None) -> None:
+async def _check_behind(tx: Tx, account_id: AccountId | None, product_id: ProductId | None) -> None:
+    """Raise where what is behind an account is not there.
+
+    Somebody has to owe what it holds: else the books of all tenants of its shard would stand still.
+    """
     if product_id is not None and product_id not in await inventory.get_products(tx, [product_id]):
         raise Invalid(
             "there is no such product",
@@ -123,6 +130,22 @@ async def _check_product(tx: Tx, product_id: ProductId | None) -> None:
             field="product_id",
             value=product_id,
             fix="name a product that the customer has, or none",
+        )
+    if account_id is not None and account_id not in await billed.accounts_by_id(
+        tx=tx, account_ids=[account_id]
+    ):
+        raise Invalid(
+            "there is no such billing account",
+            code="charging.billing_account_unknown",
+            field="account_id",
+            value=account_id,
+            fix="name one that the customer has, or none",
+        )
+    if account_id is None and not await tenants.legal_entities(tx):
+        raise Conflict(
+            "the tenant has no company that could owe a balance",
+            code="charging.company_missing",
+            fix="add one: farwire tenant add-company",
         )
 
 

@@ -269,7 +269,7 @@ async def _book(
         sums = sums_of(one.movement for one in moved)
         for pair, nano in (await _taxed(tx, entity_id, code, moved, taxes)).items():
             sums[pair] = sums.get(pair, 0) + nano
-        later = deferrals.later(moved, taxes)
+        later = deferrals.later(moved, taxes, day)
         if later:
             sums[DEFERRED] = sum(later.values())
         key = f"{shard}:{moved[0].sequence}.{moved[0].place}"

@@ -34,8 +34,11 @@ class Deferrals:
         bought = {one.movement.reason for one in moved if one.movement.kind == MovementKind.PURCHASE}
         return cls(await sold_as_offers(tx, numbers=bought))
 
-    def later(self, moved: Sequence[Placed], taxes: Taxes) -> dict[date, int]:
-        """Return what purchases earn after their first month, without tax, by month. The day of purchase counts."""
+    def later(self, moved: Sequence[Placed], taxes: Taxes, day: date) -> dict[date, int]:
+        """Return what purchases earn after the month of ``day``, by which they are booked, without tax, by month.
+
+        The day of purchase counts, as the price plan's zone has it: that may be of another month than ``day``.
+        """
         months: dict[date, int] = defaultdict(int)
         for one in moved:
             is_bought = one.movement.kind == MovementKind.PURCHASE
@@ -45,8 +48,9 @@ class Deferrals:
             gross = -one.movement.amount
             days = _days(one, sold)
             parts = split(gross - taxes.of(one.movement, one.at).of(gross), list(days.values()))
-            for month, part in list(zip(days, parts, strict=True))[1:]:
-                months[month] += part
+            for month, part in zip(days, parts, strict=True):
+                if month > day:
+                    months[month] += part
         return {month: nano for month, nano in sorted(months.items()) if nano}
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from farwire.base.telemetry.metrics import gauge
 from farwire.gateway.addresses import listen_address
 from farwire.gateway.diameter.codec import Message
+from farwire.gateway.diameter.dialling import Dialling
 from farwire.gateway.diameter.peer import Connection
 from farwire.gateway.diameter.profiles import Node
 from farwire.gateway.diameter.wire import Wire
@@ -41,6 +42,8 @@ class Server:
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
+        self._dialling: list[asyncio.Task[None]] = []
+        self._dialled = {peer.host.lower() for peer in node.peers if peer.connect}
 
     async def start(self) -> None:
         """Begin to listen. Raises ``OSError``, also ``ssl.SSLError``."""
@@ -51,6 +54,9 @@ class Server:
             for address in self.node.listen_tls:
                 await self._listen(address, context)
         self._ticker = asyncio.create_task(self._tick())
+        for peer in self.node.peers:
+            if peer.connect:
+                self._dialling.append(asyncio.create_task(Dialling(self, peer).run()))
 
     async def _listen(self, address: str, security: ssl.SSLContext | None) -> None:
         host, port = listen_address(address)
@@ -72,8 +78,21 @@ class Server:
                     found[""] = wire
         return next((found[host] for host in (*hosts, "") if host in found), None)
 
+    def reaches(self, host: str) -> bool:
+        """Tell whether a connection with that peer stands."""
+        return any(wire.greeted and wire.goes_to(host.lower()) for wire in self.wires)
+
+    def rivals(self, wire: Wire, host: str) -> list[Wire]:
+        """Return the other connections with a peer that we connect to; of another peer each may stay."""
+        if host not in self._dialled:
+            return []
+        return [one for one in self.wires if one is not wire and one.goes_to(host)]
+
     async def drain(self) -> None:
-        """Listen no more, say goodbye to every peer, answer what is in, and hang up."""
+        """Connect to nobody and listen no more, say goodbye to every peer, answer what is in, and hang up."""
+        for dialling in self._dialling:
+            dialling.cancel()
+        await asyncio.gather(*self._dialling, return_exceptions=True)
         for server in self._servers:
             server.close()
         for wire in tuple(self.wires):

@@ -1,9 +1,10 @@
 """One connection of a peer as a state machine: greeting, watchdog, farewell. Pure: time comes in, actions go out.
 
-We are the responder: peers connect to us. A connection waits for its CER, is open, and closes; in between a watchdog
-tells a peer that is silent from one that is gone.
+A connection waits for its CER, or for the CEA where it is we who have connected, is open, and closes; in between a
+watchdog tells a peer that is silent from one that is gone.
 Source: RFC 6733 §5.3–§5.6, RFC 3539 §3.4.1. DEVIATES: RFC 6733 §5.6.4 because a peer may have several connections, so
-that none is ever elected; RFC 6733 §5.3.1 because Kamailio's CER has no Host-IP-Address.
+that one is only elected where both ends connect; who loses is told at once, not when the other connection stands; RFC
+6733 §5.3.1 because Kamailio's CER has no Host-IP-Address.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from farwire.gateway.diameter.answering import Self, answer, missing, refusal
+from farwire.gateway.diameter.answering import Self, answer, missing, refusal, result_in
 from farwire.gateway.diameter.codec import (
     PROXIABLE,
     REQUEST,
@@ -40,6 +41,7 @@ RELAY: Final = 0xFFFFFFFF
 FAREWELL_MS: Final = 5_000
 """How long the end of a connection is waited for, when it was agreed on."""
 REBOOTING: Final = 0
+ANOTHER: Final = "there is another connection with this peer"
 _SESSION: Final = key_of("Session-Id")
 _HOST: Final = key_of("Origin-Host")
 _REALM: Final = key_of("Origin-Realm")
@@ -55,6 +57,8 @@ class State(StrEnum):
 
     WAITING = "waiting"
     """For the CER."""
+    GREETING = "greeting"
+    """For the CEA: it is we who have connected."""
     OPEN = "open"
     SUSPECT = "suspect"
     """A watchdog was not answered in its time; the next one that is not ends it."""
@@ -110,6 +114,8 @@ class Connection(msgspec.Struct, frozen=True):
     """A DWR is not answered yet."""
     relay: bool = False
     """It brings requests of others, and takes ours to them."""
+    wanted: Peer | None = None
+    """Whom we have connected to."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -134,6 +140,17 @@ def accepted(node: Node, *, address: str, local: str, tls: bool, now: int, first
     return Connection(State.WAITING, address, tls, now + node.greeting_s * 1_000, first_id, local=local)
 
 
+def dialled(
+    node: Node, wanted: Peer, *, address: str, local: str, tls: bool, now: int, first_id: int
+) -> Step:
+    """Return a connection that we have just opened, and its CER."""
+    before = Connection(
+        State.GREETING, address, tls, now + node.greeting_s * 1_000, first_id, local=local, wanted=wanted
+    )
+    cer = _request(node, before, CAPABILITIES, capabilities(local))
+    return msgspec.structs.replace(before, next_id=_next(before)), (Send(cer),)
+
+
 def receive(node: Node, before: Connection, message: Message, now: int) -> Step:
     """Return the connection after ``message``, and what to do."""
     header = message.header
@@ -141,6 +158,8 @@ def receive(node: Node, before: Connection, message: Message, now: int) -> Step:
         if header.command != CAPABILITIES or not header.is_request:
             return _closed(before, "it did not begin with a CER")
         return _greet(node, before, message, now)
+    if before.state == State.GREETING:
+        return _greeted(node, before, message, now)
     heard = _heard(node, before, now)
     if not header.is_request:
         return _on_answer(heard, message)
@@ -163,6 +182,8 @@ def tick(node: Node, before: Connection, now: int) -> Step:
         return before, ()
     if before.state == State.WAITING:
         return _closed(before, "its CER did not come in time")
+    if before.state == State.GREETING:
+        return _closed(before, "its CEA did not come in time")
     if before.state == State.CLOSING:
         return _closed(before, "it was told to hang up")
     if before.state == State.SUSPECT:
@@ -176,7 +197,7 @@ def tick(node: Node, before: Connection, now: int) -> Step:
 
 def leave(node: Node, before: Connection, now: int) -> Step:
     """Say goodbye: the peer goes to another server, and comes back when this one does."""
-    if before.state in (State.WAITING, State.CLOSED):
+    if before.state in (State.WAITING, State.GREETING, State.CLOSED):
         return _closed(before, "this node is going")
     if before.state == State.CLOSING:
         return before, ()
@@ -210,16 +231,53 @@ def _greet(node: Node, before: Connection, cer: Message, now: int) -> Step:
     except Refusal as refused:
         after, close = _closed(before, refused.message)
         return after, (Send(refusal(us(node), cer.header, refused, cer.avps)), *close)
+    due_at = now + node.watchdog_s * 1_000
     after = msgspec.structs.replace(
-        before,
-        state=State.OPEN,
-        host=host,
-        realm=realm,
-        profile=profile,
-        relay=relay,
-        due_at=now + node.watchdog_s * 1_000,
+        before, state=State.OPEN, host=host, realm=realm, profile=profile, relay=relay, due_at=due_at
     )
     return after, (Send(answer(us(node), cer, Result.SUCCESS, capabilities(before.local))),)
+
+
+def _greeted(node: Node, before: Connection, cea: Message, now: int) -> Step:
+    """Take the answer to our CER."""
+    wanted = before.wanted
+    if cea.header.command != CAPABILITIES or cea.header.is_request:
+        return _closed(before, "it did not answer our CER")
+    if result_in(cea) != Result.SUCCESS:
+        return _closed(before, "it refused our CER")
+    try:
+        host, realm = _who(cea.avps)
+        relay = _check_common(cea.avps)
+    except Refusal as refused:
+        return _closed(before, refused.message)
+    if (
+        wanted is None
+        or host.lower() != wanted.host.lower()
+        or wanted.realm.lower() not in ("", realm.lower())
+    ):
+        return _closed(before, "another node answered our CER")
+    due_at = now + node.watchdog_s * 1_000
+    after = msgspec.structs.replace(
+        before, state=State.OPEN, host=host, realm=realm, profile=wanted, relay=relay, due_at=due_at
+    )
+    return after, ()
+
+
+def wins(node: Node, host: str) -> bool:
+    """Tell whether the connection that ``host`` has opened stays when we are opening one to it, too.
+
+    Each end closes its own where its name is the later one. Source: RFC 6733 §5.6.4.
+    """
+    return node.identity.lower() > host.lower()
+
+
+def lose(node: Node, before: Connection, greeting: Message) -> Step:
+    """End a connection because there is another one with the same peer; ``greeting``: the CER or CEA that came."""
+    after, close = _closed(before, ANOTHER)
+    if not greeting.header.is_request:
+        return after, close
+    lost = Refusal(Result.ELECTION_LOST, ANOTHER)
+    return after, (Send(refusal(us(node), greeting.header, lost, greeting.avps)), *close)
 
 
 def _who(avps: Avps) -> tuple[str, str]:

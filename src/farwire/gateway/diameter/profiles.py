@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from farwire.gateway.addresses import listen_address, within
+from farwire.gateway.addresses import listen_address, remote_address, within
 from farwire.kernel.errors import Invalid
 
 ServiceKind = Literal["data", "voice", "message", "event"]
@@ -33,6 +33,8 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses and networks that it connects from; none, with ``tls`` and ``authorities``: any."""
     tls: bool = False
     """Only over TLS."""
+    connect: tuple[str, ...] = ()
+    """Where we connect to it: hosts and ports, tried in turn. It may connect to us, too; one connection stays."""
     connections: int = 8
     """How many it may have at once."""
     pending: int = 500
@@ -132,6 +134,10 @@ def _check_peer(path: str, peer: Peer, *, certified: bool) -> None:
         raise _wrong(f"{path}.host", "is no name of a host")
     for place, address in enumerate(peer.addresses):
         _checked(f"{path}.addresses[{place}]", address, ip_network)
+    for place, address in enumerate(peer.connect):
+        _checked(f"{path}.connect[{place}]", address, remote_address)
+    if peer.connect and "*" in peer.host:
+        raise _wrong(f"{path}.host", "is not one name: we can connect to one node only")
     for field in ("connections", "pending"):
         if not 1 <= getattr(peer, field) <= 10_000:
             raise _wrong(f"{path}.{field}", "is not from 1 to 10000")
@@ -168,6 +174,14 @@ def peer_of(node: Node, *, host: str, realm: str, address: str, tls: bool) -> Pe
         ):
             return peer
     return None
+
+
+def may_connect(node: Node, *, address: str, tls: bool) -> bool:
+    """Tell whether any profile fits who comes from an address, whatever its name will be."""
+    return any(
+        (tls or not peer.tls) and (not peer.addresses or within(peer.addresses, address))
+        for peer in node.peers
+    )
 
 
 def _fits(pattern: str, host: str) -> bool:

@@ -19,6 +19,7 @@ from farwire.gateway.diameter.answering import answer, refusal, result_in
 from farwire.gateway.diameter.codec import HEADER, Message, Refusal, decode, decode_header, encode
 from farwire.gateway.diameter.dictionary import Result
 from farwire.gateway.diameter.peer import (
+    ANOTHER,
     FAREWELL_MS,
     Close,
     Connection,
@@ -30,11 +31,15 @@ from farwire.gateway.diameter.peer import (
     Step,
     accepted,
     ask,
+    dialled,
     leave,
+    lose,
     receive,
     tick,
     us,
+    wins,
 )
+from farwire.gateway.diameter.profiles import Peer, may_connect
 
 if TYPE_CHECKING:
     from farwire.gateway.diameter.node import Server
@@ -54,8 +59,10 @@ _ENDS: Final = counter(
 class Wire(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, wanted: Peer | None = None) -> None:
+        """``wanted``: whom we connect to; None: somebody connects to us."""
         self.connection: Connection | None = None
+        self._wanted = wanted
         self._server = server
         self._node = server.node
         self._transport: asyncio.Transport | None = None
@@ -70,23 +77,43 @@ class Wire(asyncio.Protocol):
         self._most = 1
         self._choked = False
         """Whether the peer reads its answers too slowly."""
+        self._choked_at = 0
         self._ending = ""
         self._ends_at = 0
 
     # ---- what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the CER."""
+        """Begin to wait for the CER, or say ours."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but its class
         self._transport.set_write_buffer_limits(high=_HIGH_WATER)
-        address, local = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self.connection = accepted(
-            self._node, address=address[0] if address else "", local=local[0] if local else "",
-            tls=transport.get_extra_info("ssl_object") is not None, now=_now(), first_id=secrets.randbits(32),
-        )  # fmt: skip
         self._server.came(self)
-        if len(self._server.wires) > self._node.connections:
-            self._hang_up("too many connections")
+        ends = [transport.get_extra_info(end) for end in ("peername", "sockname")]
+        address, local = (str(end[0]) if end else "" for end in ends)
+        tls = transport.get_extra_info("ssl_object") is not None
+        now, first_id = _now(), secrets.randbits(32)
+        if self._wanted is None:
+            self.connection = accepted(
+                self._node, address=address, local=local, tls=tls, now=now, first_id=first_id
+            )
+            if not may_connect(self._node, address=address, tls=tls):
+                self.hang_up("a stranger")
+        elif self._server.reaches(self._wanted.host):
+            self.hang_up(ANOTHER)
+        else:
+            self._do(
+                dialled(
+                    self._node,
+                    self._wanted,
+                    address=address,
+                    local=local,
+                    tls=tls,
+                    now=now,
+                    first_id=first_id,
+                )
+            )
+        if not self._ending and len(self._server.wires) > self._node.connections:
+            self.hang_up("too many connections")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the peer."""
@@ -99,7 +126,7 @@ class Wire(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Read nothing more from a peer that does not read."""
-        self._choked = True
+        self._choked, self._choked_at = True, _now()
         self._flow()
 
     def resume_writing(self) -> None:
@@ -125,10 +152,14 @@ class Wire(asyncio.Protocol):
         if self._ending:
             if now > self._ends_at:
                 self._transport.abort()
+        elif self._choked and now - self._choked_at > 2 * self._node.watchdog_s * 1_000:
+            self.hang_up(
+                "it does not read its answers"
+            )  # no watchdog would tell: nothing is read from it either
         elif self._full():
             self._began_at = now  # nothing is read: it is not the peer who lets us wait
         elif self._buffer and now - self._began_at > self._node.greeting_s * 1_000:
-            self._hang_up("a message did not arrive whole in time")
+            self.hang_up("a message did not arrive whole in time")
         else:
             self._do(tick(self._node, self.connection, now))
 
@@ -142,6 +173,19 @@ class Wire(asyncio.Protocol):
         """Tell whether it can take a request of ours."""
         going = self._transport is None or self._transport.is_closing() or self._choked or bool(self._ending)
         return self.connection is not None and self.connection.state in _OPEN_STATES and not going
+
+    def goes_to(self, host: str) -> bool:
+        """Tell whether it stands with that peer, or we are opening it; ``host`` in small letters."""
+        if self.connection is None or self._ending:
+            return False
+        if self.connection.state == State.GREETING:
+            return self._wanted is not None and self._wanted.host.lower() == host
+        return self.connection.state in _OPEN_STATES and self.connection.host.lower() == host
+
+    @property
+    def greeted(self) -> bool:
+        """Tell whether both ends have said who they are."""
+        return self.connection is not None and self.connection.profile is not None
 
     async def ask(self, wanted: Question, timeout_ms: int) -> Message | None:
         """Send a request of ours and return its answer, or None where none comes in time."""
@@ -170,7 +214,7 @@ class Wire(asyncio.Protocol):
         while len(buffer) - at >= 4 and not self._full() and not self._ending:
             size = int.from_bytes(buffer[at + 1 : at + 4], "big")
             if buffer[at] != 1 or size < HEADER or size & 3 or size > self._node.message_octets:
-                self._hang_up("what came is no Diameter, or too long")
+                self.hang_up("what came is no Diameter, or too long")
                 return
             if len(buffer) - at < size:
                 break
@@ -192,10 +236,22 @@ class Wire(asyncio.Protocol):
             _log.info("diameter message refused", peer=self.connection.host, reason=refused.message)
             if header.is_request:
                 self._send(refusal(us(self._node), header, refused))
-            if self.connection.state == State.WAITING:
-                self._hang_up("its first message made no sense")
+            if self.connection.profile is None:
+                self.hang_up("its first message made no sense")
             return
-        self._do(receive(self._node, self.connection, message, _now()))
+        step = receive(self._node, self.connection, message, _now())
+        if self.connection.profile is None and step[0].profile is not None:
+            step = self._elect(self.connection, message, step)
+        self._do(step)
+
+    def _elect(self, before: Connection, greeting: Message, step: Step) -> Step:
+        """Let one connection stay with a peer that we connect to: the one that stands, else the elected one."""
+        host = step[0].host.lower()
+        for rival in self._server.rivals(self, host):
+            if rival.greeted or not wins(self._node, host):
+                return lose(self._node, before, greeting)
+            rival.hang_up("the peer's own connection was elected")
+        return step
 
     def _do(self, step: Step) -> None:
         before, (self.connection, actions) = self.connection, step
@@ -207,8 +263,8 @@ class Wire(asyncio.Protocol):
             elif isinstance(action, Heard):
                 self._hear(action.message)
             elif isinstance(action, Close):
-                self._hang_up(action.reason)
-        if before is not None and before.state == State.WAITING and self.connection.profile is not None:
+                self.hang_up(action.reason)
+        if before is not None and before.profile is None and self.connection.profile is not None:
             self._welcome(self.connection)
 
     def _welcome(self, connection: Connection) -> None:
@@ -221,7 +277,7 @@ class Wire(asyncio.Protocol):
         )
         self._server.hosts[connection.host] += 1
         if self._server.hosts[connection.host] > profile.connections:
-            self._hang_up("too many connections of this peer")
+            self.hang_up("too many connections of this peer")
 
     def _hand(self, connection: Connection, message: Message) -> None:
         self._pending += 1
@@ -283,7 +339,7 @@ class Wire(asyncio.Protocol):
         else:
             transport.resume_reading()
 
-    def _hang_up(self, reason: str) -> None:
+    def hang_up(self, reason: str) -> None:
         """End the connection once what is in is answered; ``tick`` does not wait for ever."""
         if not self._ending:
             self._ending, self._ends_at = reason, _now() + FAREWELL_MS

@@ -21,7 +21,7 @@ from farwire.gateway.nchf.converged import ConvergedCharging
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
 from farwire.gateway.nchf.nrf import Repository
 from farwire.gateway.nchf.offline import OfflineCharging
-from farwire.gateway.nchf.profiles import Node, read_profiles
+from farwire.gateway.nchf.profiles import Node, consumer_of, read_profiles
 from farwire.gateway.nchf.routing import Router, Service
 from farwire.gateway.nchf.spending import NAME as SPENDING
 from farwire.gateway.nchf.spending import Counters, SpendingAsks, SpendingLimits
@@ -61,7 +61,7 @@ async def serve(
         counters = Counters(client=client, clock=clock)
         services = _services(db, clock, client, book, counters)
         checker = Checker(node.tokens, instance=node.instance, now_s=lambda: int(clock.now().timestamp()))
-        server = Server(Router(node, services, operators=operators, checker=checker), bounds_of(node))
+        server = _server(node, Router(node, services, operators=operators, checker=checker))
         stack.push_async_callback(server.drain)
         await _listen(server, node)
         web = await stack.enter_async_context(_web(node))
@@ -78,6 +78,15 @@ async def serve(
             stack.callback(watched.close)
         ready(server.where)
         await stop.wait()
+
+
+def _server(node: Node, router: Router) -> Server:
+    """Return the server of a node: whom no profile fits has no connection."""
+    return Server(
+        router,
+        bounds_of(node),
+        known=lambda address, tls: consumer_of(node, address=address, tls=tls) is not None,
+    )
 
 
 def _services(

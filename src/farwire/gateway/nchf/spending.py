@@ -16,6 +16,7 @@ import msgspec
 from farwire.base.clock import Clock
 from farwire.base.storage import Database
 from farwire.charging.model.policy import CounterStatus, PolicyCounter
+from farwire.charging.model.pricing import moment
 from farwire.charging.model.state import NEVER
 from farwire.charging.service import Client, policy_counters
 from farwire.gateway.asking import NOBODY, Asking
@@ -45,7 +46,6 @@ _NAMES_MOST: Final = 64
 _NAME_MOST: Final = 64
 _JSON: Final = ("content-type", "application/json")
 _USED: Final = frozenset({CounterStatus.NEAR, CounterStatus.REACHED})
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Context(msgspec.Struct, frozen=True, rename="camel"):
@@ -121,7 +121,7 @@ def _info(counter: PolicyCounter, words: Mapping[str, str]) -> _Info:
     status = _worded(counter.status, words)
     if counter.status not in _USED or counter.ends_at >= NEVER:
         return _Info(counter.name, status)
-    later = _Pending(_worded(CounterStatus.BELOW, words), _EPOCH + timedelta(microseconds=counter.ends_at))
+    later = _Pending(_worded(CounterStatus.BELOW, words), moment(counter.ends_at))
     return _Info(counter.name, status, (later,))
 
 

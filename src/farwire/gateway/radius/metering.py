@@ -36,6 +36,8 @@ from farwire.gateway.radius.accounting import (
 from farwire.gateway.radius.profiles import Client
 from farwire.gateway.radius.results import SILENCE, accounting_answer
 from farwire.kernel.errors import NotFound, Unavailable
+from farwire.kernel.time import Period
+from farwire.usage.service import has_charged_end
 
 Key: TypeAlias = "tuple[int, int]"
 _NOBODY: Final[tuple[Identity, ...]] = ()
@@ -43,6 +45,10 @@ _AT_ONCE: Final = 200
 """Sessions of a NAS that are looked up at once when it has restarted."""
 OLD: Final = timedelta(seconds=30)
 """After it a request that nobody has settled is somebody else's to ask again: longer than any shard is waited for."""
+REMEMBERED: Final = timedelta(minutes=9)
+"""Less than charging answers the repeat of a session's last request (ten minutes)."""
+AROUND: Final = timedelta(seconds=10)
+"""How far the end of a session in the books may be from when it was asked for: a shard is asked no longer."""
 _log = structlog.get_logger(__name__)
 
 
@@ -188,6 +194,8 @@ class Metering:
         subscriber = Subscriber(meter.account, operator.number, "")
         answer = await self._asking.ask(operator, _NOBODY, subscriber, request)
         if answer.result == ResultCode.UNKNOWN_SESSION:
+            if await self._is_charged(operator, meter):
+                return Answer(ResultCode.SUCCESS)
             begun = await self._asking.ask(operator, _NOBODY, subscriber, beginning)
             answer = begun
             if begun.result == ResultCode.SUCCESS:
@@ -199,6 +207,20 @@ class Metering:
         if meter.used and answer.result in (ResultCode.INVALID, ResultCode.OUT_OF_SEQUENCE):
             _log.error("radius usage refused", result=answer.result, used=meter.used, account=meter.account)
         return answer
+
+    async def _is_charged(self, operator: Operator, meter: Meter) -> bool:
+        """Tell whether the books have the end of a session that was asked for so long ago that charging forgot it."""
+        asked_at = meter.seen_at
+        if not meter.ending or not meter.used or self._clock.now() - asked_at < REMEMBERED:
+            return False
+        around = Period(asked_at - AROUND, asked_at + AROUND)
+        async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
+            found = await has_charged_end(tx, subscriber=meter.account, rating_group=0, during=around)
+        if found:
+            _log.warning(
+                "radius usage found in the books", client=meter.client, account=meter.account, used=meter.used
+            )
+        return found
 
 
 _Change: TypeAlias = "Callable[[Tx, Meter | None], Awaitable[Meter | None]]"

@@ -29,6 +29,8 @@ from farwire.kernel.errors import FarwireError, Unavailable
 
 __all__ = ["Gateway", "check", "forget_credential", "serve", "set_credential"]
 
+FAREWELL_S: Final = 10
+"""How long NASes that are being told may take at the end."""
 _SETTLE_S: Final = 10
 """How often it is looked for requests of a process that has died."""
 _LEASE: Final = timedelta(seconds=30)
@@ -101,9 +103,14 @@ class Gateway:
         return found
 
     async def drain(self) -> None:
-        """Answer what is in, and end what is being told."""
+        """Answer what is in, and end what is being told: a NAS that does not answer is told by another process."""
         await self.server.drain()
-        await asyncio.gather(*self.application.tasks, return_exceptions=True)
+        tasks = tuple(self.application.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=FAREWELL_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def serve(

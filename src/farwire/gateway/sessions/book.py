@@ -94,8 +94,10 @@ class SessionBook:
             return False
         except Exception:  # noqa: BLE001
             # The edge of the process: what can never be written must not keep all others from being written.
-            _log.exception("live sessions cannot be written", lost=len(self._changes))
-            self._changes.clear()
+            lost = list(self._changes)[:BATCH_MOST]
+            _log.exception("live sessions cannot be written", lost=len(lost))
+            for key in lost:
+                del self._changes[key]
         return True
 
     async def flush(self) -> None:

@@ -127,7 +127,7 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
         fix = "give name, and a characteristic pool"
         raise wrong("$.resourceCharacteristic", "a resource has a value and a pool", fix=fix)
     try:
-        kind = (await service.pool_named(tx, pool)).kind
+        target = await service.pool_named(tx, pool)
     except NotFound:
         raise Invalid(
             "there is no such pool",
@@ -135,10 +135,14 @@ async def _create(tx: Tx, document: Document, act: Act) -> Document:
             field="$.resourceCharacteristic",
             value=pool,
         ) from None
+    kind = target.kind
     if document.get("category", kind.value) != kind.value:
         raise wrong("$.category", f"the pool is of {kind.value}", value=document["category"])
     await service.fill_pool(tx, pool=pool, values=[NewResource(value.removeprefix("+"), facts)])
-    made = await service.resource_valued(tx, kind=kind, value=value)
+    try:
+        made = await service.resource_valued(tx, kind=kind, value=value, scope=target.scope)
+    except NotFound:
+        raise wrong("$.name", "a range of the pool has it", value=value, fix="reserve it") from None
     await note(tx, "639", made.id, "inventory.fill_pool", act)
     return to_tmf_resource(made)
 

@@ -58,7 +58,9 @@ async def add_range(tx: Tx, *, pool: Pool, text: str, gateway: str = "") -> Pool
     (``inventory.pool_overlap``: the range, or a value of it, is in a pool of the same kind and scope, which is named).
     """
     span = span_of(pool.kind, text)
-    kept = [*withheld_of(pool.kind, text), *([_gateway(pool, span, gateway)] if gateway else [])]
+    kept = list(withheld_of(pool.kind, text))
+    if gateway:
+        kept.append(_gateway(pool, span, gateway, kept))
     await store.lock_numbers(tx, pool, alone=True)
     over = await store.range_over(tx, pool, span)
     if over == (pool.name, span):
@@ -74,11 +76,12 @@ async def add_range(tx: Tx, *, pool: Pool, text: str, gateway: str = "") -> Pool
     return await pool_ranges(tx, pool=pool)
 
 
-def _gateway(pool: Pool, span: Span, text: str) -> Withheld:
+def _gateway(pool: Pool, span: Span, text: str, kept: Sequence[Withheld]) -> Withheld:
     """Return the withholding of a gateway's address."""
     if pool.kind not in PREFIXES:
         own = span_of(pool.kind, text)
-        if own.size == 1 and span.first <= own.first <= span.last:
+        inside = span.first <= own.first <= span.last and all(own != one.span for one in kept)
+        if own.size == 1 and inside:
             return Withheld(own, "gateway")
     raise Invalid(
         "a gateway is one of the addresses of the range",

@@ -15,6 +15,7 @@ from farwire.usage.service.charged import (
     charged_starts,
     charged_totals_of,
     charged_usage_id,
+    has_charged_end,
     record_charged,
 )
 from farwire.usage.service.importing import ImportReport, import_usage
@@ -49,6 +50,7 @@ __all__ = [
     "close_stale_sessions",
     "erase_subscriber_rows",
     "expire_suspended_rows",
+    "has_charged_end",
     "identifiers_of_usages",
     "import_usage",
     "imports",

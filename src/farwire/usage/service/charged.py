@@ -8,6 +8,7 @@ from datetime import datetime
 from farwire.base.storage import Tx
 from farwire.kernel.ids import TenantId, UsageId
 from farwire.kernel.page import Page, PageRequest
+from farwire.kernel.time import Period
 from farwire.usage.model import raw_identity
 from farwire.usage.model.assembly import usage_id
 from farwire.usage.model.charged import ChargedUsage
@@ -33,6 +34,11 @@ async def charged_records(tx: Tx, *, subscriber: int, page: PageRequest) -> Page
     """Return one page of what a subscriber's account was charged for, the newest first."""
     found, total = await store.page(tx, subscriber, offset=page.offset, limit=page.limit)
     return Page(found, total, page.offset, page.limit)
+
+
+async def has_charged_end(tx: Tx, *, subscriber: int, rating_group: int, during: Period) -> bool:
+    """Tell whether a usage of an account that was counted in a rating group ended in a time."""
+    return await store.any_ended(tx, subscriber, rating_group, during.start, during.end)
 
 
 async def charged_starts(tx: Tx, *, subscriber: int, rating_group: int, at: datetime) -> frozenset[datetime]:

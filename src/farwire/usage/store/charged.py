@@ -69,6 +69,16 @@ async def page(tx: Tx, subscriber: int, *, offset: int, limit: int) -> tuple[tup
     return tuple(found), total
 
 
+async def any_ended(tx: Tx, subscriber: int, rating_group: int, since: datetime, until: datetime) -> bool:
+    """Tell whether a usage of an account in a rating group ended in a time."""
+    found = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM usage.charged WHERE tenant_id = $1 AND subscriber = $2 AND rating_group = $3 "
+        "AND ended_at >= $4 AND ended_at < $5)",
+        *(tx.tenant_id, subscriber, rating_group, since, until),
+    )
+    return bool(found)
+
+
 async def starts_at(tx: Tx, subscriber: int, rating_group: int, at: datetime) -> frozenset[datetime]:
     """Return when the usages of an account in a rating group began that cover a moment."""
     rows = await tx.fetch(

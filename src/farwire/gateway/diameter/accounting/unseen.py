@@ -8,13 +8,13 @@ the middle of its time: the middle, because clocks and cuts differ by seconds at
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
 from farwire.charging.model import NOTHING, Account, Ask, Phase, Service, SessionRequest
-from farwire.charging.model.pricing import EPOCH, moment
+from farwire.charging.model.pricing import microseconds, moment
 from farwire.charging.model.state import SESSION_KEPT_US
 from farwire.charging.service import request_key
 from farwire.usage.service import ReportedPart
@@ -63,7 +63,7 @@ def unseen_of(part: ReportedPart, account: int, ended_at: datetime) -> Unseen | 
 
 def live_starts(account: Account, rating_group: int, at: datetime) -> set[datetime]:
     """Return when the sessions began that counted the rating group at that moment, as their shard knows them."""
-    moment_us = _micros(at)
+    moment_us = microseconds(at)
     found = set()
     for session in account.sessions:
         ended = session.forget_at - SESSION_KEPT_US if session.ended else moment_us + 1
@@ -90,11 +90,7 @@ def debits(one: Unseen) -> tuple[SessionRequest, SessionRequest]:
             Service("data", visited_network=one.visited),
         ),
         (Ask(one.rating_group, 0, NOTHING),),
-        _micros(one.started_at),
+        microseconds(one.started_at),
     )
     asks = (Ask(one.rating_group, one.units, NOTHING),)
     return began, msgspec.structs.replace(began, number=1, phase=Phase.TERMINATION, asks=asks)
-
-
-def _micros(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from farwire.base.clock import Clock
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.service.subscribers import Subscriber
 from farwire.gateway.asking import NOBODY, Asking
 from farwire.gateway.diameter.codec import Avps, Message, number_of
@@ -31,8 +31,6 @@ _TYPE: Final = key_of("CC-Request-Type")
 _NUMBER: Final = key_of("CC-Request-Number")
 _UNDECIDED: Final = frozenset({Result.TOO_BUSY, Result.UNABLE_TO_COMPLY})
 """Results that end no session: it may be asked again, or was asked before."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class CreditControlServer:
@@ -65,7 +63,7 @@ class CreditControlServer:
             return await self._event(ccr, subscriber, peer)
         asked = session_request(ccr, subscriber.number, subscriber.currency)
         given = await self._asking.ask(operator, ccr.identities, subscriber, asked)
-        now = (self._clock.now() - _EPOCH) // _MICROSECOND
+        now = microseconds(self._clock.now())
         result, content = session_answer(ccr, given, peer, now, subscriber.currency)
         if self._book is not None and subscriber.number != NOBODY:
             address = address_of(request.avps, CREDIT_CONTROL)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from farwire.charging.model import Answer, FinalAction, GroupAnswer, ResultCode, Unit
+from farwire.charging.model.pricing import microseconds
 from farwire.gateway.nchf.charging_data.documents import (
     ChargingDataResponse,
     FinalUnit,
@@ -22,8 +23,6 @@ from farwire.gateway.nchf.profiles import Consumer
 
 _SECOND_US: Final = 1_000_000
 _U32_MAX: Final = 2**32 - 1
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def session_answer(
@@ -31,7 +30,7 @@ def session_answer(
 ) -> ChargingDataResponse:
     """Return the answer to a request of a session at ``now``. Raises ``Problem``: it is refused as a whole."""
     check_whole(given, consumer)
-    at = (now - _EPOCH) // _MICROSECOND
+    at = microseconds(now)
     upfs = {quota.rating_group: quota.upf for quota in data.quotas}
     return ChargingDataResponse(
         now,

@@ -5,7 +5,7 @@ Source: TS 32.290 §5.3, §6; TS 32.291 §5.2.2.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ from farwire.charging.model import (
     Service,
     SessionRequest,
 )
+from farwire.charging.model.pricing import microseconds
 from farwire.charging.model.state import GROUPS_MAX
 from farwire.charging.service import Identity, request_key
 from farwire.gateway.nchf.charging_data.documents import ChargingDataRequest, Units
@@ -30,8 +31,7 @@ from farwire.gateway.nchf.reference import Reference
 
 _QUANTITY_MAX: Final = 2**62
 _U32_MAX: Final = 2**32 - 1
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
+_FINE_MS: Final = 2**31
 _UNITS: Final = {"data": "octets", "voice": "seconds"}
 
 
@@ -49,7 +49,7 @@ class ChargingData(msgspec.Struct, frozen=True):
     """A request, read."""
 
     number: int
-    """Tells it from the others of its session: invocationSequenceNumber, or the milliseconds since it began."""
+    """Tells it from the others of its session: invocationSequenceNumber, or the time since it began."""
     at: int
     """When it was made, as it says: ms since 1970 UTC."""
     told: int
@@ -100,15 +100,23 @@ def _number(document: ChargingDataRequest, consumer: Consumer, session: Referenc
     if number is None or consumer.sequence == "time":
         number, name = 0, "/invocationTimeStamp"
         if session is not None:  # the first request is 0; a time before it is none of the session
-            number = max(_millis(document) - session.began_at, 1)
+            number = _number_at(max(_millis(document) - session.began_at, 1))
     if not 0 <= number <= _U32_MAX:
         raise Problem(MANDATORY_INCORRECT, "is no number of a request, or too late for one", parameter=name)
     return number
 
 
+def _number_at(millis: int) -> int:
+    """Return the number of a request so long after the beginning of its session: 32 bits count seven years.
+
+    Milliseconds for 24 days, then tenths of a second: in one of them no session reports twice.
+    """
+    return millis if millis < _FINE_MS else _FINE_MS + (millis - _FINE_MS) // 100
+
+
 def _millis(document: ChargingDataRequest) -> int:
     at = document.invocation_time_stamp
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MILLISECOND
+    return microseconds(at if at.tzinfo else at.replace(tzinfo=UTC)) // 1_000
 
 
 def _key(document: ChargingDataRequest) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -38,8 +39,16 @@ class Bounds(msgspec.Struct, frozen=True):
 class Server:
     """Listens, and hands requests to ``handler``."""
 
-    def __init__(self, handler: Handler, bounds: Bounds) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        bounds: Bounds,
+        *,
+        known: Callable[[str, bool], bool] | None = None,
+    ) -> None:
+        """``known`` tells whether whoever comes from an address, over TLS or not, may ask at all; None: anybody."""
         self.handler = handler
+        self.known = known
         self.bounds = bounds
         self.wires: set[Wire] = set()
         self.addresses: list[tuple[str, int]] = []

@@ -14,6 +14,7 @@ from h2.errors import ErrorCodes
 from h2.events import (
     DataReceived,
     Event,
+    RemoteSettingsChanged,
     RequestReceived,
     StreamEnded,
     StreamReset,
@@ -40,6 +41,10 @@ _log = structlog.get_logger(__name__)
 _ENDS: Final = counter("farwire_nchf_disconnects_total", "Ends of HTTP/2 connections by reason.", ("reason",))
 _BEYOND: Final = LONGEST
 """Room beyond the longest body, so that a longer one is seen and answered, not waited for."""
+_BODIES: Final = 4
+"""How many of the longest bodies of one connection may be on their way at once. Thousands of usual ones may."""
+_WINDOW: Final = 65_535
+"""Of a connection, before it is enlarged."""
 _TOO_LONG: Final = Response(
     413,
     (("content-type", "application/problem+json"),),
@@ -50,11 +55,13 @@ _TOO_LONG: Final = Response(
 class _Stream:
     """A request that is arriving, or an answer that is leaving."""
 
-    __slots__ = ("began_at", "body", "headers", "late", "left")
+    __slots__ = ("began_at", "body", "headers", "late", "left", "taken")
 
     def __init__(self, headers: dict[str, str], now: int) -> None:
         self.headers = headers
         self.body = bytearray()
+        self.taken = 0
+        """Octets of the connection's window that the body has taken."""
         self.left = b""
         """What of the answer the client's window has no room for yet."""
         self.began_at = now
@@ -99,7 +106,11 @@ class Wire(asyncio.Protocol):
         self._address = address[0] if address else ""
         security = transport.get_extra_info("ssl_object")
         self._tls = security is not None
-        if not self._server.came(self):
+        room = self._server.came(self)
+        known = self._server.known
+        if known is not None and not known(self._address, self._tls):
+            self._abort("a stranger")
+        elif not room:
             self._abort("too many connections")
         elif security is not None and cast("ssl.SSLObject", security).selected_alpn_protocol() != "h2":
             self._abort("no HTTP/2")
@@ -115,7 +126,7 @@ class Wire(asyncio.Protocol):
             )
             self._http.decoder.max_header_list_size = bounds.header_octets
             self._http.initiate_connection()
-            self._http.increment_flow_control_window(bounds.body_octets + _BEYOND)
+            self._http.increment_flow_control_window(max(_BODIES * bounds.body_octets - _WINDOW, 0) + _BEYOND)
             self._write()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -211,9 +222,10 @@ class Wire(asyncio.Protocol):
         elif isinstance(event, StreamEnded):
             self._end(event.stream_id)
         elif isinstance(event, StreamReset):
-            self._streams.pop(event.stream_id, None)
-        elif isinstance(event, WindowUpdated):
-            for number in (event.stream_id,) if event.stream_id else tuple(self._streams):
+            self._forget(event.stream_id)
+        elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
+            one = event.stream_id if isinstance(event, WindowUpdated) else 0
+            for number in (one,) if one else tuple(self._streams):
                 self._flush(number)
 
     def _begin(self, event: RequestReceived) -> None:
@@ -228,24 +240,37 @@ class Wire(asyncio.Protocol):
 
     def _take(self, event: DataReceived) -> None:
         size = event.flow_controlled_length
-        self._unread += size
-        if self._unread * 2 > self._bounds.body_octets:
-            self._http.increment_flow_control_window(self._unread)
-            self._unread = 0
         stream = self._streams.get(event.stream_id)
         if stream is None or stream.late:
+            self._give_back(size)
             return
+        stream.taken += size
         if len(stream.body) + len(event.data) > self._bounds.body_octets:
             self._answer(event.stream_id, _TOO_LONG)
             self._reset(event.stream_id, ErrorCodes.NO_ERROR)
             return
         stream.body += event.data
 
+    def _give_back(self, size: int) -> None:
+        """Let the client send as much as it did; a body that is not whole yet keeps what it has taken."""
+        self._unread += size
+        if self._unread * 2 > self._bounds.body_octets:
+            with suppress(H2Error):
+                self._http.increment_flow_control_window(self._unread)
+            self._unread = 0
+
+    def _forget(self, number: int) -> None:
+        stream = self._streams.pop(number, None)
+        if stream is not None:
+            self._give_back(stream.taken)
+
     def _end(self, number: int) -> None:
         stream = self._streams.get(number)
         if stream is None or stream.late:
             return
         stream.late = True
+        self._give_back(stream.taken)
+        stream.taken = 0
         self._idle_frames = 0
         headers = stream.headers
         request = Request(
@@ -279,13 +304,16 @@ class Wire(asyncio.Protocol):
         headers = [(":status", str(found.status)), *found.headers]
         if found.body:
             headers.append(("content-length", str(len(found.body))))
-        with suppress(H2Error):  # the client has given up the stream in the meantime
+        try:
             self._http.send_headers(number, headers, end_stream=not found.body)
-            stream.left, stream.late, stream.began_at = found.body, False, _now()
-            if found.body:
-                self._flush(number)
-                return
-        self._streams.pop(number, None)
+        except H2Error:  # the client has given up the stream in the meantime, or the headers are none
+            self._reset(number, ErrorCodes.INTERNAL_ERROR)
+            return
+        stream.left, stream.late, stream.began_at = found.body, False, _now()
+        if found.body:
+            self._flush(number)
+        else:
+            self._forget(number)
 
     def _flush(self, number: int) -> None:
         """Send as much of an answer as the client's window has room for."""
@@ -299,11 +327,11 @@ class Wire(asyncio.Protocol):
                     return
                 part, stream.left = stream.left[:room], stream.left[room:]
                 self._http.send_data(number, part, end_stream=not stream.left)
-        self._streams.pop(number, None)
+        self._forget(number)
         self._close_if_done()
 
     def _reset(self, number: int, error: ErrorCodes) -> None:
-        self._streams.pop(number, None)
+        self._forget(number)
         with suppress(H2Error):
             self._http.reset_stream(number, error)
 
