@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from farwire.activation.model import Operation
 from farwire.base.storage import Tx
@@ -29,3 +29,26 @@ class Adapter(Protocol):
 
     async def targets(self, tx: Tx, after: str, limit: int) -> Sequence[str]:
         """Return up to ``limit`` targets that the network knows, in the order of their names, from behind ``after``."""
+
+
+@runtime_checkable
+class Confirming(Protocol):
+    """An adapter that can take back what it has just written: a router's candidate, NETCONF's confirmed commit.
+
+    After each ``write`` that did not raise comes exactly one of the two. Where neither comes, because we died, the
+    element takes the write back by itself. Both may be called for a write that changed nothing.
+    """
+
+    async def confirm(self, tx: Tx, operation: Operation) -> None:
+        """Let what was written stay. Raises ``Unavailable``."""
+
+    async def undo(self, tx: Tx, operation: Operation) -> None:
+        """Bring back what was there before the write. Raises ``Unavailable``."""
+
+
+@runtime_checkable
+class ReadingMany(Protocol):
+    """An adapter that reads many targets in one go, so that looking for drift is cheap."""
+
+    async def read_many(self, tx: Tx, targets: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return what the network shows of those of the targets that it knows."""
