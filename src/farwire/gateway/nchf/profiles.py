@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import Final, Literal, TypeVar
@@ -13,16 +12,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from farwire.gateway.addresses import listen_address, within
+from farwire.gateway.nchf.keys import Key, verifiers_of
 from farwire.kernel.errors import Invalid
 
 _PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_BASE64URL: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _T = TypeVar("_T")
-MODULUS_LEAST: Final = 2_048
-"""Bits of an RSA key."""
-SECRET_LEAST: Final = 32
-"""Octets of a shared secret: as many as the shortest digest."""
+_LEEWAY_MOST_S: Final = 300
 _NO_WORDS: Final[Mapping[str, str]] = {}
 
 
@@ -64,20 +60,12 @@ class Consumer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PLMNs (MCC and MNC, "26201") that are home: what is used there is not roaming."""
 
 
-class Key(msgspec.Struct, frozen=True):
-    """A key that access tokens are signed with, as a JSON Web Key: RSA (``n``, ``e``) or a shared secret (``k``)."""
-
-    kty: Literal["RSA", "oct"]
-    kid: str = ""
-    n: str = ""
-    e: str = "AQAB"
-    k: str = ""
-
-
 class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Access tokens (OAuth 2.0, RFC 6750, TS 33.501 §13.4) that requests must bring."""
 
-    keys: tuple[Key, ...]
+    keys: tuple[Key, ...] = ()
+    file: str = ""
+    """A JSON Web Key Set with more keys, which may change while we serve."""
     issuers: tuple[str, ...] = ()
     """``iss`` that are believed: the NRFs' instance ids; none: any that the keys have signed."""
     leeway_s: int = 5
@@ -174,31 +162,13 @@ def _check(node: Node) -> None:
         _check_consumer(f"consumers[{place}]", consumer, proved=bool(node.authorities or node.tokens))
 
 
-def base64url(text: str) -> bytes:
-    """Return what a text of RFC 7515 stands for. Raises ``ValueError``."""
-    if not text.isascii() or set(text) - _BASE64URL:
-        raise ValueError("no base64url")
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 def _check_tokens(tokens: Tokens) -> None:
-    if not tokens.keys:
-        raise _wrong("tokens.keys", "is empty: no token could be believed")
+    if not tokens.keys and not tokens.file:
+        raise _wrong("tokens.keys", "is empty, and there is no file: no token could be believed")
+    if not 0 <= tokens.leeway_s <= _LEEWAY_MOST_S:
+        raise _wrong("tokens.leeway_s", f"is not from 0 to {_LEEWAY_MOST_S}")
     for place, key in enumerate(tokens.keys):
-        _checked(f"tokens.keys[{place}]", key, _check_key)
-
-
-def _check_key(key: Key) -> None:
-    """Raise ``ValueError`` for a key with which anybody could sign. Source: RFC 7518 §3.2, §3.3."""
-    if key.kty == "oct":
-        if len(base64url(key.k)) < SECRET_LEAST:
-            raise ValueError(f"k has less than {SECRET_LEAST} octets")
-        return
-    exponent = int.from_bytes(base64url(key.e), "big")
-    if int.from_bytes(base64url(key.n), "big").bit_length() < MODULUS_LEAST:
-        raise ValueError(f"n has less than {MODULUS_LEAST} bits")
-    if exponent < 3 or not exponent & 1:
-        raise ValueError("e is no public exponent")
+        _checked(f"tokens.keys[{place}]", key, verifiers_of)
 
 
 def _check_nrf(nrf: Nrf) -> None:
