@@ -33,6 +33,7 @@ from farwire.inventory.service.pools import (
     reserve_each,
     reserved,
 )
+from farwire.inventory.service.ports import FreePorts, Port, free_ports
 from farwire.inventory.service.products import (
     Overlap,
     add_products,
@@ -93,9 +94,11 @@ from farwire.inventory.service.terms import (
 )
 
 __all__ = [
+    "FreePorts",
     "Gift",
     "Overlap",
     "PoolRanges",
+    "Port",
     "SubscriberReport",
     "add_element",
     "add_link",
@@ -126,6 +129,7 @@ __all__ = [
     "find_product",
     "find_service",
     "free_due",
+    "free_ports",
     "free_resources",
     "get_element",
     "get_products",
