@@ -1,4 +1,4 @@
-"""What ordering does by itself: carry out what is due."""
+"""What ordering does by itself: carry out what is due, and watch the due dates."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Final
 from farwire.base.clock import Clock
 from farwire.base.jobs import Handler, Job, Schedule, enqueue
 from farwire.base.storage import Database, Tx
-from farwire.ordering.service import work
+from farwire.ordering.service import watch_due, work
 
 WORK: Final = "ordering.work"
+WATCH: Final = "ordering.watch_due"
 SCHEDULES: Final = (
     Schedule("ordering-work", WORK, datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(minutes=1)),
+    Schedule("ordering-watch-due", WATCH, datetime(2026, 1, 1, tzinfo=UTC), every=timedelta(minutes=5)),
 )
 
 
@@ -28,4 +30,7 @@ def handlers(*, db: Database, clock: Clock) -> Mapping[str, Handler]:
     async def act(job: Job) -> None:
         await work(db=db, tenant_id=job.tenant_id, clock=clock)
 
-    return {WORK: act}
+    async def watch(job: Job) -> None:
+        await watch_due(db=db, tenant_id=job.tenant_id, clock=clock)
+
+    return {WORK: act, WATCH: watch}

@@ -10,7 +10,14 @@ from typing import Final, TypeAlias, Union, assert_never
 
 from farwire.kernel.errors import Conflict, check
 from farwire.kernel.ids import OrderItemId
-from farwire.ordering.model.order import HoldReason, ItemState, OrderItem, OrderState, ProductOrder
+from farwire.ordering.model.order import (
+    HoldReason,
+    ItemState,
+    Jeopardy,
+    OrderItem,
+    OrderState,
+    ProductOrder,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,7 @@ class Amend:
     items: tuple[OrderItem, ...]
     requested_at: datetime | None
     starts_at: datetime
+    due_by: datetime | None
     holds: frozenset[HoldReason] = frozenset()
     """The holds that the new items need; a manual one stays beside them."""
 
@@ -64,7 +72,14 @@ class Settle:
     states: Mapping[OrderItemId, ItemState]
 
 
-Command: TypeAlias = Union[Amend, Hold, Release, Start, Cancel, Reject, Settle]  # noqa: UP007
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Say that the due date is in jeopardy, or missed."""
+
+    jeopardy: Jeopardy
+
+
+Command: TypeAlias = Union[Amend, Hold, Release, Start, Cancel, Reject, Settle, Warn]  # noqa: UP007
 
 
 class Fact(StrEnum):
@@ -80,6 +95,7 @@ class Fact(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     REJECTED = "rejected"
+    IN_JEOPARDY = "in_jeopardy"
 
 
 _END: Final[Mapping[OrderState, Fact]] = {
@@ -186,6 +202,8 @@ def decide(order: ProductOrder, command: Command, now: datetime) -> tuple[Produc
             facts = ()
         case Settle(states):
             after, facts = replace(order, items=_settled(order.items, states)), ()
+        case Warn(jeopardy):
+            after, facts = _warned(order, jeopardy)
         case _:
             assert_never(command)
     return _with_state(order, after, facts, now)
@@ -215,6 +233,8 @@ def _amend(order: ProductOrder, command: Amend) -> tuple[ProductOrder, tuple[Fac
         requested_at=command.requested_at,
         starts_at=command.starts_at,
         holds=kept | command.holds,
+        due_by=command.due_by,
+        jeopardy=None,
         version=order.version + 1,
     )
     return after, (Fact.AMENDED,)
@@ -231,7 +251,11 @@ def _release(order: ProductOrder, reason: HoldReason, now: datetime) -> tuple[Pr
                 fix=f"it is {order.state.value}",
             )
         return order, ()
-    return replace(order, holds=order.holds - {reason}, released_at=now), (Fact.RELEASED,)
+    due_by = order.due_by
+    if due_by is not None:  # while it was held its time did not run
+        due_by += max(order.starts_at, now) - max(order.starts_at, order.released_at or order.starts_at)
+    after = replace(order, holds=order.holds - {reason}, released_at=now, due_by=due_by, jeopardy=None)
+    return after, (Fact.RELEASED,)
 
 
 def _start(order: ProductOrder, now: datetime) -> tuple[ProductOrder, tuple[Fact, ...]]:
@@ -285,6 +309,17 @@ def _refuse_begun(order: ProductOrder, act: str) -> None:
             value=str(order.id),
             fix="place another order" if order.state.ended else "cancel it, or order the change afterwards",
         )
+
+
+def _warned(order: ProductOrder, jeopardy: Jeopardy) -> tuple[ProductOrder, tuple[Fact, ...]]:
+    if order.state.ended or order.jeopardy in (jeopardy, Jeopardy.MISSED):
+        return order, ()
+    return replace(order, jeopardy=jeopardy), (Fact.IN_JEOPARDY,)
+
+
+def with_item(order: ProductOrder, item: OrderItem) -> ProductOrder:
+    """Return the order with ``item`` in the place of the one with its id."""
+    return replace(order, items=tuple(item if one.id == item.id else one for one in order.items))
 
 
 def _all(order: ProductOrder, state: ItemState) -> tuple[OrderItem, ...]:

@@ -70,6 +70,14 @@ ENDED: Final = frozenset(
 )
 
 
+class Jeopardy(StrEnum):
+    """How an order that is not done stands to its due date."""
+
+    AT_RISK = "at_risk"
+    """The date is near, or the next try comes after it."""
+    MISSED = "missed"
+
+
 class ItemState(StrEnum):
     """The states of an item; they follow from its tasks."""
 
@@ -177,6 +185,7 @@ class ProductOrder:
 
     ``requested_at`` is what was asked for, ``starts_at`` the instant at which its work is due, ``released_at`` when it
     was last released from a hold, ``started_at`` when its first task began. ``holds`` is why it waits.
+    ``due_by`` is until when it is to be done, ``jeopardy`` what was said about that date, once.
     """
 
     id: OrderId
@@ -194,4 +203,6 @@ class ProductOrder:
     released_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    due_by: datetime | None = None
+    jeopardy: Jeopardy | None = None
     reason: str = ""

@@ -12,6 +12,8 @@ import msgspec
 from farwire.inventory.model import Commitment, EndReason, Product, SuspensionReason
 from farwire.kernel.errors import Invalid
 from farwire.kernel.time import local_date, local_midnight
+from farwire.ordering.model.fallout import FalloutRule, check_rules
+from farwire.ordering.model.order import Action
 from farwire.ordering.model.plan import MAX_ATTEMPTS
 
 SUSPENSION_PERCENT: Final[Mapping[SuspensionReason, int]] = {
@@ -22,6 +24,9 @@ SUSPENSION_PERCENT: Final[Mapping[SuspensionReason, int]] = {
     SuspensionReason.REGULATOR: 0,
 }
 """What is charged of recurring prices during a suspension, where the tenant says nothing else."""
+
+DUE_HOURS: Final = 24
+"""How long an action may take, where the tenant says nothing else."""
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,6 +39,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_attempts: int = MAX_ATTEMPTS
     suspension_percent: Mapping[SuspensionReason, int] = {}
     """Overrides of ``SUSPENSION_PERCENT``."""
+    due_hours: Mapping[Action, int] = {}
+    """How long an action may take, from the date of its order on; ``DUE_HOURS`` for the others."""
+    warning_hours: int = 4
+    """How long before its due date an order that is not done is reported."""
+    fallout: tuple[FalloutRule, ...] = ()
+    """What becomes of tasks in the fallout; the first rule that fits decides, without one a person."""
+
+    def hours(self, action: Action) -> int:
+        """Return how long ``action`` may take."""
+        return self.due_hours.get(action, DUE_HOURS)
 
     def percent(self, reason: SuspensionReason) -> int:
         """Return what is charged of recurring prices during a suspension for ``reason``."""
@@ -41,15 +56,18 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def check_policy(policy: Policy) -> None:
-    """Raise ``Invalid`` (``ordering.policy``) for a rule out of its bounds."""
+    """Raise ``Invalid`` (``ordering.policy``, ``ordering.fallout_rule``) for a rule out of its bounds."""
     for name, value, low, high in (
         ("back_dated_days", policy.back_dated_days, 0, 3660),
         ("ahead_days", policy.ahead_days, 0, 3660),
         ("max_attempts", policy.max_attempts, 1, 100),
+        ("warning_hours", policy.warning_hours, 0, 8784),
         *((f"suspension_percent.{r}", p, 0, 100) for r, p in policy.suspension_percent.items()),
+        *((f"due_hours.{a}", hours, 1, 8784) for a, hours in policy.due_hours.items()),
     ):
         if not low <= value <= high:
             raise Invalid(f"{name} is from {low} to {high}", code="ordering.policy", field=name, value=value)
+    check_rules(policy.fallout)
 
 
 def may_withdraw(commitment: Commitment | None, at: datetime, tz: ZoneInfo) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from farwire.ordering.model import Decision
 from farwire.ordering.service.act import (
-    Decision,
     cancel_order,
     decide_fallout,
     hold_order,
@@ -15,6 +15,7 @@ from farwire.ordering.service.act import (
 )
 from farwire.ordering.service.engine import LIMIT, Worked, work
 from farwire.ordering.service.erasing import erase_orders
+from farwire.ordering.service.jeopardy import watch_due
 from farwire.ordering.service.place import (
     Checked,
     Placed,
@@ -63,5 +64,6 @@ __all__ = [
     "release_order",
     "release_verified",
     "set_policy",
+    "watch_due",
     "work",
 ]

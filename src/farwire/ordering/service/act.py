@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from farwire.account import service as accounts
@@ -20,6 +19,7 @@ from farwire.ordering.events import order_events
 from farwire.ordering.model import (
     ASKS_KYC,
     Cancel,
+    Decision,
     Fact,
     Hold,
     HoldReason,
@@ -38,11 +38,11 @@ from farwire.ordering.model import (
     begun,
     check_policy,
     decide,
+    decided,
     is_final,
     item_state,
-    retried,
     rolled_back,
-    skipped,
+    with_item,
 )
 from farwire.ordering.service.read import require_order, require_task, standing_order
 from farwire.ordering.store import orders as store
@@ -52,19 +52,6 @@ from farwire.party import service as parties
 from farwire.party.model import KycState
 
 MAX_REASON: Final = 500
-
-
-class Decision(StrEnum):
-    """What a person decides about a task in the fallout."""
-
-    RETRY = "retry"
-    """Try it again, with all its attempts."""
-    SKIP = "skip"
-    """It is done by hand, or not needed: go on."""
-    ROLLBACK = "rollback"
-    """Undo what was done for the item."""
-    ABORT = "abort"
-    """Give the item up and leave what was done."""
 
 
 async def hold_order(
@@ -208,14 +195,12 @@ async def decide_fallout(
     task = await require_task(tx, task_id)
     before = await require_order(tx, task.order_id, locked=True)
     tasks = await task_store.tasks_of_items(tx, [(task.order_id, task.item_id)])
-    after = _decided(tasks, task.number, decision, now)
     (item,) = [one for one in before.items if one.id == task.item_id]
-    ends_as = item.ends_as
-    if decision is Decision.ABORT or (decision is Decision.ROLLBACK and item.state is ItemState.HELD):
-        ends_as = ItemState.FAILED
     reason = reason[:MAX_REASON]
-    order = _with_item(before, replace(item, ends_as=ends_as, reason=reason or item.reason))
-    order, facts = decide(order, Settle({item.id: item_state(after, ends_as)}), now)
+    item = replace(item, reason=reason or item.reason)
+    order, after = decided(with_item(before, item), item, tasks, task.number, decision, now)
+    (item,) = [one for one in order.items if one.id == task.item_id]
+    order, facts = decide(order, Settle({item.id: item_state(after, item.ends_as)}), now)
     loaded, given_up, states = await give_up_parts(tx, order, tasks)
     if states:
         order, more = decide(order, Settle(states), now)
@@ -228,28 +213,6 @@ async def decide_fallout(
         tx, actor=actor, action=f"ordering.{decision.value}", subject=str(task_id), at=now, detail=detail
     )
     return order
-
-
-def _decided(tasks: Sequence[Task], number: int, decision: Decision, now: datetime) -> Sequence[Task]:
-    retry = retried(tasks, number, now)  # refuses a task that is not in the fallout
-    if decision is Decision.RETRY:
-        return retry
-    if decision is Decision.SKIP:
-        return skipped(tasks, number, now)
-    if decision is Decision.ABORT:
-        return aborted(tasks)
-    if is_final(tasks) or any(task.compensating for task in tasks):
-        raise Conflict(
-            "the item cannot be rolled back: it is past its point of no return, or being rolled back",
-            code="ordering.past_return",
-            field="task",
-            fix="retry, skip or abort",
-        )
-    return rolled_back(tasks, now)
-
-
-def _with_item(order: ProductOrder, item: OrderItem) -> ProductOrder:
-    return replace(order, items=tuple(item if one.id == item.id else one for one in order.items))
 
 
 async def _save(
@@ -358,7 +321,7 @@ async def save_progress(
 
 
 async def set_policy(*, tx: Tx, clock: Clock, policy: Policy, actor: Actor = SYSTEM) -> None:
-    """Set the tenant's rules for orders. Raises ``Invalid`` (``ordering.policy``)."""
+    """Set the tenant's rules for orders. Raises ``Invalid`` (``ordering.policy``, ``ordering.fallout_rule``)."""
     check_policy(policy)
     now = clock.now()
     await policy_store.save_policy(tx, policy, now)

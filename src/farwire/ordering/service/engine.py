@@ -32,14 +32,17 @@ from farwire.ordering.model import (
     TaskKind,
     TaskState,
     decide,
+    decided,
     failed,
     item_state,
+    rule_for,
     succeeded,
 )
 from farwire.ordering.service.act import give_up_parts, items_of, save_progress, woken
 from farwire.ordering.service.effects import EFFECTS, Result, Work
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import tasks as task_store
+from farwire.ordering.store.policy import load_policy
 
 log = get_logger(__name__)
 
@@ -248,5 +251,23 @@ async def _fail(db: Database, tenant_id: TenantId, clock: Clock, task: Task, err
         act = "fallout" if here.state is TaskState.FALLOUT else "failed"
         _TASKS.inc(kind=task.step.kind.value, outcome=act)
         log.warning("order task failed", kind=task.step.kind.value, code=error.code, outcome=act)
-        await _save(tx, batch, now, [_entry(batch, task, act, now, {"code": error.code})])
-    return Worked(failed=1, fallout=int(here.state is TaskState.FALLOUT))
+        entries = [_entry(batch, task, act, now, {"code": error.code})]
+        ruled = await _rule(tx, batch, task, now) if here.state is TaskState.FALLOUT else ()
+        await _save(tx, batch, now, [*entries, *ruled])
+    return Worked(failed=1, fallout=int(here.state is TaskState.FALLOUT and not ruled))
+
+
+async def _rule(tx: Tx, batch: _Batch, task: Task, now: datetime) -> Sequence[JournalEntry]:
+    """Let the tenant's rules decide about a task that has come into the fallout; nothing where a person must."""
+    own = batch.items[task.item_id]
+    found = rule_for((await load_policy(tx)).fallout, own, task.number)
+    if found is None:
+        return ()
+    number, rule = found
+    pause = timedelta(seconds=rule.after_seconds)
+    item = batch.item(task)
+    batch.orders[task.order_id], batch.items[task.item_id] = decided(
+        batch.orders[task.order_id], item, own, task.number, rule.decision, now, after=pause
+    )
+    act, detail = rule.decision.value, {"rule": str(number)}
+    return [JournalEntry(task.order_id, now, act, item.number, task.number, None, "fallout rule", detail)]

@@ -39,6 +39,7 @@ from farwire.ordering.model import (
     check_order,
     decide,
     decompose,
+    due_by,
     end_reason,
     needs_sim,
     normalised,
@@ -160,10 +161,10 @@ async def amend_order(
         )
     request = normalised(request)
     # A dry run: it refuses an order that has begun before anything is touched.
-    decide(standing, Amend(before.items, before.requested_at, before.starts_at), now)
+    decide(standing, Amend(before.items, before.requested_at, before.starts_at, before.due_by), now)
     await store.remove_items(tx, order_id)
     wanted, tasks = await _ordered(tx, request, before.key, now, order_id)
-    amend = Amend(wanted.items, wanted.requested_at, wanted.starts_at, wanted.holds)
+    amend = Amend(wanted.items, wanted.requested_at, wanted.starts_at, wanted.due_by, wanted.holds)
     order, facts = decide(before, amend, now)
     if order.holds:
         tasks = tuple(replace(task, state=TaskState.WAITING) for task in tasks)
@@ -212,6 +213,7 @@ async def _ordered(
         else None,
         channel=request.channel,
         holds=holds,
+        due_by=due_by(due_at, now, (one.action for one in request.items), situation.policy),
     )
     order = replace(order, state=state_from(order, now))
     return order, _plan(order, known, now)

@@ -12,6 +12,7 @@ from farwire.kernel.errors import Conflict, NotFound
 from farwire.kernel.ids import AccountId, OrderId, TaskId
 from farwire.kernel.page import Page, PageRequest
 from farwire.ordering.model import (
+    Jeopardy,
     JournalEntry,
     OrderState,
     Policy,
@@ -114,10 +115,11 @@ async def list_orders(
     page: PageRequest = FIRST_PAGE,
     state: OrderState | None = None,
     account_id: AccountId | None = None,
+    jeopardy: Jeopardy | None = None,
 ) -> Page[ProductOrder]:
-    """Return a page of orders, newest first."""
+    """Return a page of orders, newest first; with ``jeopardy`` those that are not done and stand so to their date."""
     items, total = await store.list_orders(
-        tx, state=state, account_id=account_id, limit=page.limit, offset=page.offset
+        tx, state=state, account_id=account_id, jeopardy=jeopardy, limit=page.limit, offset=page.offset
     )
     return Page(tuple(items), total, page.offset, page.limit)
 

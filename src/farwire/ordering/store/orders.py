@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -11,12 +12,20 @@ import msgspec
 from farwire.base.canonical import JSON
 from farwire.base.storage import Tx, on_violation
 from farwire.kernel.errors import Conflict
-from farwire.kernel.ids import AccountId, OrderId, OrderItemId, PartyId, PlanVersionId, ProductId
-from farwire.ordering.model import HoldReason, ItemRequest, ItemState, OrderItem, OrderState, ProductOrder
+from farwire.kernel.ids import AccountId, OrderId, OrderItemId, PartyId, PlanVersionId, ProductId, TaskId
+from farwire.ordering.model import (
+    HoldReason,
+    ItemRequest,
+    ItemState,
+    Jeopardy,
+    OrderItem,
+    OrderState,
+    ProductOrder,
+)
 
 _ORDER: Final = (
     "order_id, key, account_id, party_id, state, version, channel, holds, requested_at, starts_at, placed_at, "
-    "released_at, started_at, ended_at, reason"
+    "released_at, started_at, ended_at, due_by, jeopardy, reason"
 )
 _ITEM: Final = (
     "order_id, item_id, number, request, product_id, plan_version_id, state, effective_at, final, ends_as, reason, "
@@ -29,8 +38,12 @@ def _order_row(order: ProductOrder) -> tuple[object, ...]:
     return (
         order.id, order.key, order.account_id, order.party_id, order.state.value, order.version, order.channel,
         sorted(order.holds), order.requested_at, order.starts_at, order.placed_at, order.released_at,
-        order.started_at, order.ended_at, order.reason,
+        order.started_at, order.ended_at, order.due_by, _said(order), order.reason,
     )  # fmt: skip
+
+
+def _said(order: ProductOrder) -> str:
+    return "" if order.jeopardy is None else order.jeopardy.value
 
 
 def _item_row(tx: Tx, order_id: OrderId, item: OrderItem) -> tuple[object, ...]:
@@ -46,7 +59,7 @@ async def add_order(tx: Tx, order: ProductOrder, digest: str) -> bool:
     columns = f"{_ORDER}, digest, tenant_id"
     tag = await tx.execute(
         f"INSERT INTO ordering.product_order ({columns}) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) "
         "ON CONFLICT (tenant_id, key) DO NOTHING",
         *_order_row(order),
         digest,
@@ -79,11 +92,12 @@ async def save_orders(tx: Tx, orders: Sequence[ProductOrder]) -> None:
     """Write what changes of orders: state, version, dates, holds."""
     await tx.executemany(
         "UPDATE ordering.product_order SET state = $3, version = $4, holds = $5, requested_at = $6, starts_at = $7, "
-        "released_at = $8, started_at = $9, ended_at = $10, reason = $11 WHERE tenant_id = $1 AND order_id = $2",
+        "released_at = $8, started_at = $9, ended_at = $10, reason = $11, "
+        "due_by = $12, jeopardy = $13 WHERE tenant_id = $1 AND order_id = $2",
         [
             (
                 tx.tenant_id, one.id, one.state.value, one.version, sorted(one.holds), one.requested_at,
-                one.starts_at, one.released_at, one.started_at, one.ended_at, one.reason,
+                one.starts_at, one.released_at, one.started_at, one.ended_at, one.reason, one.due_by, _said(one),
             )
             for one in orders
         ],
@@ -134,11 +148,22 @@ async def order_by_key(tx: Tx, key: str) -> tuple[OrderId, str] | None:
 
 
 async def list_orders(
-    tx: Tx, *, state: OrderState | None, account_id: AccountId | None, limit: int, offset: int
+    tx: Tx,
+    *,
+    state: OrderState | None,
+    account_id: AccountId | None,
+    jeopardy: Jeopardy | None,
+    limit: int,
+    offset: int,
 ) -> tuple[list[ProductOrder], int]:
-    """Return a page of orders with their items, newest first, and how many there are."""
+    """Return a page of orders with their items, newest first, and how many there are.
+
+    ``jeopardy`` asks for orders that are not done.
+    """
     where = "tenant_id = $1 AND ($2::text IS NULL OR state = $2) AND ($3::uuid IS NULL OR account_id = $3)"
-    given = (tx.tenant_id, None if state is None else state.value, account_id)
+    given: tuple[object, ...] = (tx.tenant_id, None if state is None else state.value, account_id)
+    if jeopardy is not None:
+        where += f" AND ended_at IS NULL AND jeopardy = '{jeopardy.value}'"
     rows = await tx.fetch(
         f"SELECT {_ORDER} FROM ordering.product_order WHERE {where} ORDER BY order_id DESC LIMIT $4 OFFSET $5",
         *given,
@@ -183,6 +208,31 @@ async def held_for(tx: Tx, party_id: PartyId, reason: HoldReason) -> list[OrderI
         reason.value,
     )
     return [OrderId(row["order_id"]) for row in rows]
+
+
+async def to_warn_about(
+    tx: Tx, *, now: datetime, warning: timedelta, limit: int
+) -> list[tuple[ProductOrder, datetime | None, TaskId | None]]:
+    """Return orders whose due date is near, past or out of reach, locked, with what each waits for.
+
+    That is when its next task may begin, and its task in the fallout or, without one, the one that is due last.
+    """
+    rows = await tx.fetch(
+        f"SELECT {_ORDER}, w.task_id, w.next_at FROM ordering.product_order o LEFT JOIN LATERAL ("
+        "SELECT t.task_id, CASE WHEN t.state = 'ready' THEN t.due_at END AS next_at FROM ordering.task t "
+        "WHERE t.tenant_id = $1 AND t.order_id = o.order_id AND t.state IN ('fallout', 'ready', 'running') "
+        "ORDER BY t.state = 'fallout' DESC, t.due_at DESC, t.number LIMIT 1) w ON true "
+        "WHERE o.tenant_id = $1 AND o.ended_at IS NULL AND o.jeopardy <> 'missed' "
+        "AND (o.started_at IS NOT NULL OR o.holds = '{}') AND (o.due_by <= $2 "
+        "OR (o.jeopardy = '' AND (o.due_by <= $3 OR w.next_at >= o.due_by))) "
+        "ORDER BY o.due_by LIMIT $4 FOR NO KEY UPDATE OF o SKIP LOCKED",
+        tx.tenant_id,
+        now,
+        now + warning,
+        limit,
+    )
+    orders = await _with_items(tx, rows)
+    return [(orders[row["order_id"]], row["next_at"], row["task_id"]) for row in rows]
 
 
 async def waiting_with_detail(tx: Tx, account_ids: Sequence[AccountId], detail: str) -> list[OrderId]:
@@ -246,5 +296,7 @@ def _order(row: asyncpg.Record, items: tuple[OrderItem, ...]) -> ProductOrder:
         released_at=row["released_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        due_by=row["due_by"],
+        jeopardy=Jeopardy(row["jeopardy"]) if row["jeopardy"] else None,
         reason=row["reason"],
     )
