@@ -13,6 +13,7 @@ import msgspec
 from farwire.catalog.model.catalogue import Catalogue, Document, Eligibility, Offering, Terms, kind_of
 from farwire.catalog.model.characteristics import value_error
 from farwire.catalog.model.plan_check import check_amount, check_percent
+from farwire.catalog.model.rules_check import check_rules
 from farwire.catalog.model.specification import (
     Characteristic,
     Kind,
@@ -135,23 +136,25 @@ def _check_specification(path: str, document: Specification) -> None:
             raise refuse(f"{path}.relations[{i}].specification", document.code, "it relates to itself")
     if isinstance(document, ResourceSpecification):
         check_code(f"{path}.kind", document.kind)
-    elif isinstance(document, ServiceSpecification):
+        return
+    if isinstance(document, ServiceSpecification):
         _check_service(path, document)
     elif isinstance(document, ProductSpecification):
         _check_codes(f"{path}.services", document.services)
+    if isinstance(document, ServiceSpecification | ProductSpecification):
+        check_rules(path, document, refuse)
 
 
 def _check_service(path: str, service: ServiceSpecification) -> None:
-    _check_list(f"{path}.resources", [(need.kind, need.pool) for need in service.resources])
+    _check_list(f"{path}.resources", [(need.kind, need.pool, need.when) for need in service.resources])
     for i, need in enumerate(service.resources):
         here = f"{path}.resources[{i}]"
         check_code(f"{here}.kind", need.kind)
-        check_code(f"{here}.pool", need.pool)
         if need.specification:
             check_code(f"{here}.specification", need.specification)
         if not 1 <= need.count <= MAX_COUNT:
             raise refuse(f"{here}.count", need.count, f"a count is 1 to {MAX_COUNT}")
-    _check_list(f"{path}.operations", [(one.adapter, one.operation) for one in service.operations])
+    _check_list(f"{path}.operations", [(one.adapter, one.operation, one.when) for one in service.operations])
     for i, operation in enumerate(service.operations):
         check_code(f"{path}.operations[{i}].adapter", operation.adapter)
         check_code(f"{path}.operations[{i}].operation", operation.operation)

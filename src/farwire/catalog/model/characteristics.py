@@ -35,7 +35,9 @@ def value_error(characteristic: Characteristic, value: Value) -> str:
         return f"{characteristic.name} is a number of at most 18 digits and nine decimals"
     number, low, high = Decimal(value), characteristic.minimum, characteristic.maximum
     if (low is not None and number < low) or (high is not None and number > high):
-        return f"{characteristic.name} is between {low} and {high}"
+        bounds = [f"at least {low}"] if low is not None else []
+        bounds += [f"at most {high}"] if high is not None else []
+        return f"{characteristic.name} is {' and '.join(bounds)}"
     return ""
 
 

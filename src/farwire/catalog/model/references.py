@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from farwire.catalog.model.catalogue import Catalogue, Document, Offering, end_of, kind_of
 from farwire.catalog.model.catalogue_check import refuse
+from farwire.catalog.model.rules_check import check_mapping
 from farwire.catalog.model.specification import (
     Kind,
     ProductSpecification,
@@ -20,7 +21,7 @@ from farwire.kernel.errors import Conflict
 
 Name: TypeAlias = tuple[Kind, str]
 """The kind and the code of a document."""
-_CIRCLES: Final = ("bundle", "requires", "relations")
+_CIRCLES: Final = ("bundle", "requires", "relations", "rules")
 """The references that must not lead back to where they start."""
 
 
@@ -50,10 +51,24 @@ def references(document: Document) -> Iterator[tuple[str, Name]]:
     if isinstance(document, ProductSpecification):
         for i, code in enumerate(document.services):
             yield f"services[{i}]", (Kind.SERVICE, code)
-    elif isinstance(document, ServiceSpecification):
+    if isinstance(document, ProductSpecification | ServiceSpecification):
+        yield from _of_rules(document)
+    if isinstance(document, ServiceSpecification):
         for i, need in enumerate(document.resources):
             if need.specification:
                 yield f"resources[{i}].specification", (Kind.RESOURCE, need.specification)
+
+
+def _of_rules(document: ProductSpecification | ServiceSpecification) -> Iterator[tuple[str, Name]]:
+    for i, rule in enumerate(document.rules):
+        for j, code in enumerate(rule.services):
+            yield f"rules[{i}].services[{j}]", (Kind.SERVICE, code)
+
+
+def led_to(document: ProductSpecification | ServiceSpecification) -> tuple[str, ...]:
+    """Return the codes of the services that a specification names, each once."""
+    named = document.services if isinstance(document, ProductSpecification) else ()
+    return tuple(dict.fromkeys((*named, *(code for rule in document.rules for code in rule.services))))
 
 
 def check_references(
@@ -74,9 +89,41 @@ def check_references(
             _check_reference(f"{path}.{field}", document, kind, code, versions, offerings)
         if isinstance(document, ServiceSpecification):
             _check_kinds(path, document, versions)
+    _check_mappings(file, versions)
     for at in _changes(file, versions):
         for relation in _CIRCLES:
             _check_circle(file, versions, relation, at)
+
+
+def _check_mappings(file: Catalogue, versions: Mapping[Name, Sequence[Document]]) -> None:
+    """Refuse what no longer fits, of the file's rules and of those that are published and lead to its services."""
+    paths = {(kind_of(one), one.code): path for path, one in file.documents()}
+    for name, known in versions.items():
+        for one in known:
+            if not isinstance(one, ProductSpecification | ServiceSpecification):
+                continue
+            below = (paths.get((Kind.SERVICE, code)) for code in led_to(one))
+            path = paths.get(name) or next((found for found in below if found), None)
+            if path is not None:
+                check_mapping(path, one, _below(one, versions), refuse)
+
+
+def _below(
+    document: ProductSpecification | ServiceSpecification, versions: Mapping[Name, Sequence[Document]]
+) -> Mapping[str, Sequence[ServiceSpecification]]:
+    """Return the versions of the services that the rules name, as far as they hold beside the document or after it."""
+    found: dict[str, Sequence[ServiceSpecification]] = {}
+    for code in {code for rule in document.rules for code in rule.services}:
+        known = [
+            one for one in versions.get((Kind.SERVICE, code), ()) if isinstance(one, ServiceSpecification)
+        ]
+        now = current(known, document.valid_from) if document.valid_from else None
+        found[code] = [one for one in known if one is now or _later(one, document)]
+    return found
+
+
+def _later(one: Document, than: Document) -> bool:
+    return one.valid_from is not None and than.valid_from is not None and one.valid_from > than.valid_from
 
 
 def _check_reference(
@@ -144,6 +191,9 @@ def _needs(document: Document, relation: str) -> Iterator[Name]:
     if isinstance(document, Offering):
         codes = {"bundle": [item.offering for item in document.bundle], "requires": document.requires}
         yield from ((Kind.OFFERING, code) for code in codes.get(relation, ()))
+    elif relation == "rules":
+        if isinstance(document, ServiceSpecification):
+            yield from ((Kind.SERVICE, code) for code in led_to(document))
     elif relation == "relations":
         for one in document.relations:
             if one.type is RelationType.DEPENDENCY:

@@ -104,16 +104,49 @@ class ResourceSpecification(Specification, frozen=True, kw_only=True):
     """As the inventory calls it: "msisdn", "esim_profile", "port"."""
 
 
-class ResourceNeed(Section, frozen=True):
-    """``count`` resources of ``kind`` from the pool ``pool``, for each service.
+class Condition(Section, frozen=True):
+    """What a value must be: one of ``values``, or a number from ``minimum`` to ``maximum`` (inclusive).
 
-    ``specification`` is the code of the resource specification that describes them; it may be left out.
+    ``of`` names a characteristic, or a fact of the place ("place.fibre"). A value that is not known fulfils nothing.
+    """
+
+    of: str
+    values: tuple[Value, ...] = ()
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+
+
+class Rule(Section, frozen=True):
+    """What realises a product or a service: of ``services`` the first one that can be delivered, ``quantity`` times.
+
+    It holds where all of ``when`` do. ``mapping`` gives characteristics of the service: a text, in which ``{down}`` is
+    the characteristic and ``{place.olt}`` the fact of the place of what it realises; those that it does not name are
+    passed down by their name. ``quantity`` is a number, or ``{sites}``. It is switched on after the rules in ``after``.
+    """
+
+    name: str
+    services: tuple[str, ...]
+    """Codes of service specifications."""
+    when: tuple[Condition, ...] = ()
+    mapping: Mapping[str, str] = {}
+    quantity: str = "1"
+    after: tuple[str, ...] = ()
+
+
+class ResourceNeed(Section, frozen=True):
+    """``count`` resources of ``kind`` from the pool ``pool``, for each service, where all of ``when`` hold.
+
+    ``otherwise`` are the pools to take them from where ``pool`` has none left, in their order. A pool may be named by
+    characteristics of the service and facts of the place: "pon-{place.olt}". ``specification`` is the code of the
+    resource specification that describes them; it may be left out.
     """
 
     kind: str
     pool: str
     count: int = 1
     specification: str = ""
+    when: tuple[Condition, ...] = ()
+    otherwise: tuple[str, ...] = ()
 
 
 class ActivationOperation(Section, frozen=True):
@@ -122,17 +155,36 @@ class ActivationOperation(Section, frozen=True):
     adapter: str
     operation: str
     parameters: Mapping[str, str] = {}
+    when: tuple[Condition, ...] = ()
+
+
+class Facing(StrEnum):
+    """To whom a service matters. Source: TMF633, the SID's customer-facing and resource-facing services."""
+
+    CUSTOMER = "customer"
+    RESOURCE = "resource"
 
 
 class ServiceSpecification(Specification, frozen=True, kw_only=True):
-    """A service, the resources that it needs and the operations that switch it on, in their order. Source: TMF633."""
+    """A service, the resources that it needs and the operations that switch it on, in their order. Source: TMF633.
 
+    ``rules`` name the services that it stands on; they are switched on before it. ``when`` says where it can be
+    delivered, and with what characteristics.
+    """
+
+    facing: Facing = Facing.CUSTOMER
+    when: tuple[Condition, ...] = ()
+    rules: tuple[Rule, ...] = ()
     resources: tuple[ResourceNeed, ...] = ()
     operations: tuple[ActivationOperation, ...] = ()
 
 
 class ProductSpecification(Specification, frozen=True, kw_only=True):
-    """What a product is, and the services that realise it, in the order of their activation. Source: TMF620."""
+    """What a product is, and the services that realise it, in the order of their activation. Source: TMF620.
+
+    ``services`` always do, one after the other; ``rules`` say what else does, and when.
+    """
 
     services: tuple[str, ...] = ()
     """Codes of service specifications."""
+    rules: tuple[Rule, ...] = ()

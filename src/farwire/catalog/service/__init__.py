@@ -28,6 +28,7 @@ from farwire.catalog.service.sale import (
     offering_to_sell,
     offerings_for,
     offerings_to_sell,
+    specifications_of,
 )
 from farwire.catalog.store.listing import Publication
 
@@ -56,6 +57,7 @@ __all__ = [
     "publications",
     "publish_catalogue",
     "publish_plan",
+    "specifications_of",
     "version_in_force",
     "versions_by_code",
 ]

@@ -18,6 +18,7 @@ from farwire.catalog.model import (
     ResourceSpecification,
     Sellable,
     ServiceSpecification,
+    led_to,
     not_eligible,
 )
 from farwire.catalog.service.plans import FIRST_PAGE
@@ -124,16 +125,50 @@ async def _specifications(tx: Tx, found: Sequence[Found], at: datetime) -> _Spec
     for version in await documents.specifications_at(tx, Kind.PRODUCT, sorted(codes), at):
         if isinstance(version.document, ProductSpecification):
             all_of.products[version.entry.code] = (version.document, version.entry.lifecycle)
-    services = {code for product, _ in all_of.products.values() for code in product.services}
-    for version in await documents.specifications_at(tx, Kind.SERVICE, sorted(services), at):
-        if isinstance(version.document, ServiceSpecification):
-            all_of.services[version.entry.code] = version.document
+    await _add_services(tx, all_of, at)
     named = {need.specification for one in all_of.services.values() for need in one.resources} - {""}
     if named:
         for version in await documents.specifications_at(tx, Kind.RESOURCE, sorted(named), at):
             if isinstance(version.document, ResourceSpecification):
                 all_of.resources[version.entry.code] = version.document
     return all_of
+
+
+async def _add_services(tx: Tx, all_of: _Specifications, at: datetime) -> None:
+    """Add the services that the products lead to, a statement for each level of the rules: they have no circle."""
+    wanted = {code for product, _ in all_of.products.values() for code in led_to(product)}
+    while wanted:
+        found = await documents.specifications_at(tx, Kind.SERVICE, sorted(wanted), at)
+        new = [one.document for one in found if isinstance(one.document, ServiceSpecification)]
+        all_of.services |= {one.code: one for one in new}
+        wanted = {code for one in new for code in led_to(one)} - all_of.services.keys()
+
+
+def _made_of(product: ProductSpecification, known: Mapping[str, ServiceSpecification]) -> list[str]:
+    """Return the codes of all services that a product may be made of, those that realise others behind them."""
+    found: dict[str, None] = {}
+    left = list(led_to(product))
+    while left:
+        code = left.pop(0)
+        if code not in found:
+            found[code] = None
+            left += led_to(known[code])
+    return list(found)
+
+
+async def specifications_of(
+    tx: Tx, *, products: Sequence[str], at: datetime
+) -> Mapping[str, tuple[ProductSpecification, tuple[ServiceSpecification, ...]]]:
+    """Return product specifications as they hold at ``at``, with all services that they may be made of, by code."""
+    all_of = _Specifications()
+    for version in await documents.specifications_at(tx, Kind.PRODUCT, sorted(set(products)), at):
+        if isinstance(version.document, ProductSpecification):
+            all_of.products[version.entry.code] = (version.document, version.entry.lifecycle)
+    await _add_services(tx, all_of, at)
+    return {
+        code: (product, tuple(all_of.services[name] for name in _made_of(product, all_of.services)))
+        for code, (product, _) in all_of.products.items()
+    }
 
 
 def _sellable(one: Found, known: _Specifications, at: datetime) -> Sellable:
@@ -145,7 +180,8 @@ def _sellable(one: Found, known: _Specifications, at: datetime) -> Sellable:
         message = f"the product specification {code} is {state.value if specification else 'not in force'}"
         fix = f"farwire catalog launch {code} --kind product_specification"
         raise _not_sold(one.entry.code, message, fix)
-    services = tuple(known.services[name] for name in (specification.services if specification else ()))
+    made_of = _made_of(specification, known.services) if specification else ()
+    services = tuple(known.services[name] for name in made_of)
     named = dict.fromkeys(need.specification for service in services for need in service.resources)
     return Sellable(
         offering_id=OfferingId(one.entry.id),
