@@ -66,11 +66,11 @@ class Desk:
 
 
 @asynccontextmanager
-async def a_desk(db: Database, folder: Path, clock: MovableClock) -> AsyncIterator[Desk]:
-    """A shard in this process, with the tariffs that are published now."""
+async def a_desk(db: Database, folder: Path, clock: MovableClock, *, epoch: int = 1) -> AsyncIterator[Desk]:
+    """A shard in this process, with the tariffs that are published now; ``epoch`` rises each time it begins anew."""
     tariffs = service.LiveTariffs()
     await tariffs.reload(db, clock=clock)
-    log = FileLog(RealDisk(folder), shard=0, epoch=1, segment_bytes=1 << 16)
+    log = FileLog(RealDisk(folder), shard=0, epoch=epoch, segment_bytes=1 << 16)
     shard = await recover(log=log, records=10_000, tariffs=tariffs, clock=clock)
     runner = Runner(shard)
     try:

@@ -60,6 +60,8 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What becomes of a request with an unknown AVP that has the M bit."""
     refuse_whole: bool = False
     """Tell it a refusal of all rating groups as the result of the whole answer: it reads no other."""
+    uncontrolled: tuple[int, ...] = ()
+    """Rating groups that nobody charges: the client is told so (4011), and lets them pass."""
     home_networks: tuple[str, ...] = ()
     """PLMNs (MCC and MNC, "26201") that are home: what is used there is not roaming."""
     contexts: Mapping[str, ServiceKind] = _NO_CONTEXTS

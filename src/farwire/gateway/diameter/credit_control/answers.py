@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from farwire.charging.model import Answer, EventKind, EventRequest, FinalAction, GroupAnswer, Unit
-from farwire.gateway.diameter.codec import Avps
-from farwire.gateway.diameter.credit_control.requests import EVENT, INITIAL, CreditControl, Quota
+from farwire.charging.model import (
+    Answer,
+    EventKind,
+    EventRequest,
+    FinalAction,
+    GroupAnswer,
+    ResultCode,
+    Unit,
+)
+from farwire.gateway.diameter.codec import Avps, Value, encode_avp
+from farwire.gateway.diameter.credit_control.requests import (
+    EVENT,
+    INITIAL,
+    TERMINATION,
+    CreditControl,
+    Quota,
+    refusals,
+)
 from farwire.gateway.diameter.credit_control.units import money_avps, units_avps
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.profiles import Peer
@@ -37,6 +52,10 @@ _FAILURE: Final = key_of("Credit-Control-Failure-Handling")
 _DEBIT_FAILURE: Final = key_of("Direct-Debiting-Failure-Handling")
 _FAILURES: Final = {"terminate": 0, "continue": 1, "retry_and_terminate": 2}
 _DEBIT_FAILURES: Final = {"terminate_or_buffer": 0, "continue": 1}
+_FAILED: Final = key_of("Failed-AVP")
+_CONTEXT: Final = key_of("Service-Context-Id")
+_NAMED: Final = frozenset({Result.RATING_FAILED, Result.INVALID_AVP_VALUE})
+"""Results of charging whose answer names what was wrong. Source: RFC 8506 §9.2, RFC 6733 §7.1.5."""
 _COST: Final = key_of("Cost-Information")
 _CHECK: Final = key_of("Check-Balance-Result")
 _ENOUGH, _NO_CREDIT = 0, 1
@@ -60,26 +79,46 @@ def session_answer(
     """Return the result and the AVPs of the answer to a session's CCR at ``now`` (µs since 1970)."""
     result = result_of(given.result)
     content = _told(ccr, peer)
-    quotas = {quota.rating_group: quota for quota in ccr.quotas}
-    groups = [group for group in given.groups if group.rating_group in quotas]
+    groups = _groups(ccr, given, peer, now, currency)
+    results = [one for one, _, _ in groups]
     if ccr.multiple:
         if groups:
-            content[_SERVICES] = [
-                {
-                    **quotas[one.rating_group].echo,
-                    **_group(one, peer, now, currency),
-                    _RESULT: [result_of(one.result)],
-                }
-                for one in groups
-            ]
-        refused = {result_of(one.result) for one in groups}
-        if peer.refuse_whole and result == Result.SUCCESS and len(refused) == 1:
-            result = refused.pop()
+            content[_SERVICES] = [{**quota.echo, **told, _RESULT: [one]} for one, quota, told in groups]
+        if peer.refuse_whole and result == Result.SUCCESS and len(set(results)) == 1:
+            result = results[0]
     elif groups:
         if result == Result.SUCCESS:
-            result = result_of(groups[0].result)
-        content.update(_group(groups[0], peer, now, currency))
+            result = results[0]
+        content.update(groups[0][2])
+    failed = next((quota for one, quota, _ in groups if one in _NAMED), None)
+    if failed is not None or result in _NAMED:
+        content[_FAILED] = [_failed(ccr, failed or (*ccr.quotas, None)[0])]
     return result, content
+
+
+def _groups(
+    ccr: CreditControl, given: Answer, peer: Peer, now: int, currency: str
+) -> list[tuple[Result, Quota, Avps]]:
+    """Return each rating group with its result and what it is told beside it."""
+    refused = refusals(ccr)
+    quotas = {quota.rating_group: quota for quota in ccr.quotas}
+    found: list[tuple[Result, Quota, Avps]] = [
+        (result_of(one.result), quotas[one.rating_group], _group(one, peer, now, currency))
+        for one in given.groups
+        if one.rating_group in quotas and one.rating_group not in refused
+    ]
+    if given.result == ResultCode.SUCCESS:
+        found += [(why.result, quotas[number], {}) for number, why in refused.items()]
+        if ccr.type != TERMINATION:
+            found += [(Result.CREDIT_CONTROL_NOT_APPLICABLE, quota, {}) for quota in ccr.uncontrolled]
+    return found
+
+
+def _failed(ccr: CreditControl, quota: Quota | None) -> bytes:
+    """Return what could not be rated, or makes no sense: the group, or what would say how it is priced."""
+    if quota is not None and quota.echo:
+        return encode_avp(_SERVICES, quota.echo)
+    return encode_avp(_CONTEXT, ccr.context)
 
 
 def _told(ccr: CreditControl, peer: Peer) -> Avps:
@@ -122,7 +161,11 @@ def event_answer(
     """Return the result and the AVPs of the answer to an event CCR: one answer of charging for each rating group."""
     content = _told(ccr, peer)
     results = [result_of(one.result) for one in given]
+    results += [Result.CREDIT_CONTROL_NOT_APPLICABLE] * len(ccr.uncontrolled)
     first = next((result for result in results if result != Result.SUCCESS), Result.SUCCESS)
+    failed = next((place for place, result in enumerate(results) if result in _NAMED), None)
+    if failed is not None:
+        content[_FAILED] = [_failed(ccr, (*ccr.quotas, None)[failed])]
     if ccr.action == EventKind.BALANCE_CHECK:
         enough = all(one.cost > 0 and one.cost >= what.amount for what, one in zip(asked, given, strict=True))
         content[_CHECK] = [_ENOUGH if enough and first == Result.SUCCESS else _NO_CREDIT]
@@ -140,7 +183,8 @@ def event_answer(
         content.update(granted[0] if granted else {})
         content.pop(_RESULT, None)
         return first, content
-    content[_SERVICES] = list(granted)
+    not_applicable: list[Value] = [Result.CREDIT_CONTROL_NOT_APPLICABLE]
+    content[_SERVICES] = [*granted, *({**quota.echo, _RESULT: not_applicable} for quota in ccr.uncontrolled)]
     whole = Result.SUCCESS if Result.SUCCESS in results and not peer.refuse_whole else first
     return whole, content
 

@@ -25,7 +25,7 @@ from farwire.charging.model import (
 )
 from farwire.charging.model.state import GROUPS_MAX
 from farwire.charging.service import Identity, request_key
-from farwire.gateway.diameter.codec import Avps, Refusal, groups_of, number_of
+from farwire.gateway.diameter.codec import Avps, Refusal, encode_avp, groups_of, number_of
 from farwire.gateway.diameter.credit_control.service import identities_of, kind_of, service_of
 from farwire.gateway.diameter.credit_control.units import NO_UNITS, Units, named_octets, read_units
 from farwire.gateway.diameter.dictionary import Result, key_of
@@ -62,6 +62,7 @@ class CreditControl(msgspec.Struct, frozen=True):
     """A CCR, read."""
 
     session_id: str
+    context: str
     type: int
     number: int
     action: int
@@ -70,6 +71,8 @@ class CreditControl(msgspec.Struct, frozen=True):
     service: Service
     identities: tuple[Identity, ...]
     quotas: tuple[Quota, ...]
+    uncontrolled: tuple[Quota, ...]
+    """Those that charging is not asked for."""
     multiple: bool
     """Whether they came as Multiple-Services-Credit-Control."""
 
@@ -88,15 +91,18 @@ def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
     if len(quotas) > GROUPS_MAX:
         raise Refusal(Result.UNABLE_TO_COMPLY, f"the message has more than {GROUPS_MAX} rating groups")
     kind = kind_of(context, peer.contexts) or _kind_by_units(quotas)
+    free = peer.uncontrolled if action in (-1, EventKind.DIRECT_DEBIT) else ()
     return CreditControl(
         session_id,
+        context,
         type_,
         number,
         action,
         kind,
         service_of(kind, avps, peer),
         identities_of(avps),
-        quotas,
+        tuple(quota for quota in quotas if quota.rating_group not in free),
+        tuple(quota for quota in quotas if quota.rating_group in free),
         multiple,
     )
 
@@ -157,15 +163,16 @@ def _kind_by_units(quotas: tuple[Quota, ...]) -> str:
 def session_request(ccr: CreditControl, account: int, currency: str = "") -> SessionRequest:
     """Return the request for an initial, update or termination CCR.
 
-    One that names money, and no units of its kind, uses money itself. Raises ``Refusal`` (5004) for units that its kind
-    of usage is not counted in, for money of another currency, and for money in some groups only.
+    One that names money, and no units of its kind, uses money itself. A rating group that ``refusals`` refuses is not
+    asked for, but what it used is charged. Raises ``Refusal`` (5004): no group is left, money of another currency, or
+    in some groups only.
     """
     high, low = request_key(ccr.session_id)
     if _uses_money(ccr):
         service = Service(MONEY)
         asks = tuple(_ask_money(ccr, quota, currency) for quota in ccr.quotas)
     else:
-        service, asks = ccr.service, tuple(_ask(ccr, quota) for quota in ccr.quotas)
+        service, asks = ccr.service, _asks(ccr)
     return SessionRequest(
         account,
         high,
@@ -184,7 +191,10 @@ def _uses_money(ccr: CreditControl) -> bool:
         if named:
             found.add(any(one.money for one in named) and all(one.of(ccr.kind) is None for one in named))
     if len(found) > 1:
-        raise Refusal(Result.INVALID_AVP_VALUE, "some rating groups are counted in money, others are not")
+        failed = encode_avp(_SERVICES, ccr.quotas[-1].echo)
+        raise Refusal(
+            Result.INVALID_AVP_VALUE, "some rating groups are counted in money, others are not", failed=failed
+        )
     return True in found
 
 
@@ -202,31 +212,49 @@ def _nano(units: Units, currency: str) -> int:
     if currency and units.money.currency not in ("", currency):
         failed = named_octets(Units(money=units.money))
         raise Refusal(Result.INVALID_AVP_VALUE, f"the account is kept in {currency}", failed=failed)
-    return _bounded(units.money.nano)
+    return _bounded(units.money.nano, units)
 
 
-def _ask(ccr: CreditControl, quota: Quota) -> Ask:
-    used = quota.used.of(ccr.kind)
-    if used is None and quota.used.names_any:
-        raise _other_units(ccr.kind, quota.used)
-    wanted = NOTHING
-    if quota.requested is not None and ccr.type != TERMINATION:
-        requested = quota.requested.of(ccr.kind)
-        if requested is None and quota.requested.names_any:
-            raise _other_units(ccr.kind, quota.requested)
-        wanted = requested or DEFAULT
-    return Ask(quota.rating_group, _bounded(used or 0), _bounded(wanted))
+def _asks(ccr: CreditControl) -> tuple[Ask, ...]:
+    refused = refusals(ccr)
+    found = []
+    for quota in ccr.quotas:
+        used, wanted = quota.used.of(ccr.kind) or 0, NOTHING
+        if quota.rating_group in refused:
+            if not 0 < used <= _QUANTITY_MAX:
+                continue
+        elif quota.requested is not None and ccr.type != TERMINATION:
+            wanted = quota.requested.of(ccr.kind) or DEFAULT
+        found.append(Ask(quota.rating_group, used, wanted))
+    if refused and not found:
+        raise next(iter(refused.values()))
+    return tuple(found)
 
 
-def _bounded(quantity: int) -> int:
+def refusals(ccr: CreditControl) -> dict[int, Refusal]:
+    """Return the rating groups whose units make no sense: not those of their kind, or beyond all bounds."""
+    found = {}
+    for quota in ccr.quotas:
+        for units in (quota.used, quota.requested if ccr.type != TERMINATION else None):
+            if units is not None and not _makes_sense(ccr.kind, units):
+                found[quota.rating_group] = _other_units(ccr.kind, units)
+    return {} if found and _uses_money(ccr) else found
+
+
+def _makes_sense(kind: str, units: Units) -> bool:
+    quantity = units.of(kind)
+    return not units.names_any if quantity is None else quantity <= _QUANTITY_MAX
+
+
+def _bounded(quantity: int, units: Units) -> int:
     if quantity > _QUANTITY_MAX:
-        raise Refusal(Result.INVALID_AVP_VALUE, "a quantity is beyond all bounds")
+        raise Refusal(Result.INVALID_AVP_VALUE, "a quantity is beyond all bounds", failed=named_octets(units))
     return quantity
 
 
 def _other_units(kind: str, units: Units) -> Refusal:
     unit = {"data": "octets", "voice": "seconds"}.get(kind, "service specific units")
-    why = f"{kind} is counted in {unit}, and the message names others"
+    why = f"{kind} is counted in {unit}, and the message names others, or more than there can be"
     return Refusal(Result.INVALID_AVP_VALUE, why, failed=named_octets(units))
 
 
@@ -235,7 +263,9 @@ def event_requests(ccr: CreditControl, account: int, currency: str) -> tuple[Eve
 
     Each has a key of its own, which a repeat has again. Raises ``Refusal`` (5004) for money of another currency.
     """
-    quotas = ccr.quotas or (Quota(0, _NO_ECHO, NO_UNITS, None),)
+    quotas = ccr.quotas
+    if not quotas and not ccr.uncontrolled:
+        quotas = (Quota(0, _NO_ECHO, NO_UNITS, None),)
     return tuple(_event(ccr, quota, account, currency) for quota in quotas)
 
 
@@ -247,6 +277,6 @@ def _event(ccr: CreditControl, quota: Quota, account: int, currency: str) -> Eve
     if quantity is None and not amount and units.names_any:
         raise _other_units(ccr.kind, units)
     return EventRequest(
-        account, high, low, ccr.action, ccr.service, _bounded(1 if quantity is None else quantity),
+        account, high, low, ccr.action, ccr.service, _bounded(1 if quantity is None else quantity, units),
         quota.rating_group, amount,
     )  # fmt: skip

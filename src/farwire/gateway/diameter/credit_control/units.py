@@ -83,7 +83,8 @@ def _sum_of_money(one: Money | None, other: Money | None) -> Money | None:
     if one is None or other is None:
         return one or other
     if one.currency != other.currency:
-        raise Refusal(Result.INVALID_AVP_VALUE, "two currencies in one sum")
+        failed = encode_avp(_MONEY, money_avps(min(other.nano, _AMOUNT_MAX), other.currency))
+        raise Refusal(Result.INVALID_AVP_VALUE, "two currencies in one sum", failed=failed)
     return Money(one.nano + other.nano, one.currency)
 
 
