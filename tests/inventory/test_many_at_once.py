@@ -192,6 +192,36 @@ async def test_services_are_added_once_with_their_history(db: Database, tenant_i
     assert [found[one.id] for one in made] == [(one,) for one in wanted]
 
 
+async def test_a_service_knows_which_one_it_supports_and_gets_other_characteristics(
+    db: Database, tenant_id: TenantId
+) -> None:
+    (made,) = await products(db, tenant_id, 1)
+    above = a_service(made)
+    below = replace(a_service(made), id=ServiceId(uuid7()), specification="radio", supports=above.id)
+    async with db.transaction(tenant_id) as tx:
+        await service.add_services(tx, [below, above])
+        await service.change_services(tx, {below.id: {"apn": "corporate"}})
+        found = (await service.services_of_products(tx, [made.id]))[made.id]
+    assert {one.id: (one.supports, one.attributes["apn"]) for one in found} == {
+        above.id: (None, "internet"),
+        below.id: (above.id, "corporate"),
+    }
+
+
+async def test_what_pools_have_left_is_counted_no_further_than_asked(
+    db: Database, tenant_id: TenantId, other_tenant_id: TenantId
+) -> None:
+    await fill(db, tenant_id, 3)
+    async with db.transaction(tenant_id) as tx:
+        await service.create_pool(tx, name="lan", kind=ResourceKind.IPV4, quarantine_days=0, now=JUNE)
+        await service.add_range(tx, pool=await service.pool_named(tx, "lan"), text="10.0.0.0/24")
+        await service.reserve_each(tx, pool="sims", keys=["a"], now=JUNE)
+        assert await service.left_in(tx, pools=["sims", "lan", "none"]) == {"sims": 2, "lan": 254}
+        assert await service.left_in(tx, pools=["sims", "lan"], at_most=1) == {"sims": 1, "lan": 1}
+    async with db.transaction(other_tenant_id) as tx:
+        assert await service.left_in(tx, pools=["sims"]) == {}
+
+
 async def test_a_service_of_an_unknown_product_adds_none(
     db: Database, tenant_id: TenantId, other_tenant_id: TenantId
 ) -> None:

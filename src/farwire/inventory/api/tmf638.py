@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -42,13 +43,23 @@ _GIVEN: Final = frozenset(
 
 
 async def _documents(tx: Tx, services: Sequence[Service]) -> list[Document]:
-    held = await service.resources_of_products(tx, list({one.product_id for one in services}))
+    products = list({one.product_id for one in services})
+    held = await service.resources_of_products(tx, products)
+    supporting: dict[ServiceId, list[Service]] = defaultdict(list)
+    for of_product in (await service.services_of_products(tx, products)).values():
+        for one in of_product:
+            if one.supports is not None:
+                supporting[one.supports].append(one)
     found = []
     for one in services:
         used = [each for each in held.get(one.product_id, ()) if each.service_id == one.id]
         document = _document(one)
         if used:
             document["supportingResource"] = [{"id": str(each.id), "name": each.kind.value} for each in used]
+        if supporting[one.id]:
+            document["supportingService"] = [
+                {"id": str(each.id), "name": each.specification} for each in supporting[one.id]
+            ]
         found.append(document)
     return found
 
@@ -58,6 +69,7 @@ def _document(one: Service) -> Document:
     document: Document = {
         "id": str(one.id),
         "@type": "Service",
+        "category": "CFS" if one.supports is None else "RFS",
         "state": one.state.value,
         "serviceSpecification": {"id": one.specification},
         "relatedEntity": [

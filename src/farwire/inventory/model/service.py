@@ -53,6 +53,8 @@ class Service:
     specification: str
     changes: tuple[ServiceChange, ...]
     attributes: Mapping[str, str] = field(default_factory=dict)
+    supports: ServiceId | None = None
+    """The service of the same product that stands on this one."""
 
     @property
     def state(self) -> ServiceState:

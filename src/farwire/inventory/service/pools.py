@@ -27,6 +27,7 @@ from farwire.inventory.model import (
     value_of,
 )
 from farwire.inventory.service import ranges
+from farwire.inventory.store import left as left_store
 from farwire.inventory.store import ranges as range_store
 from farwire.inventory.store import reservations
 from farwire.inventory.store import resources as store
@@ -109,6 +110,11 @@ async def count_pool(tx: Tx, *, pool: str) -> PoolCount:
     """Return the pool with the number of its resources by state. Raises ``NotFound``."""
     found = await pool_named(tx, pool)
     return (await store.pool_counts(tx, [found]))[0]
+
+
+async def left_in(tx: Tx, *, pools: Sequence[str], at_most: int = 1_000) -> Mapping[str, int]:
+    """Return how many resources of each pool can be had, as far as ``at_most``; pools that there are not are absent."""
+    return await left_store.left_in(tx, pools, at_most) if pools else {}
 
 
 async def fill_pool(tx: Tx, *, pool: str, values: Iterable[str | NewResource]) -> int:

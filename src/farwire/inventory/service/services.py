@@ -62,6 +62,11 @@ async def change_service_state(tx: Tx, *, service_id: ServiceId, state: ServiceS
     await eventbus.publish(tx, events.service_state_changed(tx.tenant_id, service, change))
 
 
+async def change_services(tx: Tx, attributes: Mapping[ServiceId, Mapping[str, str]]) -> None:
+    """Let services have other characteristics: all of each. Those that are not known are left out."""
+    await store.set_attributes(tx, attributes)
+
+
 async def find_service(tx: Tx, service_id: ServiceId) -> Service | None:
     """Return one service, or None."""
     return await store.service(tx, service_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 _SERVICES: Final = (
-    "SELECT s.service_id, s.product_id, s.specification, s.attributes, c.times, c.states "
+    "SELECT s.service_id, s.product_id, s.specification, s.attributes, s.supports, c.times, c.states "
     "FROM inventory.service_instance s CROSS JOIN LATERAL ("
     "SELECT array_agg(valid_from ORDER BY number) AS times, array_agg(state ORDER BY number) AS states "
     "FROM inventory.service_change WHERE tenant_id = $1 AND service_id = s.service_id) AS c "
@@ -31,21 +31,25 @@ def _service(row: Record) -> Service:
         row["specification"],
         tuple(ServiceChange(at, ServiceState(state)) for at, state in changes),
         json.loads(row["attributes"]),
+        None if row["supports"] is None else ServiceId(row["supports"]),
     )
 
 
 async def add_services(tx: Tx, services: Sequence[Service]) -> list[ServiceId]:
     """Insert services with their states, and return the new ones; those whose id is known stay as they are."""
     added = await tx.fetch(
-        "INSERT INTO inventory.service_instance (tenant_id, service_id, product_id, specification, attributes) "
-        "SELECT $1, s.id, s.product, s.specification, s.attributes::jsonb "
-        "FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[]) AS s (id, product, specification, attributes) "
+        "INSERT INTO inventory.service_instance "
+        "(tenant_id, service_id, product_id, specification, attributes, supports) "
+        "SELECT $1, s.id, s.product, s.specification, s.attributes::jsonb, s.supports "
+        "FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[]) "
+        "AS s (id, product, specification, attributes, supports) "
         "ON CONFLICT (tenant_id, service_id) DO NOTHING RETURNING service_id",
         tx.tenant_id,
         [one.id for one in services],
         [one.product_id for one in services],
         [one.specification for one in services],
         [json.dumps(dict(one.attributes)) for one in services],
+        [one.supports for one in services],
     )
     new = {row["service_id"] for row in added}
     changes = [
@@ -74,6 +78,16 @@ async def blank_attributes(tx: Tx, product_ids: Sequence[ProductId]) -> int:
         *(tx.tenant_id, list(product_ids)),
     )
     return len(rows)
+
+
+async def set_attributes(tx: Tx, attributes: Mapping[ServiceId, Mapping[str, str]]) -> None:
+    """Let services have other characteristics."""
+    await tx.execute(
+        "UPDATE inventory.service_instance s SET attributes = n.attributes::jsonb "
+        "FROM unnest($2::uuid[], $3::text[]) AS n (service_id, attributes) "
+        "WHERE s.tenant_id = $1 AND s.service_id = n.service_id",
+        *(tx.tenant_id, list(attributes), [json.dumps(dict(one)) for one in attributes.values()]),
+    )
 
 
 async def add_change(tx: Tx, service_id: ServiceId, number: int, state: ServiceState, at: datetime) -> None:
