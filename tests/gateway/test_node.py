@@ -230,12 +230,12 @@ async def test_the_end_is_told_and_what_is_in_is_answered() -> None:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
-    """A private key, and its certificate for ocs.example."""
+    """A private key, and its certificate for ocs.example and two peers."""
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     subprocess.run(
         ["openssl", "req", "-new", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=ocs.example",
-         "-addext", "subjectAltName=DNS:ocs.example"],
+         "-addext", "subjectAltName=DNS:ocs.example,DNS:PGW.test.realm,DNS:a.test.realm"],
         check=True, capture_output=True,
     )  # fmt: skip
     return key, certificate
@@ -255,6 +255,9 @@ async def test_tls_is_spoken_from_the_first_octet_and_asks_for_a_certificate(pai
         with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):
             await refused.greet()
         context.load_cert_chain(certificate, key)
+        other = Wire(*await asyncio.open_connection(*address, ssl=context, server_hostname="ocs.example"))
+        WRITERS.append(other.writer)
+        assert (await other.greet(Origin_Host=["mme.test.realm"])).avps[RESULT] == [Result.UNKNOWN_PEER]
         wire = Wire(*await asyncio.open_connection(*address, ssl=context, server_hostname="ocs.example"))
         assert (await wire.greet()).avps[RESULT] == [2001]
         assert (await wire.ask(ccr(1, 1))).avps[RESULT] == [2001]

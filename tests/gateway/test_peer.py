@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from farwire.gateway.diameter.certificates import is_named, names_of
 from farwire.gateway.diameter.codec import Avps, Header, Message, decode, encode, number_of, text_of
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.peer import (
@@ -209,3 +210,29 @@ def test_a_wrong_profile_is_refused_with_the_path_of_its_field(text: str, path: 
     with pytest.raises(Invalid) as caught:
         read_profiles(text)
     assert (caught.value.code, caught.value.field) == ("diameter.profiles", path)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "names", "is_pgw"),
+    [
+        (None, None, False),
+        ({}, None, False),
+        ({"subject": ((("commonName", "PGW.test.realm"),),)}, ("PGW.test.realm",), True),
+        (
+            {
+                "subject": ((("commonName", "pgw.test.realm"),),),
+                "subjectAltName": (("DNS", "other.test.realm"),),
+            },
+            ("other.test.realm",),
+            False,
+        ),
+        ({"subjectAltName": (("DNS", "*.test.realm"), ("IP Address", "10.0.0.1"))}, ("*.test.realm",), True),
+        ({"subjectAltName": (("DNS", "*.realm"), ("DNS", "test.realm"))}, ("*.realm", "test.realm"), False),
+        ({"subject": ((("countryName", "DE"),),)}, (), False),
+    ],
+)
+def test_a_peer_is_who_its_certificate_says(
+    certificate: dict[str, object] | None, names: tuple[str, ...] | None, is_pgw: bool
+) -> None:
+    assert names_of(certificate) == names
+    assert is_named(names or (), "pgw.test.realm") is is_pgw

@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from farwire.gateway.diameter.answering import Self, answer, missing, refusal, result_in
+from farwire.gateway.diameter.certificates import is_named
 from farwire.gateway.diameter.codec import (
     PROXIABLE,
     REQUEST,
@@ -116,6 +117,8 @@ class Connection(msgspec.Struct, frozen=True):
     """It brings requests of others, and takes ours to them."""
     wanted: Peer | None = None
     """Whom we have connected to."""
+    names: tuple[str, ...] | None = None
+    """The hosts that its certificate names; None: it was asked for none."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -135,9 +138,20 @@ class Question(msgspec.Struct, frozen=True):
 Step: TypeAlias = tuple[Connection, tuple[Action, ...]]
 
 
-def accepted(node: Node, *, address: str, local: str, tls: bool, now: int, first_id: int) -> Connection:
-    """Return a connection that somebody has just opened."""
-    return Connection(State.WAITING, address, tls, now + node.greeting_s * 1_000, first_id, local=local)
+def accepted(
+    node: Node,
+    *,
+    address: str,
+    local: str,
+    tls: bool,
+    now: int,
+    first_id: int,
+    names: tuple[str, ...] | None = None,
+) -> Connection:
+    """Return a connection that somebody has just opened; ``names``: the hosts that its certificate names."""
+    return Connection(
+        State.WAITING, address, tls, now + node.greeting_s * 1_000, first_id, local=local, names=names
+    )
 
 
 def dialled(
@@ -293,6 +307,8 @@ def _profile_of(node: Node, connection: Connection, host: str, realm: str) -> Pe
     found = peer_of(node, host=host, realm=realm, address=connection.address, tls=connection.tls)
     if found is None:
         raise Refusal(Result.UNKNOWN_PEER, "no profile fits this peer")
+    if connection.names is not None and not is_named(connection.names, host):
+        raise Refusal(Result.UNKNOWN_PEER, "its certificate is for another host")
     return found
 
 

@@ -16,6 +16,7 @@ import structlog
 
 from farwire.base.telemetry.metrics import counter
 from farwire.gateway.diameter.answering import answer, refusal, result_in
+from farwire.gateway.diameter.certificates import names_of
 from farwire.gateway.diameter.codec import HEADER, Message, Refusal, decode, decode_header, encode
 from farwire.gateway.diameter.dictionary import Result
 from farwire.gateway.diameter.peer import (
@@ -90,12 +91,14 @@ class Wire(asyncio.Protocol):
         self._server.came(self)
         ends = [transport.get_extra_info(end) for end in ("peername", "sockname")]
         address, local = (str(end[0]) if end else "" for end in ends)
-        tls = transport.get_extra_info("ssl_object") is not None
+        security = transport.get_extra_info("ssl_object")
+        tls = security is not None
         now, first_id = _now(), secrets.randbits(32)
         if self._wanted is None:
             self.connection = accepted(
-                self._node, address=address, local=local, tls=tls, now=now, first_id=first_id
-            )
+                self._node, address=address, local=local, tls=tls, now=now, first_id=first_id,
+                names=names_of(security.getpeercert()) if security else None,
+            )  # fmt: skip
             if not may_connect(self._node, address=address, tls=tls):
                 self.hang_up("a stranger")
         elif self._server.reaches(self._wanted.host):
