@@ -30,6 +30,7 @@ from farwire.cli.order_options import (
     prices_of,
     request_of,
 )
+from farwire.cli.order_policy import policy
 from farwire.cli.order_preview import show_preview, show_terms
 from farwire.cli.shell import (
     COMMAND_LINE,
@@ -49,6 +50,7 @@ from farwire.ordering.model import (
     Action,
     HoldReason,
     ItemRequest,
+    Jeopardy,
     OrderItem,
     OrderRefused,
     OrderState,
@@ -233,6 +235,10 @@ def list_orders(
     tenant: TenantOption,
     state: Annotated[OrderState | None, typer.Option("--state", help="Only orders in this state.")] = None,
     account: Annotated[str, typer.Option("--account", "-a", help="Only of this account.")] = "",
+    jeopardy: Annotated[
+        Jeopardy | None,
+        typer.Option("--jeopardy", help="Only those to be done that will miss, or missed, their date."),
+    ] = None,
     offset: OffsetOption = 0,
     limit: LimitOption = 50,
     as_json: JsonOption = False,
@@ -247,9 +253,10 @@ def list_orders(
                 page=PageRequest(offset, limit),
                 state=state,
                 account_id=None if payer is None else payer.id,
+                jeopardy=jeopardy,
             )
         empty = f"No order yet: farwire order add --tenant {tenant} --account NUMBER --offering CODE"
-        columns = ("id", "state", "items", "starts_at", "holds")
+        columns = ("id", "state", "items", "starts_at", "holds", "due_by", "jeopardy")
         rows = [order_row(one) for one in page.items]
         session.out.rows("Orders", columns, rows, empty=empty, total=page.total)
 
@@ -323,3 +330,4 @@ def show(tenant: TenantOption, order: OrderArgument, as_json: JsonOption = False
 
 app.registered_commands += acts.registered_commands
 app.add_typer(fallout)
+app.add_typer(policy)

@@ -123,4 +123,6 @@ def order_row(order: ProductOrder) -> dict[str, object]:
         "starts_at": order.starts_at,
         "holds": ", ".join(sorted(order.holds)),
         "placed_at": order.placed_at,
+        "due_by": order.due_by,
+        "jeopardy": order.jeopardy or "",
     }

@@ -13,6 +13,7 @@ from farwire.ordering.model import (
     Action,
     HoldReason,
     ItemState,
+    Jeopardy,
     OrderItem,
     OrderState,
     ProductOrder,
@@ -92,6 +93,8 @@ class ProductOrderDocument(
     requested_at: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    due_by: str | None = None
+    jeopardy: Jeopardy | None = None
     channel: str = ""
     reason: str = ""
     tasks: list[OrderTaskDocument] = []
@@ -168,6 +171,8 @@ def to_order(order: ProductOrder, principal: Principal) -> ProductOrderDocument:
         requested_at=_at(order.requested_at),
         started_at=_at(order.started_at),
         ended_at=_at(order.ended_at),
+        due_by=_at(order.due_by),
+        jeopardy=order.jeopardy,
         channel=order.channel,
         reason=order.reason,
     )

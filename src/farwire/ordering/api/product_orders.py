@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 from uuid import UUID
+
+import msgspec
 
 from farwire.base.authz import Permission, Principal
 from farwire.base.storage import Tx
@@ -25,7 +27,7 @@ from farwire.ordering.api.documents import (
     to_order_view,
 )
 from farwire.ordering.jobs import enqueue_work
-from farwire.ordering.model import OrderRequest, OrderState, ProductOrder
+from farwire.ordering.model import Jeopardy, OrderRequest, OrderState, ProductOrder
 from farwire.ordering.service import Decision
 
 FALLOUT: Final = "/farwire/v1/falloutTasks"
@@ -38,6 +40,10 @@ class OrderQuery(PageQuery, frozen=True, kw_only=True, rename="camel"):
 
     state: OrderState | None = None
     account_id: UUID | None = None
+    jeopardy: Annotated[
+        Jeopardy | None,
+        msgspec.Meta(description="Only those to be done that will miss, or missed, their date."),
+    ] = None
 
 
 async def place_product_order(call: Call[Nothing, Nothing, OrderRequest]) -> Reply:
@@ -65,6 +71,7 @@ async def list_product_orders(call: Call[Nothing, OrderQuery, None]) -> Reply:
             page=call.query.page(),
             state=call.query.state,
             account_id=None if account is None else AccountId(account),
+            jeopardy=call.query.jeopardy,
         )
     return page_reply(page, lambda one: to_order(one, call.principal))
 

@@ -83,17 +83,20 @@ from farwire.ordering.model.plan import (
     succeeded,
 )
 from farwire.ordering.model.policy import (
+    DUE_HOURS,
     SUSPENSION_PERCENT,
     Policy,
     check_policy,
     earliest_cease,
     end_reason,
     may_withdraw,
+    read_policy,
     withdrawal_end,
 )
 
 __all__ = [
     "ASKS_KYC",
+    "DUE_HOURS",
     "ENDED",
     "FIELDS",
     "ITEM_MOVES",
@@ -163,6 +166,7 @@ __all__ = [
     "plan_of_item",
     "product_of_item",
     "products_after",
+    "read_policy",
     "retried",
     "rolled_back",
     "rule_for",

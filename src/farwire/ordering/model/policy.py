@@ -55,6 +55,21 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return self.suspension_percent.get(reason, SUSPENSION_PERCENT[reason])
 
 
+def read_policy(text: bytes, *, name: str) -> Policy:
+    """Return the policy that a document holds, TOML or JSON. Raises ``Invalid`` (``ordering.policy``)."""
+    decode = msgspec.json.decode if text.lstrip().startswith(b"{") else msgspec.toml.decode
+    try:
+        return decode(text, type=Policy)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Invalid(
+            f"{name}: {error}",
+            code="ordering.policy",
+            field="file",
+            value=name,
+            fix="docs/ordering.md shows such a file",
+        ) from None
+
+
 def check_policy(policy: Policy) -> None:
     """Raise ``Invalid`` (``ordering.policy``, ``ordering.fallout_rule``) for a rule out of its bounds."""
     for name, value, low, high in (
