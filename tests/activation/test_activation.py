@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from farwire.activation import service
 from farwire.activation.model import Action, Applied, DriftKind, FaultKind, Operation, differences, intend
 from farwire.activation.simulator import plant_fault, tamper
-from farwire.base.audit.service import latest
 from farwire.base.storage import Database
 from farwire.kernel.errors import Conflict, FarwireError, Invalid, Unavailable
 from farwire.kernel.ids import TenantId
@@ -203,28 +202,6 @@ async def test_drift_is_found_named_and_repaired_and_the_unexpected_is_left(
         ("charging", DriftKind.UNEXPECTED, ()),
     }
     assert not any(secret in repr(found) for secret in (IMSI, ICCID, NUMBER))
-    async with db.transaction(tenant_id) as tx:
-        repair = await service.repair(tx, now=NOW)
-        entry = (await latest(tx=tx, action_prefix="activation."))[0]
-    assert (repair.repaired, [one.kind for one in repair.left]) == (2, [DriftKind.UNEXPECTED])
-    assert dict(entry.act.detail) == {"found": 3, "repaired": 2}
-    profile = await shown(db, tenant_id)
-    assert (profile["apn"], profile["barred"], profile["status"]) == ("internet", "all", "suspended")
-
-
-async def test_a_repair_that_the_network_refuses_is_left_for_the_next_time(
-    db: Database, tenant_id: TenantId
-) -> None:
-    await applied(db, tenant_id, subscriber())
-    async with db.transaction(tenant_id) as tx:
-        await tamper(tx, adapter="hlr", target=IMSI, attributes=None)
-    for kind in (FaultKind.FAIL, FaultKind.DROP):
-        await plant(db, tenant_id, kind)
-        async with db.transaction(tenant_id) as tx:
-            assert (await service.repair(tx, now=NOW)).repaired == 0
-    async with db.transaction(tenant_id) as tx:
-        assert (await service.repair(tx, now=NOW)).repaired == 1
-        assert (await service.repair(tx, now=NOW)).left == ()
 
 
 async def test_no_trace_of_a_number_stays_when_its_target_is_terminated(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
 from uuid import UUID
@@ -12,12 +12,20 @@ from uuid import UUID
 from farwire.kernel.errors import Invalid
 
 TargetId = NewType("TargetId", UUID)
+FindingId = NewType("FindingId", UUID)
+NO_TARGET: Final = TargetId(UUID(int=0))
+"""Before the first one."""
 
 STATUS: Final = "status"
 ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
 MAX_TEXT: Final = 256
 MAX_ATTRIBUTES: Final = 50
+FIRST_REST: Final = timedelta(seconds=15)
+LONGEST_REST: Final = timedelta(minutes=2)
+"""With a look each minute, what drifted while the adapter was silent is mended within 5 minutes of its return."""
+MAX_REPAIRS: Final = 10
+"""Repairs of one difference that may fail before it is left to a person."""
 
 
 class Action(StrEnum):
@@ -41,7 +49,11 @@ class FaultKind(StrEnum):
     DROP = "drop"
     """It says yes and does nothing."""
     SLOW = "slow"
-    """It answers late."""
+    """It answers late, or not within the time that is given."""
+    HALF = "half"
+    """It says yes and does a part of it."""
+    LOST = "lost"
+    """It does all of it, and its answer does not arrive: ``Unavailable``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,19 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """What an operation would do: what is there, what would be, and the names that differ. Nothing was changed."""
+
+    adapter: str
+    action: Action
+    there: Mapping[str, str] | None = field(repr=False)
+    wanted: Mapping[str, str] | None = field(repr=False)
+    differs: tuple[str, ...]
+    confirming: bool
+    """Whether the adapter takes a write back that does not show as asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """What was applied to a target, and should be there."""
 
@@ -101,6 +126,86 @@ class Drift:
     target_id: TargetId | None
     name: str = field(repr=False)
     attributes: tuple[str, ...] = ()
+
+
+class Policy(StrEnum):
+    """What is done about drift of an adapter."""
+
+    REPAIR = "repair"
+    REPORT = "report"
+
+
+class FindingState(StrEnum):
+    """Where a finding is."""
+
+    SUSPECTED = "suspected"
+    """Unexpected, and seen once: an order that is under way may be why."""
+    OPEN = "open"
+    REPAIRED = "repaired"
+    GONE = "gone"
+    """It is no longer so, and not by a repair: an order or a person saw to it, or the target was terminated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference that the look for drift found, and what became of it.
+
+    ``target_id`` is None for what nobody applied; ``attempts`` are repairs that failed, ``problem`` the code of the
+    last one.
+    """
+
+    id: FindingId
+    adapter: str
+    kind: DriftKind
+    target_id: TargetId | None
+    name: str = field(repr=False)
+    attributes: tuple[str, ...]
+    state: FindingState
+    attempts: int
+    problem: str
+    found_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How far the look for drift is with an adapter.
+
+    ``target_after`` is the last target that was compared in the ``round``; ``shown_after`` is None while targets are
+    left, then the last name that the adapter showed. After ``failures`` in a row it rests until ``resume_at``.
+    """
+
+    adapter: str
+    policy: Policy = Policy.REPAIR
+    round: int = 0
+    target_after: TargetId = NO_TARGET
+    shown_after: str | None = None
+    ended_at: datetime | None = None
+    failures: int = 0
+    resume_at: datetime | None = None
+    problem: str = ""
+
+    def rests(self, now: datetime) -> bool:
+        """Return whether the adapter is left alone now, since it did not answer."""
+        return self.resume_at is not None and now < self.resume_at
+
+    def failed(self, code: str, now: datetime) -> Watch:
+        """Return it after the adapter did not answer: it rests 15 s, doubling, up to 2 minutes."""
+        delay = min(FIRST_REST * 2 ** min(self.failures, 10), LONGEST_REST)
+        shown_after = (
+            None if self.shown_after is None else ""
+        )  # a name may be a person's: it is not left behind
+        return replace(
+            self, shown_after=shown_after, failures=self.failures + 1, resume_at=now + delay, problem=code
+        )
+
+    def answered(self) -> Watch:
+        """Return it after the adapter answered."""
+        return replace(self, failures=0, resume_at=None, problem="")
+
+    def ended(self, now: datetime) -> Watch:
+        """Return it at the end of a round, ready for the next one."""
+        return replace(self, round=self.round + 1, target_after=NO_TARGET, shown_after=None, ended_at=now)
 
 
 def check_operation(operation: Operation) -> None:

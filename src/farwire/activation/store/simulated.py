@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from farwire.activation.model import FaultKind
@@ -22,8 +22,20 @@ async def read(tx: Tx, adapter: str, name: str) -> dict[str, str] | None:
     return None if found is None else dict(json.loads(found))
 
 
-async def write(tx: Tx, adapter: str, name: str, attributes: Mapping[str, str] | None) -> None:
-    """Let the simulated element know this about the target, or nothing."""
+async def read_many(tx: Tx, adapter: str, names: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """Return what the simulated element knows about those of the targets that it has."""
+    rows = await tx.fetch(
+        "SELECT name, attributes FROM activation.simulated "
+        "WHERE tenant_id = $1 AND adapter = $2 AND name = ANY($3::text[])",
+        *(tx.tenant_id, adapter, list(names)),
+    )
+    return [(row["name"], json.loads(row["attributes"])) for row in rows]
+
+
+async def write(
+    tx: Tx, adapter: str, name: str, attributes: Mapping[str, str] | None, alone: str | None
+) -> None:
+    """Let the simulated element know this about the target, or nothing; ``alone`` is what no other one may have."""
     if attributes is None:
         await tx.execute(
             "DELETE FROM activation.simulated WHERE tenant_id = $1 AND adapter = $2 AND name = $3",
@@ -31,18 +43,18 @@ async def write(tx: Tx, adapter: str, name: str, attributes: Mapping[str, str] |
         )
         return
     await tx.execute(
-        "INSERT INTO activation.simulated (tenant_id, adapter, name, attributes) VALUES ($1, $2, $3, $4::jsonb) "
-        "ON CONFLICT (tenant_id, adapter, name) DO UPDATE SET attributes = excluded.attributes",
-        *(tx.tenant_id, adapter, name, json.dumps(dict(attributes))),
+        "INSERT INTO activation.simulated (tenant_id, adapter, name, attributes, alone) "
+        "VALUES ($1, $2, $3, $4::jsonb, $5) ON CONFLICT (tenant_id, adapter, name) "
+        "DO UPDATE SET attributes = excluded.attributes, alone = excluded.alone",
+        *(tx.tenant_id, adapter, name, json.dumps(dict(attributes)), alone),
     )
 
 
-async def holder_of_number(tx: Tx, adapter: str, msisdn: str) -> str | None:
-    """Return the target that has the number in the simulated element."""
+async def holder(tx: Tx, adapter: str, alone: str) -> str | None:
+    """Return the target that has what only one may have in the simulated element."""
     found: str | None = await tx.fetchval(
-        "SELECT name FROM activation.simulated "
-        "WHERE tenant_id = $1 AND adapter = $2 AND attributes ->> 'msisdn' = $3 LIMIT 1",
-        *(tx.tenant_id, adapter, msisdn),
+        "SELECT name FROM activation.simulated WHERE tenant_id = $1 AND adapter = $2 AND alone = $3 LIMIT 1",
+        *(tx.tenant_id, adapter, alone),
     )
     return found
 

@@ -1,0 +1,47 @@
+"""What the look for drift found, and what is done about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from farwire.activation.model import Finding, FindingState, Policy, Watch
+from farwire.activation.service.elements import list_elements
+from farwire.activation.service.reaching import reach
+from farwire.activation.store import findings as store
+from farwire.base import audit
+from farwire.base.storage import Tx
+from farwire.kernel.page import Page, PageRequest
+from farwire.kernel.tenancy import SYSTEM, Actor
+
+
+async def list_findings(
+    tx: Tx, *, page: PageRequest, adapter: str | None = None, state: FindingState | None = None
+) -> Page[Finding]:
+    """Return a page of what was found, the newest first."""
+    return await store.list_findings(tx, page, adapter, state)
+
+
+async def list_watches(tx: Tx) -> tuple[Watch, ...]:
+    """Return how the look stands with each adapter that the tenant has."""
+    known = await store.watches(tx)
+    return tuple(known.get(one.name) or Watch(one.name) for one in await list_elements(tx))
+
+
+async def set_policy(tx: Tx, *, adapter: str, policy: Policy, now: datetime, actor: Actor = SYSTEM) -> Watch:
+    """Say what is done about drift of the adapter from now on. Audited.
+
+    Waits for a look that is under way. Raises ``Invalid`` (``activation.adapter_unknown``).
+    """
+    await reach(tx, adapter)
+    watch = replace(await store.locked_watch(tx, adapter), policy=policy)
+    await store.save_watch(tx, watch)
+    await audit.record(
+        tx,
+        actor=actor,
+        action="activation.set_policy",
+        subject=adapter,
+        at=now,
+        detail={"policy": policy.value},
+    )
+    return watch
