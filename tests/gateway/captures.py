@@ -9,6 +9,11 @@ from pathlib import Path
 
 def messages(path: Path) -> list[bytes]:
     """Return every Diameter message of a capture, flow by flow."""
+    return [one for flow in conversations(path) for one in flow]
+
+
+def conversations(path: Path) -> list[list[bytes]]:
+    """Return what each end of each connection of a capture has sent."""
     flows: dict[bytes, bytearray] = defaultdict(bytearray)
     seen: dict[bytes, set[int]] = defaultdict(set)
     for packet in _packets(path.read_bytes()):
@@ -21,7 +26,7 @@ def messages(path: Path) -> list[bytes]:
         if payload and sequence not in seen[flow]:
             seen[flow].add(sequence)
             flows[flow] += payload
-    return [one for flow in flows.values() for one in _framed(bytes(flow))]
+    return [_framed(bytes(flow)) for flow in flows.values()]
 
 
 def _packets(data: bytes) -> list[bytes]:
