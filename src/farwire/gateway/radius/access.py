@@ -1,11 +1,13 @@
 """What an Access-Request says, and what it is answered: whose it is, its password, its quota. Pure.
 
 An accepted session carries a ticket in its Class, which the NAS sends back with the accounting: which account, which
-session of charging holds its quota, where it ends. Source: RFC 2865 §4, §5.25; RFC 3580 §3.
+session of charging holds its quota, where it ends. A NAS that asks again when a time is over brings it in State.
+Source: RFC 2865 §4, §5.24, §5.25; RFC 3580 §3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import Final
 
@@ -13,6 +15,7 @@ import msgspec
 
 from farwire.charging.model import (
     DEFAULT,
+    NOTHING,
     Answer,
     Ask,
     FinalAction,
@@ -25,7 +28,7 @@ from farwire.charging.model import (
 from farwire.charging.service import Identity, IdentityKind, request_key
 from farwire.gateway.radius.codec import Packet, Pair, number_pair, text_pairs
 from farwire.gateway.radius.dictionary import key_of
-from farwire.gateway.radius.profiles import Client, Node
+from farwire.gateway.radius.profiles import Client, Measure, Node
 from farwire.gateway.radius.proofs import answers_challenge, shown
 from farwire.kernel.errors import Invalid
 
@@ -36,21 +39,22 @@ _CHALLENGE: Final = key_of("CHAP-Challenge")
 EAP: Final = key_of("EAP-Message")
 _STATION: Final = key_of("Calling-Station-Id")
 _IMSI: Final = key_of("3GPP-IMSI")
-_STATE: Final = key_of("State")
+STATE: Final = key_of("State")
 _CLASS: Final = key_of("Class")
-_TIMEOUT: Final = key_of("Session-Timeout")
+TIMEOUT: Final = key_of("Session-Timeout")
 _TERMINATION: Final = key_of("Termination-Action")
 _INTERIM: Final = key_of("Acct-Interim-Interval")
 REPLY: Final = key_of("Reply-Message")
 _AGAIN: Final = 1
 """Termination-Action RADIUS-Request: at the end of the time the NAS asks again."""
-_TICKET: Final = Struct(">4sBqqqQ")
-_MAGIC: Final = b"fwr1"
+_TICKET: Final = Struct(">4sBqqqQQ")
+_MAGIC: Final = b"fwr2"
+_MOST: Final = 2**62
 NAME_MOST: Final = 253
 
 
 class Ticket(msgspec.Struct, frozen=True):
-    """What is in our Class."""
+    """What is in our Class, and in our State."""
 
     account: int
     charge_hi: int
@@ -58,19 +62,28 @@ class Ticket(msgspec.Struct, frozen=True):
     most: int
     """Units that the NAS was told to end at; 0: none."""
     restricted: bool
+    beside: int = 0
+    """The same of the second meter."""
 
     def octets(self) -> bytes:
         """Return it as the content of a Class."""
-        return _TICKET.pack(_MAGIC, self.restricted, self.account, self.charge_hi, self.charge_lo, self.most)
+        return _TICKET.pack(
+            _MAGIC, self.restricted, self.account, self.charge_hi, self.charge_lo, self.most, self.beside
+        )
 
 
-def ticket_of(packet: Packet) -> Ticket | None:
-    """Return the ticket that a packet brings back, or None."""
-    for value in packet.all(_CLASS):
+def ticket_of(packet: Packet, key: int = _CLASS) -> Ticket | None:
+    """Return the ticket that a packet brings back in its Classes, or in attributes of another ``key``; else None."""
+    for value in packet.all(key):
         if len(value) == _TICKET.size and value.startswith(_MAGIC):
-            _, restricted, account, high, low, most = _TICKET.unpack(value)
-            return Ticket(account, high, low, min(most, 2**62), bool(restricted))
+            _, restricted, account, high, low, most, beside = _TICKET.unpack(value)
+            return Ticket(account, high, low, min(most, _MOST), bool(restricted), min(beside, _MOST))
     return None
+
+
+def beside(key: tuple[int, int]) -> tuple[int, int]:
+    """Return the key of what counts the time of a session that is also charged by volume: meter, or charging's."""
+    return request_key(f"radius\0{key}\0beside")
 
 
 def identities_of(packet: Packet, client: Client) -> tuple[Identity, ...]:
@@ -139,15 +152,33 @@ def read_password(packet: Packet, client: Client) -> Pap | Chap | None:
 # ---- the quota
 
 
-def quota_request(packet: Packet, client: Client, account: int) -> SessionRequest:
-    """Return the request that holds the first quota. A repeated Access-Request makes the same one."""
-    high, low = request_key(f"radius\0{client.name}\0{packet.authenticator.hex()}\0{account}")
-    service = Service("voice" if client.counts == "time" else "data")
-    return SessionRequest(account, high, low, 0, Phase.INITIAL, service, (Ask(0, 0, DEFAULT),))
+SERVICES: Final[Mapping[Measure, Service]] = {"volume": Service("data"), "time": Service("voice")}
+"""What is charged, as charging calls it."""
+GROUP: Final = 0
+"""The rating group of a meter."""
+GROUP_BESIDE: Final = 1
+"""That of time beside volume."""
+
+
+def quota_requests(packet: Packet, client: Client, account: int) -> list[SessionRequest]:
+    """Return the requests that hold the first quotas. A repeated Access-Request makes the same ones."""
+    key = request_key(f"radius\0{client.name}\0{packet.authenticator.hex()}\0{account}")
+    return [
+        SessionRequest(account, *charge, 0, Phase.INITIAL, SERVICES[measure], (Ask(group, 0, DEFAULT),))
+        for measure, charge, group in zip(
+            client.measures, (key, beside(key)), (GROUP, GROUP_BESIDE), strict=False
+        )
+    ]
+
+
+def returned(asked: SessionRequest) -> SessionRequest:
+    """Return the request that gives a quota back: nothing of it was used."""
+    ends = (Ask(asked.asks[0].rating_group, 0, NOTHING),)
+    return msgspec.structs.replace(asked, number=1, phase=Phase.TERMINATION, asks=ends)
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What becomes of a session: what charging says, and the quota."""
+    """What becomes of a session: what charging says of what a meter counts, and the quota."""
 
     result: int
     granted: int = 0
@@ -176,22 +207,32 @@ def verdict_of(given: Answer) -> Verdict:
     return Verdict(group.result, group.granted, group.final)
 
 
-def accept_pairs(node: Node, client: Client, asked: SessionRequest, verdict: Verdict) -> list[Pair]:
-    """Return the attributes of an Access-Accept: at full speed with a quota, or in the walled garden."""
-    restricted = verdict.refused
-    told = not restricted and (client.renewal == "login" or verdict.final != FinalAction.NONE)
-    most = verdict.granted if told else 0
-    ticket = Ticket(asked.account, asked.session_hi, asked.session_lo, most, restricted).octets()
-    found = [*node.pairs(client.restricted if restricted else client.accept), (_CLASS, ticket)]
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict that counts for a session: the first that refuses, else the first."""
+    return next((one for one in verdicts if one.refused), verdicts[0])
+
+
+def is_told(client: Client, verdict: Verdict) -> bool:
+    """Tell whether a quota is told to the NAS as a limit."""
+    return not verdict.refused and (client.renewal != "interim" or verdict.final != FinalAction.NONE)
+
+
+def accept_pairs(node: Node, client: Client, ticket: Ticket, verdicts: Sequence[Verdict]) -> list[Pair]:
+    """Return the attributes of an Access-Accept: at full speed with the limits of a ticket, or in the walled garden."""
+    values, octets = client.restricted if ticket.restricted else client.accept, ticket.octets()
+    found = [*node.pairs(values), (_CLASS, octets)]
     if client.interim_s:
         found.append(number_pair(_INTERIM, client.interim_s))
-    if not most:
+    if ticket.restricted:
         return found
-    if client.counts == "volume":
-        return found + limit_pairs(node, client, most)
-    found.append(number_pair(_TIMEOUT, most))
-    if verdict.final == FinalAction.NONE:
-        found += [number_pair(_TERMINATION, _AGAIN), (_STATE, ticket)]
+    limits = dict(zip(client.measures, (ticket.most, ticket.beside), strict=False))
+    if limits.get("volume"):
+        found += limit_pairs(node, client, limits["volume"])
+    timed = verdicts[-1]
+    if limits.get("time"):
+        found.append(number_pair(TIMEOUT, timed.granted))
+        if timed.final == FinalAction.NONE:
+            found += [number_pair(_TERMINATION, _AGAIN), (STATE, octets)]
     return found
 
 

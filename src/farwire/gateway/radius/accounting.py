@@ -7,17 +7,27 @@ Identifier. Source: RFC 2866 §4.1, §5; RFC 2869 §5.1, §5.3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
-from farwire.charging.model import DEFAULT, NOTHING, Ask, Phase, Service, SessionRequest
+from farwire.charging.model import DEFAULT, NOTHING, Ask, Phase, SessionRequest
 from farwire.charging.service import request_key
-from farwire.gateway.radius.access import Ticket, ticket_of
+from farwire.gateway.radius.access import (
+    GROUP,
+    GROUP_BESIDE,
+    SERVICES,
+    Ticket,
+    Verdict,
+    beside,
+    is_told,
+    ticket_of,
+)
 from farwire.gateway.radius.codec import Packet
 from farwire.gateway.radius.dictionary import Code, Status, key_of
-from farwire.gateway.radius.profiles import Client
+from farwire.gateway.radius.profiles import Client, Measure
 from farwire.kernel.errors import Invalid
 
 _STATUS: Final = key_of("Acct-Status-Type")
@@ -87,7 +97,7 @@ def _at(packet: Packet, now: datetime) -> datetime:
 
 
 def key_of_session(client: Client, report: Report, account: int) -> tuple[int, int]:
-    """Return the key of a session's meter."""
+    """Return the key of a session, which is that of its first meter."""
     return request_key(f"radius\0{client.name}\0{report.nas}\0{report.session}\0{account}")
 
 
@@ -117,28 +127,56 @@ class Meter(msgspec.Struct, frozen=True):
     opened_at: datetime
     seen_at: datetime
     ended_at: datetime | None
+    beside: bool
+    """Whether it is the second one of its session."""
 
-    def units(self, counts: str) -> int:
-        """Return all that was reported, in what is counted."""
-        return self.seconds if counts == "time" else self.input + self.output
+    @property
+    def key(self) -> tuple[int, int]:
+        """Return what it is found by."""
+        return self.key_hi, self.key_lo
+
+    def measure(self, client: Client) -> Measure:
+        """Return what it counts."""
+        return client.measures[-1] if self.beside else client.measures[0]
+
+    def units(self, client: Client) -> int:
+        """Return all that was reported, in what it counts."""
+        return self.seconds if self.measure(client) == "time" else self.input + self.output
+
+    def left(self, client: Client) -> int:
+        """Return what is left of the limit that the NAS was told."""
+        return self.most - self.units(client)
+
+
+def keys_of(client: Client, key: tuple[int, int]) -> list[tuple[int, int]]:
+    """Return the keys of the meters of a session."""
+    return [key, beside(key)][: len(client.measures)]
 
 
 def first_meter(
-    client: Client, report: Report, account: int, now: datetime, *, generation: int = 0, own: bool = False
-) -> Meter:
-    """Return the meter of a session that is heard of for the first time.
+    client: Client, report: Report, account: int, now: datetime, *, generation: int = 0, own: bool = False,
+    second: bool = False,
+) -> Meter:  # fmt: skip
+    """Return the meter of a session that is heard of for the first time; ``second``: the one beside it.
 
     It goes on with what its ticket holds; ``own``: another session of the same ticket does already.
     """
-    key = key_of_session(client, report, account)
-    ticket = report.ticket
-    charge = _charge_key(key, generation)
-    if ticket is not None and not own:
-        charge = ticket.charge_hi, ticket.charge_lo
+    key, ticket = key_of_session(client, report, account), report.ticket
+    key = beside(key) if second else key
+    charge, most = _charge_key(key, generation), 0
+    if ticket is not None:
+        most = ticket.beside if second else ticket.most
+        charge = charge if own else charge_of(ticket, second=second)
     return Meter(
-        *(*key, client.name, report.nas, account, *charge, generation, 0, False, 0, True, 0, 0, 0),
-        0 if ticket is None else ticket.most, ticket is not None and ticket.restricted, min(report.at, now), now, None,
-    )  # fmt: skip
+        *(*key, client.name, report.nas, account, *charge, generation, 0, False, 0, True, 0, 0, 0, most),
+        *(ticket is not None and ticket.restricted, min(report.at, now), now, None, second),
+    )
+
+
+def charge_of(ticket: Ticket, *, second: bool) -> tuple[int, int]:
+    """Return charging's session that holds the quota of a ticket."""
+    charge = ticket.charge_hi, ticket.charge_lo
+    return beside(charge) if second else charge
 
 
 def is_another(meter: Meter, report: Report) -> bool:
@@ -152,7 +190,9 @@ def _charge_key(key: tuple[int, int], generation: int) -> tuple[int, int]:
 
 def next_session(meter: Meter, client: Client, report: Report, now: datetime) -> Meter:
     """Return the meter of a new session that has the name of an ended one: it begins at nothing."""
-    return first_meter(client, report, meter.account, now, generation=meter.generation + 1, own=True)
+    return first_meter(
+        client, report, meter.account, now, generation=meter.generation + 1, own=True, second=meter.beside
+    )
 
 
 def advance(meter: Meter, report: Report, client: Client, now: datetime) -> Meter:
@@ -162,7 +202,7 @@ def advance(meter: Meter, report: Report, client: Client, now: datetime) -> Mete
     """
     if meter.ended_at is not None:
         more = msgspec.structs.replace(meter, **_sums(meter, report))
-        if more.units(client.counts) <= meter.units(client.counts):
+        if more.units(client) <= meter.units(client):
             return meter
         meter = _reopened(meter)
     ending = report.status in (Status.STOP, Status.ON, Status.OFF)
@@ -170,7 +210,7 @@ def advance(meter: Meter, report: Report, client: Client, now: datetime) -> Mete
     later = msgspec.structs.replace(meter, **read)
     if later == meter and not ending and meter.number:
         return meter
-    used = later.units(client.counts) - meter.units(client.counts)
+    used = later.units(client) - meter.units(client)
     return msgspec.structs.replace(
         later, number=meter.number + _STEP, ending=ending, used=0 if meter.restricted else used, settled=False,
         seen_at=now, ended_at=max(report.at, meter.opened_at) if ending else None,
@@ -213,19 +253,61 @@ def _sums(meter: Meter, report: Report) -> dict[str, int]:
 
 def requests_of(meter: Meter, client: Client) -> tuple[SessionRequest, SessionRequest]:
     """Return the last request of a meter, and the beginning that goes before it where charging has no such session."""
-    service = Service("voice" if client.counts == "time" else "data")
+    service, group = SERVICES[meter.measure(client)], GROUP_BESIDE if meter.beside else GROUP
     phase = Phase.TERMINATION if meter.ending else Phase.UPDATE
     head = (meter.account, meter.charge_hi, meter.charge_lo)
     wanted = NOTHING if meter.ending else _wanted(meter, client)
     return (
-        SessionRequest(*head, meter.number, phase, service, (Ask(0, meter.used, wanted),)),
-        SessionRequest(*head, meter.number - 1, Phase.INITIAL, service, (Ask(0, 0, NOTHING),)),
+        SessionRequest(*head, meter.number, phase, service, (Ask(group, meter.used, wanted),)),
+        SessionRequest(*head, meter.number - 1, Phase.INITIAL, service, (Ask(group, 0, NOTHING),)),
     )
 
 
 def _wanted(meter: Meter, client: Client) -> int:
     """Return what is to be held: as much as the plan gives, or what is left of the limit that the NAS was told."""
-    if client.renewal == "interim" or not meter.most or meter.restricted:
+    if client.renewal != "login" or not meter.most or meter.restricted:
         return DEFAULT
-    left = meter.most - meter.units(client.counts)
+    left = meter.left(client)
     return left if left > 0 else NOTHING
+
+
+# ---- what its NAS is told
+
+
+Reading: TypeAlias = "tuple[Meter, Verdict]"
+"""A meter, and what charging says of it."""
+
+
+def limits_of(client: Client, readings: Sequence[Reading]) -> list[int]:
+    """Return what each meter of a session may come to, where its NAS is told or has been told a limit; else 0."""
+    return [
+        meter.units(client) + verdict.granted if meter.most or is_told(client, verdict) else 0
+        for meter, verdict in readings
+    ]
+
+
+def is_nearly_used(client: Client, meter: Meter, verdict: Verdict) -> bool:
+    """Tell whether a new quota makes it worth to move a limit: it is twice what is left, or less than it."""
+    left = meter.left(client)
+    return (
+        bool(meter.most)
+        and (verdict.granted >= 2 * left or verdict.granted < left)
+        and verdict.granted != left
+    )
+
+
+# ---- a session whose time is over, and which asks for more
+
+
+def gone_on(meter: Meter, client: Client, now: datetime) -> Meter:
+    """Return the meter of a session that asks for more before it reports: it has used the time that it was told.
+
+    No more than has passed since it began, should its NAS ask early. That limit is over.
+    """
+    again = asked_again(meter, now)
+    if meter.measure(client) != "time":
+        return again
+    passed = int((now - meter.opened_at).total_seconds())
+    seconds = max(meter.seconds, min(meter.most, passed))
+    used = 0 if meter.restricted else seconds - meter.seconds
+    return msgspec.structs.replace(again, seconds=seconds, used=used, most=0)

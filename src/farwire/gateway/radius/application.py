@@ -9,19 +9,26 @@ from typing import Final
 import structlog
 
 from farwire.base.clock import Clock
+from farwire.charging.service import Identity
+from farwire.charging.service.subscribers import Subscriber
 from farwire.gateway.asking import NOBODY, Asking
 from farwire.gateway.operators import Operator
 from farwire.gateway.radius.access import (
+    STATE,
+    Ticket,
     Verdict,
     accept_pairs,
     identities_of,
-    quota_request,
+    is_told,
+    quota_requests,
     read_password,
     reject_pairs,
+    returned,
     ticket_of,
     verdict_of,
+    worst,
 )
-from farwire.gateway.radius.accounting import Meter, Report, read_report
+from farwire.gateway.radius.accounting import Meter, Reading, Report, limits_of, read_report
 from farwire.gateway.radius.codec import Packet, Pair
 from farwire.gateway.radius.credentials import Passwords
 from farwire.gateway.radius.dictionary import Code, Status
@@ -35,7 +42,7 @@ from farwire.gateway.radius.results import (
     access_answer_to,
     accounting_answer_to,
 )
-from farwire.gateway.radius.telling import Telling, live_session, name_of_key
+from farwire.gateway.radius.telling import Telling, changes, live_session, name_of_key
 from farwire.gateway.sessions import LiveSession, Protocol, SessionBook
 from farwire.kernel.errors import FarwireError, Forbidden, NotFound
 
@@ -102,13 +109,54 @@ class RadiusServer:
             await self._passwords.check(operator.tenant_id, subscriber.number, given)
         if subscriber.number == NOBODY:
             raise NotFound("nobody is known by that name", code="radius.subscriber_unknown")
-        asked = quota_request(packet, client, subscriber.number)
-        verdict = verdict_of(await self._asking.ask(operator, identities, subscriber, asked))
-        message = ACCEPT if verdict.garden(client) else access_answer(verdict.result)
+        ticket, verdicts = await self._go_on(client, operator, subscriber.number, packet)
+        if not verdicts:
+            ticket, verdicts = await self._begin(client, operator, identities, subscriber, packet)
+        verdict = worst(verdicts)
+        message = ACCEPT if ticket.restricted else access_answer(verdict.result)
         if message == ACCEPT:
-            return Code.ACCESS_ACCEPT, accept_pairs(self._node, client, asked, verdict)
+            return Code.ACCESS_ACCEPT, accept_pairs(self._node, client, ticket, verdicts)
         _log.info("radius access refused", client=client.name, result=verdict.result)
         return None if message == SILENCE else (Code.ACCESS_REJECT, reject_pairs(message))
+
+    async def _begin(
+        self,
+        client: Client,
+        operator: Operator,
+        identities: tuple[Identity, ...],
+        subscriber: Subscriber,
+        packet: Packet,
+    ) -> tuple[Ticket, list[Verdict]]:
+        """Hold the quotas of a new session; all of them, or none."""
+        asked = quota_requests(packet, client, subscriber.number)
+        verdicts = [
+            verdict_of(await self._asking.ask(operator, identities, subscriber, one)) for one in asked
+        ]
+        refused = worst(verdicts).refused
+        for one, verdict in zip(asked, verdicts, strict=True):
+            if refused and not verdict.refused:
+                await self._asking.ask(operator, identities, subscriber, returned(one))
+        limits = [0 if refused or not is_told(client, one) else one.granted for one in verdicts]
+        head = asked[0].account, asked[0].session_hi, asked[0].session_lo
+        return Ticket(*head, limits[0], worst(verdicts).garden(client), sum(limits[1:])), verdicts
+
+    async def _go_on(
+        self, client: Client, operator: Operator, account: int, packet: Packet
+    ) -> tuple[Ticket, list[Verdict]]:
+        """Hold more for a session whose time is over; no verdict where the request is that of a new one."""
+        ticket = ticket_of(packet, STATE)
+        if ticket is None:
+            return Ticket(account, 0, 0, 0, restricted=False), []
+        readings = await self._metering.go_on(operator, client, ticket, account)
+        if not readings:
+            return ticket, []
+        verdicts = [verdict for _, verdict in readings]
+        garden, refused = worst(verdicts).garden(client), worst(verdicts).refused
+        limits = [0] * len(readings) if refused else limits_of(client, readings)
+        keys = [meter.key for meter, _ in readings]
+        await self._metering.set_told(operator, keys, limits, restricted=garden)
+        head = ticket.account, ticket.charge_hi, ticket.charge_lo
+        return Ticket(*head, limits[0], garden, sum(limits[1:])), verdicts
 
     # ---- accounting
 
@@ -120,11 +168,11 @@ class RadiusServer:
                 self._book.closed(operator.tenant_id, Protocol.RADIUS, name_of_key(key))
             return KEPT
         account = await self._account_of(client, operator, packet)
-        meter, verdict = await self._metering.take(operator, client, account, report)
+        meter, readings = await self._metering.take(operator, client, account, report)
         live = live_session(self._node, operator, client, meter, packet, address)
         self._note(live, meter, report)
-        if verdict is not None:
-            self._follow(live, meter, verdict)
+        if readings:
+            self._follow(client, live, readings)
         return KEPT
 
     async def _account_of(self, client: Client, operator: Operator, packet: Packet) -> int:
@@ -144,16 +192,16 @@ class RadiusServer:
         elif report.status == Status.STOP:
             self._book.closed(live.tenant_id, live.protocol, live.session)
 
-    def _follow(self, live: LiveSession, meter: Meter, verdict: Verdict) -> None:
+    def _follow(self, client: Client, live: LiveSession, readings: list[Reading]) -> None:
         """Tell the NAS what charging has said, while its report is answered."""
-        if verdict.refused == meter.restricted or len(self.tasks) >= _TELLING_MOST:
+        if not changes(client, readings) or len(self.tasks) >= _TELLING_MOST:
             return
-        task = asyncio.create_task(self._told(live, meter, verdict))
+        task = asyncio.create_task(self._told(live, readings))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _told(self, live: LiveSession, meter: Meter, verdict: Verdict) -> None:
+    async def _told(self, live: LiveSession, readings: list[Reading]) -> None:
         try:
-            await self._telling.follow(live, meter, verdict)
+            await self._telling.follow(live, readings)
         except FarwireError as error:
             _log.warning("radius session not told", client=live.peer, reason=error.code)

@@ -1,14 +1,14 @@
 """Meters at work: what a report adds is written down, asked of charging, and only then answered.
 
 The request that a report makes is durable before charging is asked, and is asked again, with the same number, when
-nobody knows what became of it. So each unit is charged once, whoever dies in
-between and however often a NAS repeats itself.
+nobody knows what became of it. So each unit is charged once, whoever dies in between and however often a NAS repeats
+itself. A session that is charged by volume and by time has two meters, each of which is asked by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 import structlog
@@ -21,15 +21,19 @@ from farwire.charging.service.subscribers import Subscriber
 from farwire.gateway.asking import Asking
 from farwire.gateway.operators import Operator
 from farwire.gateway.radius import store
-from farwire.gateway.radius.access import Verdict, verdict_of
+from farwire.gateway.radius.access import GROUP, GROUP_BESIDE, Ticket, Verdict, verdict_of
 from farwire.gateway.radius.accounting import (
     Meter,
+    Reading,
     Report,
     advance,
     asked_again,
+    charge_of,
     first_meter,
+    gone_on,
     is_another,
     key_of_session,
+    keys_of,
     next_session,
     requests_of,
 )
@@ -62,22 +66,29 @@ class Metering:
 
     async def take(
         self, operator: Operator, client: Client, account: int, report: Report
-    ) -> tuple[Meter, Verdict | None]:
-        """Charge a report of a session; return its meter, and what charging says if it was asked for more.
+    ) -> tuple[Meter, list[Reading]]:
+        """Charge a report of a session; return its first meter, and what charging says if it was asked for more.
 
         Raises ``Unavailable`` (``charging.no_answer``, ``charging.busy``): nothing is known; ``NotFound``
         (``radius.subscriber_unknown``).
         """
-        key = key_of_session(client, report, account)
+        keys = keys_of(client, key_of_session(client, report, account))
+        found = [
+            await self._take(operator, client, account, report, key, second=place > 0)
+            for place, key in enumerate(keys)
+        ]
+        readings = [(meter, verdict) for meter, verdict in found if verdict is not None]
+        return found[0][0], readings if len(readings) == len(found) else []
 
+    async def _take(
+        self, operator: Operator, client: Client, account: int, report: Report, key: Key, *, second: bool
+    ) -> tuple[Meter, Verdict | None]:
         async def change(tx: Tx, before: Meter | None) -> Meter:
             now = self._clock.now()
             if before is None:
                 ticket = report.ticket
-                taken = ticket is not None and await store.is_charged(
-                    tx, (ticket.charge_hi, ticket.charge_lo)
-                )
-                before = first_meter(client, report, account, now, own=taken)
+                taken = ticket is not None and await store.is_charged(tx, charge_of(ticket, second=second))
+                before = first_meter(client, report, account, now, own=taken, second=second)
             elif is_another(before, report):
                 before = next_session(before, client, report, now)
             return advance(before, report, client, now)
@@ -87,19 +98,43 @@ class Metering:
             raise NotFound("no meter", code="radius.session_unknown")
         return found
 
-    async def ask_again(self, operator: Operator, client: Client, key: Key) -> tuple[Meter, Verdict] | None:
-        """Ask whether a session may use more now; None where it is no longer there. Raises ``Unavailable``."""
+    async def ask_again(self, operator: Operator, client: Client, key: Key) -> list[Reading]:
+        """Ask whether a session may use more now; nothing where it is no longer there. Raises ``Unavailable``."""
+        return await self._ask_again(operator, client, key, asked_again)
 
+    async def go_on(self, operator: Operator, client: Client, ticket: Ticket, account: int) -> list[Reading]:
+        """Ask for more for the session of an account that has a ticket, whose time is over.
+
+        Nothing where it is no longer there. Raises ``Unavailable``.
+        """
+        async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
+            key = await store.open_session(tx, client.name, account, charge_of(ticket, second=False))
+        if key is None:
+            return []
+        return await self._ask_again(operator, client, key, lambda meter, now: gone_on(meter, client, now))
+
+    async def _ask_again(
+        self, operator: Operator, client: Client, key: Key, more: Callable[[Meter, datetime], Meter]
+    ) -> list[Reading]:
         async def change(tx: Tx, before: Meter | None) -> Meter | None:  # noqa: ARG001 - see ``_Change``
-            open_ = before is not None and before.ended_at is None
-            return asked_again(before, self._clock.now()) if before is not None and open_ else before
+            if before is None or before.ended_at is not None:
+                return before
+            return more(before, self._clock.now())
 
-        found = await self._step(operator, client, key, change)
-        return None if found is None or found[1] is None else (found[0], found[1])
+        found: list[Reading] = []
+        for one in keys_of(client, key):
+            step = await self._step(operator, client, one, change)
+            if step is None or step[1] is None:
+                return []
+            found.append((step[0], step[1]))
+        return found
 
     async def end(self, operator: Operator, client: Client, key: Key) -> None:
         """End a session that its NAS does not have: what it holds is free again. Raises ``Unavailable``."""
+        for one in keys_of(client, key):
+            await self._end(operator, client, one)
 
+    async def _end(self, operator: Operator, client: Client, key: Key) -> None:
         async def change(tx: Tx, before: Meter | None) -> Meter | None:  # noqa: ARG001 - see ``_Change``
             if before is None or before.ended_at is not None:
                 return before
@@ -108,7 +143,7 @@ class Metering:
         await self._step(operator, client, key, change)
 
     async def end_all(self, operator: Operator, client: Client, report: Report) -> list[Key]:
-        """End all sessions of a NAS that has started or will stop; return their keys. Raises ``Unavailable``."""
+        """End all sessions of a NAS that starts or stops; return the keys of their meters. Raises ``Unavailable``."""
         ended: list[Key] = []
         while True:
             async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
@@ -120,10 +155,10 @@ class Metering:
                 return ended
 
     async def _end_of_anybody(self, operator: Operator, client: Client, key: Key) -> None:
-        """End a session, also one whose account no shard knows: its last request, and the one that ends it."""
+        """End a meter, also one whose account no shard knows: its last request, and the one that ends it."""
         for _ in range(2):
             try:
-                await self.end(operator, client, key)
+                await self._end(operator, client, key)
             except NotFound:
                 await self._give_up(operator, key)
             else:
@@ -155,13 +190,16 @@ class Metering:
             async with self._db.transaction(operator.tenant_id) as tx:
                 await store.settle(tx, meter)
 
-    async def set_garden(self, operator: Operator, meter: Meter, *, restricted: bool, most: int = 0) -> None:
-        """Write that a session is in the walled garden, or that it has left it with a limit of ``most`` units."""
+    async def set_told(
+        self, operator: Operator, keys: Sequence[Key], limits: Sequence[int], *, restricted: bool
+    ) -> None:
+        """Write what the NAS was told of a session: whether it is in the walled garden, and the limit of each meter."""
         async with self._db.transaction(operator.tenant_id) as tx:
-            await store.set_garden(tx, (meter.key_hi, meter.key_lo), restricted=restricted, most=most)
+            for key, most in zip(keys, limits, strict=True):
+                await store.set_told(tx, key, restricted=restricted, most=most)
 
     async def meter(self, operator: Operator, key: Key, *, ended: bool = False) -> Meter | None:
-        """Return the meter of a session that goes on, or None; with ``ended`` also of one that has ended."""
+        """Return a meter of a session that goes on, or None; with ``ended`` also of one that has ended."""
         async with self._db.transaction(operator.tenant_id) as tx:
             found = await store.lock(tx, key)
         return None if found is None or (found.ended_at is not None and not ended) else found
@@ -215,7 +253,8 @@ class Metering:
             return False
         around = Period(asked_at - AROUND, asked_at + AROUND)
         async with self._db.transaction(operator.tenant_id, read_only=True) as tx:
-            found = await has_charged_end(tx, subscriber=meter.account, rating_group=0, during=around)
+            group = GROUP_BESIDE if meter.beside else GROUP
+            found = await has_charged_end(tx, subscriber=meter.account, rating_group=group, during=around)
         if found:
             _log.warning(
                 "radius usage found in the books", client=meter.client, account=meter.account, used=meter.used

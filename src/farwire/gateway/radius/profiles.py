@@ -17,6 +17,7 @@ from farwire.kernel.errors import Invalid
 
 Values: TypeAlias = "str | int | tuple[str | int, ...]"
 Source: TypeAlias = Literal["user_name", "calling_station", "imsi"]
+Measure: TypeAlias = Literal["volume", "time"]
 _T = TypeVar("_T")
 _PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
 _NOTHING: Final[Mapping[str, Values]] = {}
@@ -56,10 +57,12 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Ignored: whoever comes has been authenticated before, by a FreeRADIUS in front or by the network."""
     identities: tuple[Source, ...] = ("user_name",)
     """What names the subscriber: User-Name, Calling-Station-Id, 3GPP-IMSI; the first that is known."""
-    counts: Literal["volume", "time"] = "volume"
-    """What is charged: octets in both directions, or seconds."""
-    renewal: Literal["login", "interim"] = "login"
-    """Login: each quota is told as the limit of the session. Interim: Interim-Updates renew it until it is the last."""
+    counts: Literal["volume", "time", "both"] = "volume"
+    """What is charged: octets in both directions, or seconds; or both, and what is used up first ends the session."""
+    renewal: Literal["login", "change", "interim"] = "login"
+    """Login: each quota is told as the limit of the session. Change: the same, and a CoA-Request moves the limit while
+    there is more to use. Interim: Interim-Updates renew the quota, and only the last one is told.
+    """
     interim_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 300
     """Acct-Interim-Interval that it is told; 0: none."""
     limits: tuple[Limit, ...] = ()
@@ -76,6 +79,11 @@ class Client(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """… with which secret, where it is another one."""
     names: tuple[str, ...] = ("User-Name", "Acct-Session-Id", "NAS-Identifier", "NAS-IP-Address")
     """Attributes of its accounting that name a session in such requests."""
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """Return what is charged, each by a meter of its own; of two, time is the second."""
+        return ("volume", "time") if self.counts == "both" else (self.counts,)
 
     @property
     def key(self) -> bytes:
@@ -164,11 +172,11 @@ def _check_client(node: Node, client: Client, path: str) -> None:
 
 
 def _check_manners(client: Client, path: str) -> None:
-    if client.renewal == "login" and client.counts == "volume" and not client.limits:
+    if client.renewal != "interim" and "volume" in client.measures and not client.limits:
         raise _wrong(
             f"{path}.limits", 'is empty: name the attributes that limit octets, or let renewal be "interim"'
         )
-    if client.renewal == "interim" and not (client.changes_port and client.interim_s):
+    if client.renewal != "login" and not (client.changes_port and client.interim_s):
         raise _wrong(f"{path}.renewal", "needs changes_port and interim_s: nothing else would end a session")
     if client.restricted and not client.changes_port:
         raise _wrong(f"{path}.restricted", "needs changes_port: nothing would lead out of the garden")

@@ -69,6 +69,16 @@ async def is_charged(tx: Tx, charge: tuple[int, int]) -> bool:
     return bool(found)
 
 
+async def open_session(tx: Tx, client: str, account: int, charge: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the key of the meter whose session of charging it is, if it is open, of that client and that account."""
+    row = await tx.fetchrow(
+        "SELECT key_hi, key_lo FROM gateway.radius_session WHERE tenant_id = $1 AND charge_hi = $2 AND charge_lo = $3 "
+        "AND client = $4 AND account = $5 AND ended_at IS NULL",
+        *(tx.tenant_id, *charge, client, account),
+    )
+    return None if row is None else (row["key_hi"], row["key_lo"])
+
+
 async def insert(tx: Tx, meter: Meter) -> bool:
     """Write a meter that is new; return whether it was: its key, or its session of charging, may be another one's."""
     tag = await tx.execute(
@@ -97,8 +107,8 @@ async def settle(tx: Tx, meter: Meter) -> None:
     )
 
 
-async def set_garden(tx: Tx, key: tuple[int, int], *, restricted: bool, most: int) -> None:
-    """Write whether a session is in the walled garden, and the limit that its NAS was told."""
+async def set_told(tx: Tx, key: tuple[int, int], *, restricted: bool, most: int) -> None:
+    """Write whether a session is in the walled garden, and the limit of a meter that its NAS was told."""
     await tx.execute(
         "UPDATE gateway.radius_session SET restricted = $4, most = $5 "
         "WHERE tenant_id = $1 AND key_hi = $2 AND key_lo = $3",

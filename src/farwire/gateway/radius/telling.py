@@ -5,16 +5,15 @@ Nothing waits for it: a NAS that does not answer is told again when its session 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from farwire.base.clock import Clock
-from farwire.charging.model import FinalAction
 from farwire.gateway.operators import Operator
-from farwire.gateway.radius.access import Verdict, limit_pairs
-from farwire.gateway.radius.accounting import Meter
+from farwire.gateway.radius.access import TIMEOUT, limit_pairs, worst
+from farwire.gateway.radius.accounting import Meter, Reading, is_nearly_used, keys_of, limits_of
 from farwire.gateway.radius.changes import Changer
 from farwire.gateway.radius.codec import Packet, Pair, number_pair
 from farwire.gateway.radius.dictionary import Code, ErrorCause, key_of
@@ -23,7 +22,6 @@ from farwire.gateway.radius.profiles import Client, Node
 from farwire.gateway.sessions import LiveSession, Outcome, Protocol, Reason, SessionBook, Wish
 
 _STAMP: Final = key_of("Event-Timestamp")
-_TIMEOUT: Final = key_of("Session-Timeout")
 _CAUSE: Final = key_of("Error-Cause")
 _HOST: Final = "host"
 _WORD: Final = 2**64 - 1
@@ -59,6 +57,22 @@ def _key_in(name: str) -> Key:
     return int.from_bytes(octets[:8], "big", signed=True), int.from_bytes(octets[8:], "big", signed=True)
 
 
+def is_restricted(readings: Sequence[Reading]) -> bool:
+    """Tell whether a session is in the walled garden."""
+    return any(meter.restricted for meter, _ in readings)
+
+
+def changes(client: Client, readings: Sequence[Reading], *, any_more: bool = False) -> bool:
+    """Tell whether the NAS of a session is to be told what charging has said of it."""
+    verdict = worst([one for _, one in readings])
+    if verdict.refused or is_restricted(readings):
+        return verdict.refused != is_restricted(readings)
+    return client.renewal != "login" and any(
+        is_nearly_used(client, *one) or (any_more and one[0].most not in (0, limit))
+        for one, limit in zip(readings, limits_of(client, readings), strict=True)
+    )
+
+
 class Telling:
     """Tells NASes of their sessions."""
 
@@ -92,27 +106,33 @@ class Telling:
             return Outcome.GONE
         done = True
         if wish.reason == Reason.SUSPENDED:
-            done = meter.restricted or await self._stop(client, operator, session, meter, garden=True)
+            done = meter.restricted or await self._stop(client, operator, session, garden=True)
         elif wish.reason in (Reason.POLICY, Reason.EXHAUSTED) or (
-            wish.reason in (Reason.TOP_UP, Reason.RESUMED) and meter.restricted
+            wish.reason in (Reason.TOP_UP, Reason.RESUMED) and (meter.restricted or client.renewal != "login")
         ):
             found = await self._metering.ask_again(operator, client, key)
-            done = found is None or await self.follow(session, *found)
+            done = not found or await self.follow(session, found, any_more=wish.reason == Reason.TOP_UP)
         return Outcome.DONE if done else Outcome.AGAIN
 
-    async def follow(self, session: LiveSession, meter: Meter, verdict: Verdict) -> bool:
-        """Do what charging says of a session; return whether it is done."""
+    async def follow(
+        self, session: LiveSession, readings: Sequence[Reading], *, any_more: bool = False
+    ) -> bool:
+        """Do what charging says of a session; return whether it is done.
+
+        ``any_more``: its limits are moved also where they are not nearly used.
+        """
         client = self._clients[session.peer]
         operator = self._operators[client.tenant]
-        if verdict.refused and not meter.restricted:
-            return await self._stop(client, operator, session, meter, garden=verdict.garden(client))
-        if meter.restricted and not verdict.refused:
-            return await self._free(client, operator, session, meter, verdict)
-        return True
+        if not changes(client, readings, any_more=any_more):
+            return True
+        verdict = worst([one for _, one in readings])
+        if verdict.refused:
+            return await self._stop(client, operator, session, garden=verdict.garden(client))
+        if is_restricted(readings):
+            return await self._free(client, operator, session, readings)
+        return await self._renew(client, operator, session, readings)
 
-    async def _stop(
-        self, client: Client, operator: Operator, session: LiveSession, meter: Meter, *, garden: bool
-    ) -> bool:
+    async def _stop(self, client: Client, operator: Operator, session: LiveSession, *, garden: bool) -> bool:
         """Restrict a session where there is a garden; else, or where its NAS cannot, end it."""
         if not client.changes_port:
             _log.info("radius session goes on: its client takes no changes", client=client.name)
@@ -120,7 +140,8 @@ class Telling:
         if garden and client.restricted:
             told = await self._change(client, session, self._node.pairs(client.restricted))
             if told is not None and told.code == Code.COA_ACK:
-                await self._metering.set_garden(operator, meter, restricted=True)
+                keys = keys_of(client, _key_in(session.session))
+                await self._metering.set_told(operator, keys, [0] * len(keys), restricted=True)
                 return True
             if told is None or await self._gone(client, operator, session, told):
                 return told is not None
@@ -130,23 +151,44 @@ class Telling:
         return told.code == Code.DISCONNECT_ACK or await self._gone(client, operator, session, told)
 
     async def _free(
-        self, client: Client, operator: Operator, session: LiveSession, meter: Meter, verdict: Verdict
+        self, client: Client, operator: Operator, session: LiveSession, readings: Sequence[Reading]
     ) -> bool:
-        """Lead a session out of the garden, with the limit of its new quota; else end it: it may log in again."""
-        pairs, most = self._node.pairs(client.accept), 0
-        if client.renewal == "login" or verdict.final != FinalAction.NONE:
-            most = meter.units(client.counts) + verdict.granted
-            if client.counts == "time":
-                pairs.append(number_pair(_TIMEOUT, verdict.granted))
-            else:
-                pairs += limit_pairs(self._node, client, most)
+        """Lead a session out of the garden, with the limits of its new quotas; else end it: it may log in again."""
+        limits = limits_of(client, readings)
+        pairs = [*self._node.pairs(client.accept), *self._limit_pairs(client, limits)]
         told = await self._change(client, session, pairs) if pairs else None
         if told is not None and told.code == Code.COA_ACK:
-            await self._metering.set_garden(operator, meter, restricted=False, most=most)
+            await self._limited(operator, readings, limits)
             return True
         if pairs and (told is None or await self._gone(client, operator, session, told)):
             return told is not None
-        return await self._stop(client, operator, session, meter, garden=False)
+        return await self._stop(client, operator, session, garden=False)
+
+    async def _renew(
+        self, client: Client, operator: Operator, session: LiveSession, readings: Sequence[Reading]
+    ) -> bool:
+        """Move the limits of a session. Where its NAS cannot, they stay, and it ends at them."""
+        limits = limits_of(client, readings)
+        told = await self._change(client, session, self._limit_pairs(client, limits))
+        if told is not None and told.code == Code.COA_ACK:
+            await self._limited(operator, readings, limits)
+        elif told is not None:
+            await self._gone(client, operator, session, told)
+        return told is not None
+
+    async def _limited(self, operator: Operator, readings: Sequence[Reading], limits: list[int]) -> None:
+        keys = [meter.key for meter, _ in readings]
+        await self._metering.set_told(operator, keys, limits, restricted=False)
+
+    def _limit_pairs(self, client: Client, limits: list[int]) -> list[Pair]:
+        """Return limits as they are told in a CoA-Request: like reports, they count from the start of the session."""
+        pairs: list[Pair] = []
+        for measure, most in zip(client.measures, limits, strict=True):
+            if most and measure == "time":
+                pairs.append(number_pair(TIMEOUT, most))
+            elif most:
+                pairs += limit_pairs(self._node, client, most)
+        return pairs
 
     async def _change(self, client: Client, session: LiveSession, pairs: list[Pair]) -> Packet | None:
         return await self._ask(client, session, Code.COA_REQUEST, pairs)
