@@ -97,7 +97,7 @@ _IETF: Final = """
 655 User-Equipment-Info-MAC octets -; 656 User-Equipment-Info-EUI64 octets -
 657 User-Equipment-Info-ModifiedEUI64 octets -; 658 User-Equipment-Info-IMEI octets -
 659 Subscription-Id-Extension grouped -; 660 Subscription-Id-E164 text -; 661 Subscription-Id-IMSI text -
-662 Subscription-Id-SIP-URI text -; 663 Subscription-Id-NAI text -; 664 Subscription-Id-Private text -
+662 Subscription-Id-SIP-URI text -; 663 Subscription-Id-NAI text -; 664 Subscription-Id-Private text -; 621 OC-Supported-Features whole -
 """
 
 _TGPP: Final = """
@@ -121,7 +121,8 @@ _TGPP: Final = """
 2901 Policy-Counter-Identifier text; 2902 Policy-Counter-Status text
 2903 Policy-Counter-Status-Report grouped; 2904 SL-Request-Type i32; 2905 Pending-Policy-Counter-Information grouped
 2906 Pending-Policy-Counter-Change-Time time; 2907 SN-Request-Type u32 -; 3904 Announcement-Information whole
-4400 Charging-Per-IP-CAN-Session-Indicator i32
+4400 Charging-Per-IP-CAN-Session-Indicator i32; 628 Supported-Features whole -; 1016 QoS-Information whole
+1276 AF-Correlation-Information whole; 3926 Related-Trigger whole -
 """
 
 
