@@ -97,7 +97,8 @@ _IETF: Final = """
 655 User-Equipment-Info-MAC octets -; 656 User-Equipment-Info-EUI64 octets -
 657 User-Equipment-Info-ModifiedEUI64 octets -; 658 User-Equipment-Info-IMEI octets -
 659 Subscription-Id-Extension grouped -; 660 Subscription-Id-E164 text -; 661 Subscription-Id-IMSI text -
-662 Subscription-Id-SIP-URI text -; 663 Subscription-Id-NAI text -; 664 Subscription-Id-Private text -; 621 OC-Supported-Features whole -
+662 Subscription-Id-SIP-URI text -; 663 Subscription-Id-NAI text -; 664 Subscription-Id-Private text -
+621 OC-Supported-Features whole -
 """
 
 _TGPP: Final = """
