@@ -162,6 +162,7 @@ _JOBS: Final = (
     "farwire.payment.jobs",
     "farwire.communication.jobs",
     "farwire.ordering.jobs",
+    "farwire.activation.jobs",
     "farwire.process.prepaid_closing",
     "farwire.gateway.sessions.jobs",
     "farwire.gateway.radius.jobs",

@@ -43,7 +43,9 @@ class FaultKind(StrEnum):
     """How a simulator misbehaves."""
 
     FAIL = "fail"
-    """It does not answer: ``Unavailable``."""
+    """It does not answer when it is told something: ``Unavailable``."""
+    SILENT = "silent"
+    """It does not answer at all, questions neither: ``Unavailable``."""
     REFUSE = "refuse"
     """It answers that it will not: ``Invalid``."""
     DROP = "drop"

@@ -55,7 +55,7 @@ SELECT base.tenant_table('activation', 'finding');
 
 ALTER TABLE activation.fault
     DROP CONSTRAINT fault_kind_check,
-    ADD CONSTRAINT fault_kind_check CHECK (kind IN ('fail', 'refuse', 'drop', 'slow', 'half', 'lost'));
+    ADD CONSTRAINT fault_kind_check CHECK (kind IN ('fail', 'refuse', 'drop', 'slow', 'half', 'lost', 'silent'));
 
 -- What only one target of a simulated element may have: a number, the serial of an ONT, a VLAN of an interface.
 ALTER TABLE activation.simulated ADD COLUMN alone text;

@@ -1,13 +1,14 @@
 """Apply operations to the network and read back; preview them; find drift and mend it; name elements."""
 
 from farwire.activation.service.applying import apply, preview, read_back
-from farwire.activation.service.drifting import drift, look, look_at
+from farwire.activation.service.drifting import Looked, drift, look, look_at
 from farwire.activation.service.elements import MAX_ELEMENTS, list_elements, remove_element, set_element
 from farwire.activation.service.findings import list_findings, list_watches, set_policy
 from farwire.activation.service.reaching import reach
 
 __all__ = [
     "MAX_ELEMENTS",
+    "Looked",
     "apply",
     "drift",
     "list_elements",

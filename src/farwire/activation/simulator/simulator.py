@@ -70,9 +70,7 @@ class Simulator:
         if fault is FaultKind.LOST:
             if not self._kind.confirms:
                 _remember(key, after)
-            raise Unavailable(
-                f"the answer of {self.name} was lost", code="activation.no_answer", field="adapter"
-            )
+            raise self._no_answer()
         self._previous = before
         if fault is FaultKind.HALF:
             _remember(key, self._kind.half(before, after))
@@ -94,19 +92,28 @@ class Simulator:
         if fault is None:
             return None
         await asyncio.sleep(fault["delay_ms"] / 1000)
-        if fault["kind"] == FaultKind.FAIL:
-            raise Unavailable(f"{self.name} does not answer", code="activation.no_answer", field="adapter")
+        if fault["kind"] in (FaultKind.FAIL, FaultKind.SILENT):
+            raise self._no_answer()
         if fault["kind"] == FaultKind.REFUSE:
             raise refused(self.name, "a planted fault")
         return FaultKind(fault["kind"])
 
+    def _no_answer(self) -> Unavailable:
+        return Unavailable(f"{self.name} does not answer", code="activation.no_answer", field="adapter")
+
+    async def _answer(self, tx: Tx) -> None:
+        if await store.silent_at_attempt(tx, self.name):
+            raise self._no_answer()
+
     async def read(self, tx: Tx, target: str) -> Mapping[str, str] | None:
         """Return what the element shows of the target."""
+        await self._answer(tx)
         found = await self._state(tx, target)
         return None if found is None else self._kind.show(found)
 
     async def read_many(self, tx: Tx, targets: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """Return what the element shows of those of the targets that it knows."""
+        await self._answer(tx)
         found: dict[str, State] = dict(await store.read_many(tx, self.name, targets))
         for target, state in self._beyond(tx):
             if target in targets and state is not None:
@@ -117,6 +124,7 @@ class Simulator:
 
     async def targets(self, tx: Tx, after: str, limit: int) -> Sequence[str]:
         """Return targets by name."""
+        await self._answer(tx)
         known = await store.names_after(tx, self.name, after, limit)
         more = {name for name, state in self._beyond(tx) if state is not None and name > after}
         return sorted({*known, *more})[:limit] if more else known

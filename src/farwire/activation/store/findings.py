@@ -69,8 +69,11 @@ def _finding(row: Record) -> Finding:
 
 async def taken_watch(tx: Tx, adapter: str) -> Watch | None:
     """Return how far the look is, as nobody else can go on before the transaction ends; None where somebody does."""
-    await _add_watch(tx, adapter)
-    row = await tx.fetchrow(f"SELECT {_WATCH} AND adapter = $2 FOR UPDATE SKIP LOCKED", tx.tenant_id, adapter)
+    sql = f"SELECT {_WATCH} AND adapter = $2 FOR UPDATE SKIP LOCKED"
+    row = await tx.fetchrow(sql, tx.tenant_id, adapter)
+    if row is None and adapter not in await watches(tx):
+        await _add_watch(tx, adapter)
+        row = await tx.fetchrow(sql, tx.tenant_id, adapter)
     return None if row is None else _watch(row)
 
 

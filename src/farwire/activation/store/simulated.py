@@ -87,3 +87,13 @@ async def fault_of_attempt(tx: Tx, adapter: str) -> Record | None:
         *(tx.tenant_id, adapter),
     )
     return row if row is not None and row["met"] else None
+
+
+async def silent_at_attempt(tx: Tx, adapter: str) -> bool:
+    """Return whether a question meets the fault that the adapter is silent; it counts as an attempt then."""
+    found: bool | None = await tx.fetchval(
+        "SELECT nextval('activation.attempt') - after <= count FROM activation.fault "
+        "WHERE tenant_id = $1 AND adapter = $2 AND kind = 'silent'",
+        *(tx.tenant_id, adapter),
+    )
+    return bool(found)
