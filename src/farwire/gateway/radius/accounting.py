@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from farwire.charging.model import DEFAULT, NOTHING, Ask, Phase, SessionRequest
+from farwire.charging.model import DEFAULT, NOTHING, Ask, FinalAction, Phase, SessionRequest
 from farwire.charging.service import request_key
 from farwire.gateway.radius.access import (
     GROUP,
@@ -286,14 +286,11 @@ def limits_of(client: Client, readings: Sequence[Reading]) -> list[int]:
     ]
 
 
-def is_nearly_used(client: Client, meter: Meter, verdict: Verdict) -> bool:
-    """Tell whether a new quota makes it worth to move a limit: it is twice what is left, or less than it."""
-    left = meter.left(client)
-    return (
-        bool(meter.most)
-        and (verdict.granted >= 2 * left or verdict.granted < left)
-        and verdict.granted != left
-    )
+def is_worth_telling(client: Client, meter: Meter, verdict: Verdict) -> bool:
+    """Tell whether a limit is moved: it is half used, or the quota is the last one, which has to be right."""
+    left, granted = meter.left(client), verdict.granted
+    last = verdict.final != FinalAction.NONE
+    return bool(meter.most) and granted != left and (last or granted >= 2 * left)
 
 
 # ---- a session whose time is over, and which asks for more

@@ -13,7 +13,7 @@ import structlog
 from farwire.base.clock import Clock
 from farwire.gateway.operators import Operator
 from farwire.gateway.radius.access import TIMEOUT, limit_pairs, worst
-from farwire.gateway.radius.accounting import Meter, Reading, is_nearly_used, keys_of, limits_of
+from farwire.gateway.radius.accounting import Meter, Reading, is_worth_telling, keys_of, limits_of
 from farwire.gateway.radius.changes import Changer
 from farwire.gateway.radius.codec import Packet, Pair, number_pair
 from farwire.gateway.radius.dictionary import Code, ErrorCause, key_of
@@ -68,7 +68,7 @@ def changes(client: Client, readings: Sequence[Reading], *, any_more: bool = Fal
     if verdict.refused or is_restricted(readings):
         return verdict.refused != is_restricted(readings)
     return client.renewal != "login" and any(
-        is_nearly_used(client, *one) or (any_more and one[0].most not in (0, limit))
+        is_worth_telling(client, *one) or (any_more and one[0].most not in (0, limit))
         for one, limit in zip(readings, limits_of(client, readings), strict=True)
     )
 
@@ -119,7 +119,7 @@ class Telling:
     ) -> bool:
         """Do what charging says of a session; return whether it is done.
 
-        ``any_more``: its limits are moved also where they are not nearly used.
+        ``any_more``: its limits are moved also where they are far from being used.
         """
         client = self._clients[session.peer]
         operator = self._operators[client.tenant]
