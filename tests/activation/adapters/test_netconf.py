@@ -75,6 +75,8 @@ async def test_a_line_goes_through_its_life_and_is_read_back(router: Netconf) ->
     assert await done(router, Action.PROVISION, description="Büro <1> & 2", mtu="1492") == made
     assert await router.targets(TX, "", 10) == [LINE]
     assert await router.targets(TX, LINE, 10) == []
+    assert await router.read_many(TX, ["vlan.0", LINE, "vlan.5"]) == {LINE: made}
+    assert await router.read_many(TX, []) == {}
     assert await done(router, Action.SUSPEND) == {**made, "status": "suspended"}
     assert await done(router, Action.CHANGE, mtu="1500") == {**made, "mtu": "1500", "status": "suspended"}
     assert await done(router, Action.RESUME) == {**made, "mtu": "1500"}

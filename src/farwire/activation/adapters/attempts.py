@@ -1,4 +1,4 @@
-"""One request to an element, within its time: tried again after a passing fault, counted, timed.
+"""One request to an element, within its time, tried again after a passing fault.
 
 Clients that block run in threads of their own, so that slow elements never hold up the rest of the process.
 """
@@ -13,54 +13,34 @@ from functools import partial
 from typing import Final, TypeVar
 
 from farwire.activation.adapters import Element
-from farwire.base.telemetry.metrics import counter
-from farwire.kernel.errors import Invalid, Unavailable
+from farwire.kernel.errors import Unavailable
 
 T = TypeVar("T")
 WAITS_S: Final = (0.1, 0.3, 0.9)
 """Before the second attempt, the third and the last one."""
 _SHARE: Final = 0.9
 """Of the element's time that the attempts may take: the reason comes before the one who asks gives up."""
+_LEAST_S: Final = 0.05
+"""With less time than that no further attempt is made."""
 _THREADS: Final = ThreadPoolExecutor(16, thread_name_prefix="element")
-_ASKED: Final = counter(
-    "farwire_activation_requests_total",
-    "Requests to elements by adapter, act and answer.",
-    ("adapter", "act", "answer"),
-)
-_SECONDS: Final = counter(
-    "farwire_activation_seconds_total", "Seconds that requests to elements took.", ("adapter", "act")
-)
 
 
-async def attempted(element: Element, act: str, once: Callable[[float], Awaitable[T]]) -> T:
+async def attempted(element: Element, once: Callable[[float], Awaitable[T]]) -> T:
     """Return what an attempt gives; ``once`` gets the seconds that are left.
 
     After ``Unavailable`` it is tried again, at most four times and while the element's time lasts; ``once`` must leave
     nothing half done. Raises what the last one raised.
     """
     loop = asyncio.get_running_loop()
-    started = loop.time()
-    ends = started + element.timeout_s * _SHARE
-    answer = "given_up"
-    try:
-        for wait in (*WAITS_S, 0.0):
-            try:
-                found = await once(max(ends - loop.time(), 0.1))
-            except Unavailable:
-                answer = "none"
-                if not wait or loop.time() + wait >= ends:
-                    raise
-                await asyncio.sleep(wait)
-            else:
-                answer = "done"
-                return found
-    except Invalid:
-        answer = "refused"
-        raise
-    finally:
-        _ASKED.inc(adapter=element.adapter, act=act, answer=answer)
-        _SECONDS.inc(loop.time() - started, adapter=element.adapter, act=act)
-    raise AssertionError  # the last attempt returned or raised
+    ends = loop.time() + element.timeout_s * _SHARE
+    for wait in WAITS_S:
+        try:
+            return await once(ends - loop.time())
+        except Unavailable:
+            if loop.time() + wait + _LEAST_S >= ends:
+                raise
+        await asyncio.sleep(wait)
+    return await once(ends - loop.time())
 
 
 async def in_thread(work: Callable[[], T], late: Callable[[T], object] | None = None) -> T:

@@ -54,9 +54,7 @@ class Netconf:
         def late(_: None) -> None:
             self._finish(operation, keep=False)
 
-        await attempted(
-            self._element, "write", lambda left: in_thread(lambda: self._write(operation, left), late)
-        )
+        await attempted(self._element, lambda left: in_thread(lambda: self._write(operation, left), late))
 
     def _write(self, operation: Operation, left_s: float) -> None:
         self._finish(operation, keep=False)  # an attempt before this one, which nobody ended
@@ -74,15 +72,11 @@ class Netconf:
 
     async def confirm(self, tx: Tx, operation: Operation) -> None:  # noqa: ARG002
         """Let what was written stay."""
-        await attempted(
-            self._element, "confirm", lambda _: in_thread(lambda: self._finish(operation, keep=True))
-        )
+        await attempted(self._element, lambda _: in_thread(lambda: self._finish(operation, keep=True)))
 
     async def undo(self, tx: Tx, operation: Operation) -> None:  # noqa: ARG002
         """Bring back what was there before the write."""
-        await attempted(
-            self._element, "undo", lambda _: in_thread(lambda: self._finish(operation, keep=False))
-        )
+        await attempted(self._element, lambda _: in_thread(lambda: self._finish(operation, keep=False)))
 
     def _finish(self, operation: Operation, *, keep: bool) -> None:
         with _OPEN_LOCK:
@@ -100,16 +94,20 @@ class Netconf:
             raise
         SESSIONS.give_back(self._element, session)
 
-    async def read(self, tx: Tx, target: str) -> Mapping[str, str] | None:  # noqa: ARG002
+    async def read(self, tx: Tx, target: str) -> Mapping[str, str] | None:
         """Return what the device shows of the target."""
-        return await self._ask("read", lambda session: session.read(target))
+        return (await self.read_many(tx, (target,))).get(target)
+
+    async def read_many(self, tx: Tx, targets: Sequence[str]) -> Mapping[str, Mapping[str, str]]:  # noqa: ARG002
+        """Return what the device shows of those of the targets that it knows."""
+        return await self._ask(lambda session: session.read(targets)) if targets else {}
 
     async def targets(self, tx: Tx, after: str, limit: int) -> Sequence[str]:  # noqa: ARG002
         """Return targets by name."""
-        names = await self._ask("targets", Session.targets)
+        names = await self._ask(Session.targets)
         return [name for name in names if name > after][:limit]
 
-    async def _ask(self, act: str, ask: Callable[[Session], T]) -> T:
+    async def _ask(self, ask: Callable[[Session], T]) -> T:
         def once(left_s: float) -> T:
             session = self._session(left_s)
             try:
@@ -120,7 +118,7 @@ class Netconf:
             SESSIONS.give_back(self._element, session)
             return found
 
-        return await attempted(self._element, act, lambda left: in_thread(lambda: once(left)))
+        return await attempted(self._element, lambda left: in_thread(lambda: once(left)))
 
     def _session(self, left_s: float) -> Session:
         session = SESSIONS.take(self._element)

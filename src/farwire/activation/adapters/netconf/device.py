@@ -8,7 +8,7 @@ written again. Source: RFC 6241 §8.3, §8.4, §8.5.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from farwire.activation.adapters import Element
@@ -69,7 +69,7 @@ class Session:
         manager.lock(self._store)
         if self._store == "candidate":
             manager.discard_changes()
-        self._before = self._entry(operation.target)
+        self._before = self._entries([operation.target]).get(operation.target)
         self._edited = self._before is not None or operation.action is Action.PROVISION
         if self._edited:
             self._edit(self._settings.edit(operation), confirmed=self._confirms)
@@ -110,14 +110,15 @@ class Session:
         elif self._store == "candidate":
             self._manager.commit()
 
-    def read(self, target: str) -> dict[str, str] | None:
-        """Return what the device shows of the target."""
-        entry = self._answered(lambda: self._entry(target))
-        return None if entry is None else self._settings.shown(entry)
+    def read(self, targets: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return what the device shows of those of the targets that it knows."""
+        found = self._answered(lambda: self._entries(targets))
+        return {name: self._settings.shown(entry) for name, entry in found.items()}
 
-    def _entry(self, target: str) -> Any:
-        reply = self._manager.get_config("running", filter=self._settings.one(target))
-        return next((entry for name, entry in self._settings.entries(reply.data_ele) if name == target), None)
+    def _entries(self, targets: Sequence[str]) -> dict[str, Any]:
+        reply = self._manager.get_config("running", filter=self._settings.these(targets))
+        asked = set(targets)  # a device may answer with more
+        return {name: entry for name, entry in self._settings.entries(reply.data_ele) if name in asked}
 
     def targets(self) -> list[str]:
         """Return the targets that the device knows, by name."""

@@ -16,7 +16,7 @@ from farwire.activation.adapters.settings import Status, unusable
 from farwire.activation.model import ACTIVE, STATUS, SUSPENDED, Action, Operation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NETCONF: Final = "urn:ietf:params:xml:ns:netconf:base:1.0"
 _PATH: Final = re.compile(r"[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*(/[A-Za-z_][\w.-]*:[A-Za-z_][\w.-]*)*")
@@ -88,9 +88,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         before.set(f"{{{NETCONF}}}operation", "replace")
         return root
 
-    def one(self, target: str) -> Any:
-        """Return the filter that finds one target."""
-        return self._tree("filter", target)[0]
+    def these(self, targets: Sequence[str]) -> Any:
+        """Return the filter that finds these targets."""
+        root, first = self._tree("filter", targets[0])
+        for target in targets[1:]:
+            more = first.makeelement(first.tag, nsmap=first.nsmap)
+            first.getparent().append(more)
+            self._below(more, self.key).text = target
+        return root
 
     def names(self) -> Any:
         """Return the filter that finds the names of all targets."""
