@@ -9,21 +9,26 @@ that says something else of a known element or link is refused: commands change 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from farwire.base import audit, eventbus
 from farwire.base.clock import Clock
 from farwire.base.collecting import rarely_collecting
 from farwire.base.storage import Database, Tx, plan_as_lookups
 from farwire.inventory import events
+from farwire.inventory.model import LinkKind
 from farwire.inventory.model.containment import Containment, Why
+from farwire.inventory.model.naming import UNKNOWN, Naming, Whole
 from farwire.inventory.service.network_rows import FileReport, Part, element_parts, link_parts
 from farwire.inventory.store import network as store
-from farwire.inventory.store import network_import as staged
+from farwire.inventory.store import network_import as bulk
 from farwire.kernel.errors import Conflict, FarwireError, NotFound
 from farwire.kernel.ids import TenantId
 from farwire.kernel.tenancy import SYSTEM, Actor
@@ -52,9 +57,10 @@ class NetworkReport:
 
 @dataclass(slots=True)
 class _Known:
-    """What contains what, as it was after the change ``sequence``; read anew when somebody else made one."""
+    """Names, and what contains what, as of the change ``sequence``; read anew when somebody else made one."""
 
     sequence: int = -1
+    naming: Naming | None = None
     containment: Containment | None = None
 
 
@@ -125,16 +131,15 @@ async def _elements(db: Database, tenant_id: TenantId, now: datetime, part: Part
         return
     async with db.transaction(tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
         await store.lock_network(tx)
-        await staged.stage_elements(tx, part.text)
-        added = await staged.insert_elements(tx, now)
+        added = await bulk.insert_elements(tx, part.columns, now)
         differing: list[tuple[int, str, str]] = []
         if added < part.good:
             await plan_as_lookups(tx)
-            differing = await staged.differing_elements(tx)
+            differing = await bulk.differing_elements(tx, part.columns)
         await _tell(tx, added, 0, now)
     report.added += added
-    for row, name, said in differing:
-        report.refuse(row, _differs(name, said))
+    for at, name, said in differing:
+        report.refuse(part.numbers[at], _differs(name, said))
 
 
 async def _tell(tx: Tx, elements: int, links: int, now: datetime) -> int | None:
@@ -163,18 +168,20 @@ async def _links(
         report.refuse(row, error)
     if not part.good:
         return
-    refused: list[tuple[int, FarwireError]] = []
     async with db.transaction(tenant_id, statement_timeout_s=STATEMENT_TIMEOUT_S) as tx:
         sequence = await store.lock_network(tx)
         if known.sequence != sequence:
-            known.containment = None
-        loose = await staged.stage_links(tx, part.text)
-        refused += [(row, _loose(name)) for row, name in loose]
-        refused += await _misplaced(tx, known)
-        added = await staged.insert_links(tx, now)
-        if added + len(refused) < part.good:
+            known.naming = known.containment = None
+        pairs = await _pairs(tx, part, known)
+        refused = [(row, _loose(name)) for row, name in pairs.loose]
+        pairs, misplaced = await _misplaced(tx, pairs, known)
+        refused += misplaced
+        columns = (pairs.starts, pairs.ends, pairs.kinds.tolist(), pairs.protections.tolist())
+        added = await bulk.insert_links(tx, *columns, now)
+        if added < len(pairs.rows):
             await plan_as_lookups(tx)
-            refused += [(row, _held(name)) for row, name in await staged.differing_links(tx)]
+            differing = await bulk.differing_links(tx, *columns)
+            refused += [(int(pairs.rows[at]), _held(name)) for at, name in differing]
         told = await _tell(tx, 0, added, now)
     known.sequence = sequence if told is None else told
     report.added += added
@@ -182,17 +189,61 @@ async def _links(
         report.refuse(row, error)
 
 
-async def _misplaced(tx: Tx, known: _Known) -> list[tuple[int, FarwireError]]:
-    """Leave out the staged containments that cannot be; return them with their reasons."""
-    rows, containers, parts = await staged.staged_containments(tx)
-    if not len(rows):
-        return []
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Links between elements by their ids, by the table's key; ``loose``: rows and fields of other ends."""
+
+    rows: Whole
+    starts: Whole
+    ends: Whole
+    kinds: NDArray[np.object_]
+    protections: NDArray[np.object_]
+    loose: Sequence[tuple[int, str]] = ()
+
+    def among(self, chosen: Whole | NDArray[np.bool_]) -> _Pairs:
+        return _Pairs(
+            *(self.rows[chosen], self.starts[chosen], self.ends[chosen]),
+            *(self.kinds[chosen], self.protections[chosen]),
+            self.loose,
+        )
+
+
+async def _pairs(tx: Tx, part: Part, known: _Known) -> _Pairs:
+    if known.naming is None:
+        known.naming = Naming(*(await bulk.elements_by_name(tx)))
+    return await asyncio.to_thread(_paired, part, known.naming)
+
+
+def _paired(part: Part, naming: Naming) -> _Pairs:
+    start_names, end_names, kinds, protections = part.columns
+    rows, kind = np.array(part.numbers, np.int64), np.array(kinds, object)
+    start, end = naming.ids(start_names), naming.ids(end_names)
+    there = (start != UNKNOWN) & (end != UNKNOWN)
+    loose = [
+        (int(rows[at]), "from" if start[at] == UNKNOWN else "to") for at in np.flatnonzero(~there).tolist()
+    ]
+    turned = (kind == LinkKind.CONNECTS.value) & (start > end)
+    starts, ends = np.where(turned, end, start), np.where(turned, start, end)
+    order = np.lexsort((rows, ends, starts))
+    found = _Pairs(rows, starts, ends, kind, np.array(protections, object), loose)
+    return found.among(order[there[order]])
+
+
+async def _misplaced(tx: Tx, pairs: _Pairs, known: _Known) -> tuple[_Pairs, list[tuple[int, FarwireError]]]:
+    """Leave out the containments that cannot be, judged in the order of their rows; return them with their reasons."""
+    containing = np.flatnonzero(pairs.kinds == LinkKind.CONTAINS.value)
+    if not len(containing):
+        return pairs, []
+    containing = containing[np.argsort(pairs.rows[containing])]
     if known.containment is None:
-        known.containment = Containment(await staged.element_ids(tx), *(await staged.containments(tx)))
-    refused = known.containment.add(containers, parts)
-    if refused:
-        await staged.drop_staged(tx, [int(rows[one.position]) for one in refused])
-    return [(int(rows[one.position]), _CANNOT[one.why]) for one in refused]
+        known.containment = Containment(await bulk.element_ids(tx), *(await bulk.containments(tx)))
+    refused = known.containment.add(pairs.starts[containing], pairs.ends[containing])
+    keep = np.ones(len(pairs.rows), bool)
+    keep[containing[[one.position for one in refused]]] = False
+    reasons: list[tuple[int, FarwireError]] = [
+        (int(pairs.rows[containing[one.position]]), _CANNOT[one.why]) for one in refused
+    ]
+    return pairs.among(keep) if refused else pairs, reasons
 
 
 _CANNOT: Final = {

@@ -55,12 +55,18 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows of a file: those that make sense by themselves, as COPY takes them, and those that do not."""
+    """Some rows of a file: those that make sense by themselves, as columns, and what is wrong with the others."""
 
     rows: int
-    text: bytes
-    good: int
+    numbers: Sequence[int]
+    """Of the good rows, counted from 1 without the header."""
+    columns: Sequence[Sequence[str]]
     bad: Sequence[tuple[int, FarwireError]]
+
+    @property
+    def good(self) -> int:
+        """Return how many rows make sense."""
+        return len(self.numbers)
 
 
 _Check = Callable[[Sequence[str]], None]
@@ -132,7 +138,8 @@ def _part(
     pick: Callable[[Sequence[str]], list[str]],
     check: _Check,
 ) -> Part:
-    lines: list[str] = []
+    numbers: list[int] = []
+    good: list[list[str]] = []
     bad: list[tuple[int, FarwireError]] = []
     count = 0
     for number, cells in enumerate(rows, start):
@@ -147,11 +154,9 @@ def _part(
         except FarwireError as error:
             bad.append((number, error))
         else:
-            lines.append(f"{number}\t" + "\t".join(row))
-    text = "\n".join(lines)
-    if "\\" in text:
-        text = text.replace("\\", "\\\\")
-    return Part(count, (text + "\n").encode() if lines else b"", len(lines), bad)
+            numbers.append(number)
+            good.append(row)
+    return Part(count, numbers, list(zip(*good, strict=True)), bad)
 
 
 def _width(found: int, wanted: int) -> Invalid:

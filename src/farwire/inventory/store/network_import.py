@@ -1,4 +1,4 @@
-"""SQL of the import of a network: rows are staged by COPY, then judged and inserted by a few statements."""
+"""SQL of the import of a network: rows come as columns, and go in by one statement for thousands of them."""
 
 from __future__ import annotations
 
@@ -6,121 +6,96 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+import numpy as np
+
 from farwire.base.storage import Tx
-from farwire.inventory.store.arrays import Whole, columns_of
+from farwire.inventory.model.naming import Texts
+from farwire.inventory.store.arrays import Whole, columns_of, texts_of
 
-_STAGED_ELEMENTS: Final = (
-    "CREATE TEMPORARY TABLE staged_element "
-    '(row bigint, name text COLLATE "C", layer text, kind text, state text, place text) ON COMMIT DROP'
+Column = Sequence[str]
+_ELEMENTS: Final = (
+    "unnest({0}::text[], {1}::text[], {2}::text[], {3}::text[], {4}::text[]) WITH ORDINALITY "
+    "AS s (name, layer, kind, state, place, n)"
 )
-_STAGED_LINKS: Final = (
-    "CREATE TEMPORARY TABLE staged_link "
-    '(row bigint, start text COLLATE "C", finish text COLLATE "C", kind text, protection text) ON COMMIT DROP; '
-    "CREATE TEMPORARY TABLE staged_pair "
-    "(row bigint, from_id bigint, to_id bigint, kind text, protection text) ON COMMIT DROP"
+_LINKS: Final = (
+    "unnest({0}::bigint[], {1}::bigint[], {2}::text[], {3}::text[]) WITH ORDINALITY "
+    "AS s (from_id, to_id, kind, protection, n)"
 )
 
 
-async def stage_elements(tx: Tx, text: bytes) -> None:
-    """Put rows (row, name, layer, kind, state, place) where the statements below find them."""
-    await tx.execute(_STAGED_ELEMENTS)
-    columns = ("row", "name", "layer", "kind", "state", "place")
-    await tx.copy_text("staged_element", columns=columns, text=text)
-    await tx.execute("ANALYZE pg_temp.staged_element")
+async def insert_elements(tx: Tx, columns: Sequence[Column], at: datetime) -> int:
+    """Insert the elements whose names are new, of several with one name the first; return how many.
 
-
-async def insert_elements(tx: Tx, at: datetime) -> int:
-    """Insert the staged elements whose names are new, of several with one name the first; return how many."""
+    Columns: name, layer, kind, state, place.
+    """
     tag = await tx.execute(
         "INSERT INTO inventory.element (tenant_id, name, layer, kind, state, place, since, started_at) "
-        "SELECT DISTINCT ON (name) $1::uuid, name, layer, kind, state, place, $2::timestamptz, $2 "
-        "FROM pg_temp.staged_element ORDER BY name, row ON CONFLICT (tenant_id, name) DO NOTHING",
-        *(tx.tenant_id, at),
+        "SELECT $1::uuid, s.name, s.layer, s.kind, s.state, s.place, $2::timestamptz, $2 "
+        f"FROM {_ELEMENTS.format('$3', '$4', '$5', '$6', '$7')} ON CONFLICT (tenant_id, name) DO NOTHING",
+        *(tx.tenant_id, at, *columns),
     )
     return int(tag.rpartition(" ")[2])
 
 
-async def differing_elements(tx: Tx) -> list[tuple[int, str, str]]:
-    """Return (row, field, what the inventory says) of staged rows that say something else of a known element."""
+async def differing_elements(tx: Tx, columns: Sequence[Column]) -> list[tuple[int, str, str]]:
+    """Return (position, field, what the inventory says) of rows that say something else of a known element."""
     rows = await tx.fetch(
-        "SELECT s.row, CASE WHEN e.ended_at IS NOT NULL THEN 'name' WHEN e.layer <> s.layer THEN 'layer' "
+        "SELECT s.n, CASE WHEN e.ended_at IS NOT NULL THEN 'name' WHEN e.layer <> s.layer THEN 'layer' "
         "WHEN e.kind <> s.kind THEN 'kind' WHEN e.state <> s.state THEN 'state' ELSE 'place' END AS field, "
         "CASE WHEN e.ended_at IS NOT NULL THEN 'ended' WHEN e.layer <> s.layer THEN e.layer "
         "WHEN e.kind <> s.kind THEN e.kind WHEN e.state <> s.state THEN e.state ELSE e.place END AS said "
-        "FROM pg_temp.staged_element s CROSS JOIN LATERAL (SELECT layer, kind, state, place, ended_at "
+        f"FROM {_ELEMENTS.format('$2', '$3', '$4', '$5', '$6')} "
+        "CROSS JOIN LATERAL (SELECT layer, kind, state, place, ended_at "
         "FROM inventory.element WHERE tenant_id = $1 AND name = s.name OFFSET 0) AS e "
         "WHERE (e.layer, e.kind, e.state, e.place) <> (s.layer, s.kind, s.state, s.place) "
         "OR e.ended_at IS NOT NULL",
-        tx.tenant_id,
+        *(tx.tenant_id, *columns),
     )
-    return [(row["row"], row["field"], row["said"]) for row in rows]
+    return [(row["n"] - 1, row["field"], row["said"]) for row in rows]
 
 
-async def stage_links(tx: Tx, text: bytes) -> list[tuple[int, str]]:
-    """Stage rows (row, from, to, kind, protection); return (row, field) of those with an end that is not there."""
-    await tx.execute(_STAGED_LINKS)
-    columns = ("row", "start", "finish", "kind", "protection")
-    await tx.copy_text("staged_link", columns=columns, text=text)
-    await tx.execute("ANALYZE pg_temp.staged_link")
-    await tx.execute(
-        "INSERT INTO pg_temp.staged_pair SELECT s.row, "
-        "CASE WHEN s.kind = 'connects' THEN least(f.element_id, t.element_id) ELSE f.element_id END, "
-        "CASE WHEN s.kind = 'connects' THEN greatest(f.element_id, t.element_id) ELSE t.element_id END, "
-        "s.kind, s.protection FROM pg_temp.staged_link s "
-        "JOIN inventory.element f ON f.tenant_id = $1 AND f.name = s.start AND f.ended_at IS NULL "
-        "JOIN inventory.element t ON t.tenant_id = $1 AND t.name = s.finish AND t.ended_at IS NULL",
-        tx.tenant_id,
-    )
-    missing = await tx.fetchval(
-        "SELECT (SELECT count(*) FROM pg_temp.staged_link) - (SELECT count(*) FROM pg_temp.staged_pair)"
-    )
-    return await _loose_ends(tx) if missing else []
-
-
-async def _loose_ends(tx: Tx) -> list[tuple[int, str]]:
-    rows = await tx.fetch(
-        "SELECT s.row, EXISTS (SELECT FROM inventory.element e WHERE e.tenant_id = $1 AND e.name = s.start "
-        "AND e.ended_at IS NULL) AS starts FROM pg_temp.staged_link s "
-        "WHERE NOT EXISTS (SELECT FROM pg_temp.staged_pair p WHERE p.row = s.row)",
-        tx.tenant_id,
-    )
-    return [(row["row"], "to" if row["starts"] else "from") for row in rows]
-
-
-async def staged_containments(tx: Tx) -> tuple[Whole, Whole, Whole]:
-    """Return the rows, containers and parts of the staged containments, in the order of their rows."""
-    row, container, part = await columns_of(
-        tx, 3, "SELECT row, from_id, to_id FROM pg_temp.staged_pair WHERE kind = 'contains' ORDER BY row"
-    )
-    return row, container, part
-
-
-async def drop_staged(tx: Tx, rows: Sequence[int]) -> None:
-    """Leave out staged links."""
-    await tx.execute("DELETE FROM pg_temp.staged_pair WHERE row = ANY($1::bigint[])", list(rows))
-
-
-async def insert_links(tx: Tx, at: datetime) -> int:
-    """Insert the staged links that do not hold yet; return how many."""
+async def insert_links(
+    tx: Tx, starts: Whole, ends: Whole, kinds: Column, protections: Column, at: datetime
+) -> int:
+    """Insert the links that do not hold yet, of several alike the first; return how many."""
     tag = await tx.execute(
         "INSERT INTO inventory.link (tenant_id, from_id, to_id, kind, protection, valid_from) "
-        "SELECT $1::uuid, from_id, to_id, kind, protection, $2::timestamptz FROM pg_temp.staged_pair "
-        "ORDER BY from_id, to_id, row ON CONFLICT (tenant_id, from_id, to_id, kind, valid_to) DO NOTHING",
-        *(tx.tenant_id, at),
+        "SELECT $1::uuid, s.from_id, s.to_id, s.kind, s.protection, $2::timestamptz "
+        f"FROM {_LINKS.format('$3', '$4', '$5', '$6')} "
+        "ON CONFLICT (tenant_id, from_id, to_id, kind, valid_to) DO NOTHING",
+        *(tx.tenant_id, at, starts.tolist(), ends.tolist(), kinds, protections),
     )
     return int(tag.rpartition(" ")[2])
 
 
-async def differing_links(tx: Tx) -> list[tuple[int, str]]:
-    """Return (row, protection of the one that holds) of staged links that hold in another protection group."""
+async def differing_links(
+    tx: Tx, starts: Whole, ends: Whole, kinds: Column, protections: Column
+) -> list[tuple[int, str]]:
+    """Return (position, protection of the one that holds) of links that hold in another protection group."""
     rows = await tx.fetch(
-        "SELECT p.row, l.protection FROM pg_temp.staged_pair p CROSS JOIN LATERAL ("
-        "SELECT protection FROM inventory.link WHERE tenant_id = $1 AND from_id = p.from_id "
-        "AND to_id = p.to_id AND kind = p.kind AND valid_to = 'infinity' OFFSET 0) AS l "
-        "WHERE l.protection <> p.protection",
-        tx.tenant_id,
+        f"SELECT s.n, l.protection FROM {_LINKS.format('$2', '$3', '$4', '$5')} CROSS JOIN LATERAL ("
+        "SELECT protection FROM inventory.link WHERE tenant_id = $1 AND from_id = s.from_id "
+        "AND to_id = s.to_id AND kind = s.kind AND valid_to = 'infinity' OFFSET 0) AS l "
+        "WHERE l.protection <> s.protection",
+        *(tx.tenant_id, starts.tolist(), ends.tolist(), kinds, protections),
     )
-    return [(row["row"], row["protection"]) for row in rows]
+    return [(row["n"] - 1, row["protection"]) for row in rows]
+
+
+async def elements_by_name(tx: Tx) -> tuple[Whole, Texts]:
+    """Return the ids and names of all elements that have not ended, by id."""
+    width = await tx.fetchval(
+        "SELECT coalesce(max(length(name)), 0) FROM inventory.element WHERE tenant_id = $1", tx.tenant_id
+    )
+    if not width:
+        return np.empty(0, np.int64), np.empty(0, "S1")
+    return await texts_of(
+        tx,
+        width,
+        "SELECT element_id, rpad(name, $2) FROM inventory.element "
+        "WHERE tenant_id = $1 AND ended_at IS NULL ORDER BY element_id",
+        *(tx.tenant_id, width),
+    )
 
 
 async def element_ids(tx: Tx) -> Whole:
