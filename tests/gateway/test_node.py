@@ -7,13 +7,14 @@ import ssl
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from farwire.gateway.diameter.answering import Self, answer
 from farwire.gateway.diameter.codec import Message, Refusal
 from farwire.gateway.diameter.dictionary import Result, key_of
 from farwire.gateway.diameter.node import Server
-from farwire.gateway.diameter.peer import Connection
+from farwire.gateway.diameter.peer import Connection, Question, State
 from farwire.gateway.diameter.profiles import Node, Peer
 from tests.gateway.world import (
     CER,
@@ -262,3 +263,41 @@ async def test_tls_is_spoken_from_the_first_octet_and_asks_for_a_certificate(pai
         assert (await wire.greet()).avps[RESULT] == [2001]
         assert (await wire.ask(ccr(1, 1))).avps[RESULT] == [2001]
         WRITERS.append(wire.writer)
+
+
+def a_question(session: str = "pgw;1") -> Question:
+    return Question(session, 4, 258, {}, 7)
+
+
+async def test_a_question_whose_connection_is_lost_waits_for_no_answer_that_cannot_come() -> None:
+    async with serving(a_node(), Desk()) as server:
+        client = await connect(server)
+        (wire,) = server.wires
+        asked = asyncio.create_task(wire.ask(a_question(), 3_600_000))
+        assert (await client.receive()).header.command == 258
+        client.writer.transport.abort()
+        async with asyncio.timeout(60):
+            assert await asked is None
+
+
+async def test_who_answers_no_watchdog_is_asked_only_where_nobody_else_is() -> None:
+    async with serving(a_node(), Desk()) as server:
+        for greeting in ({}, {"Origin_Host": ["fd.test.realm"], "Auth_Application_Id": [0xFFFFFFFF]}):
+            await (await connect(server, greet=False)).greet(**greeting)
+        direct, relay = sorted(server.wires, key=lambda one: one.connection.host, reverse=True)  # type: ignore[union-attr]
+        hosts = ["pgw.test.realm"]
+        assert server.way_to("acme", hosts) is None, "another tenant's"
+        assert server.way_to("nordlicht", hosts) is direct
+        for suspect, way in (((direct,), relay), ((direct, relay), direct), ((relay,), direct)):
+            for wire in server.wires:
+                state = State.SUSPECT if wire in suspect else State.OPEN
+                wire.connection = msgspec.structs.replace(wire.connection, state=state)  # type: ignore[arg-type]
+            assert server.way_to("nordlicht", hosts) is way
+        other = await connect(server)
+        (there,) = server.wires - {direct, relay}
+        for wires in ((direct,), (there,)):
+            for wire in (direct, there):
+                state = State.SUSPECT if wire in wires else State.OPEN
+                wire.connection = msgspec.structs.replace(wire.connection, state=state)  # type: ignore[arg-type]
+            assert server.way_to("nordlicht", hosts) in {direct, there} - set(wires)
+        assert (await other.ask(ccr(1, 1))).avps[RESULT] == [2001]

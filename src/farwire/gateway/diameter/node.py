@@ -68,15 +68,20 @@ class Server:
         self.addresses += [one.getsockname()[:2] for one in server.sockets]
 
     def way_to(self, tenant: str, hosts: Sequence[str]) -> Wire | None:
-        """Return an open connection of the tenant's peers: to the first of ``hosts`` that is there, else to a relay."""
+        """Return an open connection of the tenant's peers: to the first of ``hosts`` that is there, else to a relay.
+
+        One whose watchdog was not answered is taken where there is no other. Source: RFC 3539 §3.4.1 (fail-over).
+        """
         found: dict[str, Wire] = {}
         for wire in self.wires:
             peer = wire.connection
-            if peer is not None and wire.open and peer.profile is not None and peer.profile.tenant == tenant:
-                found[peer.host] = wire
-                if peer.relay:
-                    found[""] = wire
-        return next((found[host] for host in (*hosts, "") if host in found), None)
+            if peer is None or not wire.open or peer.profile is None or peer.profile.tenant != tenant:
+                continue
+            for host in (peer.host, "") if peer.relay else (peer.host,):
+                if host not in found or found[host].suspect:
+                    found[host] = wire
+        ways = [found[host] for host in (*hosts, "") if host in found]
+        return min(ways, key=lambda one: one.suspect, default=None)
 
     def reaches(self, host: str) -> bool:
         """Tell whether a connection with that peer stands."""

@@ -73,7 +73,7 @@ class Wire(asyncio.Protocol):
         self._began_at = 0
         """Since when the message is waited for whose first octets are in the buffer."""
         self._pending = 0
-        self._asked: dict[int, asyncio.Future[Message]] = {}
+        self._asked: dict[int, asyncio.Future[Message | None]] = {}
         """Requests of ours that wait for their answers, by their hop-by-hop ids."""
         self._most = 1
         self._choked = False
@@ -121,6 +121,9 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the peer."""
         self._transport = None
+        for waiting in self._asked.values():
+            if not waiting.done():
+                waiting.set_result(None)
         self._server.went(self)
         reason = self._ending or ("the connection broke" if exc else "the peer hung up")
         _ENDS.inc(reason=reason)
@@ -186,12 +189,17 @@ class Wire(asyncio.Protocol):
         return self.connection.state in _OPEN_STATES and self.connection.host.lower() == host
 
     @property
+    def suspect(self) -> bool:
+        """Tell whether it is open, but its last watchdog was not answered."""
+        return self.connection is not None and self.connection.state == State.SUSPECT
+
+    @property
     def greeted(self) -> bool:
         """Tell whether both ends have said who they are."""
         return self.connection is not None and self.connection.profile is not None
 
     async def ask(self, wanted: Question, timeout_ms: int) -> Message | None:
-        """Send a request of ours and return its answer, or None where none comes in time."""
+        """Send a request of ours and return its answer, or None where none comes in time, or can come any more."""
         if self.connection is None or not self.open:
             return None
         self.connection, message = ask(self._node, self.connection, wanted)
@@ -200,7 +208,7 @@ class Wire(asyncio.Protocol):
         try:
             self._send(message)
             async with asyncio.timeout(timeout_ms / 1_000):
-                answer: Message = await found
+                answer: Message | None = await found
                 return answer
         except TimeoutError:
             return None
