@@ -30,7 +30,7 @@ with atheris.instrument_imports(include=["farwire.gateway", "h2", "hpack", "hype
     from farwire.gateway.nchf import profiles as nchf_profiles
     from farwire.gateway.nchf.charging_data import requests as charging_data
     from farwire.gateway.nchf.charging_data.documents import ChargingDataRequest, read_document
-    from farwire.gateway.nchf.http2.frames import LONGEST
+    from farwire.gateway.nchf.http2.frames import HEAD, LONGEST
     from farwire.gateway.nchf.http2.messages import Request, Response
     from farwire.gateway.nchf.http2.server import Bounds, Server
     from farwire.gateway.nchf.http2.wire import Wire
@@ -165,8 +165,7 @@ async def _http2(data: bytes) -> None:
     for at in range(0, len(octets), size):
         wire.data_received(octets[at : at + size])
         await asyncio.sleep(0)
-    kept = wire._http.incoming_buffer._data  # what h2 waits with
-    assert transport.closed or wire._deaf or len(kept) < 3 or int.from_bytes(kept[:3], "big") <= LONGEST
+    assert wire.http.waits_with < HEAD.size + LONGEST + wire._bounds.header_octets
     wire.tick()
     wire.leave()
     transport.closed = True

@@ -26,7 +26,8 @@ from h2.settings import SettingCodes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farwire.gateway.nchf.http2.frames import LONGEST, PREFACE, Frames
+from farwire.gateway.nchf.http2.connection import Connection
+from farwire.gateway.nchf.http2.frames import LONGEST, PREFACE, Broken, Error, frame
 from farwire.gateway.nchf.http2.messages import Request, Response
 from farwire.gateway.nchf.http2.server import Bounds, Server, tls
 from farwire.gateway.nchf.problems import OPTIONAL_INCORRECT, Problem, refusal
@@ -148,18 +149,19 @@ async def test_a_frame_that_does_not_end_in_time_or_names_too_great_a_length_end
 
 @given(sizes=st.lists(st.integers(0, LONGEST), max_size=5), cuts=st.lists(st.integers(1, 40), max_size=30))
 def test_the_ends_of_frames_are_found_however_they_arrive(sizes: list[int], cuts: list[int]) -> None:
-    octets = bytes(PREFACE) + b"".join(size.to_bytes(3, "big") + bytes(6 + size) for size in sizes)
-    frames, at = Frames(1), 0
+    octets = PREFACE + frame(4, 0, 0) + b"".join(frame(99, 0, 0, bytes(size)) for size in sizes)
+    one, at = Connection(streams=1, header_octets=1_024, body_octets=1_024, now=1), 0
     for now, cut in enumerate(cuts, 2):
-        assert frames.take(octets[at : at + cut], now)
+        one.receive(octets[at : at + cut], now)
         at = min(at + cut, len(octets))
-    if at < len(octets):
-        assert frames.take(octets[at:], 99)
-    assert frames.began_at is None
-    assert frames.take(b"\0", 100)
-    assert frames.take(b"\x40", 101)
-    assert frames.began_at == 100
-    assert not frames.take(b"\1", 102)
+    one.receive(octets[at:], 99)
+    assert (one.waiting_since, one.idle_frames) == (None, len(sizes) + 1)
+    one.receive(b"\0", 100)
+    one.receive(b"\x40", 101)
+    assert one.waiting_since == 100
+    with pytest.raises(Broken) as caught:
+        one.receive(b"\1" + bytes(6), 102)
+    assert caught.value.code is Error.FRAME_SIZE_ERROR
 
 
 async def test_a_client_that_says_it_is_there_may_be_idle() -> None:
@@ -189,9 +191,10 @@ async def test_floods_of_frames_and_of_resets_end_the_connection() -> None:
 
 
 async def test_streams_beyond_the_bound_are_refused_and_can_be_asked_elsewhere() -> None:
-    gate = asyncio.Event()
+    gate, asked = asyncio.Event(), asyncio.Semaphore(0)
 
     async def wait(_: Request) -> Response:
+        asked.release()
         await gate.wait()
         return Response(200)
 
@@ -201,6 +204,9 @@ async def test_streams_beyond_the_bound_are_refused_and_can_be_asked_elsewhere()
         client.http.remote_settings.acknowledge()
         for number in (1, 3, 5, 7):
             client.http.send_headers(number, HEADERS, end_stream=True)
+        client.flush()
+        for _ in range(4):
+            await asyncio.wait_for(asked.acquire(), 30)
         for number in (1, 3, 5, 7):
             client.http.reset_stream(number)  # the work goes on: it still counts
         client.http.send_headers(9, HEADERS, end_stream=True)
@@ -252,7 +258,7 @@ async def test_nothing_of_a_connection_that_has_ended_waits_for_the_collector() 
         client.flush()
         await client.until(ResponseReceived)
         (wire,) = server.wires
-        kept = weakref.ref(wire._http)
+        kept = weakref.ref(wire.http)
         del wire
         gc.disable()
         try:

@@ -24,6 +24,8 @@ from farwire.gateway.nchf.tokens import Checker
 from farwire.gateway.operators import Operator
 from farwire.kernel.errors import Defect, FarwireError
 
+_KEPT_MOST: Final = 1_000
+"""Addresses whose profile is remembered."""
 _log = structlog.get_logger(__name__)
 _REQUESTS: Final = counter(
     "farwire_nchf_requests_total",
@@ -71,6 +73,7 @@ class Router:
         self._services = {one.name: one for one in services}
         self._operators = operators
         self._checker = checker
+        self._consumers: dict[tuple[str, bool], Consumer | None] = {}
 
     async def __call__(self, request: Request) -> Response:
         """Return the answer to a request."""
@@ -121,8 +124,17 @@ class Router:
             )
         raise Problem(NO_SUCH_PATH, "there is no such resource here")
 
+    def _consumer(self, address: str, tls: bool) -> Consumer | None:
+        """Return whose profile fits, which is looked for once."""
+        key = (address, tls)
+        if key not in self._consumers:
+            if len(self._consumers) >= _KEPT_MOST:
+                self._consumers.clear()
+            self._consumers[key] = consumer_of(self._node, address=address, tls=tls)
+        return self._consumers[key]
+
     def _call(self, request: Request, service: Service, reference: str) -> Call:
-        consumer = consumer_of(self._node, address=request.address, tls=request.tls)
+        consumer = self._consumer(request.address, request.tls)
         if consumer is None:
             raise Problem(NOT_ALLOWED, "no profile fits who asks")
         self._checker.check(request, scope=service.name)

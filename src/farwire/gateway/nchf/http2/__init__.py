@@ -1,1 +1,1 @@
-"""HTTP/2 (RFC 9113) with bounds, on the library ``h2``."""
+"""HTTP/2 (RFC 9113), the server's end, with bounds."""

@@ -1,49 +1,115 @@
-"""Where frames begin and end in the octets of a connection.
-
-h2 keeps the octets of a frame until all are there and looks only then whether it is too long: up to 16 MiB for each
-connection, for as long as its client likes. Source: RFC 9113 §4.1, §4.2.
-"""
+"""Frames of HTTP/2: their numbers, and the octets of those that we send. Source: RFC 9113 §4.1, §6, §7."""
 
 from __future__ import annotations
 
+from enum import IntEnum
+from struct import Struct
 from typing import Final
 
-PREFACE: Final = 24
-"""Octets before the first frame."""
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""Before the first frame of a client."""
+HEAD: Final = Struct(">BHBBL")
+"""Before each frame: its length in 8 + 16 bits, kind, flags, stream."""
 LONGEST: Final = 16_384
-"""Of a frame, without its head: SETTINGS_MAX_FRAME_SIZE, which we never change."""
-_HEAD: Final = 9
-_LENGTH: Final = 3
-"""Octets of the head that tell the length."""
+"""Of a frame that we read, without its head: SETTINGS_MAX_FRAME_SIZE, which we never change."""
+NUMBER: Final = 0x7FFF_FFFF
+"""The bits of a stream's number, and the widest window."""
+WINDOW: Final = 65_535
+"""With which both ends begin."""
+U32: Final = Struct(">L")
+SETTING: Final = Struct(">HL")
 
 
-class Frames:
-    """Follows the frames of one connection."""
+class Kind(IntEnum):
+    """Kinds of frames."""
 
-    __slots__ = ("_head", "_left", "began_at")
+    DATA = 0
+    HEADERS = 1
+    PRIORITY = 2
+    RST_STREAM = 3
+    SETTINGS = 4
+    PUSH_PROMISE = 5
+    PING = 6
+    GOAWAY = 7
+    WINDOW_UPDATE = 8
+    CONTINUATION = 9
 
-    def __init__(self, now: int) -> None:
-        self._left = PREFACE
-        """Octets that are missing before the next head."""
-        self._head = b""
-        """The beginning of a head."""
-        self.began_at: int | None = now
-        """Since when the rest of a frame is waited for; None: for none."""
 
-    def take(self, data: bytes, now: int) -> bool:
-        """Follow what has come; tell whether no frame is too long."""
-        at, begun = self._left, False
-        if self._head:
-            data = self._head + data
-        while at + _LENGTH <= len(data):
-            size = int.from_bytes(data[at : at + _LENGTH], "big")
-            if size > LONGEST:
-                return False
-            at, begun = at + _HEAD + size, True
-        self._head = data[at:]
-        self._left = max(at - len(data), 0)
-        if not self._left and not self._head:
-            self.began_at = None
-        elif begun or self.began_at is None:
-            self.began_at = now
-        return True
+class Flag(IntEnum):
+    """Flags; ``ACK`` is of SETTINGS and PING."""
+
+    END_STREAM = 1
+    ACK = 1
+    END_HEADERS = 4
+    PADDED = 8
+    PRIORITY = 32
+
+
+class Setting(IntEnum):
+    """What an end tells of itself."""
+
+    HEADER_TABLE_SIZE = 1
+    ENABLE_PUSH = 2
+    MAX_CONCURRENT_STREAMS = 3
+    INITIAL_WINDOW_SIZE = 4
+    MAX_FRAME_SIZE = 5
+    MAX_HEADER_LIST_SIZE = 6
+
+
+class Error(IntEnum):
+    """Why a stream or a connection ends."""
+
+    NO_ERROR = 0
+    PROTOCOL_ERROR = 1
+    INTERNAL_ERROR = 2
+    FLOW_CONTROL_ERROR = 3
+    STREAM_CLOSED = 5
+    FRAME_SIZE_ERROR = 6
+    REFUSED_STREAM = 7
+    CANCEL = 8
+    COMPRESSION_ERROR = 9
+    ENHANCE_YOUR_CALM = 11
+
+
+class Broken(Exception):
+    """The connection must end, by the code that the other end is told."""
+
+    def __init__(self, code: Error, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def frame(kind: int, flags: int, number: int, payload: bytes = b"") -> bytes:
+    """Return a frame."""
+    size = len(payload)
+    return HEAD.pack(size >> 16, size & 0xFFFF, kind, flags, number) + payload
+
+
+def settings(values: dict[Setting, int]) -> bytes:
+    """Return SETTINGS."""
+    return frame(Kind.SETTINGS, 0, 0, b"".join(SETTING.pack(name, value) for name, value in values.items()))
+
+
+def window_update(number: int, octets: int) -> bytes:
+    """Return WINDOW_UPDATE."""
+    return frame(Kind.WINDOW_UPDATE, 0, number, U32.pack(octets))
+
+
+def rst_stream(number: int, error: Error) -> bytes:
+    """Return RST_STREAM."""
+    return frame(Kind.RST_STREAM, 0, number, U32.pack(error))
+
+
+def goaway(last: int, error: Error) -> bytes:
+    """Return GOAWAY."""
+    return frame(Kind.GOAWAY, 0, 0, U32.pack(last) + U32.pack(error))
+
+
+def unpadded(flags: int, payload: bytes) -> bytes:
+    """Return a payload without its padding. Raises ``Broken``."""
+    if not flags & Flag.PADDED:
+        return payload
+    if not payload or payload[0] >= len(payload):
+        raise Broken(Error.PROTOCOL_ERROR, "the padding is longer than its frame")
+    return payload[1 : len(payload) - payload[0]]
