@@ -72,7 +72,7 @@ class Network:
 
     async def watch(self, adapter: str = "access") -> Watch:
         async with self.db.transaction(self.tenant_id) as tx:
-            return next(one for one in await service.list_watches(tx) if one.adapter == adapter)
+            return next(one for _, one in await service.list_watched(tx) if one.adapter == adapter)
 
     async def told(self) -> list[str]:
         async with self.db.transaction(self.tenant_id) as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from farwire.activation.adapters import Element
 from farwire.activation.model import Finding, FindingState, Policy, Watch
 from farwire.activation.service.elements import list_elements
 from farwire.activation.service.reaching import reach
@@ -22,10 +23,10 @@ async def list_findings(
     return await store.list_findings(tx, page, adapter, state)
 
 
-async def list_watches(tx: Tx) -> tuple[Watch, ...]:
-    """Return how the look stands with each adapter that the tenant has."""
+async def list_watched(tx: Tx) -> tuple[tuple[Element, Watch], ...]:
+    """Return every adapter that the tenant has, and how the look for drift stands with it, by name."""
     known = await store.watches(tx)
-    return tuple(known.get(one.name) or Watch(one.name) for one in await list_elements(tx))
+    return tuple((one, known.get(one.name) or Watch(one.name)) for one in await list_elements(tx))
 
 
 async def set_policy(tx: Tx, *, adapter: str, policy: Policy, now: datetime, actor: Actor = SYSTEM) -> Watch:
