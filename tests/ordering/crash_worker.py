@@ -35,13 +35,13 @@ def dying(effect: Effect, at: int, when: str) -> Effect:
     return act
 
 
-async def main(url: str, tenant: str, at: str, when: str, now: str) -> None:
+async def main(url: str, tenant: str, at: str, when: str, now: str, batch: str) -> None:
     db = await open_database(Settings(data_dir=Path.cwd(), database_url=url))
     effects: dict = engine.EFFECTS  # type: ignore[assignment,type-arg]
     for kind, effect in list(effects.items()):
         effects[kind] = dying(effect, int(at), when)
     clock = MovableClock(datetime.fromisoformat(now))
-    await work(db=db, tenant_id=TenantId(UUID(tenant)), clock=clock, batch=1)
+    await work(db=db, tenant_id=TenantId(UUID(tenant)), clock=clock, batch=int(batch))
     await db.close()
 
 
