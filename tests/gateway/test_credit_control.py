@@ -165,6 +165,41 @@ def test_a_session_that_names_money_only_uses_money_itself() -> None:
     assert session_request(read(ccr(2, 1, both)), 1).asks == (Ask(0, 7, -1),), "its own units count"
 
 
+def test_sub_sessions_are_sessions_of_their_own() -> None:
+    for type_, more in ((1, {}), (4, {"Requested_Action": [0]})):
+        plain, first, second = (
+            read(ccr(type_, 0, group(1, requested=5), CC_Sub_Session_Id=sub, **more))
+            for sub in ([], [1], [2])
+        )
+        if type_ == 1:
+            keys = {
+                (one.session_hi, one.session_lo)
+                for one in (session_request(one, 1) for one in (plain, first, second))
+            }
+        else:
+            keys = {
+                (one.key_hi, one.key_lo)
+                for found in (plain, first, second)
+                for one in event_requests(found, 1, "")
+            }
+        assert len(keys) == 3
+        assert {one.session_id for one in (plain, first, second)} == {"pgw.test.realm;1;1"}
+
+
+def test_what_happens_to_a_debit_without_us_is_told_with_every_event() -> None:
+    handling = key_of("Direct-Debiting-Failure-Handling")
+    for word, number in (("terminate_or_buffer", 0), ("continue", 1)):
+        peer = Peer("*", "a", debit_failure_handling=word)  # type: ignore[arg-type]
+        asked = read(ccr(4, 0, Requested_Action=[0]))
+        content = event_answer(asked, (), (), peer, "EUR")[1]
+        assert content[handling] == [number]
+    for word, number in (("terminate", 0), ("continue", 1), ("retry_and_terminate", 2)):
+        peer = Peer("*", "a", failure_handling=word, failover=False)  # type: ignore[arg-type]
+        content = session_answer(read(ccr(1, 0)), Answer(2001), peer, NOW)[1]
+        assert content[key_of("Credit-Control-Failure-Handling")] == [number]
+        assert content[key_of("CC-Session-Failover")] == [0]
+
+
 def test_requested_action_counts_in_events_only() -> None:
     assert read(ccr(1, 0, Requested_Action=[0])).action == -1
     assert read(ccr(4, 0, Requested_Action=[0])).action == EventKind.DIRECT_DEBIT

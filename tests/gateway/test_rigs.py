@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from farwire.charging import service as charging
@@ -16,6 +17,8 @@ from farwire.charging.model import CommandKind
 from farwire.gateway.diameter.answering import result_in
 from farwire.gateway.diameter.codec import Message, encode
 from farwire.gateway.diameter.dictionary import key_of
+from farwire.gateway.diameter.peer import Send, State, dialled, leave, lose, tick
+from farwire.gateway.diameter.profiles import Node, Peer
 from farwire.gateway.sessions import Reason
 from tests.gateway.captures import messages
 from tests.gateway.test_accounting import account, acr
@@ -24,6 +27,8 @@ from tests.gateway.test_telling import answer_to, want
 from tests.gateway.world import (
     EURO,
     GRANTED,
+    REQUESTED,
+    SECONDS,
     SERVICES,
     USED,
     Avps,
@@ -67,11 +72,24 @@ def complaints(text: str) -> list[str]:
     return re.findall(r".*(?:[Mm]alformed|Unknown|Expert Info).*", text)
 
 
+def of_the_connection() -> list[Message]:
+    """Return the requests of ours that are about a connection, and the refusal of one that is one too many."""
+    node = Node("ocs.example", "example", (), ())
+    peer = Peer("pgw.test.realm", "acme", connect=("[::1]:1",))
+    begun, cer = dialled(node, peer, address="::1", local="::1", tls=False, now=0, first_id=1)
+    there = msgspec.structs.replace(begun, state=State.OPEN, due_at=0)
+    steps = (cer, tick(node, there, 1)[1], leave(node, there, 1)[1], lose(node, there, cer[0].message)[1])  # type: ignore[union-attr]
+    return [one.message for actions in steps for one in actions if isinstance(one, Send)]
+
+
 async def every_answer(gateway: Gateway) -> list[Message]:
     """Return answers and requests of every sort that Farwire sends."""
     tell_by_abort(gateway.server)
+    (peer,) = gateway.server.node.peers
+    peer = msgspec.structs.replace(peer, uncontrolled=(900,))
+    gateway.server.node = msgspec.structs.replace(gateway.server.node, peers=(peer,))
     wire = await connect(gateway.server, greet=False)
-    found = [await wire.greet()]
+    found = [*of_the_connection(), await wire.greet()]
     wire.send(280, {}, flags=0x80, application=0)
     found.append(await wire.receive())
     found.append(await wire.ask(ccr(1, 0, group(1, requested=0), group(2, requested=0))))
@@ -91,6 +109,10 @@ async def every_answer(gateway: Gateway) -> list[Message]:
         for action in range(4)
     ]
     unknown = ccr(1, 0, session="x", Subscription_Id=[msisdn("4999")])
+    seconds: Avps = {**group(1), REQUESTED: [{SECONDS: [5]}]}
+    asked += [ccr(4, 0, group(7), session="m", Requested_Action=[0], Service_Context_Id=["32274@3gpp.org"])]
+    asked += [ccr(1, 0, seconds, session="s"), ccr(1, 0, seconds, group(1, requested=5), session="t")]
+    asked += [ccr(2, 0, session="late"), ccr(1, 0, group(900, requested=1), session="free")]
     asked += [unknown, ccr(1, 0, CC_Request_Number=[]), ccr(1, 0, Destination_Host=["x.example"])]
     found += [await wire.ask(avps) for avps in asked]
     found += [
@@ -131,8 +153,15 @@ async def test_tshark_reads_every_answer_without_a_complaint(
     tmp_path: Path,
 ) -> None:
     tshark, answers = require_rig("tshark"), await every_answer(gateway)
-    assert {result_in(one) for one in answers} >= {2001, 3002, 4012, 5005, 5030, 5570}
-    assert {one.header.command for one in answers if one.header.is_request} == {258, 274, 8_388_636}
+    assert {result_in(one) for one in answers} >= {2001, 3002, 4003, 4012, 5002, 5004, 5005, 5030, 5031, 5570}
+    assert {one.header.command for one in answers if one.header.is_request} == {
+        257,
+        258,
+        274,
+        280,
+        282,
+        8_388_636,
+    }
     as_capture([encode(one) for one in answers], tmp_path / "answers.pcap")
     assert len(messages(tmp_path / "answers.pcap")) == len(answers)
     text = await asyncio.to_thread(decoded, tshark, tmp_path / "answers.pcap")

@@ -34,6 +34,7 @@ from farwire.gateway.diameter.required import required_number, required_text, wr
 
 INITIAL, UPDATE, TERMINATION, EVENT = 1, 2, 3, 4
 _SESSION: Final = key_of("Session-Id")
+_SUB_SESSION: Final = key_of("CC-Sub-Session-Id")
 _CONTEXT: Final = key_of("Service-Context-Id")
 _TYPE: Final = key_of("CC-Request-Type")
 _NUMBER: Final = key_of("CC-Request-Number")
@@ -62,6 +63,8 @@ class CreditControl(msgspec.Struct, frozen=True):
     """A CCR, read."""
 
     session_id: str
+    name: str
+    """Of the session that charging knows: a sub-session is one of its own. Source: RFC 8506 §8.5."""
     context: str
     type: int
     number: int
@@ -94,6 +97,7 @@ def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
     free = peer.uncontrolled if action in (-1, EventKind.DIRECT_DEBIT) else ()
     return CreditControl(
         session_id,
+        session_id if _SUB_SESSION not in avps else f"{session_id}\0{number_of(avps, _SUB_SESSION)}",
         context,
         type_,
         number,
@@ -167,7 +171,7 @@ def session_request(ccr: CreditControl, account: int, currency: str = "") -> Ses
     asked for, but what it used is charged. Raises ``Refusal`` (5004): no group is left, money of another currency, or
     in some groups only.
     """
-    high, low = request_key(ccr.session_id)
+    high, low = request_key(ccr.name)
     if _uses_money(ccr):
         service = Service(MONEY)
         asks = tuple(_ask_money(ccr, quota, currency) for quota in ccr.quotas)
@@ -271,7 +275,7 @@ def event_requests(ccr: CreditControl, account: int, currency: str) -> tuple[Eve
 
 def _event(ccr: CreditControl, quota: Quota, account: int, currency: str) -> EventRequest:
     units = quota.requested or quota.used
-    high, low = request_key(f"{ccr.session_id}\0{ccr.number}\0{quota.rating_group}")
+    high, low = request_key(f"{ccr.name}\0{ccr.number}\0{quota.rating_group}")
     amount = _nano(units, currency)
     quantity = units.of(ccr.kind)
     if quantity is None and not amount and units.names_any:
