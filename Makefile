@@ -56,7 +56,7 @@ bench-charging: $(VENV)/.dev ## Measure online charging: load in C on a durable 
 sim: $(VENV)/.dev ## Run the seeded simulations with many seeds (FARWIRE_SEEDS=100), or repeat one (SEED=7)
 	$(if $(SEED),FARWIRE_TEST_SEED=$(SEED)) FARWIRE_SEEDS=$${FARWIRE_SEEDS:-100} $(BIN)/pytest $(if $(SEED),-s,-n $(WORKERS)) -m sim
 
-crash: $(VENV)/.dev ## Kill servers, imports, rate runs, bill runs (FARWIRE_KILLS=30 times each) and charging 1,000 times
+crash: $(VENV)/.dev ## Kill servers, imports, rate runs, bill runs (FARWIRE_KILLS=30 times each), order workers 600 times and charging 1,000 times
 	FARWIRE_KILLS=$${FARWIRE_KILLS:-30} $(BIN)/pytest -n $(WORKERS) -m crash --ignore tests/charging
 	FARWIRE_KILLS=$${FARWIRE_KILLS:-167} $(BIN)/pytest -n $(WORKERS) -m crash tests/charging
 
