@@ -32,7 +32,7 @@ class Client:
         )
         self.node.add_application(self.application, [found], ["test.realm"])
         self.node.start()
-        self.application.wait_for_ready(20)
+        self.application.wait_for_ready(60)
 
     def _hear(self, _application: Any, request: Any) -> Any:
         self.told.append(request)
@@ -54,4 +54,4 @@ class Client:
         if used:
             units.used_service_unit = [UsedServiceUnit(cc_total_octets=used)]
         one.multiple_services_credit_control = [units]
-        return self.application.send_request(one, timeout=30)
+        return self.application.send_request(one, timeout=60)

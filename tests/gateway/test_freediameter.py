@@ -76,7 +76,7 @@ def test_a_request_whose_gateway_is_killed_is_answered_by_the_other_and_debited_
         processes.wait(lambda: pending(port))
         first.kill()
         shard.send_signal(signal.SIGCONT)
-        found = answer.result(30)
+        found = answer.result(60)
     assert (found.result_code, found.origin_host) == (2001, b"ocs2.test.realm")
     assert found.multiple_services_credit_control[0].granted_service_unit.cc_total_octets == 1_000_000
     assert "diameter request repeated" in processes.said("ocs2.test.realm")

@@ -4,7 +4,8 @@ A connection waits for its CER, or for the CEA where it is we who have connected
 watchdog tells a peer that is silent from one that is gone.
 Source: RFC 6733 §5.3–§5.6, RFC 3539 §3.4.1. DEVIATES: RFC 6733 §5.6.4 because a peer may have several connections, so
 that one is only elected where both ends connect; who loses is told at once, not when the other connection stands; RFC
-6733 §5.3.1 because Kamailio's CER has no Host-IP-Address.
+6733 §5.3.1 because Kamailio's CER has no Host-IP-Address; RFC 3539 §3.4.1 because watchdogs have no jitter: connections
+are heard from at different times.
 """
 
 from __future__ import annotations
