@@ -77,12 +77,13 @@ async def test_each_is_sold_to_whom_it_is_for(shop: Database, tenant_id: TenantI
         flex = await service.offering_to_sell(tx, code="flex-m", at=at, **GERMAN)
         go = await service.offering_to_sell(tx, code="go-5", at=at, **GERMAN)
         circuit = await service.offering_to_sell(tx, code="business-circuit", at=at, segment="business")
-    (line,) = flex.service_specifications
-    assert [(need.kind, need.pool) for need in line.resources] == [
+    line, *below = flex.service_specifications
+    assert (line.code, line.resources, line.operations) == ("mobile-line", (), ())
+    assert [(need.kind, need.pool) for one in below for need in one.resources] == [
         ("msisdn", "msisdn"),
         ("esim_profile", "esim"),
     ]
-    assert [one.adapter for one in line.operations] == ["hlr", "smdp", "charging"]
+    assert [each.adapter for one in below for each in one.operations] == ["hlr", "smdp", "charging"]
     assert (flex.offering.sim, go.offering.sim) == (SimType.POSTPAID, SimType.PREPAID)
     assert circuit.offering.terms.minimum_term_months == 24
 

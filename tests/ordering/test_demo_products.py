@@ -13,6 +13,7 @@ from farwire.catalog.model import Catalogue, read_document
 from farwire.inventory import service as inventory
 from farwire.inventory.model import NewResource, ResourceKind, ServiceState
 from farwire.ordering.model import Action, ItemRequest
+from farwire.qualification import service as qualification
 
 from .world import World, add, operator
 
@@ -26,9 +27,12 @@ POOLS = {
         ResourceKind.ESIM_PROFILE,
         NewResource("89490000000000000002", {"imsi": "262010000000992"}),
     ),
-    "pon-port": (ResourceKind.PORT, "olt-9/1"),
+    "pon-olt-9": (ResourceKind.PORT, "olt-9/1"),
+    "customer-vlan": (ResourceKind.VLAN, "101"),
     "home-router": (ResourceKind.DEVICE, "router-1"),
-    "customer-ipv4": (ResourceKind.IPV4, "192.0.2.1"),
+    "ethernet-kiel": (ResourceKind.PORT, "pe1/1"),
+    "ethernet-jena": (ResourceKind.PORT, "pe2/1"),
+    "service-vlan": (ResourceKind.VLAN, "901"),
     "cloud-ipv4": (ResourceKind.IPV4, "192.0.2.2"),
 }
 
@@ -47,9 +51,8 @@ async def demo(world: World) -> None:
         for name, (kind, value) in POOLS.items():
             await inventory.create_pool(tx, name=name, kind=kind, quarantine_days=0, now=now)
             await inventory.fill_pool(tx, pool=name, values=[value])
-        port = ResourceKind.PORT
-        await inventory.create_pool(tx, name="ethernet-port", kind=port, quarantine_days=0, now=now)
-        await inventory.fill_pool(tx, pool="ethernet-port", values=["pe1/1", "pe2/1"])
+        facts = {"fibre": "gpon", "olt": "olt-9"}
+        await qualification.set_coverage(tx, facts={"Deichstraße*": facts}, now=now)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ async def demo(world: World) -> None:
         ("flex-m", "residential", {}, 2),
         ("go-5", "residential", {}, 2),
         ("fibre-250", "residential", {}, 3),
-        ("business-circuit", "business", {"bandwidth": 1000}, 2),
+        ("business-circuit", "business", {"bandwidth": 1000, "a-node": "kiel", "b-node": "jena"}, 3),
         ("vm-small", "business", {"image": "debian-13"}, 1),
         ("city-sense", "business", {"model": "ParkingSpot"}, 2),
     ],
@@ -72,7 +75,8 @@ async def test_each_product_of_the_demo_is_ordered_and_works(
     async with db.transaction(tenant_id) as tx:
         change, now = TermsChange(segment=segment), clock.now()
         await accounts.change_terms(tx, account_id=world.account.id, change=change, valid_from=now, now=now)
-    order = await world.place(add(code, characteristics=characteristics), channel="shop")
+    place = "Deichstraße 5" if code == "fibre-250" else ""
+    order = await world.place(add(code, place=place, characteristics=characteristics), channel="shop")
     await world.work()
     assert [(one.step.name, one.error) for one in (await world.view(order.id)).tasks if one.error] == []
     product_id = order.items[0].product_id

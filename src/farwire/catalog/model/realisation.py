@@ -8,7 +8,7 @@ is taken to have enough, and is named in ``asked``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -92,19 +92,22 @@ def realise(
     *,
     place: Values | None = None,
     free: Mapping[str, int] | None = None,
+    has: Collection[str] = (),
 ) -> Realisation:
     """Return the services of a product with these ``values``, at a place of which the facts are known.
 
     ``services`` are all that its rules may lead to. ``free`` says how many resources pools have left. Where a rule has
-    no service that can be delivered, its lack is told; where only stock is missing, the first such one is taken.
+    no service that can be delivered, its lack is told; where only stock is missing, the first such one is taken. What
+    the product ``has`` is tried before what it has not.
     """
     facts = {f"{PLACE}{name}": value for name, value in (place or {}).items()}
-    work = _Work({one.code: one for one in services}, facts, dict(free or {}))
     always = tuple(
         Rule(code, (code,), after=product.services[:i][-1:]) for i, code in enumerate(product.services)
     )
+    work = _Work({one.code: one for one in services}, facts, dict(free or {}), frozenset(has), always)
     chosen, _ = configure(product.characteristics, values)
-    work.follow((*always, *product.rules), {**chosen, **values}, product.code, None)
+    work.chosen = {**chosen, **values}
+    work.follow((*always, *product.rules), work.chosen, product.code, None)
     return Realisation(tuple(work.lines), tuple(dict.fromkeys(work.lacks)), frozenset(work.asked))
 
 
@@ -165,6 +168,10 @@ class _Work:
     services: Mapping[str, ServiceSpecification]
     facts: Values
     free: dict[str, int]
+    has: frozenset[str]
+    always: tuple[Rule, ...]
+    """The rules that a list of services stands for: they can map nothing, so nothing is missing to them."""
+    chosen: Values = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     lacks: list[Lack] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)
@@ -197,7 +204,7 @@ class _Work:
         """Add the first service of the rule that can be delivered with all that it stands on; return its number."""
         tried: list[Lack] = []
         waits: Callable[[], int] | None = None
-        for code in rule.services:
+        for code in sorted(rule.services, key=lambda code: code not in self.has):
             before = self._mark()
             attempt = partial(self._try, code, rule, known, parent, after, _reason(of, rule, tried, known))
             number, lacks = attempt(), self.lacks[before[1] :]
@@ -233,6 +240,8 @@ class _Work:
             self.lacks.append(Lack(code, f"the product is made of more than {MAX_LINES} services"))
             return number
         values, lacks = self._values(service, rule, known)
+        if parent is None:  # what faces the customer keeps what he chose, for the next order
+            values = {**self.chosen, **values}
         self.lacks += lacks
         inside = {**values, **self.facts}
         self.lacks += [Lack(code, why) for one in service.when if (why := against(one, inside))]
@@ -256,6 +265,8 @@ class _Work:
         own = {one.name: one for one in service.characteristics}
         meant = {name: _meant(own[name], text_of(value)) for name, value in given.items() if name in own}
         values, refusals = configure(service.characteristics, meant)
+        if rule in self.always:
+            refusals = tuple(one for one in refusals if one.code != "catalog.characteristic_missing")
         return values, [*lacks, *(Lack(service.code, one.message) for one in refusals if not lacks)]
 
     def _need(self, need: ResourceNeed, values: Values, code: str) -> Need:

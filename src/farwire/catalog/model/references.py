@@ -48,9 +48,6 @@ def references(document: Document) -> Iterator[tuple[str, Name]]:
         return
     for i, relation in enumerate(document.relations):
         yield f"relations[{i}].specification", (kind_of(document), relation.specification)
-    if isinstance(document, ProductSpecification):
-        for i, code in enumerate(document.services):
-            yield f"services[{i}]", (Kind.SERVICE, code)
     if isinstance(document, ProductSpecification | ServiceSpecification):
         yield from _of_rules(document)
     if isinstance(document, ServiceSpecification):
@@ -60,6 +57,9 @@ def references(document: Document) -> Iterator[tuple[str, Name]]:
 
 
 def _of_rules(document: ProductSpecification | ServiceSpecification) -> Iterator[tuple[str, Name]]:
+    if isinstance(document, ProductSpecification):
+        for i, code in enumerate(document.services):
+            yield f"services[{i}]", (Kind.SERVICE, code)
     for i, rule in enumerate(document.rules):
         for j, code in enumerate(rule.services):
             yield f"rules[{i}].services[{j}]", (Kind.SERVICE, code)

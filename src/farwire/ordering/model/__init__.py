@@ -39,7 +39,7 @@ from farwire.ordering.model.decide import (
     state_from,
     with_item,
 )
-from farwire.ordering.model.decomposition import decompose, needs_sim
+from farwire.ordering.model.decomposition import SITE_KINDS, decompose, needs_sim
 from farwire.ordering.model.due import due_by, jeopardy_of
 from farwire.ordering.model.fallout import (
     Decision,
@@ -64,6 +64,7 @@ from farwire.ordering.model.order import (
     Value,
 )
 from farwire.ordering.model.outlook import differing, products_after
+from farwire.ordering.model.parts import Part, Standing, parts_of, same_ids, standing, to_document
 from farwire.ordering.model.plan import (
     MAX_ATTEMPTS,
     Step,
@@ -102,6 +103,7 @@ __all__ = [
     "ITEM_MOVES",
     "MAX_ATTEMPTS",
     "MAX_ITEMS",
+    "SITE_KINDS",
     "SUSPENSION_PERCENT",
     "Action",
     "Amend",
@@ -121,6 +123,7 @@ __all__ = [
     "OrderRefused",
     "OrderRequest",
     "OrderState",
+    "Part",
     "Policy",
     "PriceChange",
     "ProductOrder",
@@ -129,6 +132,7 @@ __all__ = [
     "Release",
     "Settle",
     "Situation",
+    "Standing",
     "Start",
     "Step",
     "Task",
@@ -162,6 +166,7 @@ __all__ = [
     "offering_of_item",
     "override_of",
     "overrides_of",
+    "parts_of",
     "plan_of",
     "plan_of_item",
     "product_of_item",
@@ -170,10 +175,13 @@ __all__ = [
     "retried",
     "rolled_back",
     "rule_for",
+    "same_ids",
     "skipped",
+    "standing",
     "starts_at",
     "state_from",
     "succeeded",
+    "to_document",
     "with_item",
     "withdrawal_end",
 ]

@@ -54,6 +54,8 @@ class Held:
     offering: str
     version: PlanVersion
     characteristics: tuple[Characteristic, ...] = ()
+    specification: str = ""
+    """The code of its product specification."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -17,7 +17,7 @@ from farwire.base.clock import Clock
 from farwire.base.storage import Tx
 from farwire.catalog.model import Refusal, Sellable
 from farwire.kernel.errors import Conflict, Invalid
-from farwire.kernel.ids import OrderId, OrderItemId, ProductId, uuid7
+from farwire.kernel.ids import OrderId, OrderItemId, ProductId, ServiceId, uuid7
 from farwire.kernel.tenancy import SYSTEM, Actor
 from farwire.ordering.events import order_events
 from farwire.ordering.model import (
@@ -32,7 +32,9 @@ from farwire.ordering.model import (
     OrderRefused,
     OrderRequest,
     OrderState,
+    Part,
     ProductOrder,
+    Standing,
     Step,
     Task,
     TaskState,
@@ -43,13 +45,16 @@ from farwire.ordering.model import (
     end_reason,
     needs_sim,
     normalised,
+    parts_of,
     plan_of,
+    same_ids,
     starts_at,
     state_from,
+    to_document,
 )
 from farwire.ordering.service.agreed import agreed_for
 from farwire.ordering.service.read import order_with_key, standing_order
-from farwire.ordering.service.situation import Known, kyc_asked, services_after, situation_of
+from farwire.ordering.service.situation import Known, kyc_asked, situation_of
 from farwire.ordering.store import orders as store
 from farwire.ordering.store import tasks as task_store
 from farwire.party import service as parties
@@ -103,7 +108,9 @@ async def draft_items(
     *, tx: Tx, clock: Clock, checked: Checked, request: OrderRequest
 ) -> tuple[OrderItem, ...]:
     """Return the items of an order that was checked, as they would be written down: for a preview of what it does."""
-    return await _items(tx, normalised(request), checked.known, checked.starts_at, clock.now())
+    request, now = normalised(request), clock.now()
+    parts = parts_after(request, checked.known, now)
+    return await _items(tx, request, checked.known, parts, checked.starts_at, now)
 
 
 async def place_order(
@@ -190,7 +197,8 @@ async def _ordered(
         raise OrderRefused(refusals)
     order_id = order_id or OrderId(uuid7(now))
     due_at = starts_at(request, situation)
-    items = await _items(tx, request, known, due_at, now)
+    parts = parts_after(request, known, now)
+    items = await _items(tx, request, known, parts, due_at, now)
     given = {n: one for n, one in situation.sold.items() if _gives_sim(request.items[n - 1], one, known)}
     asked = await kyc_asked(tx, situation.account, list(given.values()), now)
     if asked:
@@ -216,7 +224,7 @@ async def _ordered(
         due_by=due_by(due_at, now, (one.action for one in request.items), situation.policy),
     )
     order = replace(order, state=state_from(order, now))
-    return order, _plan(order, known, now)
+    return order, _plan(order, parts, known, now)
 
 
 def _asking(item: OrderItem) -> OrderItem:
@@ -230,12 +238,14 @@ def _gives_sim(item: ItemRequest, sold: Sellable, known: Known) -> bool:
     return item.action is Action.ADD or (needs_sim(sold.service_specifications) and not needs_sim(before))
 
 
-def _plan(order: ProductOrder, known: Known, now: datetime) -> tuple[Task, ...]:
+def _plan(
+    order: ProductOrder, parts: Mapping[int, Sequence[Part]], known: Known, now: datetime
+) -> tuple[Task, ...]:
     return tuple(
         task
         for item in order.items
         for task in plan_of(
-            _steps(item, known),
+            _steps(item, parts[item.number], known),
             order_id=order.id,
             item_id=item.id,
             due_at=order.starts_at,
@@ -246,14 +256,33 @@ def _plan(order: ProductOrder, known: Known, now: datetime) -> tuple[Task, ...]:
     )
 
 
-def _steps(item: OrderItem, known: Known) -> Sequence[Step]:
-    services, before = services_after(item.request, item.number, known)
+def _steps(item: OrderItem, parts: Sequence[Part], known: Known) -> Sequence[Step]:
     brought = bool(item.request.number) and item.request.number not in known.situation.pooled
-    return decompose(item.request, services, before, brought=brought)
+    return decompose(item.request, parts, known.standings.get(item.product_id), brought=brought)
+
+
+def parts_after(request: OrderRequest, known: Known, now: datetime) -> Mapping[int, tuple[Part, ...]]:
+    """Return, by the number of the item, the services that the products will have; those that stay with their ids."""
+    found: dict[int, tuple[Part, ...]] = {}
+    for number, item in enumerate(request.items, 1):
+        before = Standing() if item.product_id is None else known.standings.get(item.product_id, Standing())
+        realised = known.realised.get(number)
+        if realised is not None:
+            # A millisecond each: services are listed in the order of their ids.
+            fresh = [ServiceId(uuid7(now + timedelta(milliseconds=n))) for n in range(len(realised.lines))]
+            found[number] = parts_of(realised.lines, same_ids(realised.lines, before.parts, fresh))
+        else:
+            found[number] = () if number in known.situation.sold else before.parts
+    return found
 
 
 async def _items(
-    tx: Tx, request: OrderRequest, known: Known, due_at: datetime, now: datetime
+    tx: Tx,
+    request: OrderRequest,
+    known: Known,
+    parts: Mapping[int, Sequence[Part]],
+    due_at: datetime,
+    now: datetime,
 ) -> tuple[OrderItem, ...]:
     items: list[OrderItem] = []
     product_ids = [one.product_id or ProductId(uuid7(now)) for one in request.items]
@@ -263,6 +292,8 @@ async def _items(
         if one.parent is not None:
             details["parent_product"] = str(product_ids[one.parent - 1])
         details |= _decided(one, known, sold, due_at)
+        if number in known.realised:
+            details["services"] = [to_document(part) for part in parts[number]]
         items.append(
             OrderItem(
                 id=OrderItemId(uuid7(now)),

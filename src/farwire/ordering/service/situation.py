@@ -14,6 +14,7 @@ from farwire.catalog.model import (
     Kind,
     Offering,
     ProductSpecification,
+    Realisation,
     Refusal,
     Sellable,
     ServiceSpecification,
@@ -22,24 +23,29 @@ from farwire.catalog.model import (
 )
 from farwire.country.service import load_pack
 from farwire.inventory import service as inventory
-from farwire.inventory.model import Product, ResourceKind, ResourceState, ServiceState
+from farwire.inventory.model import Product, ResourceKind, ResourceState
 from farwire.kernel.errors import FarwireError, NotFound
 from farwire.kernel.ids import ProductId
 from farwire.kernel.time import local_date, zone
-from farwire.ordering.model import Action, Held, ItemRequest, OrderRequest, Situation, needs_sim
+from farwire.ordering.model import Action, Held, OrderRequest, Situation, Standing, needs_sim, standing
+from farwire.ordering.service.realising import asked_of, lacking, realise_items
 from farwire.ordering.store import orders as order_store
 from farwire.ordering.store.policy import load_policy
 from farwire.party import service as parties
 from farwire.party.model import kyc_required
+from farwire.qualification import service as qualification
 from farwire.tenant import service as tenants
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A ``Situation`` and, by product, the specifications of the services that it has now."""
+    """A ``Situation`` with what the products are made of now, and, by the number of the item, what they are to be."""
 
     situation: Situation
     services: Mapping[ProductId, tuple[ServiceSpecification, ...]]
+    """The specifications of the services that a product has now."""
+    standings: Mapping[ProductId, Standing]
+    realised: Mapping[int, Realisation]
 
 
 async def situation_of(tx: Tx, request: OrderRequest, now: datetime) -> Known:
@@ -54,19 +60,60 @@ async def situation_of(tx: Tx, request: OrderRequest, now: datetime) -> Known:
     sold, refusals = await _sold(tx, request, account, now)
     named = [one.product_id for one in request.items if one.product_id is not None]
     taken, pooled = await _numbers(tx, request, now)
+    made_of = await _made_of(tx, named, [one.product for one in held.values()], request, now)
+    asked = await asked_of(tx, request, sold, held, made_of.standings, now)
+    realised = await realise_items(tx, asked, made_of.facts)
     situation = Situation(
         now=now,
         account=account,
         tz=zone(account.zone),
         policy=await load_policy(tx),
         sold=sold,
-        refusals=(*refusals, *await _combination(tx, request, sold, held, now)),
+        refusals=(
+            *refusals,
+            *await _combination(tx, request, sold, held, now),
+            *lacking(asked, realised),
+        ),
         held=held,
         busy=await order_store.open_by_product(tx, named) if named else {},
         taken=taken,
         pooled=pooled,
     )
-    return Known(situation, await services_now(tx, named, now))
+    return Known(situation, made_of.services, made_of.standings, realised)
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeOf:
+    """What products are made of now, and what is known of the places of an order."""
+
+    services: Mapping[ProductId, tuple[ServiceSpecification, ...]]
+    standings: Mapping[ProductId, Standing]
+    facts: Mapping[str, Mapping[str, str]]
+
+
+async def _made_of(
+    tx: Tx, named: Sequence[ProductId], products: Sequence[Product], request: OrderRequest, now: datetime
+) -> _MadeOf:
+    places = {one.id: one.place_at(now) for one in products if one.id in named}
+    facts = await qualification.facts_at(tx, [*places.values(), *(one.place for one in request.items)])
+    if not named:
+        return _MadeOf({}, {}, facts)
+    services = await inventory.services_of_products(tx, named)
+    codes = sorted({one.specification for listed in services.values() for one in listed})
+    documents = await _documents(tx, Kind.SERVICE, codes, now) if codes else {}
+    known = {code: one for code, one in documents.items() if isinstance(one, ServiceSpecification)}
+    resources = await inventory.resources_of_products(tx, named)
+    standings = {
+        one: standing(
+            services.get(one, ()), known, resources.get(one, ()), facts.get(places.get(one, ""), {})
+        )
+        for one in named
+    }
+    specifications = {
+        one: tuple(known[part.specification] for part in found.parts if part.specification in known)
+        for one, found in standings.items()
+    }
+    return _MadeOf(specifications, standings, facts)
 
 
 async def _held(
@@ -86,7 +133,8 @@ async def _held(
         code = version.plan.offering
         specification = specifications.get(code)
         held[one.id] = Held(
-            one, code, version, specification.characteristics if specification is not None else ()
+            *(one, code, version),
+            *((specification.characteristics, specification.code) if specification is not None else ()),
         )
     return held
 
@@ -118,28 +166,6 @@ async def _documents(tx: Tx, kind: Kind, codes: Sequence[str], at: datetime) -> 
         if document is not None:
             found[code] = document
     return found
-
-
-async def services_now(
-    tx: Tx, product_ids: Sequence[ProductId], at: datetime
-) -> Mapping[ProductId, tuple[ServiceSpecification, ...]]:
-    """Return the specifications of the services that each product has, in the order of their activation."""
-    if not product_ids:
-        return {}
-    running = {
-        product_id: [one.specification for one in services if one.state is not ServiceState.TERMINATED]
-        for product_id, services in (await inventory.services_of_products(tx, product_ids)).items()
-    }
-    codes = sorted({code for listed in running.values() for code in listed})
-    if not codes:
-        return {}
-    known = await _documents(tx, Kind.SERVICE, codes, at)
-    return {
-        product_id: tuple(
-            found for code in listed if isinstance(found := known.get(code), ServiceSpecification)
-        )
-        for product_id, listed in running.items()
-    }
 
 
 async def _sold(
@@ -279,12 +305,3 @@ async def kyc_asked(tx: Tx, account: BillingAccount, sold: Sequence[Sellable], n
     pack = load_pack(seller.country)
     on = local_date(now, zone(account.zone))
     return any(kyc_required(pack, "prepaid" if sim == "prepaid" else "postpaid", on) for sim in sims)
-
-
-def services_after(
-    item: ItemRequest, number: int, known: Known
-) -> tuple[tuple[ServiceSpecification, ...], tuple[ServiceSpecification, ...]]:
-    """Return the services that the product will have, and has now."""
-    before = () if item.product_id is None else known.services.get(item.product_id, ())
-    sold = known.situation.sold.get(number)
-    return (before if sold is None else sold.service_specifications), before

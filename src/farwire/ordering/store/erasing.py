@@ -9,7 +9,8 @@ from farwire.kernel.ids import PartyId
 async def blank_requests(tx: Tx, party_id: PartyId) -> int:
     """Take numbers, places and characteristics out of what a party ordered; return how many items had some."""
     rows = await tx.fetch(
-        "UPDATE ordering.item i SET request = i.request - '{number,place,characteristics}'::text[] "
+        "UPDATE ordering.item i SET request = i.request - '{number,place,characteristics}'::text[], "
+        "details = i.details - 'services' "
         "FROM ordering.product_order o WHERE o.tenant_id = $1 AND o.party_id = $2 "
         "AND i.tenant_id = $1 AND i.order_id = o.order_id "
         "AND i.request ?| '{number,place,characteristics}'::text[] RETURNING 1",

@@ -7,7 +7,8 @@ The parameters of an operation in a service specification may name ``target`` an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -17,6 +18,7 @@ from farwire.activation.model import Action, Operation
 from farwire.base.canonical import JSON
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
+from farwire.catalog.model import text_of
 from farwire.inventory import service as inventory
 from farwire.inventory.model import (
     Product,
@@ -28,9 +30,9 @@ from farwire.inventory.model import (
     identifiers,
 )
 from farwire.kernel.errors import Invalid
-from farwire.kernel.ids import ProductId
+from farwire.kernel.ids import ProductId, ServiceId
 from farwire.ordering.model import TaskKind
-from farwire.ordering.service.effects.products import enter, last_of
+from farwire.ordering.service.effects.products import change_parts, enter, last_of
 from farwire.ordering.service.effects.work import Result, Work, one_by_one
 
 USUAL: Final[Mapping[str, Mapping[str, str]]] = {
@@ -40,7 +42,7 @@ USUAL: Final[Mapping[str, Mapping[str, str]]] = {
 PLAIN: Final[Mapping[str, str]] = {"target": "{product}", "offering": "{offering}"}
 """What an operation means where the specification says nothing else: adapter → parameters, and those of all others."""
 TARGET: Final = "target"
-_PLACE: Final = re.compile(r"\{([a-z0-9_]+)\}")
+_PLACE: Final = re.compile(r"\{([a-z0-9_.-]+)\}")
 _AFTER: Final[Mapping[Action, ServiceState]] = {
     Action.PROVISION: ServiceState.ACTIVE,
     Action.RESUME: ServiceState.ACTIVE,
@@ -75,8 +77,9 @@ class _Facts:
 
     def services_of(self, work: Work) -> Sequence[Service]:
         """Return the services that the task is about."""
-        wanted = work.text("service")
-        return [one for one in self.services.get(work.product_id, ()) if one.specification == wanted]
+        wanted, named = work.text("service"), work.text("service_id")
+        services = self.services.get(work.product_id, ())
+        return [one for one in services if (str(one.id) == named if named else one.specification == wanted)]
 
 
 async def activate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
@@ -94,7 +97,8 @@ async def activate(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Res
 
 
 async def alter(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """Let the network know what changed."""
+    """Let the inventory and the network know what changed."""
+    await change_parts(tx, works, now)
     return await _each(tx, works, Action.CHANGE, now)
 
 
@@ -161,6 +165,22 @@ async def _service_after(tx: Tx, work: Work, action: Action, facts: _Facts) -> N
         state = ServiceState.TERMINATED
     for service in facts.services_of(work):
         await enter(tx, service, state, work.at)
+        await _upper_after(tx, work, service, state)
+
+
+async def _upper_after(tx: Tx, work: Work, service: Service, state: ServiceState) -> None:
+    """Let the service that another stands for be as all that it stands on, where nothing of the network is its own."""
+    there = (await inventory.services_of_products(tx, [work.product_id])).get(work.product_id, ())
+    upper = next((one for one in there if one.id == service.supports), None)
+    if upper is None or any(
+        one.step.parameters.get("service_id") == str(upper.id) and one.step.parameters.get("adapter")
+        for one in work.tasks.values()
+    ):
+        return
+    beside = {one.state for one in there if one.supports == upper.id} - {ServiceState.TERMINATED}
+    if beside <= {state}:
+        await enter(tx, upper, state, work.at)
+        await _upper_after(tx, work, upper, state)
 
 
 def _given(value: JSON) -> dict[str, str]:
@@ -170,19 +190,19 @@ def _given(value: JSON) -> dict[str, str]:
 async def _texts(tx: Tx, work: Work, facts: _Facts) -> Mapping[str, str]:
     """Return what the placeholders stand for."""
     product = facts.products[work.product_id]
-    texts: dict[str, str] = {}
-    for service in facts.services_of(work):
+    own = facts.services_of(work)
+    texts = {name: text_of(value) for name, value in work.item.request.characteristics.items()}
+    for service in own:
         texts |= service.attributes
-    texts |= {name: str(value) for name, value in work.item.request.characteristics.items()}
     texts |= {
         "product": str(work.product_id),
         "order": str(work.order.id),
         "account": str(work.order.account_id),
         "offering": work.item.request.offering or await _offering(tx, product, work.at),
         "place": product.place_at(facts.now),
+        "service": str(own[0].id) if own else "",
     }
-    for one in facts.resources.get(work.product_id, ()):
-        texts |= _of_resource(one)
+    texts |= _of_resources(facts.resources.get(work.product_id, ()), {one.id for one in own})
     if "msisdn" not in texts:
         texts |= await _brought(tx, product)
     return texts
@@ -201,6 +221,21 @@ async def _offering(tx: Tx, product: Product, at: datetime) -> str:
     """Return the code of the offering that the product has at that time."""
     plan = product.plan_at(at) or product.plans[-1].plan_version_id
     return (await catalog.plan_versions(tx, [plan]))[plan].plan.offering
+
+
+def _of_resources(resources: Sequence[Resource], own: Collection[ServiceId]) -> dict[str, str]:
+    """Return what the resources of a product are called; those of the service itself win.
+
+    Several of a kind are called ``{port_1}``, ``{port_2}`` and so on, in the order of their services.
+    """
+    texts: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for one in sorted(resources, key=lambda one: (str(one.service_id or ""), one.value)):
+        count[one.kind.value] += 1
+        texts[f"{one.kind.value}_{count[one.kind.value]}"] = one.value
+    for one in sorted(resources, key=lambda one: one.service_id in own):
+        texts |= _of_resource(one)
+    return texts
 
 
 def _of_resource(resource: Resource) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from farwire.account import service as accounts
+from farwire.base.canonical import JSON
 from farwire.base.storage import Tx
 from farwire.inventory import service as inventory
 from farwire.inventory.model import (
@@ -50,23 +51,74 @@ async def create(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Resul
 
 def _services(work: Work, now: datetime) -> list[Service]:
     """Return the services to add: active at once where nothing in the network has to be switched on."""
-    codes = work.task.step.parameters.get("services")
     switched = {
-        one.step.parameters.get("service")
+        one.step.parameters.get("service_id", one.step.parameters.get("service"))
         for one in work.tasks.values()
         if one.step.kind is TaskKind.ACTIVATE
     }
+    known = described(work)
+    waits = set(switched)
+    for one in reversed(list(known.values())):  # what realises comes behind what it realises
+        waits |= {one.get("supports")} if one["id"] in waits else set()
+    there = {key: one for key, one in known.items() if key in _listed(work)}
+    return [
+        Service(
+            ServiceId(parse_id(key)),
+            work.product_id,
+            str(one["specification"]),
+            (ServiceChange(work.at, ServiceState.DESIGNED if key in waits else ServiceState.ACTIVE),),
+            values_of(one),
+            None if one.get("supports") is None else ServiceId(parse_id(str(one["supports"]))),
+        )
+        for key, one in there.items()
+    ] or _plain_services(work, switched, now)
+
+
+def _plain_services(work: Work, switched: Collection[JSON], now: datetime) -> list[Service]:
+    """Return the services of an order that was placed when it named them by their codes only."""
     attributes = {name: str(value) for name, value in work.item.request.characteristics.items()}
     return [
         Service(
             ServiceId(uuid7(now)),
             work.product_id,
-            str(code),
+            code,
             (ServiceChange(work.at, ServiceState.DESIGNED if code in switched else ServiceState.ACTIVE),),
             attributes,
         )
-        for code in (codes if isinstance(codes, Sequence) else ())
+        for code in _listed(work)
+        if "services" not in work.item.details
     ]
+
+
+def _listed(work: Work) -> list[str]:
+    listed = work.task.step.parameters.get("services")
+    return [str(one) for one in listed] if isinstance(listed, Sequence) else []
+
+
+def described(work: Work) -> Mapping[str, Mapping[str, JSON]]:
+    """Return what the order says of the services that the product will have, by their ids."""
+    listed = work.item.details.get("services")
+    found = [one for one in listed if isinstance(one, Mapping)] if isinstance(listed, Sequence) else []
+    return {str(one["id"]): one for one in found}
+
+
+def values_of(document: Mapping[str, JSON]) -> Mapping[str, str]:
+    """Return the characteristics of a service that an order describes."""
+    values = document.get("values")
+    return {name: str(text) for name, text in values.items()} if isinstance(values, Mapping) else {}
+
+
+async def change_parts(tx: Tx, works: Sequence[Work], now: datetime) -> None:
+    """Add the services that the tasks list and that are not there; give the others the characteristics of the order."""
+    added = [service for work in works for service in _services(work, now)]
+    if not added:
+        return
+    there = await inventory.services_of_products(tx, list({one.product_id for one in added}))
+    known = {one.id for listed in there.values() for one in listed}
+    await inventory.change_services(tx, {one.id: one.attributes for one in added if one.id in known})
+    new = [one for one in added if one.id not in known]
+    if new:
+        await inventory.add_services(tx, new)
 
 
 async def enter(tx: Tx, service: Service, state: ServiceState, at: datetime) -> None:
@@ -133,9 +185,7 @@ async def change_plan(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[
         term = commitment_of(work.item.details, work.at, zone(known[work.order.account_id].zone))
         if term is not None:
             await inventory.set_commitment(tx, product_id=work.product_id, commitment=term)
-        services = _services(work, now)
-        if services:
-            await inventory.add_services(tx, services)
+        await change_parts(tx, [work], now)
         return {"plan_version_id": str(plan)}
 
     return await one_by_one(works, act)
@@ -220,6 +270,7 @@ async def place(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result
         moved = await inventory.move_product(
             tx, product_id=work.product_id, place=work.item.request.place, at=work.at, now=now
         )
+        await change_parts(tx, [work], now)
         return {"moved": moved}
 
     return await one_by_one(works, act)
@@ -227,11 +278,11 @@ async def place(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result
 
 def last_of(tasks: Mapping[int, Task], task: Task) -> bool:
     """Return whether no later task of the item does the same for the same service."""
-    service = task.step.parameters.get("service")
+    names = [task.step.parameters.get(name) for name in ("service", "service_id")]
     return not any(
         one.number > task.number
         and one.step.kind is task.step.kind
         and one.compensating == task.compensating
-        and one.step.parameters.get("service") == service
+        and [one.step.parameters.get(name) for name in ("service", "service_id")] == names
         for one in tasks.values()
     )

@@ -75,6 +75,8 @@ async def assign(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Resul
 
 def _service(services: Sequence[Service], work: Work) -> ServiceId | None:
     alive = [one for one in services if one.state is not ServiceState.TERMINATED]
+    if named := work.text("service_id"):
+        return next((one.id for one in alive if str(one.id) == named), None)
     return next((one.id for one in alive if one.specification == work.text("service")), None)
 
 
@@ -97,7 +99,7 @@ async def _bring(tx: Tx, work: Work) -> None:
 
 
 async def quarantine(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[Result]:
-    """Take resources from the product: those that the undone task gave, or all of a kind."""
+    """Take resources from the product: those that the undone task gave, or all of a kind, a pool or a service."""
 
     async def act(work: Work) -> Result:
         if work.task.undoes is not None:
@@ -107,14 +109,21 @@ async def quarantine(tx: Tx, works: Sequence[Work], now: datetime) -> Sequence[R
             held = await inventory.reserved(tx, key=str(reserved_by.id))
         else:
             of_product = await inventory.resources_of_products(tx, [work.product_id])
-            kind, pool = work.text("kind"), work.text("pool")
-            held = tuple(
-                one
-                for one in of_product.get(work.product_id, ())
-                if one.kind.value == kind and pool in ("", one.pool)
-            )
+            held = tuple(one for one in of_product.get(work.product_id, ()) if _is_meant(one, work))
         for one in held:
             await inventory.return_resource(tx, resource_id=one.id, at=work.at, now=now)
         return {"resources": [str(one.id) for one in held]}
 
     return await one_by_one(works, act)
+
+
+def _is_meant(one: Resource, work: Work) -> bool:
+    """Return whether a task takes the resource: of its kind, and of the pool and the service that it names."""
+    kind, pool, of, stays = (work.task.step.parameters.get(name) for name in ("kind", "pool", "of", "stays"))
+    kept = str(one.service_id) in stays if isinstance(stays, Sequence) else False
+    return (
+        one.kind.value == kind
+        and pool in (None, "", one.pool)
+        and of in (None, str(one.service_id))
+        and not kept
+    )
