@@ -265,15 +265,34 @@ async def test_tls_is_spoken_from_the_first_octet_and_asks_for_a_certificate(pai
         WRITERS.append(wire.writer)
 
 
-def a_question(session: str = "pgw;1") -> Question:
-    return Question(session, 4, 258, {}, 7)
+async def test_a_half_open_connection_ends_with_its_watchdogs_and_a_half_closed_one_at_once() -> None:
+    async with serving(a_node(), Desk()) as server:
+        gone = await connect(server)
+        (there,) = server.wires
+        for _ in range(3):  # asked, suspect, left
+            there.connection = msgspec.structs.replace(there.connection, due_at=0)  # type: ignore[arg-type]
+            there.tick()
+        assert (await gone.receive()).header.command == 280
+        assert await gone.ended() == b""
+        closed = await connect(server)
+        closed.writer.write_eof()
+        assert await closed.ended() == b""
+        await until(lambda: not server.wires)
+
+
+async def test_ipv6_is_spoken_and_told() -> None:
+    async with serving(a_node(listen=("[::1]:0",)), Desk()) as server:
+        wire = await connect(server, greet=False)
+        cea = await wire.greet(Host_IP_Address=[b"\0\2" + bytes(15) + b"\1"])
+        assert cea.avps[key_of("Host-IP-Address")] == [b"\0\2" + bytes(15) + b"\1"]
+        assert (await wire.ask(ccr(1, 1))).avps[RESULT] == [2001]
 
 
 async def test_a_question_whose_connection_is_lost_waits_for_no_answer_that_cannot_come() -> None:
     async with serving(a_node(), Desk()) as server:
         client = await connect(server)
         (wire,) = server.wires
-        asked = asyncio.create_task(wire.ask(a_question(), 3_600_000))
+        asked = asyncio.create_task(wire.ask(Question("pgw;1", 4, 258, {}, 7), 3_600_000))
         assert (await client.receive()).header.command == 258
         client.writer.transport.abort()
         async with asyncio.timeout(60):
