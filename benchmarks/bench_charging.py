@@ -201,6 +201,7 @@ def options() -> Namespace:
         ("gateway-seconds", 5.0, "how long each row of a gateway is measured"),
         ("gateway-rate", 1_500.0, "requests/s that the open loop offers a gateway"),
         ("gateway-window", 64, "requests outstanding on each connection to a gateway in the closed loop"),
+        ("radius-rate", 200.0, "reports/s that the open loop offers the gateway of RADIUS"),
         ("callers", 20_000, "subscribers whose sessions come through gateways"),
     ):
         parser.add_argument(f"--{name}", type=type(default), default=default, help=f"{meaning} ({default:,})")

@@ -1,7 +1,7 @@
 """The rows of the charging benchmark for gateways: the same sessions, in the protocols of the network.
 
 A gateway has one core. The shard behind it, each of whose answers is durable, shares the other one with the load. What
-both would do on a single core is worked out from their CPU. RADIUS has no row: its meters are in PostgreSQL.
+both would do on a single core is worked out from their CPU. RADIUS keeps its meters in PostgreSQL, which syncs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.charging_run import Figures, Load, Server, busy, cores, row, serving
 from benchmarks.nchf_rows import Sessions, can_load
+from benchmarks.radius_rows import radius
 
 
 def gateways(load: Load, path: Path, asked: Namespace) -> None:
@@ -29,6 +30,7 @@ def gateways(load: Load, path: Path, asked: Namespace) -> None:
                 _nchf(load, gateway, shard, asked)
         else:
             print("  no row for 5G: h2load is not here (apt-get install nghttp2-client)")
+        radius(shard, asked)
         busy("during them")
 
 

@@ -1,6 +1,7 @@
 """The gateways that the load of a charging benchmark is put on: ``python -m benchmarks.gateway_server PROTOCOL PORT``.
 
-``PORT`` is that of a shard's front (``charging_server.py``). The gateway is the product's, but for the database: who
+``PORT`` is that of a shard's front (``charging_server.py``). RADIUS also gets the URL of its database, and is all the
+product's. The others are the product's, but for the database: who
 has a number is worked out from it, and the list of live sessions is kept, not written. In the field that is one look-up
 a minute and subscriber, and some rows a session, beside the answers.
 """
@@ -10,13 +11,17 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
 import time
+from pathlib import Path
 from uuid import UUID
 
 import uvloop
 
 from benchmarks.charging_world import TENANT
 from farwire.base.clock import SystemClock
+from farwire.base.config import Settings
+from farwire.base.storage import open_database
 from farwire.charging.service import Address, Identity, SocketClient
 from farwire.charging.service.subscribers import Subscriber
 from farwire.charging.shard.runner import spare_the_collector
@@ -34,12 +39,18 @@ from farwire.gateway.nchf.routing import Router
 from farwire.gateway.nchf.serving import bounds_of
 from farwire.gateway.nchf.tokens import Checker
 from farwire.gateway.operators import Operator
+from farwire.gateway.radius import profiles as radius_profiles
+from farwire.gateway.radius.dictionary import Code
+from farwire.gateway.radius.serving import Gateway as RadiusGateway
 from farwire.gateway.sessions import SessionBook
 from farwire.gateway.subscribers import Subscribers
 from farwire.kernel.ids import TenantId
+from farwire.tenant.service import tenant_by_name
 
 FIRST_NUMBER = 4_915_000_000_000
 """Of the load generator: the number of account 0."""
+TENANT_NAME = "bench"
+SECRET = "a-secret-of-the-benchmark"  # noqa: S105 - of nobody
 OPERATOR = Operator(TenantId(UUID(int=1)), TENANT)
 
 
@@ -88,6 +99,29 @@ async def nchf(port: int) -> None:
     await serve(server.addresses[0][1])
 
 
+async def radius(port: int, url: str) -> None:
+    """Serve accounting until the process is ended."""
+    client = radius_profiles.Client(
+        "nas", ("127.0.0.0/8",), SECRET, TENANT_NAME, renewal="interim", changes_port=3799
+    )
+    node = radius_profiles.Node((client,), listen=(), listen_accounting=("127.0.0.1:0",))
+    with tempfile.TemporaryDirectory() as folder:
+        db = await open_database(Settings(data_dir=Path(folder), database_url=url))
+        tenant = await tenant_by_name(db=db, name=TENANT_NAME)
+        shard = SocketClient(lambda _: Address(host="127.0.0.1", port=port), timeout_ms=ASKED_MS)
+        gateway = RadiusGateway(
+            node,
+            db=db,
+            clock=SystemClock(),
+            client=shard,
+            operators={TENANT_NAME: Operator(tenant.id, TENANT)},
+        )
+        running = asyncio.create_task(gateway.run())
+        await gateway.server.start()
+        await serve(gateway.server.addresses[Code.ACCOUNTING_REQUEST][0][1])
+        running.cancel()
+
+
 async def serve(port: int) -> None:
     """Tell where it listens; go on until the process is ended."""
     spare_the_collector()
@@ -97,4 +131,5 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run({"diameter": diameter, "nchf": nchf}[sys.argv[1]](int(sys.argv[2])))
+    protocols = {"diameter": diameter, "nchf": nchf, "radius": radius}
+    uvloop.run(protocols[sys.argv[1]](int(sys.argv[2]), *sys.argv[3:]))
