@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,25 @@ def test_calls_are_granted_and_paid_cut_at_the_last_unit_and_refused(phones: Pho
     assert phones.call(3, "4999") != 0, "nobody knows this caller"
     assert "[5030]" in said("kamailio")
     assert re.findall(r"cca_return_code=(-?1)", said("kamailio")) == ["1", "1", "-1", "-1"]
+
+
+def test_a_denied_call_is_refused_by_each_code_and_nothing_is_paid(phones: Phones) -> None:
+    said, processes = phones.processes.said, phones.processes
+    words = ("charging", "account")
+    processes.call(*words, "bar", CALLER, "--key", "denied")
+    assert phones.call(3) != 0, "the account is barred"
+    processes.call(*words, "unbar", CALLER, "--key", "denied-no-more")
+    shard = processes.started[0][0]
+    shard.send_signal(signal.SIGSTOP)
+    try:
+        assert phones.call(3) != 0, "no shard answers"
+    finally:
+        shard.send_signal(signal.SIGCONT)
+    assert phones.call(1) == 0, said("kamailio")
+    assert re.findall(r"cca_return_code=(-?1)", said("kamailio")) == ["-1", "-1", "1"]
+    assert phones.balance() < 20
+    for code in ("4010", "3004"):
+        assert f"[{code}]" in said("kamailio"), code
 
 
 async def test_a_call_is_on_the_bill_of_its_caller_with_its_reason(
