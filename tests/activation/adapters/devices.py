@@ -30,6 +30,29 @@ NETCONF_SETTINGS = {
 """Interfaces of ietf-interfaces and ietf-ip."""
 
 
+SNMP_ROWS = {
+    "index": "implied",
+    "row": "1.3.6.1.6.3.12.1.2.1.9",
+    "attribute.retries": "1.3.6.1.6.3.12.1.2.1.5 integer",
+    "attribute.tags": "1.3.6.1.6.3.12.1.2.1.6",
+    "fixed.1.3.6.1.6.3.12.1.2.1.2": "oid 1.3.6.1.6.1.1",
+    "fixed.1.3.6.1.6.3.12.1.2.1.3": "hex 7f00000100a2",
+    "fixed.1.3.6.1.6.3.12.1.2.1.7": "text params",
+    "status.at": "1.3.6.1.6.3.12.1.2.1.9",
+    "status.active": "1",
+    "status.suspended": "2",
+}
+"""Rows of snmpTargetAddrTable (SNMP-TARGET-MIB)."""
+SNMP_PORTS = {
+    "index": "found",
+    "find": "1.3.6.1.2.1.31.1.1.1.1",
+    "taken": "circuit",
+    "attribute.circuit": "1.3.6.1.2.1.31.1.1.1.18",
+}
+"""Ports by ifName, whose ifAlias says whose they are (IF-MIB)."""
+SNMP_V3 = {"version": "3", "user": "farwire"}
+
+
 @dataclass
 class Ssh:
     """An SSH server that lets in the user who runs the tests, with one key."""
@@ -103,3 +126,21 @@ def start_netconfd(processes: Processes, program: Path, store: str, port: int) -
         *("--module=ietf-interfaces", "--module=iana-if-type", "--module=ietf-ip"),
         until="Running netconfd server",
     )
+
+
+def start_snmp(processes: Processes, require_rig: Callable[[str], Path], port: int) -> None:
+    """Start snmpd with a community and a user of version 3."""
+    program, folder = require_rig("snmpd"), processes.folder / f"snmp-{port}"
+    folder.mkdir(exist_ok=True)
+    (folder / "community").write_text("a-community\n")
+    (folder / "passphrases").write_text("authentic-phrase\nprivate-phrase\n")
+    lines = (
+        f"agentAddress udp:127.0.0.1:{port}",
+        "rwcommunity a-community 127.0.0.1",
+        f"[snmp] persistentDir {folder}",
+        'createUser farwire SHA-256 "authentic-phrase" AES "private-phrase"',
+        "rwuser farwire priv",
+    )
+    (folder / "snmpd.conf").write_text("\n".join(lines) + "\n")
+    words = (str(program), "-f", "-Lo", "-C", "-c", str(folder / "snmpd.conf"), "-I", "-smux")
+    processes.run(f"snmpd-{port}", *words, until="NET-SNMP version")
