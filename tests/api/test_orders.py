@@ -55,6 +55,18 @@ async def test_an_order_is_placed_once_and_carried_out(
     assert (refused.status_code, refused.json()["code"]) == (409, "ordering.ended")
 
 
+async def test_an_order_that_missed_its_due_date_is_listed(
+    client: httpx.AsyncClient, account: str, db: Database, tenant_id: TenantId, clock: MovableClock
+) -> None:
+    order = (await client.post(f"{V1}/productOrders", json=an_order(account))).json()
+    assert (order["dueBy"], "jeopardy" in order) == ("2026-06-12T12:03:00Z", False)
+    clock.set(instant("2026-06-12T14:03+02:00"))
+    await ordering.watch_due(db=db, tenant_id=tenant_id, clock=clock)
+    missed = (await client.get(f"{V1}/productOrders?jeopardy=missed")).json()
+    assert [(one["id"], one["jeopardy"]) for one in missed] == [(order["id"], "missed")]
+    assert (await client.get(f"{V1}/productOrders?jeopardy=at_risk")).json() == []
+
+
 async def test_a_refusal_lists_every_reason(client: httpx.AsyncClient, account: str) -> None:
     body = an_order(account, number="12", overrides=[{"priceId": "weekly", "reason": "", "price": 1}])
     answer = await client.post(f"{V1}/productOrders", json=body)
