@@ -44,6 +44,13 @@ class Documents:
         assert not errors, errors
         self.checked += 1
 
+    def words(self, file: str, schema: str) -> set[str] | None:
+        """Return the words of an enumeration, which other ones may join."""
+        if self.folder is None:
+            return None
+        found = _loaded(self.folder / file)["components"]["schemas"][schema]
+        return {word for one in found["anyOf"] for word in one.get("enum", ())}
+
     def check_answer(self, file: str, path: str, method: str, status: int, kind: str, body: bytes) -> None:
         """Check that an operation may answer with that status, media type and content."""
         if self.folder is None:

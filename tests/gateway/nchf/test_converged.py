@@ -104,6 +104,15 @@ async def test_each_rating_group_has_its_own_result(world: World) -> None:
     assert await world.balance() == 80 * CENT
 
 
+async def test_a_rating_group_that_is_refused_refuses_no_other_one(world: World) -> None:
+    spent = document(1, usage(1, used=50 * MB - 1_000), oneTimeEvent=True, oneTimeEventType="PEC")
+    await world.create(spent)
+    _, answer = await world.create(document(1, usage(1, requested=MB), usage(2, requested=MB), usage(3)))
+    assert group(answer, 1)["grantedUnit"] == {"totalVolume": 1_000}
+    assert group(answer, 2) == {"resultCode": "QUOTA_LIMIT_REACHED", "ratingGroup": 2}
+    assert group(answer, 3) == {"resultCode": "SUCCESS", "ratingGroup": 3}
+
+
 async def test_both_directions_count_and_so_do_several_containers(world: World) -> None:
     uri, _ = await world.create(document(1, usage(1, requested=50 * MB)))
     containers = [

@@ -328,6 +328,24 @@ async def test_over_tls_http2_is_agreed_on(certificate: Path) -> None:
     await server.drain()
 
 
+async def test_with_authorities_a_client_without_a_certificate_of_theirs_is_not_heard(
+    certificate: Path,
+) -> None:
+    certified, key = str(certificate / "cert.pem"), str(certificate / "key.pem")
+    server = Server(echo, Bounds())
+    await server.start(("127.0.0.1:0",), tls(certificate=certified, private_key=key, authorities=certified))
+    host, port = server.addresses[0]
+    trust = ssl.create_default_context(cafile=certified)
+    async with httpx.AsyncClient(http2=True, verify=trust, timeout=30) as client:
+        with pytest.raises(httpx.TransportError):
+            await client.post(f"https://{host}:{port}/x", content=b"hello")
+    trust = ssl.create_default_context(cafile=certified)
+    trust.load_cert_chain(certified, key)
+    async with httpx.AsyncClient(http2=True, verify=trust, timeout=30) as client:
+        assert (await client.post(f"https://{host}:{port}/x", content=b"hello")).text == "hello"
+    await server.drain()
+
+
 @pytest.mark.rigs
 async def test_h2load_finds_every_answer_good(require_rig: Callable[[str], Path]) -> None:
     program = str(require_rig("h2load"))

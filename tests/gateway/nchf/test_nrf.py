@@ -13,11 +13,13 @@ import httpx
 import pytest
 
 from farwire.gateway.nchf.http2.messages import Request, Response
+from farwire.gateway.nchf.http2.server import Bounds, Server
 from farwire.gateway.nchf.nrf import Repository
 from farwire.gateway.nchf.profiles import Nrf
 from farwire.kernel.errors import Unavailable
 from tests.gateway.nchf.openapi import NRF, Documents
 from tests.gateway.nchf.world import a_node, serving
+from tests.gateway.processes import free_port
 
 US = "4d2c9f3e-0000-4000-8000-00000000c0de"
 
@@ -118,3 +120,28 @@ async def test_an_access_token_is_fetched_once_and_renewed_before_it_ends(stub: 
         with pytest.raises(Unavailable, match="no access token"):
             await one.headers()
         assert await repository(stub, client).headers() == {}
+
+
+async def test_an_nrf_that_was_away_and_has_forgotten_us_has_us_again() -> None:
+    port, stub = free_port(), Stub()
+    stub.uri = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(http1=False, http2=True) as client:
+        one = repository(stub, client, api_prefix="http://192.0.2.10:8080")
+
+        async def with_nrf() -> bool:
+            server = Server(stub, Bounds())
+            await server.start((f"127.0.0.1:{port}",))
+            done = await one._beat() if one._registered else await one._register()
+            await server.drain()
+            return done
+
+        assert not await one._register()
+        assert await with_nrf()
+        profile = json.loads((await stub.next()).body)
+        assert {service["apiPrefix"] for service in profile["nfServices"]} == {"http://192.0.2.10:8080"}
+        assert not await one._beat()
+        assert one._registered, "it may be there again before it has lost us"
+        stub.answers.append(Response(404))
+        assert await with_nrf()
+        assert [(await stub.next()).method for _ in range(2)] == ["PATCH", "PUT"]
+        assert one._registered

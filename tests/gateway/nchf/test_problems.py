@@ -15,6 +15,7 @@ from farwire.gateway.nchf.charging_data.documents import ChargingDataRequest, re
 from farwire.gateway.nchf.charging_data.requests import read_request
 from farwire.gateway.nchf.http2.messages import Request
 from farwire.gateway.nchf.problems import CODES, GROUPS, KINDS, RESULTS, Problem, cause_of_error, refusal
+from farwire.gateway.nchf.telling import TYPES
 from farwire.kernel.errors import FarwireError, Unavailable
 from tests.gateway.nchf.openapi import COMMON, CONVERGED, Documents
 from tests.gateway.nchf.world import MB, ROOT, World, a_consumer, document, usage
@@ -30,6 +31,17 @@ def test_every_result_of_charging_has_its_answer() -> None:
             check_whole(Answer(code), a_consumer())
         assert caught.value.cause == RESULTS[code]
         assert 400 <= caught.value.cause.status < 600
+
+
+def test_words_of_answers_are_those_of_3gpp(documents: Documents) -> None:
+    for name, used in (
+        ("ResultCode", set(GROUPS.values())), ("NotificationType", set(TYPES.values())),
+        ("FinalUnitAction", {"TERMINATE", "REDIRECT", "RESTRICT_ACCESS"}),
+        ("FailureHandling", {"TERMINATE", "CONTINUE", "RETRY_AND_TERMINATE"}),
+        ("SessionFailover", {"FAILOVER_SUPPORTED", "FAILOVER_NOT_SUPPORTED"}),
+    ):  # fmt: skip
+        known = documents.words(CONVERGED, name)
+        assert known is None or used <= known, name
 
 
 def test_every_kind_of_error_has_its_answer(documents: Documents) -> None:

@@ -182,6 +182,12 @@ def test_what_is_not_for_us_or_not_now_is_refused(signer: Signer) -> None:
     status, challenge = answer(signer.key, signer.token({**CLAIMS, "scope": "nchf-convergedchargin"}))
     assert (status, challenge) == (403, 'Bearer error="insufficient_scope"')
     assert answer(signer.key, None) == (401, "Bearer")
+    nobody = signer.token({**CLAIMS, "aud": ""})
+    assert answer(signer.key, nobody)[0] == 401
+    assert asked(checker_of(signer.key, without_audience=True), nobody)[0] == 200
+    assert (
+        asked(checker_of(signer.key, without_audience=True), signer.token({**CLAIMS, "aud": "SMF"}))[0] == 401
+    )
 
 
 def test_what_nobody_known_has_signed_is_refused(

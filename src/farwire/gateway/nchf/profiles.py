@@ -48,6 +48,8 @@ class Consumer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Filters of what a restricted subscriber may still reach. Without one such a session is terminated instead."""
     triggers: tuple[str, ...] = ()
     """triggerType of what shall be reported at once, told with the first answer of a session."""
+    group_triggers: tuple[str, ...] = ()
+    """triggerType that stand beside each quota, for those that count a quota only when its triggers say so."""
     quota_holding_s: int = 0
     """quotaHoldingTime; 0: not told."""
     refuse_whole: bool = False
@@ -70,6 +72,8 @@ class Tokens(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``iss`` that are believed: the NRFs' instance ids; none: any that the keys have signed."""
     leeway_s: int = 5
     """How much clocks may differ."""
+    without_audience: bool = False
+    """Believe also tokens whose ``aud`` is empty: some NRFs name nobody unless they are asked for one instance."""
 
 
 class Nrf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +92,8 @@ class Nrf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """PLMNs that are served."""
     supi_ranges: tuple[tuple[str, str], ...] = ()
     """First and last IMSI of the subscribers that are served; none: all."""
+    api_prefix: str = ""
+    """apiPrefix of each service, for those that take it for our whole address."""
     token: bool = False
     """Ask the NRF for an access token, and send it with notifications."""
 

@@ -42,6 +42,8 @@ class Checker:
         """
         self._tokens = tokens
         self._audience = {instance.lower(), "chf"}
+        if tokens is not None and tokens.without_audience:
+            self._audience.add("")
         self._now = now_s
         self._kept: dict[str, _Claims] = {}
         if tokens is not None:

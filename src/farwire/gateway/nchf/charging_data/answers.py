@@ -58,8 +58,11 @@ def check_whole(given: Answer, consumer: Consumer) -> None:
 def _group(one: GroupAnswer, consumer: Consumer, now: int, upf: str) -> UnitInformation:
     """Return the quota of one rating group."""
     result = GROUPS.get(one.result, "END_USER_SERVICE_REJECTED")
-    if not one.granted:
+    if not one.granted and result == "SUCCESS":  # nothing was asked for
         return UnitInformation(result, one.rating_group, upf=upf)
+    triggers = tuple(Trigger(name) for name in consumer.group_triggers)
+    if not one.granted:
+        return UnitInformation(result, one.rating_group, upf=upf, triggers=triggers)
     threshold = min(one.threshold, _U32_MAX) if one.final == FinalAction.NONE and one.threshold else None
     return UnitInformation(
         result,
@@ -73,6 +76,7 @@ def _group(one: GroupAnswer, consumer: Consumer, now: int, upf: str) -> UnitInfo
         threshold if one.unit == Unit.OCTETS else None,
         threshold if one.unit not in (Unit.SECONDS, Unit.OCTETS) else None,
         upf,
+        triggers,
     )
 
 

@@ -205,6 +205,7 @@ class UnitInformation(msgspec.Struct, frozen=True, omit_defaults=True, rename="c
     volume_quota_threshold: int | None = None
     unit_quota_threshold: int | None = None
     upf: str = msgspec.field(name="uPFID", default="")
+    triggers: tuple[Trigger, ...] = ()
 
 
 class InvocationResult(msgspec.Struct, frozen=True, rename="camel"):
