@@ -21,7 +21,7 @@ ACTS = re.compile(
 # One document, or books that there is one of: no list of things.
 SINGULAR = {"export", "ledger", "revenue", "trialBalance"}
 # Calculated and not kept: there is nothing to be found afterwards.
-PREVIEWS = {"billPreviews", "orderPreviews", "priceImpacts"}
+PREVIEWS = {"activationPreviews", "billPreviews", "orderDecompositions", "orderPreviews", "priceImpacts"}
 # What is told is a fact about the thing before it, and the answer is that thing; a month's closing may be asked again.
 TOLD = {"terms", "receipts", "paymentNotices", "closings", "resources", "voucherRedemptions"}
 # A closing commits step by step, so that one that was stopped goes on: it cannot share the transaction of a key.

@@ -89,7 +89,7 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
     ),
     Route(
         method=Method.POST,
-        path=f"{BASE}/activationAdapters/{{name}}/policy",
+        path=f"{BASE}/activationAdapters/{{name}}/amend",
         handler=set_policy,
         summary="Set what is done about drift",
         tag=TAG,

@@ -19,15 +19,13 @@ _SERVICES: Final = "voice,sms,data"
 
 
 def a_part(before: State | None, after: State | None) -> State:
-    """Return what is there when only the first half of the changes was made, by their names."""
+    """Return what is there when only the first half of the attributes was written, by their names."""
     old, new = before or {}, after or {}
-    changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-    found = dict(old)
-    for name in changed[: len(changed) // 2]:
-        found.pop(name, None)
-        if name in new:
-            found[name] = new[name]
-    return found
+    names = sorted({*old, *new})
+    written = set(names[: len(names) // 2])
+    return {name: text for name, text in old.items() if name not in written} | {
+        name: text for name, text in new.items() if name in written
+    }
 
 
 def nothing_alone(_state: State) -> str | None:
