@@ -204,6 +204,7 @@ async def _network(keys: Keys, things: Things) -> None:
         await keys.post("links", link)
     things.ids[f"{V1}/elements"] = made[0]["id"]
     things.queries[f"{V1}/elements/{{id}}/paths"] = {"end": "other"}
+    things.queries[f"{V1}/elements/{{id}}/traces"] = {"end": "other"}
     things.bodies |= {
         "POST /elements": element | {"name": "third"},
         "POST /elements/{id}/amend": {"place": "Hamburg"},
@@ -277,7 +278,8 @@ async def _orders(world: Any, keys: Keys, things: Things) -> None:
         f"{V1}/products": (await keys.get("products"))[0]["id"],
     }
     things.bodies |= {f"POST /productOrders{act}": order for act in ("", "/{id}/amend")} | {
-        "POST /orderPreviews": order
+        "POST /orderPreviews": order,
+        "POST /orderDecompositions": order,
     }
     acts = {"productOrders": "cancel hold release refuse", "falloutTasks": "retry skip rollback abort"}
     things.bodies |= {

@@ -87,6 +87,14 @@ async def test_the_network_is_built_and_asked(
     clock.advance(timedelta(hours=1))
     assert await names(client, f"{at['duct']}/impacts") == ["duct", "f/1"]
     assert await names(client, f"{at['f/2']}/impacts", unprotected="true") == ["line"]
+    steps = (await client.get(f"{at['line']}/traces", params={"end": "f/2"})).json()
+    assert [(one["way"], one["element"]["name"], one["shared"]) for one in steps] == [
+        ("first", "line", False),
+        ("first", "f/1", False),
+        ("first", "f/2", True),
+        ("second", "line", False),
+        ("second", "f/2", True),
+    ]
     ended = {"start": "f/2", "kind": "protects", "end": "line"}
     assert (await client.post(f"{V1}/links/end", json=ended)).json()["validTo"]
     assert await names(client, f"{at['duct']}/impacts", layer="service") == ["line"]
@@ -96,6 +104,10 @@ async def test_the_network_is_built_and_asked(
         assert (found.status_code, len(found.json())) == (200, there), found.text
     assert await names(client, f"{at['line']}/needs", limit="1", offset="1") == ["f/1"]
     assert await names(client, f"{at['f/2']}/paths", end="f/1") == ["f/2", "f/1"]
+    nothing: dict[str, str] = {}
+    for query in (nothing, {"end": "duct", "kind": "thing"}):
+        refused = await client.get(f"{at['line']}/traces", params=query)
+        assert (refused.status_code, refused.json()["code"]) == (400, "inventory.trace"), refused.text
     listed = await client.get(f"{V1}/elements", params={"prefix": "f/", "limit": 1})
     assert (listed.headers["x-total-count"], listed.json()[0]["name"]) == ("2", "f/1")
     links = await client.get(f"{at['line']}/links")
@@ -155,6 +167,11 @@ def test_a_person_builds_a_network_and_asks_it(farwire: Farwire, tmp_path: Path)
     way = farwire("path", "a", "s", "--over", "connects", "--over", "serves")
     assert [one["name"] for one in way["items"]] == ["a", "b", "s"]
     assert farwire("path", "a", "b", "--without", "b", code=4)["error"]["code"] == "inventory.no_path"
+    traced = farwire("trace", "s", "--kind", "router")["items"]
+    assert [(one["way"], one["name"], one["shared"]) for one in traced] == [
+        ("first", "s", False),
+        ("first", "b", False),
+    ]
     farwire("change", "a", "--state", "out_of_service")
     assert [one["state"] for one in farwire("element", "a")["history"]] == ["in_service", "out_of_service"]
     assert farwire("unlink", "b", "serves", "s")["valid_to"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -345,3 +346,66 @@ async def test_what_is_not_there_cannot_fail(
         await hit(db, tenant_id, *failed)
     assert refused.value.code == code
     assert isinstance(refused.value, (Conflict, NotFound)) or not failed
+
+
+STEPS_UP = {LinkKind.CARRIES, LinkKind.SERVES, LinkKind.PROTECTS, LinkKind.CONTAINS}
+BOTH_WAYS = {LinkKind.CONNECTS, LinkKind.CONTAINS}
+
+
+def slow_way(
+    edges: list[Edge], start: int, ends: set[int], up: set[LinkKind], avoided: set[int]
+) -> tuple[int, int] | None:
+    """Return (avoided elements passed, steps) of the best way, walking them in the order of what they cost."""
+    open_ways, done = [((0, 0), start)], set[int]()
+    while open_ways:
+        (shared, steps), at = heapq.heappop(open_ways)
+        if at in ends:
+            return shared, steps
+        if at in done:
+            continue
+        done.add(at)
+        for edge in edges:
+            for one, other, kinds in ((edge.end, edge.start, up), (edge.start, edge.end, BOTH_WAYS)):
+                walks = edge.kind in kinds or edge.kind is LinkKind.CONNECTS
+                if one == at and walks:
+                    heapq.heappush(open_ways, ((shared + (other in avoided), steps + 1), other))
+    return None
+
+
+@given(
+    networks(),
+    st.sampled_from(IDS),
+    st.sets(st.sampled_from(IDS), min_size=1, max_size=3),
+)
+def test_a_second_way_shares_as_little_with_the_first_as_can_be(
+    edges: list[Edge], start: int, ends: set[int]
+) -> None:
+    first, second = made(edges).trace(start, sorted(ends))
+    working = slow_way(edges, start, ends, STEPS_UP - {LinkKind.PROTECTS}, set())
+    any_way = working or slow_way(edges, start, ends, STEPS_UP, set())
+    assert (len(first) - 1 if first else None) == (any_way[1] if any_way else None)
+    for one, other in pairwise(first):
+        assert slow_way(edges, one, {other}, STEPS_UP, set()) == (0, 1)
+    if not second:
+        return
+    avoided = set(first[1:] if len(ends) > 1 else first[1:-1])
+    wanted = slow_way(edges, start, ends, STEPS_UP, avoided)
+    assert (len(avoided & set(second)), len(second) - 1) == wanted
+    for one, other in pairwise(second):
+        assert slow_way(edges, one, {other}, STEPS_UP, set()) == (0, 1)
+
+
+def test_a_protected_line_has_a_second_way_to_another_core_and_shares_its_circuit_only() -> None:
+    line, circuit, west, east, west_router, east_router, far = 3, 13, 23, 33, 43, 53, 63
+    edges = [
+        Edge(circuit, line, LinkKind.SERVES),
+        Edge(west, circuit, LinkKind.CARRIES, "ring"),
+        Edge(east, circuit, LinkKind.PROTECTS, "ring"),
+        Edge(west, west_router, LinkKind.CONNECTS),
+        Edge(east, far, LinkKind.CONNECTS),
+        Edge(far, east_router, LinkKind.CONNECTS),
+    ]
+    ways = made(edges).trace(line, [west_router, east_router])
+    assert ways == ((line, circuit, west, west_router), (line, circuit, east, far, east_router))
+    assert made(edges[:2]).trace(line, [west]) == ((line, circuit, west), ())
+    assert made(edges).trace(line, [west_router], without=[circuit]) == ((), ())

@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("impact")(show_impact)
     app.command("needs")(show_needs)
     app.command("path")(show_path)
+    app.command("trace")(show_trace)
 
 
 def _show_impact(session: Session, title: str, found: Impact, empty: str) -> None:
@@ -146,5 +147,50 @@ def show_path(
         rows: list[dict[str, object]] = [{"step": step, **element_row(one)} for step, one in enumerate(found)]
         columns = ("step", "name", "layer", "kind", "state", "place")
         session.out.rows(f"Path over {len(found) - 1} links", columns, rows, empty="", right=("step",))
+
+    run(act, as_json)
+
+
+def show_trace(
+    tenant: TenantOption,
+    start: FromArgument,
+    end: Annotated[str, typer.Argument(metavar="TO", help="The element to get to.")] = "",
+    kind: Annotated[
+        str, typer.Option("--kind", help="Instead of TO: the nearest element of this kind.")
+    ] = "",
+    without: Annotated[
+        list[str] | None, typer.Option("--without", help="Past this element. Repeat it for more.")
+    ] = None,
+    at: AtOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show how a service gets to the core, and the second way that is left when the first one fails.
+
+    What both ways pass is marked as shared: when that fails, neither is left.
+
+    Example: farwire inventory trace acme-line --kind core_router --tenant acme
+    """
+    from farwire.inventory.service import topology
+
+    async def act(session: Session) -> None:
+        async with session.db.transaction(await session.tenant(tenant)) as tx:
+            found = await topology.trace(
+                tx,
+                start=start,
+                end=end,
+                kind=kind,
+                now=session.clock.now(),
+                at=_past(at),
+                without=without or (),
+            )
+        rows: list[dict[str, object]] = [
+            {"way": way, "step": step, **element_row(one), "shared": one.id in found.shared}
+            for way, elements in (("first", found.first), ("second", found.second))
+            for step, one in enumerate(elements)
+        ]
+        columns = ("way", "step", "name", "layer", "kind", "state", "place", "shared")
+        session.out.rows(f"Trace of {start}", columns, rows, empty="", right=("step",))
+        if not found.second and not as_json:
+            session.out.note("There is no second way.")
 
     run(act, as_json)

@@ -1,7 +1,4 @@
-"""The network over HTTP: elements, links, impact and paths.
-
-What loads NumPy is imported with the first question that needs it: an API that is not asked stays small.
-"""
+"""The network over HTTP: elements and links."""
 
 from __future__ import annotations
 
@@ -33,21 +30,15 @@ from farwire.inventory.api.network_documents import (
     ElementDocument,
     ElementEnd,
     ElementQuery,
-    HitDocument,
-    ImpactQuery,
     LinkCreate,
     LinkDocument,
     LinkEnd,
     LinkQuery,
-    NeedsQuery,
-    PathQuery,
     element_document,
-    hit_document,
     link_document,
     standing_document,
 )
 from farwire.inventory.model import ElementId, NewElement, NewLink
-from farwire.kernel.page import Page
 
 TAG: Final = "Network"
 _DIGITS: Final = 18
@@ -66,7 +57,8 @@ class ByElement(msgspec.Struct, frozen=True):
         return ElementId(int(self.id))
 
 
-def _past(at: datetime | None) -> datetime | None:
+def past(at: datetime | None) -> datetime | None:
+    """Return the time that is asked about; None where it is now."""
     return None if at is None else asked_moment(at)
 
 
@@ -81,7 +73,7 @@ async def list_elements(call: Call[Nothing, ElementQuery, None]) -> Reply:
         page = await service.list_elements(
             tx,
             page=query.page(),
-            at=_past(query.at) or call.now(),
+            at=past(query.at) or call.now(),
             layer=query.layer,
             kind=query.kind,
             prefix=query.prefix,
@@ -137,7 +129,7 @@ async def end_element(call: Call[ByElement, Nothing, ElementEnd]) -> Reply:
 async def list_links(call: Call[ByElement, LinkQuery, None]) -> Reply:
     """Return a page of an element's links."""
     query = call.query
-    at = _past(query.at) or call.now()
+    at = past(query.at) or call.now()
     async with call.transaction() as tx:
         one = await service.get_element(tx, element_id=call.path.element_id, at=at)
         page = await service.list_links(tx, page=query.page(), element=one, at=at, kind=query.kind)
@@ -168,65 +160,6 @@ async def _note(tx: Tx, principal: Principal, at: datetime, act: str, subject: s
     await audit.record(
         tx, actor=principal.actor, action=f"inventory.{act}", subject=subject, at=at, detail={}
     )
-
-
-async def list_impacts(call: Call[ByElement, ImpactQuery, None]) -> Reply:
-    """Return what is hit when an element fails."""
-    from farwire.inventory.service import (
-        topology,
-    )  # loads NumPy, which an API without such calls goes without
-
-    query = call.query
-    async with call.transaction() as tx:
-        one = await service.get_element(tx, element_id=call.path.element_id, at=call.now())
-        found = await topology.impact(
-            tx,
-            failed=[one.name],
-            page=query.page(),
-            now=call.now(),
-            at=_past(query.at),
-            layer=query.layer,
-            unprotected=query.unprotected,
-        )
-    return page_reply(found.page, hit_document)
-
-
-async def list_needs(call: Call[ByElement, NeedsQuery, None]) -> Reply:
-    """Return all that an element depends on."""
-    from farwire.inventory.service import (
-        topology,
-    )  # loads NumPy, which an API without such calls goes without
-
-    query = call.query
-    async with call.transaction() as tx:
-        one = await service.get_element(tx, element_id=call.path.element_id, at=call.now())
-        found = await topology.needs(
-            tx, names=[one.name], page=query.page(), now=call.now(), at=_past(query.at), layer=query.layer
-        )
-    return page_reply(found.page, hit_document)
-
-
-async def list_path(call: Call[ByElement, PathQuery, None]) -> Reply:
-    """Return the elements of a shortest path."""
-    from farwire.inventory.service import (
-        topology,
-    )  # loads NumPy, which an API without such calls goes without
-
-    query = call.query
-    async with call.transaction() as tx:
-        one = await service.get_element(tx, element_id=call.path.element_id, at=call.now())
-        found = await topology.path(
-            tx,
-            start=one.name,
-            end=query.end,
-            now=call.now(),
-            at=_past(query.at),
-            over=(query.over,),
-            without=() if query.without is None else (query.without,),
-        )
-    page = query.page()
-    shown = found[page.offset : page.offset + page.limit]
-    return page_reply(Page(shown, len(found), page.offset, page.limit), element_document)
 
 
 ROUTES: Final[tuple[AnyRoute, ...]] = (
@@ -301,45 +234,6 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         response=list[LinkDocument],
         path_type=ByElement,
         query_type=LinkQuery,
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/elements/{{id}}/impacts",
-        handler=list_impacts,
-        summary="List what is hit when an element fails",
-        tag=TAG,
-        permission=Permission.RESOURCE_READ,
-        response=list[HitDocument],
-        path_type=ByElement,
-        query_type=ImpactQuery,
-        errors=("409",),
-        description="By name, itself included. What has a working second path is not hit.",
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/elements/{{id}}/needs",
-        handler=list_needs,
-        summary="List what an element depends on",
-        tag=TAG,
-        permission=Permission.RESOURCE_READ,
-        response=list[HitDocument],
-        path_type=ByElement,
-        query_type=NeedsQuery,
-        errors=("409",),
-        description="By name: working path and protection alike.",
-    ),
-    Route(
-        method=Method.GET,
-        path=f"{BASE}/elements/{{id}}/paths",
-        handler=list_path,
-        summary="Find a shortest path to another element",
-        tag=TAG,
-        permission=Permission.RESOURCE_READ,
-        response=list[ElementDocument],
-        path_type=ByElement,
-        query_type=PathQuery,
-        errors=("409",),
-        description="The elements in their order, both ends included.",
     ),
     Route(
         method=Method.POST,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -11,13 +12,20 @@ from farwire.inventory.api.documents import BASE, Time
 from farwire.inventory.model import Element, ElementStanding, ElementState, Layer, Link, LinkKind
 
 if TYPE_CHECKING:
-    from farwire.inventory.service.topology import Hit
+    from farwire.inventory.service.topology import Hit, Trace
 
 ElementName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", max_length=128)]
 Prefix = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,128}$", max_length=128)]
 KindWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 Place = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{0,200}$", max_length=200)]
 Group = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9_-]{0,39})?$", max_length=40)]
+
+
+class Way(StrEnum):
+    """Which way of a trace."""
+
+    FIRST = "first"
+    SECOND = "second"
 
 
 class ElementQuery(PageQuery, frozen=True, kw_only=True):
@@ -56,6 +64,15 @@ class PathQuery(PageQuery, frozen=True, kw_only=True):
 
     end: ElementName
     over: LinkKind = LinkKind.CONNECTS
+    without: ElementName | None = None
+    at: Time | None = None
+
+
+class TraceQuery(PageQuery, frozen=True, kw_only=True):
+    """To which element, or to the nearest of which kind; past which one."""
+
+    end: ElementName | None = None
+    kind: KindWord | None = None
     without: ElementName | None = None
     at: Time | None = None
 
@@ -114,6 +131,15 @@ class HitDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
     element: ElementDocument
     product_id: str | None = None
+
+
+class StepDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A step of a trace: on its first or second way, and whether both have it."""
+
+    way: Way
+    step: int
+    shared: bool
+    element: ElementDocument
 
 
 class ElementCreate(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -201,3 +227,12 @@ def link_document(one: Link) -> LinkDocument:
 def hit_document(one: Hit) -> HitDocument:
     """Return an element of an answer."""
     return HitDocument(element_document(one.element), None if one.product_id is None else str(one.product_id))
+
+
+def step_documents(found: Trace) -> list[StepDocument]:
+    """Return the steps of both ways, one after the other."""
+    return [
+        StepDocument(way, step, one.id in found.shared, element_document(one))
+        for way, elements in ((Way.FIRST, found.first), (Way.SECOND, found.second))
+        for step, one in enumerate(elements)
+    ]

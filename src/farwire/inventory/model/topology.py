@@ -29,6 +29,11 @@ MANY: Final = 50
 """Changes from which on it is quicker to read a network anew than to copy its arrays for each."""
 KINDS: Final = tuple(LinkKind)
 CODES: Final = {kind: code for code, kind in enumerate(KINDS)}
+Way = tuple[int, ...]
+"""Elements by their ids, both ends included; empty where there is no way."""
+_ACROSS: Final = (LinkKind.CONNECTS, LinkKind.CONTAINS)
+_WORKING: Final = (LinkKind.CONTAINS, LinkKind.CARRIES, LinkKind.SERVES)
+_NEEDED: Final = (*_WORKING, LinkKind.PROTECTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,36 +152,72 @@ class Topology:
         *,
         over: Sequence[LinkKind] = (LinkKind.CONNECTS,),
         without: Sequence[int] = (),
-    ) -> tuple[int, ...]:
+    ) -> Way:
         """Return a shortest path of ids over links of these kinds, both ends included; empty where there is none.
 
         What connects is walked both ways, and so is what contains; the others from their first end to their second.
         """
-        ends = self.places([start]), self.places([end])
-        if not (len(ends[0]) and len(ends[1])):
-            return ()
-        allowed = np.zeros(len(KINDS), bool)
-        allowed[[CODES[kind] for kind in over]] = True
-        back = np.zeros(len(KINDS), bool)
-        back[CODES[LinkKind.CONTAINS]] = LinkKind.CONTAINS in over
+        back = (LinkKind.CONTAINS,) if LinkKind.CONTAINS in over else ()
+        return self._search(self.places([start]), self.places([end]), over, back, closed=self.places(without))
+
+    def trace(self, start: int, ends: Sequence[int], *, without: Sequence[int] = ()) -> tuple[Way, Way]:
+        """Return how an element gets to the nearest of ``ends`` over what it needs, and a second way, if there are.
+
+        Walked are links of dependence from the second end to the first, what contains and what connects both ways. The
+        first way is a shortest one that uses no standby (``protects``) where there is one. The second way has as few
+        elements of the first as can be, and is a shortest one of those; the ends count only where there are several.
+        """
+        goals, closed = self.places(ends), self.places(without)
+        begin = self.places([start])
+        first = self._search(begin, goals, _ACROSS, _WORKING, closed=closed)
+        first = first or self._search(begin, goals, _ACROSS, _NEEDED, closed=closed)
+        used = self.places(first[1:] if len(goals) > 1 else first[1:-1])
+        second = self._search(begin, goals, _ACROSS, _NEEDED, closed=closed, avoided=used)
+        return first, () if second == first else second
+
+    def _search(
+        self,
+        begin: Whole,
+        goals: Whole,
+        down: Sequence[LinkKind],
+        up: Sequence[LinkKind],
+        *,
+        closed: Whole,
+        avoided: Whole | None = None,
+    ) -> Way:
+        """Return a way to one of the goals with the fewest ``avoided`` places, and of those a shortest one."""
         came = np.full(len(self.elements), -1, np.int64)
-        closed = self.places(without)
         came[closed] = closed
-        begin, goal = int(ends[0][0]), int(ends[1][0])
-        if came[begin] >= 0 or came[goal] >= 0:
+        if not (len(begin) and len(goals)) or came[begin[0]] >= 0 or (came[goals] >= 0).all():
             return ()
+        is_goal, costs = np.zeros(len(came), bool), np.zeros(len(came), bool)
+        is_goal[goals] = True
+        costs[goals if avoided is None else avoided] = avoided is not None
         came[begin] = begin
-        front = ends[0]
-        while len(front) and came[goal] < 0:
-            steps = [
-                self._step(rows, kinds, front) for rows, kinds in ((self.down, allowed), (self.up, back))
-            ]
-            reached = np.concatenate([to for to, _ in steps])
-            origin = np.concatenate([by for _, by in steps])
-            new = came[reached] < 0
-            came[reached[new]] = origin[new]
-            front = _once(reached[new], len(came))
-        return self._way(came, begin, goal)
+        kinds = (self.down, _allowed(down)), (self.up, _allowed(up))
+        # Those that begin with so many avoided ones, by how long the way to them is; then those with one more.
+        entered: dict[int, list[Whole]] = {0: [begin]}
+        while entered:
+            later: dict[int, list[Whole]] = {}
+            front, length = begin[:0], 0
+            while len(front) or entered:
+                length = length if len(front) else min(entered)
+                front = np.concatenate([front, *entered.pop(length, [])])
+                found = front[is_goal[front]]
+                if len(found):
+                    return self._way(came, int(begin[0]), int(found[0]))
+                steps = [self._step(rows, taken, front) for rows, taken in kinds]
+                reached = np.concatenate([to for to, _ in steps])
+                origin = np.concatenate([by for _, by in steps])
+                new = came[reached] < 0
+                came[reached[new]] = origin[new]
+                front, length = _once(reached[new], len(came)), length + 1
+                dear = costs[front]
+                if dear.any():
+                    later.setdefault(length, []).append(front[dear])
+                    front = front[~dear]
+            entered = later
+        return ()
 
     def _step(self, rows: Rows, kinds: NDArray[np.bool_], front: Whole) -> tuple[Whole, Whole]:
         if not kinds.any():
@@ -186,9 +227,7 @@ class Topology:
         taken = kinds[rows.kinds[links]]
         return rows.ends[links[taken]].astype(np.int64), origin[taken]
 
-    def _way(self, came: Whole, begin: int, goal: int) -> tuple[int, ...]:
-        if came[goal] < 0:
-            return ()
+    def _way(self, came: Whole, begin: int, goal: int) -> Way:
         way = [goal]
         while way[-1] != begin:
             way.append(int(came[way[-1]]))
@@ -269,6 +308,12 @@ class Topology:
     def _ends(self, edge: Edge) -> tuple[int, int] | None:
         start, end = self.places([edge.start]), self.places([edge.end])
         return (int(start[0]), int(end[0])) if len(start) and len(end) else None
+
+
+def _allowed(kinds: Sequence[LinkKind]) -> NDArray[np.bool_]:
+    allowed = np.zeros(len(KINDS), bool)
+    allowed[[CODES[kind] for kind in kinds]] = True
+    return allowed
 
 
 def _once(places: Whole | Small, count: int) -> Whole:

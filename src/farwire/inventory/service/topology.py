@@ -28,6 +28,8 @@ from farwire.kernel.ids import ProductId, TenantId
 from farwire.kernel.page import Page, PageRequest
 
 MAX_FAILED: Final = 1_000
+MAX_ENDS: Final = 1_000
+"""Elements of a kind of which a trace looks for the nearest."""
 TENANTS: Final = 8
 """Networks kept in memory: one of 1,000,000 elements and 3,000,000 links is some 100 MB."""
 
@@ -46,6 +48,19 @@ class Impact:
 
     page: Page[Hit]
     layers: Mapping[Layer, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How an element gets to another one, and the way that is left when the first one fails, if there is one."""
+
+    first: tuple[Element, ...]
+    second: tuple[Element, ...]
+
+    @property
+    def shared(self) -> frozenset[ElementId]:
+        """Return what both ways pass, the beginning apart: when it fails, neither is left."""
+        return frozenset(one.id for one in self.first[1:]) & frozenset(one.id for one in self.second[1:])
 
 
 @dataclass(slots=True)
@@ -232,3 +247,53 @@ async def path(
             fix=f"over {', '.join(over)} none does; name other kinds of links",
         )
     return tuple(await topology.in_order(tx, [ElementId(one) for one in found], then))
+
+
+async def trace(
+    tx: Tx,
+    *,
+    start: str,
+    end: str = "",
+    kind: str = "",
+    now: datetime,
+    at: datetime | None = None,
+    without: Sequence[str] = (),
+) -> Trace:
+    """Return how ``start`` gets to the element ``end``, or to the nearest one of a ``kind``, and its second way.
+
+    From a service over what it needs, and over what is contained and connected; see ``model.topology``. Raises
+    ``Invalid`` (``inventory.trace``: not one of both, or more than 1,000 of the kind), ``NotFound``
+    (``inventory.element_unknown``, ``inventory.no_path``), and otherwise as ``impact``.
+    """
+    then = at or now
+    (begin,) = await _ids(tx, (start,), then)
+    closed = await _ids(tx, without, then) if without else []
+    ends = await _ends(tx, end, kind, then)
+    first, second = (await _network(tx, at, now)).trace(begin, ends, without=closed)
+    if not first:
+        raise NotFound(
+            f"no path leads from {start} to {end or f'any {kind}'}",
+            code="inventory.no_path",
+            field="to",
+            value=end or kind,
+            fix="a trace goes from what needs something to what it needs",
+        )
+    found = {one.id: one for one in await topology.in_order(tx, sorted({*first, *second}), then)}
+    return Trace(*(tuple(found[ElementId(one)] for one in way) for way in (first, second)))
+
+
+async def _ends(tx: Tx, end: str, kind: str, at: datetime) -> Sequence[ElementId]:
+    if bool(end) == bool(kind):
+        raise Invalid("name an element, or a kind of elements", code="inventory.trace", field="to")
+    if end:
+        return await _ids(tx, (end,), at)
+    found = await topology.elements_of_kind(tx, kind, at, MAX_ENDS + 1)
+    if len(found) > MAX_ENDS:
+        raise Invalid(
+            f"there are more than {MAX_ENDS} of this kind",
+            code="inventory.trace",
+            field="kind",
+            value=kind,
+            fix="name one of them",
+        )
+    return found

@@ -74,8 +74,18 @@ async def layers_of(tx: Tx, ids: Sequence[int]) -> dict[Layer, int]:
     return {Layer(row["layer"]): row["found"] for row in rows}
 
 
-async def in_order(tx: Tx, ids: Sequence[ElementId], at: datetime) -> list[Element]:
+async def in_order(tx: Tx, ids: Sequence[int], at: datetime) -> list[Element]:
     """Return the elements in the order of their ids given."""
     rows = await tx.fetch(f"{STANDING} AND e.element_id = ANY($3::bigint[])", tx.tenant_id, at, list(ids))
     found = {row["element_id"]: element_of(row) for row in rows}
     return [found[one] for one in ids]
+
+
+async def elements_of_kind(tx: Tx, kind: str, at: datetime, limit: int) -> list[ElementId]:
+    """Return the ids of elements of a kind that were there at a time. Reads the elements through."""
+    rows = await tx.fetch(
+        "SELECT element_id FROM inventory.element WHERE tenant_id = $1 AND kind = $3 AND started_at <= $2 "
+        "AND (ended_at IS NULL OR $2 < ended_at) LIMIT $4",
+        *(tx.tenant_id, at, kind, limit),
+    )
+    return [ElementId(row["element_id"]) for row in rows]
