@@ -14,7 +14,7 @@ from farwire.base.clock import MovableClock, SystemClock
 from farwire.base.storage import Database
 from farwire.billing.model import Bill, LineKind
 from farwire.charging import service as charging
-from farwire.charging.model.terms import PlanDocument
+from farwire.charging.model.terms import AtTheEnd, PlanDocument
 from farwire.inventory.model import Product
 from farwire.kernel.ids import TenantId
 from farwire.kernel.page import PageRequest
@@ -46,7 +46,7 @@ class Contract:
 
     async def explained(self, usages: int = 1) -> dict[str, str]:
         """Wait until the books have so many usages, bill them, and return what explains each price."""
-        await _until(lambda: self._usages(usages))
+        await self.recorded(usages)
         said = {}
         for bill in await self.bills():
             for line in bill.lines:
@@ -55,6 +55,10 @@ class Contract:
                     found = json.loads(self.processes.call(*words))
                     said[line.item.price_id] = found["lines"][str(line.number)]
         return said
+
+    async def recorded(self, usages: int = 1) -> None:
+        """Wait until the books have so many usages."""
+        await _until(lambda: self._usages(usages))
 
     async def _usages(self, wanted: int) -> bool:
         async with self.shop.db.transaction(self.shop.tenant_id, read_only=True) as tx:
@@ -69,8 +73,9 @@ async def _until(there: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def a_contract(
-    db: Database, tenant_id: TenantId, processes: Processes, number: str, *, per_mb: str = "0"
-) -> Contract:
+    db: Database, tenant_id: TenantId, processes: Processes, number: str, *, per_mb: str = "0",
+    credit_limit: int = 50 * EURO, at_the_end: AtTheEnd = AtTheEnd.TERMINATE,
+) -> Contract:  # fmt: skip
     """Sell the contract, and wait until the shard that runs has its prices and its account."""
     now = SystemClock().now()
     yesterday = (now - timedelta(days=1)).isoformat()
@@ -80,11 +85,11 @@ async def a_contract(
     bill_to = await shop.account(opened=yesterday)
     product = await shop.product(bill_to, plan, start=yesterday, identifier=number)
     async with db.transaction(tenant_id) as tx:
-        terms = PlanDocument(offering="flex-m")
+        terms = PlanDocument(offering="flex-m", at_the_end=at_the_end)
         await charging.set_plan_terms(tx, document=terms, now=now, actor=CLERK)
         await charging.open_account(
             tx, offering="flex-m", key="contract", now=now, actor=CLERK, postpaid=True,
-            credit_limit=50 * EURO, account_id=bill_to.id, product_id=product.id,
+            credit_limit=credit_limit, account_id=bill_to.id, product_id=product.id,
             identities=(charging.Identity(charging.IdentityKind.MSISDN, number),),
         )  # fmt: skip
     processes.wait(lambda: "charging tariffs reloaded" in processes.said("shard"), "shard")

@@ -27,7 +27,7 @@ class Radclient:
     """Sends packets to the gateway, and says what came back."""
 
     def __init__(self, program: Path, ports: dict[str, int]) -> None:
-        self.program, self.ports, self.number = program, ports, NUMBER
+        self.program, self.ports, self.number, self.session = program, ports, NUMBER, "r1"
 
     async def __call__(self, kind: str, *attributes: str, answers: str) -> str:
         words = [
@@ -53,8 +53,9 @@ class Radclient:
 
     async def account(self, status: str, ticket: str, octets: int, seconds: int) -> None:
         await self(
-            "acct", f"Acct-Status-Type = {status}", f'User-Name = "{self.number}"', 'Acct-Session-Id = "r1"',
-            f"Acct-Output-Octets = {octets}", f"Acct-Session-Time = {seconds}", f"Class = {ticket}",
+            "acct", f"Acct-Status-Type = {status}", f'User-Name = "{self.number}"',
+            f'Acct-Session-Id = "{self.session}"', f"Acct-Output-Octets = {octets}",
+            f"Acct-Session-Time = {seconds}", f"Class = {ticket}",
             answers="Accounting-Response",
         )  # fmt: skip
 
