@@ -8,6 +8,7 @@ import typer
 
 from farwire.account import service as accounts
 from farwire.cli.order_acts import acts, fallout
+from farwire.cli.order_decompose import decompose
 from farwire.cli.order_options import (
     AccountOption,
     ActionOption,
@@ -228,6 +229,9 @@ def preview(
         show_preview(session, seen)
 
     run(act, as_json)
+
+
+app.command("decompose")(decompose)
 
 
 @app.command("list")

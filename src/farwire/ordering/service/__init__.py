@@ -25,6 +25,7 @@ from farwire.ordering.service.place import (
     draft_items,
     place_order,
 )
+from farwire.ordering.service.preview import Decomposed, Decomposition, preview_decomposition
 from farwire.ordering.service.read import (
     OrderView,
     find_order,
@@ -40,6 +41,8 @@ __all__ = [
     "LIMIT",
     "Checked",
     "Decision",
+    "Decomposed",
+    "Decomposition",
     "OrderView",
     "Placed",
     "Worked",
@@ -60,6 +63,7 @@ __all__ = [
     "orders_by_id",
     "place_order",
     "policy_of",
+    "preview_decomposition",
     "reject_order",
     "release_order",
     "release_verified",

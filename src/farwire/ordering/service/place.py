@@ -245,7 +245,7 @@ def _plan(
         task
         for item in order.items
         for task in plan_of(
-            _steps(item, parts[item.number], known),
+            steps_of(item.request, parts[item.number], known),
             order_id=order.id,
             item_id=item.id,
             due_at=order.starts_at,
@@ -256,9 +256,11 @@ def _plan(
     )
 
 
-def _steps(item: OrderItem, parts: Sequence[Part], known: Known) -> Sequence[Step]:
-    brought = bool(item.request.number) and item.request.number not in known.situation.pooled
-    return decompose(item.request, parts, known.standings.get(item.product_id), brought=brought)
+def steps_of(item: ItemRequest, parts: Sequence[Part], known: Known) -> Sequence[Step]:
+    """Return the steps of an item whose product will have these services."""
+    brought = bool(item.number) and item.number not in known.situation.pooled
+    before = None if item.product_id is None else known.standings.get(item.product_id)
+    return decompose(item, parts, before, brought=brought)
 
 
 def parts_after(request: OrderRequest, known: Known, now: datetime) -> Mapping[int, tuple[Part, ...]]:
