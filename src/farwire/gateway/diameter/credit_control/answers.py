@@ -21,7 +21,6 @@ from farwire.gateway.diameter.credit_control.requests import (
     TERMINATION,
     CreditControl,
     Quota,
-    refusals,
 )
 from farwire.gateway.diameter.credit_control.units import money_avps, units_avps
 from farwire.gateway.diameter.dictionary import Result, key_of
@@ -90,9 +89,9 @@ def session_answer(
         if result == Result.SUCCESS:
             result = results[0]
         content.update(groups[0][2])
-    failed = next((quota for one, quota, _ in groups if one in _NAMED), None)
-    if failed is not None or result in _NAMED:
-        content[_FAILED] = [_failed(ccr, failed or (*ccr.quotas, None)[0])]
+    if result in _NAMED or not _NAMED.isdisjoint(results):
+        failed = next((quota for one, quota, _ in groups if one in _NAMED), (*ccr.quotas, None)[0])
+        content[_FAILED] = [_failed(ccr, failed)]
     return result, content
 
 
@@ -100,15 +99,14 @@ def _groups(
     ccr: CreditControl, given: Answer, peer: Peer, now: int, currency: str
 ) -> list[tuple[Result, Quota, Avps]]:
     """Return each rating group with its result and what it is told beside it."""
-    refused = refusals(ccr)
     quotas = {quota.rating_group: quota for quota in ccr.quotas}
     found: list[tuple[Result, Quota, Avps]] = [
         (result_of(one.result), quotas[one.rating_group], _group(one, peer, now, currency))
         for one in given.groups
-        if one.rating_group in quotas and one.rating_group not in refused
+        if one.rating_group in quotas and one.rating_group not in ccr.refused
     ]
     if given.result == ResultCode.SUCCESS:
-        found += [(why.result, quotas[number], {}) for number, why in refused.items()]
+        found += [(why.result, quotas[number], {}) for number, why in ccr.refused.items()]
         if ccr.type != TERMINATION:
             found += [(Result.CREDIT_CONTROL_NOT_APPLICABLE, quota, {}) for quota in ccr.uncontrolled]
     return found

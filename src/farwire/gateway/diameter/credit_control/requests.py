@@ -76,6 +76,8 @@ class CreditControl(msgspec.Struct, frozen=True):
     quotas: tuple[Quota, ...]
     uncontrolled: tuple[Quota, ...]
     """Those that charging is not asked for."""
+    refused: dict[int, Refusal]
+    """Rating groups of a session whose units make no sense: not those of their kind, or beyond all bounds."""
     multiple: bool
     """Whether they came as Multiple-Services-Credit-Control."""
 
@@ -94,7 +96,10 @@ def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
     if len(quotas) > GROUPS_MAX:
         raise Refusal(Result.UNABLE_TO_COMPLY, f"the message has more than {GROUPS_MAX} rating groups")
     kind = kind_of(context, peer.contexts) or _kind_by_units(quotas)
-    free = peer.uncontrolled if action in (-1, EventKind.DIRECT_DEBIT) else ()
+    free: tuple[Quota, ...] = ()
+    if peer.uncontrolled and action in (-1, EventKind.DIRECT_DEBIT):
+        free = tuple(quota for quota in quotas if quota.rating_group in peer.uncontrolled)
+        quotas = tuple(quota for quota in quotas if quota.rating_group not in peer.uncontrolled)
     return CreditControl(
         session_id,
         session_id if _SUB_SESSION not in avps else f"{session_id}\0{number_of(avps, _SUB_SESSION)}",
@@ -105,8 +110,9 @@ def read_ccr(avps: Avps, peer: Peer) -> CreditControl:
         kind,
         service_of(kind, avps, peer),
         identities_of(avps),
-        tuple(quota for quota in quotas if quota.rating_group not in free),
-        tuple(quota for quota in quotas if quota.rating_group in free),
+        quotas,
+        free,
+        {} if type_ == EVENT else _refused(kind, type_, quotas),
         multiple,
     )
 
@@ -167,12 +173,12 @@ def _kind_by_units(quotas: tuple[Quota, ...]) -> str:
 def session_request(ccr: CreditControl, account: int, currency: str = "") -> SessionRequest:
     """Return the request for an initial, update or termination CCR.
 
-    One that names money, and no units of its kind, uses money itself. A rating group that ``refusals`` refuses is not
+    One that names money, and no units of its kind, uses money itself. A rating group that is ``refused`` is not
     asked for, but what it used is charged. Raises ``Refusal`` (5004): no group is left, money of another currency, or
     in some groups only.
     """
     high, low = request_key(ccr.name)
-    if _uses_money(ccr):
+    if _uses_money(ccr.kind, ccr.quotas):
         service = Service(MONEY)
         asks = tuple(_ask_money(ccr, quota, currency) for quota in ccr.quotas)
     else:
@@ -188,14 +194,14 @@ def session_request(ccr: CreditControl, account: int, currency: str = "") -> Ses
     )
 
 
-def _uses_money(ccr: CreditControl) -> bool:
+def _uses_money(kind: str, quotas: tuple[Quota, ...]) -> bool:
     found = set()
-    for quota in ccr.quotas:
+    for quota in quotas:
         named = [one for one in (quota.used, quota.requested) if one is not None and one.names_any]
         if named:
-            found.add(any(one.money for one in named) and all(one.of(ccr.kind) is None for one in named))
+            found.add(any(one.money for one in named) and all(one.of(kind) is None for one in named))
     if len(found) > 1:
-        failed = encode_avp(_SERVICES, ccr.quotas[-1].echo)
+        failed = encode_avp(_SERVICES, quotas[-1].echo)
         raise Refusal(
             Result.INVALID_AVP_VALUE, "some rating groups are counted in money, others are not", failed=failed
         )
@@ -220,7 +226,7 @@ def _nano(units: Units, currency: str) -> int:
 
 
 def _asks(ccr: CreditControl) -> tuple[Ask, ...]:
-    refused = refusals(ccr)
+    refused = ccr.refused
     found = []
     for quota in ccr.quotas:
         used, wanted = quota.used.of(ccr.kind) or 0, NOTHING
@@ -235,14 +241,14 @@ def _asks(ccr: CreditControl) -> tuple[Ask, ...]:
     return tuple(found)
 
 
-def refusals(ccr: CreditControl) -> dict[int, Refusal]:
-    """Return the rating groups whose units make no sense: not those of their kind, or beyond all bounds."""
+def _refused(kind: str, type_: int, quotas: tuple[Quota, ...]) -> dict[int, Refusal]:
     found = {}
-    for quota in ccr.quotas:
-        for units in (quota.used, quota.requested if ccr.type != TERMINATION else None):
-            if units is not None and not _makes_sense(ccr.kind, units):
-                found[quota.rating_group] = _other_units(ccr.kind, units)
-    return {} if found and _uses_money(ccr) else found
+    for quota in quotas:
+        if not _makes_sense(kind, quota.used):
+            found[quota.rating_group] = _other_units(kind, quota.used)
+        elif quota.requested is not None and type_ != TERMINATION and not _makes_sense(kind, quota.requested):
+            found[quota.rating_group] = _other_units(kind, quota.requested)
+    return {} if found and _uses_money(kind, quotas) else found
 
 
 def _makes_sense(kind: str, units: Units) -> bool:
