@@ -59,7 +59,7 @@ class ChargingData(msgspec.Struct, frozen=True):
     identities: tuple[Identity, ...]
     quotas: tuple[Quota, ...]
     key: str
-    """Names the session, or the event: a repeat of the first request has it again."""
+    """Of a first request: names the session, or the event; a repeat has it again."""
     event: str = ""
     """IEC, PEC; empty: a session."""
     notify_uri: str = ""
@@ -88,7 +88,7 @@ def read_request(
         service,
         identities_of(document),
         _quotas(document, kind),
-        _key(document),
+        _key(document) if session is None else "",
         event,
         document.notify_uri,
         document.retransmission_indicator,
