@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.charging_run import Figures, Load, Server, busy, cores, row, serving
 from benchmarks.nchf_rows import Sessions, can_load
+from benchmarks.paid_rows import paid
 from benchmarks.radius_rows import radius
 
 
@@ -32,6 +33,7 @@ def gateways(load: Load, path: Path, asked: Namespace) -> None:
             print("  no row for 5G: h2load is not here (apt-get install nghttp2-client)")
         radius(shard, asked)
         busy("during them")
+    paid()
 
 
 def _diameter(load: Load, gateway: Server, shard: Server, asked: Namespace) -> None:
