@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,13 +19,12 @@ from farwire.inventory.model import (
     check_element,
     check_link,
 )
-from farwire.inventory.model.network import NAME
+from farwire.inventory.model.network import KIND, NAME, PLACE
 from farwire.inventory.service.subscriber_rows import RowError
 from farwire.kernel.errors import FarwireError, Invalid
 
 MAX_ERRORS: Final = 1000
 """Errors kept with their words; all are counted."""
-_SEEN: Final = 10_000
 ELEMENT_COLUMNS: Final = ("name", "layer", "kind", "state", "place")
 LINK_COLUMNS: Final = ("from", "to", "kind", "protection")
 _OPTIONAL: Final = {"state": ElementState.IN_SERVICE.value, "place": "", "protection": ""}
@@ -69,27 +68,37 @@ class Part:
         return len(self.numbers)
 
 
-_Check = Callable[[Sequence[str]], None]
+Column = Sequence[str]
+Facts = TypeVar("Facts", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A file's columns, which of many rows may be wrong, and what is wrong with one of these."""
+
+    columns: Sequence[str]
+    odd: Callable[[Sequence[Column]], Iterable[int]]
+    check: Callable[[Sequence[str]], None]
 
 
 def element_parts(path: Path, size: int) -> Iterator[Part]:
     """Yield the file's rows, ``size`` at a time. Raises ``Invalid`` for a file that is no such table."""
-    return _parts(path, ELEMENT_COLUMNS, _element_check(), size)
+    return _parts(path, _Table(ELEMENT_COLUMNS, _odd_elements, _check_element), size)
 
 
 def link_parts(path: Path, size: int) -> Iterator[Part]:
     """Yield the file's rows, ``size`` at a time. Raises ``Invalid`` for a file that is no such table."""
-    return _parts(path, LINK_COLUMNS, _link_check(), size)
+    return _parts(path, _Table(LINK_COLUMNS, _odd_links, _check_link), size)
 
 
-def _parts(path: Path, columns: Sequence[str], check: _Check, size: int) -> Iterator[Part]:
+def _parts(path: Path, table: _Table, size: int) -> Iterator[Part]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            pick, width = _header(next(reader, []), columns, path)
+            pick, width = _header(next(reader, []), table.columns, path)
             start = 1
             while rows := list(islice(reader, size)):
-                yield _part(rows, start, width, pick, check)
+                yield _part(rows, start, width, pick, table)
                 start += len(rows)
     except UnicodeDecodeError:
         raise Invalid(
@@ -136,27 +145,33 @@ def _part(
     start: int,
     width: int,
     pick: Callable[[Sequence[str]], list[str]],
-    check: _Check,
+    table: _Table,
 ) -> Part:
-    numbers: list[int] = []
-    good: list[list[str]] = []
+    """Return the rows as columns. They are looked at column by column, and only those that are odd one by one."""
+    numbers: Sequence[int] = range(start, start + len(rows))
     bad: list[tuple[int, FarwireError]] = []
-    count = 0
-    for number, cells in enumerate(rows, start):
-        if not cells:
-            continue
-        count += 1
+    if set(map(len, rows)) != {width}:
+        bad = [
+            (at, _width(len(cells), width))
+            for at, cells in zip(numbers, rows, strict=True)
+            if len(cells) not in (0, width)
+        ]
+        numbers = [at for at, cells in zip(numbers, rows, strict=True) if len(cells) == width]
+        rows = [cells for cells in rows if len(cells) == width]
+    count = len(rows) + len(bad)
+    picked = rows if pick is list else [pick(cells) for cells in rows]
+    columns: list[Column] = list(zip(*picked, strict=True)) or [()] * len(table.columns)
+    keep = bytearray(b"\x01") * len(rows)
+    for at in sorted(set(table.odd(columns))):
         try:
-            if len(cells) != width:
-                raise _width(len(cells), width)
-            row = pick(cells)
-            check(row)
+            table.check(picked[at])
         except FarwireError as error:
-            bad.append((number, error))
-        else:
-            numbers.append(number)
-            good.append(row)
-    return Part(count, numbers, list(zip(*good, strict=True)), bad)
+            keep[at] = 0
+            bad.append((numbers[at], error))
+    if not all(keep):
+        columns = [list(compress(column, keep)) for column in columns]
+        numbers = list(compress(numbers, keep))
+    return Part(count, numbers, columns, bad)
 
 
 def _width(found: int, wanted: int) -> Invalid:
@@ -169,46 +184,56 @@ def _width(found: int, wanted: int) -> Invalid:
     )
 
 
-def _element_check() -> _Check:
-    """Return what checks a row; what it has seen to be right it does not look at again, names apart."""
-    right: set[tuple[str, str, str, str]] = set()
-
-    def check(row: Sequence[str]) -> None:
-        name, layer, kind, state, place = row
-        facts = (layer, kind, state, place)
-        if facts in right and NAME.fullmatch(name):
-            return
-        check_element(
-            NewElement(name, _word(Layer, layer, "layer"), kind, _word(ElementState, state, "state"), place)
-        )
-        if len(right) < _SEEN:
-            right.add(facts)
-
-    return check
+def _unlike(column: Sequence[Facts], fits: Callable[[Facts], object]) -> list[int]:
+    """Return where in the column something stands that does not fit; each different thing is looked at once."""
+    wrong = {one for one in set(column) if not fits(one)}
+    return [at for at, one in enumerate(column) if one in wrong] if wrong else []
 
 
-def _link_check() -> _Check:
-    right: set[tuple[str, str]] = set()
+def _odd_elements(columns: Sequence[Column]) -> Iterator[int]:
+    name, layer, kind, state, place = columns
+    yield from _unlike(name, NAME.fullmatch)
+    yield from _unlike(layer, frozenset(Layer).__contains__)
+    yield from _unlike(kind, KIND.fullmatch)
+    yield from _unlike(state, frozenset(ElementState).__contains__)
+    yield from _unlike(place, PLACE.fullmatch)
 
-    def check(row: Sequence[str]) -> None:
-        start, end, kind, protection = row
-        facts = (kind, protection)
-        if facts in right and start != end and NAME.fullmatch(start) and NAME.fullmatch(end):
-            return
-        for name, value in (("from", start), ("to", end)):
-            if NAME.fullmatch(value) is None:
-                raise Invalid(
-                    "this is no name of an element",
-                    code="inventory.element",
-                    field=name,
-                    value=value[:200],
-                    fix="1 to 128 printable ASCII characters, no space at either end",
-                )
-        check_link(NewLink(start, end, _word(LinkKind, kind, "kind"), protection))
-        if len(right) < _SEEN:
-            right.add(facts)
 
-    return check
+def _check_element(row: Sequence[str]) -> None:
+    name, layer, kind, state, place = row
+    check_element(
+        NewElement(name, _word(Layer, layer, "layer"), kind, _word(ElementState, state, "state"), place)
+    )
+
+
+def _odd_links(columns: Sequence[Column]) -> Iterator[int]:
+    start, end, kind, protection = columns
+    yield from _unlike(start, NAME.fullmatch)
+    yield from _unlike(end, NAME.fullmatch)
+    yield from _unlike(list(zip(kind, protection, strict=True)), _joins)
+    yield from (at for at, ends in enumerate(zip(start, end, strict=True)) if ends[0] == ends[1])
+
+
+def _joins(facts: tuple[str, str]) -> bool:
+    try:
+        _check_link(("a", "b", *facts))
+    except FarwireError:
+        return False
+    return True
+
+
+def _check_link(row: Sequence[str]) -> None:
+    start, end, kind, protection = row
+    for name, value in (("from", start), ("to", end)):
+        if NAME.fullmatch(value) is None:
+            raise Invalid(
+                "this is no name of an element",
+                code="inventory.element",
+                field=name,
+                value=value[:200],
+                fix="1 to 128 printable ASCII characters, no space at either end",
+            )
+    check_link(NewLink(start, end, _word(LinkKind, kind, "kind"), protection))
 
 
 def _word(words: type[T], text: str, name: str) -> T:
