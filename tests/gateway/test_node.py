@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from farwire.gateway.diameter import wire as wire_module
 from farwire.gateway.diameter.answering import Self, answer
 from farwire.gateway.diameter.codec import Message, Refusal
 from farwire.gateway.diameter.dictionary import Result, key_of
@@ -320,3 +321,18 @@ async def test_who_answers_no_watchdog_is_asked_only_where_nobody_else_is() -> N
                 wire.connection = msgspec.structs.replace(wire.connection, state=state)  # type: ignore[arg-type]
             assert server.way_to("nordlicht", hosts) in {direct, there} - set(wires)
         assert (await other.ask(ccr(1, 1))).avps[RESULT] == [2001]
+
+
+async def test_names_and_commands_that_a_peer_makes_up_take_no_memory() -> None:
+    series = wire_module._MESSAGES._series._metric._metrics  # type: ignore[attr-defined]
+    async with serving(a_node(), Desk()) as server:
+        for name in ("x" * 300 + ".test.realm", "a\nb.test.realm", "a\0.test.realm"):
+            long = await connect(server, greet=False)
+            refused = await long.greet(Origin_Host=[name])
+            assert refused.avps[RESULT] == [Result.INVALID_AVP_VALUE]
+            assert await long.ended() == b""
+        wire = await connect(server)
+        for command in range(5_000, 5_050):
+            wire.send(command, ccr(1, 666))
+            await wire.receive()
+        assert "5049" not in {command for command, _ in series}

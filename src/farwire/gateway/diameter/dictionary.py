@@ -156,6 +156,8 @@ def name_of(key: int) -> str:
     return f"{vendor}:{code}" if vendor else str(code)
 
 
+COMMANDS: Final = frozenset({257, 258, 271, 272, 274, 275, 280, 282, 8_388_635, 8_388_636})
+"""The commands of the base protocol, of credit control and of Sy."""
 EXPERIMENTAL: Final = frozenset({4241, 5570})
 """Results of 3GPP: they stand in Experimental-Result. Source: TS 29.219 §5.4."""
 

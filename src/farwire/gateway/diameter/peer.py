@@ -52,6 +52,7 @@ _ACCT: Final = key_of("Acct-Application-Id")
 _VENDOR_APPLICATION: Final = key_of("Vendor-Specific-Application-Id")
 _SECURITY: Final = key_of("Inband-Security-Id")
 _NO_SECURITY: Final = 0
+_NAME_MOST: Final = 255
 
 
 class State(StrEnum):
@@ -301,6 +302,10 @@ def _who(avps: Avps) -> tuple[str, str]:
         raise missing("Origin-Host", encode_avp(_HOST, ""))
     if not realm:
         raise missing("Origin-Realm", encode_avp(_REALM, ""))
+    for key, name in ((_HOST, host), (_REALM, realm)):
+        if len(name) > _NAME_MOST or not name.isprintable():
+            failed = encode_avp(key, name[:_NAME_MOST])
+            raise Refusal(Result.INVALID_AVP_VALUE, "a name is no name of a host", failed=failed)
     return host, realm
 
 

@@ -18,7 +18,7 @@ from farwire.base.telemetry.metrics import counter
 from farwire.gateway.diameter.answering import answer, refusal, result_in
 from farwire.gateway.diameter.certificates import names_of
 from farwire.gateway.diameter.codec import HEADER, Message, Refusal, decode, decode_header, encode
-from farwire.gateway.diameter.dictionary import Result
+from farwire.gateway.diameter.dictionary import COMMANDS, Result
 from farwire.gateway.diameter.peer import (
     ANOTHER,
     FAREWELL_MS,
@@ -327,7 +327,9 @@ class Wire(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._flush)
         self._out.append(encode(message))
         if not message.header.is_request:
-            _MESSAGES.inc(command=str(message.header.command), result=str(result_in(message)))
+            command = message.header.command
+            known = str(command) if command in COMMANDS else "other"
+            _MESSAGES.inc(command=known, result=str(result_in(message)))
 
     def _flush(self) -> None:
         if self._transport is not None and self._out:
