@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from farwire.base.storage import Database
 from farwire.demo.day_a.story import TWINS
+from farwire.demo.fixed import TENANT as FIXED
 from farwire.demo.play import TENANT
 from farwire.kernel.page import PageRequest
 from farwire.tenant import service as tenants
@@ -16,7 +17,7 @@ async def tell_what_is_there(*, db: Database, say: Callable[[str], None]) -> Non
     there = {
         tenant.name for tenant in (await tenants.list_tenants(db=db, page=PageRequest(limit=1000))).items
     }
-    found = [name for name in (TENANT, *(twin.tenant for twin in TWINS)) if name in there]
+    found = [name for name in (TENANT, *(twin.tenant for twin in TWINS), FIXED) if name in there]
     if found:
         say(
             f"Found from an earlier run: {', '.join(found)}. Nothing is done twice; what is there is checked again. "

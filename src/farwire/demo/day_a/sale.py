@@ -142,6 +142,10 @@ async def _delivered(stage: Stage, account: BillingAccount, order: ProductOrder)
         sim = await activation.read_back(tx, adapter="smdp", target=profile.value) or {}
         charging = await activation.read_back(tx, adapter="charging", target=str(product_id)) or {}
         product = (await inventory.get_products(tx, [product_id]))[product_id]
+        services = (await inventory.services_of_products(tx, [product_id]))[product_id]
+    above = {one.id: one.specification for one in services if one.supports is None}
+    below = " ".join(one.specification for one in services if one.supports in above)
+    stage.check("11 June: mobile-line stands on", "subscriber-profile sim-profile charging-account", below)
     stage.check("11 June: the order is", "completed", state.value)
     stage.check("11 June: number in the network", number.value, line.get("msisdn", "–"))
     stage.check("11 June: eSIM profile, line, charging account", "active " * 3, " ".join(
