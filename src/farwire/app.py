@@ -186,8 +186,9 @@ def demo(
     [bold]month[/bold] is June 2026 of 203 customers: records with duplicates and broken rows, a price list that lacks a
     destination, bills equal to the truth of a seeded generator. [bold]a[/bold] is day A, in Germany and in Nigeria:
     publish an offer, sell it, deliver it, take its usage in, bill it, collect the money; and a prepaid subscriber who
-    is charged online, over Diameter and 5G, until exactly 0 is left. [bold]fixed[/bold] builds a fibre line and a business
-    circuit by the rules of the catalogue, moves, changes, suspends and gives up. Ends with 1 if a line of the checklist is not ok.
+    is charged online, over Diameter and 5G, until exactly 0 is left. [bold]fixed[/bold] is a fibre line and a business
+    circuit: built by the rules of the catalogue, moved, changed, suspended, given up. Ends with 1 if a line of the
+    checklist is not ok.
     Playing it again is harmless: what is done is found and checked again.
 
     [bold]Then look around[/bold]
