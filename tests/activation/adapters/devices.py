@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +53,51 @@ SNMP_PORTS = {
 }
 """Ports by ifName, whose ifAlias says whose they are (IF-MIB)."""
 SNMP_V3 = {"version": "3", "user": "farwire"}
+
+
+_ZONES = "/api/v1/servers/localhost/zones"
+_ZONE = f"{_ZONES}/example.org."
+_RECORD = '{"rrsets":[{"name":"{target}","type":"A","ttl":"{ttl}","changetype":"REPLACE",'
+DNS_SETTINGS = {
+    "login": "header",
+    "header": "X-API-Key",
+    "write.method": "PATCH",
+    "write.path": _ZONE,
+    "write.body": _RECORD + '"records":[{"content":"{address}","disabled":"{status}"}]}]}',
+    "remove.method": "PATCH",
+    "remove.path": _ZONE,
+    "remove.body": '{"rrsets":[{"name":"{target}","type":"A","changetype":"DELETE"}]}',
+    "listing.path": _ZONE,
+    "listing.items": "/rrsets",
+    "listing.name": "/name",
+    "listing.where": "/type",
+    "listing.equals": "A",
+    "attribute.address": "/records/0/content",
+    "attribute.ttl": "/ttl number",
+    "status.at": "/records/0/disabled boolean",
+    "status.active": "false",
+    "status.suspended": "true",
+}
+"""Addresses of names, in PowerDNS' HTTP interface."""
+
+ZONE_SETTINGS = {
+    "login": "header",
+    "header": "X-API-Key",
+    "read.path": _ZONES + "/{target}",
+    "create.method": "POST",
+    "create.path": _ZONES,
+    "create.body": '{"name":"{target}","kind":"{kind}","account":"{owner}","nameservers":[]}',
+    "write.method": "PUT",
+    "write.path": _ZONES + "/{target}",
+    "write.body": '{"kind":"{kind}","account":"{owner}"}',
+    "remove.method": "DELETE",
+    "remove.path": _ZONES + "/{target}",
+    "listing.path": _ZONES,
+    "listing.name": "/id",
+    "attribute.kind": "/kind",
+    "attribute.owner": "/account",
+}
+"""Zones of PowerDNS, each a document of its own."""
 
 
 @dataclass
@@ -144,3 +191,31 @@ def start_snmp(processes: Processes, require_rig: Callable[[str], Path], port: i
     (folder / "snmpd.conf").write_text("\n".join(lines) + "\n")
     words = (str(program), "-f", "-Lo", "-C", "-c", str(folder / "snmpd.conf"), "-I", "-smux")
     processes.run(f"snmpd-{port}", *words, until="NET-SNMP version")
+
+
+def start_dns(processes: Processes, require_rig: Callable[[str], Path], port: int, dns_port: int) -> None:
+    """Start PowerDNS with an empty zone in SQLite."""
+    program, folder = require_rig("pdns_server"), processes.folder / f"dns-{port}"
+    if not folder.exists():
+        folder.mkdir()
+        (folder / "key").write_text("an-api-key\n")
+        with contextlib.closing(sqlite3.connect(folder / "db")) as database:
+            database.executescript(
+                Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").read_text()
+            )
+            soa = "ns1.example.org. hostmaster.example.org. 1 3600 600 86400 300"
+            database.execute("INSERT INTO domains (name, type) VALUES ('example.org', 'NATIVE')")
+            database.execute(
+                "INSERT INTO records (domain_id, name, type, content, ttl) VALUES (1, 'example.org', 'SOA', ?, 60)",
+                (soa,),
+            )
+            database.commit()
+    processes.run(
+        f"dns-{port}",
+        *(str(program), "--no-config", "--daemon=no", "--guardian=no", f"--socket-dir={folder}"),
+        *("--launch=gsqlite3", f"--gsqlite3-database={folder / 'db'}"),
+        *("--local-address=127.0.0.1", f"--local-port={dns_port}", "--cache-ttl=0", "--query-cache-ttl=0"),
+        *("--webserver=yes", "--webserver-address=127.0.0.1", f"--webserver-port={port}"),
+        *("--api=yes", "--api-key=an-api-key", "--security-poll-suffix="),
+        until="Done launching threads",
+    )

@@ -43,13 +43,11 @@ def settings_of(element: Element, kind: type[S]) -> S:
     nested: dict[str, object] = {}
     for name, text in element.settings.items():
         table, dot, rest = name.partition(".")
-        if not dot:
-            nested[table] = text
-            continue
-        inner = nested.setdefault(table, {})
-        if not isinstance(inner, dict):
+        inner = nested.setdefault(table, {} if dot else text)
+        if isinstance(inner, dict) != bool(dot):
             raise unusable(table, "it is a text and a table at the same time")
-        inner[rest] = text
+        if isinstance(inner, dict):
+            inner[rest] = text
     try:
         return msgspec.convert(nested, kind, strict=False)
     except msgspec.ValidationError as error:
