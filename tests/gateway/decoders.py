@@ -50,7 +50,7 @@ REFERENCE: Final = Reference(1, 2, 3, 4, 5, "data", "26202")
 SECRET: Final = b"testing123"
 CLIENT: Final = radius_profiles.read_profiles(
     '[[clients]]\nname = "nas"\naddresses = ["127.0.0.1"]\nsecret = "testing123"\ntenant = "acme"\n'
-    'renewal = "interim"\nchanges_port = 3799\ninterim_s = 60\n'
+    'renewal = "interim"\nchanges_port = 3799\ninterim_s = 60\ncounts = "both"\n'
 ).clients[0]
 
 
@@ -104,13 +104,17 @@ def a_radius_packet(data: bytes) -> None:
 
 def _accounted(packet: radius.Packet) -> None:
     report = accounting.read_report(packet, "127.0.0.1", NOW)
-    meter = accounting.advance(accounting.first_meter(CLIENT, report, 1, NOW), report, CLIENT, NOW)
-    accounting.requests_of(meter, CLIENT)
+    for second in (False, True):
+        first = accounting.first_meter(CLIENT, report, 1, NOW, second=second)
+        meter = accounting.advance(first, report, CLIENT, NOW)
+        accounting.requests_of(meter, CLIENT)
+        accounting.requests_of(accounting.gone_on(meter, CLIENT, NOW), CLIENT)
 
 
 def _asked(packet: radius.Packet) -> None:
     access.identities_of(packet, CLIENT)
-    access.quota_request(packet, CLIENT, 1)
+    access.quota_requests(packet, CLIENT, 1)
+    access.ticket_of(packet, access.STATE)
     access.read_password(packet, CLIENT)
 
 

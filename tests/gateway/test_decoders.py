@@ -12,6 +12,7 @@ import pytest
 from h2.connection import H2Connection
 
 from farwire.gateway.diameter.codec import Avps, Header, Message, encode
+from farwire.gateway.radius.access import Ticket
 from farwire.gateway.radius.dictionary import Code, Status
 from farwire.gateway.radius.proofs import access_octets, hidden, request_octets
 from tests.gateway import captures
@@ -47,8 +48,11 @@ def radius() -> list[bytes]:
     password = hidden(b"fjord-otter", SECRET, nonce)
     asked = [pair("User-Name", "491511"), (2, password), pair("NAS-Port", 3), pair("Acct-Session-Id", "a")]
     counted = [*asked, pair("Acct-Status-Type", int(Status.STOP)), pair("Acct-Session-Time", 9)]
+    ticket = Ticket(1, 2, 3, 4, restricted=False, beside=5).octets()
+    counted.append(pair("Class", ticket))
     return [
         access_octets(Code.ACCESS_REQUEST, 1, nonce, asked, SECRET),
+        access_octets(Code.ACCESS_REQUEST, 2, nonce, [*asked, pair("State", ticket)], SECRET),
         request_octets(Code.ACCOUNTING_REQUEST, 1, counted, SECRET),
     ]
 

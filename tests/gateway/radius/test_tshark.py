@@ -15,15 +15,22 @@ from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
 from farwire.charging.model import CommandKind
 from farwire.gateway.radius.dictionary import Code, Status, key_of
+from farwire.gateway.radius.profiles import read_profiles
 from farwire.gateway.radius.proofs import access_octets
 from farwire.gateway.sessions import Reason
 from farwire.kernel.ids import TenantId
 from tests.gateway.radius.captures import packets, write
+from tests.gateway.radius.test_renewing import CHANGE
 from tests.gateway.radius.test_telling import GARDEN, INTERIM, want
-from tests.gateway.radius.world import MB, SECRET, World, a_nas, a_node, a_world
+from tests.gateway.radius.world import MB, PROFILES, SECRET, World, a_nas, a_world
 
 pytestmark = pytest.mark.rigs
 CLASS = key_of("Class")
+LIMITS = (
+    ("ChilliSpot-Max-Total-Octets", "Mikrotik-Total-Limit"),
+    ("ChilliSpot-Max-Total-Gigawords", "Mikrotik-Total-Limit-Gigawords"),
+)
+"""Wireshark does not know ChilliSpot's Gigawords."""
 
 
 async def every_answer(world: World) -> None:
@@ -35,6 +42,7 @@ async def every_answer(world: World) -> None:
     await world.auth.answer(access_octets(Code.STATUS_SERVER, 99, os.urandom(16), [], SECRET))
     await world.acct.answer(access_octets(Code.STATUS_SERVER, 99, os.urandom(16), [], SECRET))
     await world.acct.account(Status.START, ticket, *states)
+    await world.auth.access("491511", "fjord-otter", (key_of("State"), ticket[1]))
     await world.command(CommandKind.BAR, "bar", 1)
     await want(world, Reason.SUSPENDED)
     await world.command(CommandKind.BAR, "unbar", 0)
@@ -44,16 +52,21 @@ async def every_answer(world: World) -> None:
     await world.auth.access()
 
 
+@pytest.mark.parametrize("manner", [INTERIM, CHANGE + 'counts = "both"\n'])
 async def test_tshark_reads_every_answer_and_every_change_and_proves_them(
     db: Database,
     tenant_id: TenantId,
     clock: MovableClock,
     tmp_path: Path,
     require_rig: Callable[[str], Path],
+    manner: str,
 ) -> None:
     tshark, path = require_rig("tshark"), tmp_path / "answers.pcap"
     async with a_nas() as nas:
-        node = a_node(INTERIM.format(port=nas.port) + GARDEN)
+        text = PROFILES.format(more=manner.format(port=nas.port) + GARDEN, auth=0, acct=0)
+        for old, new in LIMITS:
+            text = text.replace(old, new)
+        node = read_profiles(text)
         async with a_world(db, tenant_id, clock, tmp_path, node=node) as world:
             await every_answer(world)
             octets = [
