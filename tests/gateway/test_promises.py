@@ -20,6 +20,7 @@ from tests.charging.desk import a_desk
 from tests.gateway.test_application import granted, of_group
 from tests.gateway.world import (
     EURO,
+    HOST,
     OCTETS,
     RATING_GROUP,
     REQUESTED,
@@ -143,3 +144,21 @@ async def test_a_repeat_has_its_answer_from_another_gateway_and_a_shard_that_beg
             before.desk = desk
             assert [one.avps for one in again] == [one.avps for one in answers]
             assert (await before.balance(), await before.held()) == found
+
+
+async def test_a_session_that_asks_for_a_gateway_that_is_gone_goes_on_with_another_of_the_farm(
+    gateway: Gateway,
+) -> None:
+    wire = await connect(gateway.server)
+    await wire.ask(ccr(1, 0, group(1, requested=10 * MB)))
+    parts = put_together(
+        a_node(hosts=("OCS2.example",)), db=gateway.db, clock=gateway.clock, operators=gateway.operators,
+        asking=gateway.asking, client=gateway.desk.client,
+    )  # fmt: skip
+    async with running(parts.server):
+        other = await connect(parts.server)
+        for host, result in (("ocs2.example", 2001), ("ocs3.example", 3002)):
+            update = ccr(2, 1, group(1, used=10 * MB, requested=MB), Destination_Host=[host])
+            answer = await other.ask(update, flags=0xD0)
+            assert (answer.avps[RESULT], answer.avps[HOST]) == ([result], ["ocs.example"])
+    assert await gateway.balance() == EURO - 20 * CENT

@@ -49,6 +49,7 @@ class Application:
         self._node = node
         self._services = services
         self._applications = {application for application, _ in services}
+        self._hosts = {one.lower() for one in (node.identity, *node.hosts)}
         self._realms = {one.lower() for one in (node.realm, *node.realms)}
 
     async def __call__(self, connection: Connection, request: Message) -> Message:
@@ -92,7 +93,7 @@ class Application:
         """Refuse what is not for us, or not to be understood. Source: RFC 6733 §6.1.4, §4.1."""
         avps = request.avps
         host, realm = text_of(avps, _HOST), text_of(avps, _REALM)
-        if host is not None and host.lower() != self._node.identity.lower():
+        if host is not None and host.lower() not in self._hosts:
             raise Refusal(Result.UNABLE_TO_DELIVER, "Destination-Host is another node")
         if realm is None:
             raise missing("Destination-Realm", encode_avp(_REALM, ""))

@@ -86,6 +86,8 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Files in PEM. With ``authorities`` a peer must show a certificate of theirs."""
     realms: tuple[str, ...] = ()
     """Realms beside our own whose requests we answer."""
+    hosts: tuple[str, ...] = ()
+    """Names of the other gateways before the same shards: requests to them that come here are answered here."""
     watchdog_s: int = 30
     """Tw of RFC 3539: at least 6."""
     greeting_s: int = 10
