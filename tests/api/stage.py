@@ -18,8 +18,10 @@ from uuid import UUID
 
 import httpx
 
+from farwire.activation import service as activation
+from farwire.activation.adapters import Element
 from farwire.activation.model import FaultKind
-from farwire.activation.simulator import plant_fault
+from farwire.activation.simulator import plant_fault, tamper
 from farwire.base import eventbus
 from farwire.base.tmf_events.holding import NOTIFICATION
 from farwire.base.tmf_events.store import held
@@ -62,6 +64,7 @@ ANNA = {
     "address": {"country": "DE", "fields": HOME},
 }
 FIRM = ANNA | {"kind": "organization", "name": "Jürgensen GmbH"}
+OLT = "olt-north"
 LATER = "2026-09-01T00:00:00Z"
 TEXT = {"code": "own_text", "language": "de", "channel": "sms", "body": "Hallo", "variables": []}
 
@@ -113,6 +116,7 @@ async def fill(world: Any, keys: Keys) -> Things:
     await _customers(world, keys, things)
     await _agreements(keys, things)
     await _orders(world, keys, things)
+    await _drift(world, things)
     await _bills(world, keys, things)
     await _corrections(keys, things)
     await _money(world, keys, things)
@@ -284,6 +288,21 @@ async def _orders(world: Any, keys: Keys, things: Things) -> None:
     acts = {"productOrders": "cancel hold release refuse", "falloutTasks": "retry skip rollback abort"}
     things.bodies |= {
         f"POST /{what}/{{id}}/{act}": {} for what, named in acts.items() for act in named.split()
+    }
+
+
+async def _drift(world: Any, things: Things) -> None:
+    """An element of the operator's own, and a line in it that nobody applied."""
+    async with world.db.transaction(world.tenant_id) as tx:
+        one = Element(world.tenant_id, OLT, "simulated-olt", "")
+        await activation.set_element(tx, element=one, now=world.clock.now())
+        await tamper(tx, adapter=OLT, target="stranger", attributes={"ont": "enabled"})
+    for _ in range(2):  # seen once, it may be an order's that is under way
+        await activation.look(db=world.db, tenant_id=world.tenant_id, clock=world.clock)
+    things.ids[f"{V1}/activationAdapters"] = OLT
+    things.bodies |= {
+        "POST /activationPreviews": {"adapter": OLT, "action": "provision", "target": "line-1"},
+        "POST /activationAdapters/{name}/amend": {"policy": "report"},
     }
 
 

@@ -25,14 +25,14 @@ from farwire.charging.service.books import take_all
 from farwire.kernel.ids import TenantId
 
 from .conftest import Charge, Client, MakeKey
-from .stage import TEXT, V1, Keys, Things, body_of, fill
+from .stage import OLT, TEXT, V1, Keys, Things, body_of, fill
 
 UNKNOWN = "01890a5d-ac96-774b-bcce-b302099a8057"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # A key that holds nothing is released already, whoever asks.
 ANSWERS_ANYBODY = {f"{V1}/reservations/{{key}}"}
-# Texts that come with Farwire belong to nobody.
-SHARED = {f"{V1}/messageTemplates": TEXT["code"]}
+# Texts and simulated elements that come with Farwire belong to nobody.
+SHARED = {f"{V1}/messageTemplates": TEXT["code"], f"{V1}/activationAdapters": OLT}
 # A closing commits step by step, so that one that was stopped goes on; again changes nothing.
 NO_KEY = {f"{V1}/ledger/closings"}
 # What the TMF engine serves is tried in tests/base/tmf: its routes come from tables, under several paths each.

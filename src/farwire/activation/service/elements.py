@@ -79,9 +79,7 @@ async def remove_element(tx: Tx, *, name: str, now: datetime, actor: Actor = SYS
     if name not in BUILT_IN and await targets.has_targets(tx, name):
         raise Conflict("something is applied there", code="activation.element_used", field="name", value=name)
     if not await store.delete_element(tx, name):
-        raise NotFound(
-            "there is no such element", code="activation.element_unknown", field="name", value=name
-        )
+        raise element_unknown(name)
     await audit.record(tx, actor=actor, action="activation.remove_element", subject=name, at=now, detail={})
 
 
@@ -90,3 +88,8 @@ async def list_elements(tx: Tx) -> tuple[Element, ...]:
     named = {one.name: one for one in await store.elements(tx)}
     built_in = {name: Element(tx.tenant_id, name, kind, "") for name, kind in BUILT_IN.items()}
     return tuple(one for _, one in sorted({**built_in, **named}.items()))
+
+
+def element_unknown(name: str) -> NotFound:
+    """Return that the tenant has no element of that name."""
+    return NotFound("there is no such element", code="activation.element_unknown", field="name", value=name)

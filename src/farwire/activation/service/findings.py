@@ -7,8 +7,7 @@ from datetime import datetime
 
 from farwire.activation.adapters import Element
 from farwire.activation.model import Finding, FindingState, Policy, Watch
-from farwire.activation.service.elements import list_elements
-from farwire.activation.service.reaching import reach
+from farwire.activation.service.elements import element_unknown, list_elements
 from farwire.activation.store import findings as store
 from farwire.base import audit
 from farwire.base.storage import Tx
@@ -32,9 +31,10 @@ async def list_watched(tx: Tx) -> tuple[tuple[Element, Watch], ...]:
 async def set_policy(tx: Tx, *, adapter: str, policy: Policy, now: datetime, actor: Actor = SYSTEM) -> Watch:
     """Say what is done about drift of the adapter from now on. Audited.
 
-    Waits for a look that is under way. Raises ``Invalid`` (``activation.adapter_unknown``).
+    Waits for a look that is under way. Raises ``NotFound`` (``activation.element_unknown``).
     """
-    await reach(tx, adapter)
+    if adapter not in {one.name for one in await list_elements(tx)}:
+        raise element_unknown(adapter)
     watch = replace(await store.locked_watch(tx, adapter), policy=policy)
     await store.save_watch(tx, watch)
     await audit.record(
