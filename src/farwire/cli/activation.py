@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from farwire.activation import service
 from farwire.activation.adapters import TIMEOUT_S, Element
+from farwire.activation.adapters.settings import settings_in
 from farwire.activation.model import Action, FindingState, Operation, Policy
 from farwire.cli import activation_simulator
 from farwire.cli.shell import (
@@ -95,6 +97,9 @@ def set_(
         list[str] | None,
         typer.Option("--setting", metavar="NAME=TEXT", help="See its adapter. Repeat it for more."),
     ] = None,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", help="A TOML file of settings.", exists=True, dir_okay=False)
+    ] = None,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds for an answer.")] = TIMEOUT_S,
     actor: ActorOption = "",
     as_json: JsonOption = False,
@@ -106,8 +111,9 @@ def set_(
 
     async def act(session: Session) -> None:
         tenant_id = await session.tenant(tenant)
-        settings = _pairs(setting, "setting")
-        one = Element(tenant_id, name, adapter, address, credentials, settings, timeout)
+        given = settings_in(settings.read_text("utf-8")) if settings else {}
+        given |= _pairs(setting, "setting")
+        one = Element(tenant_id, name, adapter, address, credentials, given, timeout)
         async with session.db.transaction(tenant_id) as tx:
             await service.set_element(tx, element=one, now=session.clock.now(), actor=actor_named(actor))
         session.out.facts("Element", {"name": name, "adapter": adapter, "address": address})

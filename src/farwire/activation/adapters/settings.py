@@ -7,6 +7,7 @@ No error repeats a secret, an address's user or what an element answered.
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -52,6 +53,23 @@ def settings_of(element: Element, kind: type[S]) -> S:
         return msgspec.convert(nested, kind, strict=False)
     except msgspec.ValidationError as error:
         raise unusable("settings", str(error)) from None
+
+
+def settings_in(text: str) -> dict[str, str]:
+    """Return the settings in a TOML text: texts, and tables of texts. Raises ``Invalid`` (``activation.element``)."""
+    try:
+        document = msgspec.convert(tomllib.loads(text), dict[str, str | dict[str, str]])
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise unusable("settings", f"no texts and tables of texts: {error}") from None
+    found: dict[str, str] = {}
+    for name, value in document.items():
+        more = (
+            {f"{name}.{inner}": one for inner, one in value.items()}
+            if isinstance(value, dict)
+            else {name: value}
+        )
+        found |= more
+    return found
 
 
 def host_and_port(element: Element, port: int) -> tuple[str, int]:
