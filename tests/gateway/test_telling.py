@@ -185,6 +185,15 @@ async def test_what_has_ended_or_was_refused_is_told_nothing(
     assert await want(gateway) == 0
 
 
+async def test_a_client_that_has_ended_one_sub_session_hears_of_the_others(gateway: Gateway) -> None:
+    wire = await connect(gateway.server)
+    for sub in (1, 2):
+        await wire.ask(ccr(1, 0, group(1, requested=MB), CC_Sub_Session_Id=[sub]))
+    assert await gateway.held() == EURO // 25
+    await wire.ask(ccr(3, 1, group(1, used=MB), CC_Sub_Session_Id=[1]))
+    assert (await gateway.held(), await want(gateway)) == (EURO // 50, 1)
+
+
 async def test_what_is_not_answered_is_asked_again_with_the_t_flag_and_the_same_end_to_end_id(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

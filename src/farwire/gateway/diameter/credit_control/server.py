@@ -70,8 +70,10 @@ class CreditControlServer:
             one = LiveSession(
                 *(operator.tenant_id, Protocol.DIAMETER, ccr.session_id, subscriber.number, host, address)
             )
-            if result not in _UNDECIDED:
-                _note(self._book, one, ended=ccr.type == TERMINATION or result != Result.SUCCESS)
+            ended = ccr.type == TERMINATION or result != Result.SUCCESS
+            one_of_several = ended and ccr.name != ccr.session_id  # its client has the others yet
+            if result not in _UNDECIDED and not one_of_several:
+                _note(self._book, one, ended=ended)
         return result, content
 
     async def _event(self, ccr: CreditControl, subscriber: Subscriber, peer: Peer) -> tuple[Result, Avps]:
