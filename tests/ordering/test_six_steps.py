@@ -42,7 +42,7 @@ async def states(world: World, order) -> list[TaskState]:
 @pytest.fixture
 async def stuck(world: World, monkeypatch):
     """Such an order, its third step in the fallout."""
-    monkeypatch.setattr(place, "_steps", lambda *_: SIX)
+    monkeypatch.setattr(place, "steps_of", lambda *_: SIX)
     async with world.db.transaction(world.tenant_id) as tx:
         await plant_fault(tx, adapter="charging", kind=FaultKind.REFUSE, count=1)
     order = await world.place(add("fibre-100", place="Kiel"))

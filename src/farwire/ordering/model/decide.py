@@ -201,7 +201,8 @@ def decide(order: ProductOrder, command: Command, now: datetime) -> tuple[Produc
             after = replace(order, items=_all(order, ItemState.REJECTED), reason=reason)
             facts = ()
         case Settle(states):
-            after, facts = replace(order, items=_settled(order.items, states)), ()
+            items = _settled(order.items, states)
+            after, facts = order if items == order.items else replace(order, items=items), ()
         case Warn(jeopardy):
             after, facts = _warned(order, jeopardy)
         case _:
@@ -221,7 +222,9 @@ def _with_state(
         ended_at = now
     elif not state.ended:
         ended_at = None
-    return replace(after, state=state, ended_at=ended_at), facts
+    if state is not after.state or ended_at != after.ended_at:
+        after = replace(after, state=state, ended_at=ended_at)
+    return after, facts
 
 
 def _amend(order: ProductOrder, command: Amend) -> tuple[ProductOrder, tuple[Fact, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from farwire.account import service as accounts
@@ -295,8 +296,12 @@ async def save_progress(
     tasks: Sequence[Task],
     after: Sequence[Task],
     now: datetime,
+    entries: Sequence[JournalEntry] = (),
 ) -> None:
-    """Write how far orders, items and tasks are now, what differs only, and publish what happened to the orders."""
+    """Write how far orders, items and tasks are now, what differs only, and publish what happened to the orders.
+
+    ``entries`` come into the journal before what follows from them.
+    """
     known = {task.id: task for task in tasks}
     await task_store.save_tasks(tx, [one for one in after if one.id in known and known[one.id] != one])
     await task_store.add_tasks(tx, [one for one in after if one.id not in known])
@@ -309,15 +314,14 @@ async def save_progress(
             item = replace(one, final=True) if one.id in finals else one
             if item != old.get(item.id):
                 items.append((order.id, item))
-        if replace(order, items=()) != replace(before, items=()):
+        if order is not before and replace(order, items=()) != replace(before, items=()):
             saved.append(order)
     await store.save_items(tx, items)
     await store.save_orders(tx, saved)
-    entries = [JournalEntry(order.id, now, fact.value) for _, order, facts in orders for fact in facts]
-    await task_store.add_entries(tx, entries)
-    for _, order, facts in orders:
-        if facts:
-            await eventbus.publish_many(tx, order_events(order, facts, tenant_id=tx.tenant_id, at=now))
+    happened = [JournalEntry(order.id, now, fact.value) for _, order, facts in orders for fact in facts]
+    await task_store.add_entries(tx, [*entries, *happened])
+    events = [order_events(order, facts, tenant_id=tx.tenant_id, at=now) for _, order, facts in orders]
+    await eventbus.publish_many(tx, chain.from_iterable(events))
 
 
 async def set_policy(*, tx: Tx, clock: Clock, policy: Policy, actor: Actor = SYSTEM) -> None:

@@ -200,7 +200,6 @@ async def _save(tx: Tx, batch: _Batch, now: datetime, entries: Sequence[JournalE
         states.setdefault(task.order_id, {})[task.item_id] = item_state(
             batch.items[task.item_id], item.ends_as
         )
-    await task_store.add_entries(tx, entries)
     for order_id, settled in states.items():
         batch.apply(order_id, Settle(settled), now)
         await _wake_parts(tx, batch, order_id, settled, now)
@@ -211,7 +210,7 @@ async def _save(tx: Tx, batch: _Batch, now: datetime, entries: Sequence[JournalE
             batch.apply(order_id, Settle(failing), now)
     changed = [(batch.before[one], batch.orders[one], batch.facts[one]) for one in states]
     after = [task for own in batch.items.values() for task in own]
-    await save_progress(tx, changed, batch.loaded, after, now)
+    await save_progress(tx, changed, batch.loaded, after, now, entries)
 
 
 async def _wake_parts(

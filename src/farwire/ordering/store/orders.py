@@ -89,30 +89,53 @@ async def remove_items(tx: Tx, order_id: OrderId) -> None:
 
 
 async def save_orders(tx: Tx, orders: Sequence[ProductOrder]) -> None:
-    """Write what changes of orders: state, version, dates, holds."""
-    await tx.executemany(
-        "UPDATE ordering.product_order SET state = $3, version = $4, holds = $5, requested_at = $6, starts_at = $7, "
-        "released_at = $8, started_at = $9, ended_at = $10, reason = $11, "
-        "due_by = $12, jeopardy = $13 WHERE tenant_id = $1 AND order_id = $2",
-        [
-            (
-                tx.tenant_id, one.id, one.state.value, one.version, sorted(one.holds), one.requested_at,
-                one.starts_at, one.released_at, one.started_at, one.ended_at, one.reason, one.due_by, _said(one),
-            )
-            for one in orders
-        ],
-    )  # fmt: skip
+    """Write what changes of orders, in one statement: state, version, dates, holds."""
+    if not orders:
+        return
+    await tx.execute(
+        """UPDATE ordering.product_order o SET state = n.state, version = n.version, holds = n.holds::text[],
+            requested_at = n.requested_at, starts_at = n.starts_at, released_at = n.released_at,
+            started_at = n.started_at, ended_at = n.ended_at, reason = n.reason, due_by = n.due_by,
+            jeopardy = n.jeopardy
+        FROM unnest($2::uuid[], $3::text[], $4::int[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+            $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::timestamptz[], $13::text[])
+            AS n (order_id, state, version, holds, requested_at, starts_at, released_at, started_at, ended_at, reason,
+                due_by, jeopardy)
+        WHERE o.tenant_id = $1 AND o.order_id = n.order_id""",
+        tx.tenant_id,
+        [one.id for one in orders],
+        [one.state.value for one in orders],
+        [one.version for one in orders],
+        [f"{{{','.join(sorted(one.holds))}}}" for one in orders],
+        [one.requested_at for one in orders],
+        [one.starts_at for one in orders],
+        [one.released_at for one in orders],
+        [one.started_at for one in orders],
+        [one.ended_at for one in orders],
+        [one.reason for one in orders],
+        [one.due_by for one in orders],
+        [_said(one) for one in orders],
+    )
 
 
 async def save_items(tx: Tx, items: Sequence[tuple[OrderId, OrderItem]]) -> None:
-    """Write what changes of items: state, instant, point of no return."""
-    await tx.executemany(
-        "UPDATE ordering.item SET state = $4, effective_at = $5, final = $6, ends_as = $7, reason = $8 "
-        "WHERE tenant_id = $1 AND order_id = $2 AND item_id = $3",
-        [
-            (tx.tenant_id, order_id, i.id, i.state.value, i.effective_at, i.final, i.ends_as.value, i.reason)
-            for order_id, i in items
-        ],
+    """Write what changes of items, in one statement: state, instant, point of no return."""
+    if not items:
+        return
+    await tx.execute(
+        """UPDATE ordering.item i SET state = n.state, effective_at = n.effective_at, final = n.final,
+            ends_as = n.ends_as, reason = n.reason
+        FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bool[], $7::text[], $8::text[])
+            AS n (order_id, item_id, state, effective_at, final, ends_as, reason)
+        WHERE i.tenant_id = $1 AND i.order_id = n.order_id AND i.item_id = n.item_id""",
+        tx.tenant_id,
+        [order_id for order_id, _ in items],
+        [item.id for _, item in items],
+        [item.state.value for _, item in items],
+        [item.effective_at for _, item in items],
+        [item.final for _, item in items],
+        [item.ends_as.value for _, item in items],
+        [item.reason for _, item in items],
     )
 
 

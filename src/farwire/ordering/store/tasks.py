@@ -38,6 +38,8 @@ def _json(value: Mapping[str, JSON]) -> str:
 
 async def add_tasks(tx: Tx, tasks: Sequence[Task]) -> None:
     """Add tasks, many in one go."""
+    if not tasks:
+        return
     await tx.copy_records("ordering.task", columns=_COLUMNS, records=[_row(tx, task) for task in tasks])
 
 
