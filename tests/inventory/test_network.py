@@ -253,3 +253,39 @@ async def test_the_network_of_another_tenant_is_unknown(
         with pytest.raises(NotFound):
             await service.get_element(tx, element_id=mine.id, at=NOW)
         assert (await service.list_elements(tx, page=PageRequest(), at=NOW)).total == 1
+
+
+async def test_a_part_is_in_one_place_at_any_past_time_too(db: Database, tenant_id: TenantId) -> None:
+    for name in ("rack", "other", "shelf"):
+        await element(db, tenant_id, name)
+    await link(db, tenant_id, "rack", "contains", "shelf")
+    async with db.transaction(tenant_id) as tx:
+        one = NewLink("rack", "shelf", LinkKind.CONTAINS)
+        await service.end_link(tx, link=one, at=AUGUST, now=NOW)
+    with pytest.raises(Conflict) as refused:
+        await link(db, tenant_id, "other", "contains", "shelf", JULY)
+    assert refused.value.code == "inventory.contained"
+    with pytest.raises(Conflict) as refused:
+        await link(db, tenant_id, "shelf", "contains", "rack", JULY)
+    assert refused.value.code == "inventory.contains_itself"
+    await link(db, tenant_id, "other", "contains", "shelf", AUGUST)
+    await link(db, tenant_id, "shelf", "contains", "rack", AUGUST)
+    await element(db, tenant_id, "card")
+    with pytest.raises(Conflict) as refused:  # over time, the rack and the shelf were each in the other
+        await link(db, tenant_id, "card", "contains", "shelf", JULY)
+    assert refused.value.code == "inventory.contained"
+
+
+async def test_an_element_does_not_end_before_a_link_that_it_had(db: Database, tenant_id: TenantId) -> None:
+    for name in ("r1", "r2"):
+        await element(db, tenant_id, name)
+    await link(db, tenant_id, "r1", "connects", "r2")
+    async with db.transaction(tenant_id) as tx:
+        one = NewLink("r1", "r2", LinkKind.CONNECTS)
+        await service.end_link(tx, link=one, at=AUGUST, now=NOW)
+    async with db.transaction(tenant_id) as tx:
+        with pytest.raises(Conflict) as refused:
+            await service.end_element(tx, name="r1", at=JULY, now=NOW)
+    assert refused.value.code == "inventory.element_later"
+    async with db.transaction(tenant_id) as tx:
+        assert (await service.end_element(tx, name="r1", at=AUGUST, now=NOW)).ended_at == AUGUST

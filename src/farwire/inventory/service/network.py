@@ -131,15 +131,15 @@ async def end_element(tx: Tx, *, name: str, at: datetime, now: datetime) -> Elem
     """End an element at ``at`` (exclusive), and every link of it. What has ended stays as it is.
 
     Publishes ``network_element_ended``. Raises ``NotFound`` (``inventory.element_unknown``), ``Invalid``
-    (``inventory.time_ahead``), ``Conflict`` (``inventory.element_later``: it, or a link of it, began later).
+    (``inventory.time_ahead``), ``Conflict`` (``inventory.element_later``: it, or a link of it, began or ended later).
     """
     _not_ahead(at, now)
     await store.lock_network(tx)
     element = await element_named(tx, name=name, at=now)
     if element.ended_at is not None:
         return element
-    linked = await store.latest_link_of(tx, element.id)
-    _not_before(element.since, at)
+    linked, parted = await store.latest_links_of(tx, element.id)
+    _not_before(element.since if parted is None else max(element.since, parted), at)
     if linked is not None and at <= linked:
         _not_before(linked, at)
         raise Conflict(
@@ -279,7 +279,7 @@ async def add_link(tx: Tx, *, new: NewLink, at: datetime, now: datetime) -> Link
             fix="give a later time",
         )
     if new.kind is LinkKind.CONTAINS:
-        await _check_container(tx, start, end)
+        await _check_container(tx, start, end, at)
     await store.add_link(tx, start.id, end.id, new.kind, new.protection, at)
     link = Link(start.id, start.name, end.id, end.name, new.kind, new.protection, at)
     sequence = await store.next_sequence(tx)
@@ -299,18 +299,18 @@ async def _ends(tx: Tx, new: NewLink, at: datetime) -> tuple[Element, Element]:
     return (start, end) if new.kind.directed or start.id < end.id else (end, start)
 
 
-async def _check_container(tx: Tx, container: Element, part: Element) -> None:
-    containers = await store.containers_of(tx, part.id)
+async def _check_container(tx: Tx, container: Element, part: Element, at: datetime) -> None:
+    containers = await store.containers_of(tx, part.id, at)
     if containers:
         outer = (await store.elements(tx, containers[:1], part.since))[containers[0]]
         raise Conflict(
-            f"{outer.name} contains it",
+            f"{outer.name} contains it, or did later than that",
             code="inventory.contained",
             field="to",
             value=part.name,
-            fix="end that link first: a thing is in one place",
+            fix="end that link first, or give a later time: a thing is in one place",
         )
-    if part.id in await store.containers_of(tx, container.id):
+    if part.id in await store.containers_of(tx, container.id, at):
         raise Conflict(
             "it would contain itself",
             code="inventory.contains_itself",

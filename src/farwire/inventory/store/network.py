@@ -209,14 +209,15 @@ async def end_links_of(tx: Tx, element_id: ElementId, at: datetime) -> int:
     return len(rows)
 
 
-async def latest_link_of(tx: Tx, element_id: ElementId) -> datetime | None:
-    """Return when the youngest link of the element that holds began."""
-    began: datetime | None = await tx.fetchval(
-        "SELECT max(valid_from) FROM inventory.link WHERE tenant_id = $1 AND (from_id = $2 OR to_id = $2) "
-        "AND valid_to = 'infinity'",
+async def latest_links_of(tx: Tx, element_id: ElementId) -> tuple[datetime | None, datetime | None]:
+    """Return when the youngest link of the element that holds began, and when the last one that does not ended."""
+    row = await tx.fetchrow(
+        "SELECT max(valid_from) FILTER (WHERE valid_to = 'infinity') AS began, "
+        "max(valid_to) FILTER (WHERE valid_to <> 'infinity') AS ended FROM inventory.link "
+        "WHERE tenant_id = $1 AND (from_id = $2 OR to_id = $2)",
         *(tx.tenant_id, element_id),
     )
-    return began
+    return (None, None) if row is None else (row["began"], row["ended"])
 
 
 async def add_link(
@@ -271,14 +272,15 @@ async def list_links(
     return [_link(row) for row in rows], total
 
 
-async def containers_of(tx: Tx, element_id: ElementId) -> list[ElementId]:
-    """Return what contains the element, what contains that, and so on, nearest first."""
+async def containers_of(tx: Tx, element_id: ElementId, since: datetime) -> list[ElementId]:
+    """Return what contains the element now or did after ``since``, what contains that, and so on; its own first."""
     rows = await tx.fetch(
-        "WITH RECURSIVE up (element_id, depth) AS (SELECT l.from_id, 1 FROM inventory.link l "
-        "WHERE l.tenant_id = $1 AND l.to_id = $2 AND l.kind = 'contains' AND l.valid_to = 'infinity' "
-        "UNION SELECT l.from_id, up.depth + 1 FROM up JOIN inventory.link l ON l.tenant_id = $1 "
-        "AND l.to_id = up.element_id AND l.kind = 'contains' AND l.valid_to = 'infinity') "
-        "SELECT element_id FROM up ORDER BY depth",
-        *(tx.tenant_id, element_id),
+        "WITH RECURSIVE up (element_id) AS (SELECT l.from_id FROM inventory.link l "
+        "WHERE l.tenant_id = $1 AND l.to_id = $2 AND l.kind = 'contains' AND l.valid_to > $3 "
+        "UNION SELECT l.from_id FROM up JOIN inventory.link l ON l.tenant_id = $1 "
+        "AND l.to_id = up.element_id AND l.kind = 'contains' AND l.valid_to > $3) "
+        "SELECT up.element_id FROM up ORDER BY NOT EXISTS (SELECT FROM inventory.link l WHERE l.tenant_id = $1 "
+        "AND l.from_id = up.element_id AND l.to_id = $2 AND l.kind = 'contains' AND l.valid_to > $3)",
+        *(tx.tenant_id, element_id, since),
     )
     return [ElementId(row["element_id"]) for row in rows]
