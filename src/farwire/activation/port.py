@@ -12,7 +12,8 @@ from farwire.base.storage import Tx
 class Adapter(Protocol):
     """One kind of network element.
 
-    Writing what is there already changes nothing, since an attempt whose answer was lost is made again. Raises
+    Writing what is there already changes nothing, since an attempt whose answer was lost is made again. Provisioning
+    what is there otherwise replaces it: so drift is repaired. Raises
     ``Unavailable`` where trying again can help, ``Invalid`` where it cannot. ``tx`` is the transaction of the attempt:
     simulators live in it, real elements do not.
     """

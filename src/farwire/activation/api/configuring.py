@@ -25,7 +25,7 @@ from farwire.kernel.errors import FarwireError
 from farwire.kernel.ids import uuid7
 
 ADAPTERS: Final = frozenset({"access", "radius", "transport", "hypervisor"})
-"""Adapters whose targets may be anything."""
+"""Elements whose targets may be anything."""
 WORDS: Final = ("InProgress", "Completed", "InError")
 GONE: Final = "gone"
 _KIND: Final = {"640": "serviceType", "702": "category"}
