@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from farwire.activation.adapters import Element
-from farwire.activation.adapters.attempts import attempted, in_thread
+from farwire.activation.adapters.attempts import attempted, few_at_once, in_thread
 from farwire.activation.adapters.sessions import KEPT_MOST, Sessions
 from farwire.activation.adapters.settings import no_answer, refused, secret_of
 from farwire.kernel.errors import Invalid, Unavailable
@@ -54,6 +54,26 @@ async def test_no_attempt_is_made_when_the_time_is_over_or_a_person_must_look() 
     with pytest.raises(Invalid):
         await attempted(short, once)
     assert len(made) == 2
+
+
+async def test_few_are_asked_at_once_and_answers_keep_their_order() -> None:
+    asking, most = set[int](), 0
+
+    async def ask(number: int) -> int:
+        nonlocal most
+        asking.add(number)
+        most = max(most, len(asking))
+        await asyncio.sleep(0)
+        asking.remove(number)
+        if number == 17:
+            raise no_answer(ELEMENT, "not this one")
+        return -number
+
+    assert await few_at_once(ask, range(10), 3) == [-number for number in range(10)]
+    assert most == 3
+    with pytest.raises(Unavailable):
+        await few_at_once(ask, range(16, 19), 3)
+    assert not asking
 
 
 async def test_work_whose_asker_went_away_is_handed_over() -> None:

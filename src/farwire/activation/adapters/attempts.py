@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 from farwire.activation.adapters import Element
 from farwire.kernel.errors import Unavailable
 
+K = TypeVar("K")
 T = TypeVar("T")
 WAITS_S: Final = (0.1, 0.3, 0.9)
 """Before the second attempt, the third and the last one."""
@@ -41,6 +42,20 @@ async def attempted(element: Element, once: Callable[[float], Awaitable[T]]) -> 
                 raise
         await asyncio.sleep(wait)
     return await once(ends - loop.time())
+
+
+async def few_at_once(ask: Callable[[K], Awaitable[T]], of: Sequence[K], most: int) -> list[T]:
+    """Return what ``ask`` gives for each, in their order; at most ``most`` wait at the same time. Raises its errors."""
+    found: list[T] = []
+    for start in range(0, len(of), most):
+        answers = await asyncio.gather(
+            *(ask(one) for one in of[start : start + most]), return_exceptions=True
+        )
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            found.append(answer)
+    return found
 
 
 async def in_thread(work: Callable[[], T], late: Callable[[T], object] | None = None) -> T:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from farwire.activation.adapters import Element
-from farwire.activation.adapters.attempts import attempted
+from farwire.activation.adapters.attempts import attempted, few_at_once
 from farwire.activation.adapters.http.mapping import OTHER_PATHS, Settings
 from farwire.activation.adapters.http.server import Server
 from farwire.activation.adapters.settings import no_answer, refused, settings_of, unusable
@@ -16,6 +16,8 @@ from farwire.activation.model import Action, Operation
 from farwire.base.storage import Tx
 
 T = TypeVar("T")
+AT_ONCE: Final = 16
+"""Targets that are read at the same time."""
 
 
 def adapter(element: Element) -> Http:
@@ -77,14 +79,15 @@ class Http:
             raise refused(self._element, "there is nothing at the path")
 
     async def _read(self, server: Server, targets: Sequence[str]) -> dict[str, dict[str, str]]:
-        settings, found = self._settings, dict[str, dict[str, str] | None]()
+        settings = self._settings
         if settings.read is None:
             items = await self._items(server)
             found = {target: settings.shown(items[target]) for target in targets if target in items}
         else:
-            for target in targets:
-                document = await server.get(settings.path(settings.read.path, target))
-                found[target] = None if document is None else settings.shown(document)
+            paths = [settings.path(settings.read.path, target) for target in targets]
+            documents = await few_at_once(server.get, paths, AT_ONCE)
+            answers = zip(targets, documents, strict=True)
+            found = {target: settings.shown(answer) for target, answer in answers if answer is not None}
         return {target: shown for target, shown in found.items() if shown is not None}
 
     async def _items(self, server: Server) -> dict[str, Any]:

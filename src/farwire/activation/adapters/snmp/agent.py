@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from farwire.activation.adapters import Element
-from farwire.activation.adapters.attempts import hush
+from farwire.activation.adapters.attempts import few_at_once, hush
 from farwire.activation.adapters.settings import host_and_port, no_answer, refused, secret_of, unusable
 from farwire.activation.adapters.snmp.mapping import Index, Settings
 
 PORT: Final = 161
-AT_ONCE: Final = 20
-"""Objects of one request: an answer must fit into a packet."""
+OBJECTS: Final = 20
+"""In one request: an answer must fit into a packet."""
+AT_ONCE: Final = 4
+"""Requests that wait for their answers."""
 WALK_MOST: Final = 100_000
 _ANSWER_SHARE: Final = 0.2
 """Of the element's time, for one answer; packets are lost."""
@@ -60,11 +62,11 @@ class Agent:
         """Return the values of objects, without those that are not there."""
         from pysnmp.hlapi.v3arch.asyncio import get_cmd
 
-        found: dict[str, Any] = {}
-        for start in range(0, len(oids), AT_ONCE):
-            answer = await self._asked(get_cmd, [(oid, None) for oid in oids[start : start + AT_ONCE]])
-            found |= {str(name): value for name, value in answer if _is_there(value)}
-        return found
+        some = [oids[start : start + OBJECTS] for start in range(0, len(oids), OBJECTS)]
+        answers = await few_at_once(
+            lambda part: self._asked(get_cmd, [(oid, None) for oid in part]), some, AT_ONCE
+        )
+        return {str(name): value for answer in answers for name, value in answer if _is_there(value)}
 
     async def set(self, objects: Sequence[tuple[str, Any]]) -> None:
         """Set objects, all or none."""
@@ -80,7 +82,7 @@ class Agent:
         found: list[tuple[Index, Any]] = []
         last = root
         while len(found) < WALK_MOST:
-            answer = await self._asked(bulk_cmd, [(".".join(map(str, last)), None)], 0, AT_ONCE)
+            answer = await self._asked(bulk_cmd, [(".".join(map(str, last)), None)], 0, OBJECTS)
             for name, value in answer:
                 here = tuple(name)
                 if here[: len(root)] != root or here <= last or not _is_there(value):
@@ -99,10 +101,10 @@ class Agent:
             ObjectType(ObjectIdentity(oid), *(() if value is None else (value,))) for oid, value in objects
         ]
         try:
-            if self._transport is None:
-                self._transport = await self._reached()
+            transport = self._transport or await self._reached()
+            self._transport = transport
             wrong, status, _, answer = await command(
-                self._engine, self._who, self._transport, ContextData(), *bulk, *bound, lookupMib=False
+                self._engine, self._who, transport, ContextData(), *bulk, *bound, lookupMib=False
             )
         except (PySnmpError, OSError) as error:
             raise no_answer(self._element, type(error).__name__) from None
