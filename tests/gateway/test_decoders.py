@@ -21,6 +21,7 @@ from tests.gateway.nchf.test_http2 import HEADERS
 from tests.gateway.radius import captures as datagrams
 from tests.gateway.radius.world import SECRET, pair
 from tests.gateway.test_accounting import acr, container
+from tests.gateway.test_manners import framed, of_open5gs
 from tests.gateway.test_spending import slr
 from tests.gateway.world import CER, RESULT, ccr, group
 
@@ -40,6 +41,7 @@ def diameter() -> list[bytes]:
         written(272, 4, ccr(3, 2, group(1, used=5))),
         written(271, 3, acr(4, 1, "data", container(1, 10), container(2, 5))), written(271, 3, acr(2, 0, "voice")),
         written(8_388_635, 16_777_302, slr(0, "state", "spend-cycle")),
+        framed(Header(0xC0, 272, 4, 1, 1), of_open5gs(2, 1, 5)),
     ]  # fmt: skip
 
 

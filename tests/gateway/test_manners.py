@@ -42,16 +42,15 @@ IN, OUT = key_of("CC-Input-Octets"), key_of("CC-Output-Octets")
 
 async def sent(wire: Wire, header: Header, octets: bytes) -> Message:
     """Send AVPs that are octets already; return the answer."""
-    wire.writer.write(
-        encode(Message(header, {}))[:1] + (20 + len(octets)).to_bytes(3, "big") + head(header) + octets
-    )
+    wire.writer.write(framed(header, octets))
     return await wire.receive()
 
 
-def head(header: Header) -> bytes:
+def framed(header: Header, octets: bytes) -> bytes:
     return struct.pack(
-        ">IIII", header.flags << 24 | header.command, header.application, header.hop_by_hop, header.end_to_end
-    )
+        ">IIIII", 1 << 24 | 20 + len(octets), header.flags << 24 | header.command, header.application,
+        header.hop_by_hop, header.end_to_end,
+    ) + octets  # fmt: skip
 
 
 def of_3gpp(code: int, content: bytes) -> bytes:
