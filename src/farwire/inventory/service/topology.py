@@ -21,7 +21,7 @@ from farwire.base.storage import Tx
 from farwire.inventory import events
 from farwire.inventory.model import Element, ElementId, Layer, LinkKind
 from farwire.inventory.model.topology import MANY, Edge, Topology
-from farwire.inventory.service.network import element_named
+from farwire.inventory.service.network import element_unknown
 from farwire.inventory.store import network, topology
 from farwire.kernel.errors import Conflict, Invalid, NotFound
 from farwire.kernel.ids import ProductId, TenantId
@@ -80,9 +80,17 @@ class Snapshots:
         self.reads = 0
         """How often a network was read whole."""
 
+    def _one_at_a_time(self, tenant_id: TenantId) -> asyncio.Lock:
+        return self._busy.setdefault(tenant_id, asyncio.Lock())
+
+    async def past(self, tx: Tx, at: datetime) -> Topology:
+        """Return the network as it was at a time; it is read whole, of each tenant one at a time."""
+        async with self._one_at_a_time(tx.tenant_id):
+            return await topology.topology_at(tx, 0, at)
+
     async def current(self, tx: Tx) -> Topology:
         """Return the network as the transaction sees it."""
-        async with self._busy.setdefault(tx.tenant_id, asyncio.Lock()):
+        async with self._one_at_a_time(tx.tenant_id):
             kept = self._kept.get(tx.tenant_id)
             wanted = await network.last_sequence(tx)
             if kept is not None and kept.topology.sequence != wanted:
@@ -116,11 +124,16 @@ async def _read(tx: Tx) -> _Kept:
 
 async def _caught_up(tx: Tx, kept: _Kept, wanted: int) -> _Kept | None:
     """Return the snapshot with the changes that it missed; None where it must be read anew."""
-    now = kept.topology
-    if not 0 < wanted - now.sequence <= MANY:
+    if not 0 < wanted - kept.topology.sequence <= MANY:
         return None
-    position = kept.position
-    for at, event in await eventbus.list_events(tx=tx, after=kept.position, type_prefix=events.NETWORK):
+    told = await eventbus.list_events(tx=tx, after=kept.position, type_prefix=events.NETWORK)
+    # Each copies the arrays: of a large network, milliseconds in which the process has others to answer.
+    return await asyncio.to_thread(_followed, kept, told, wanted)
+
+
+def _followed(kept: _Kept, told: Sequence[tuple[int, Event]], wanted: int) -> _Kept | None:
+    now, position = kept.topology, kept.position
+    for at, event in told:
         sequence = int(str(event.data["sequence"]))
         if sequence <= now.sequence:
             continue
@@ -156,13 +169,17 @@ async def _network(tx: Tx, at: datetime | None, now: datetime) -> Topology:
         return await SNAPSHOTS.current(tx)
     if at > now:
         raise Invalid("the network holds what is and was", code="inventory.time_ahead", field="at", value=at)
-    return await topology.topology_at(tx, 0, at)
+    return await SNAPSHOTS.past(tx, at)
 
 
 async def _ids(tx: Tx, names: Sequence[str], at: datetime) -> list[ElementId]:
     if not 1 <= len(names) <= MAX_FAILED:
         raise Invalid(f"name 1 to {MAX_FAILED} elements", code="inventory.elements", field="element")
-    found = [await element_named(tx, name=name, at=at) for name in names]
+    known = await network.elements_named(tx, names, at)
+    missing = next((name for name in names if name not in known), None)
+    if missing is not None:
+        raise element_unknown("element", missing)
+    found = [known[name] for name in names]
     for one in found:
         if not one.exists_at(at):
             raise Conflict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -41,7 +42,8 @@ async def topology_at(tx: Tx, sequence: int, at: datetime | None) -> Topology:
         *given,
     )
     protected = [Edge(row["from_id"], row["to_id"], LinkKind(row["kind"]), row["protection"]) for row in rows]
-    return topology_of(sequence, elements, starts, ends, kinds, protected)
+    # Sorting millions takes seconds, in which the process has others to answer.
+    return await asyncio.to_thread(topology_of, sequence, elements, starts, ends, kinds, protected)
 
 
 async def elements_of(
