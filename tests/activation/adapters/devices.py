@@ -143,7 +143,7 @@ def start_ssh(processes: Processes, require_rig: Callable[[str], Path], port: in
         "PidFile none",
         f"AuthorizedKeysFile {folder}/user.pub",
         "StrictModes no",
-        "UsePAM no",
+        f"UsePAM {'no' if os.geteuid() == 0 else 'yes'}",  # without PAM a user who has no password cannot come in
         "PasswordAuthentication no",
         "PermitRootLogin yes",
         *more,
