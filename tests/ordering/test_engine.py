@@ -7,7 +7,7 @@ import pytest
 
 from farwire.activation.model import FaultKind
 from farwire.activation.simulator import plant_fault
-from farwire.inventory.model import EndReason, ResourceState
+from farwire.inventory.model import EndReason, ResourceState, SuspensionReason
 from farwire.kernel.errors import Conflict
 from farwire.ordering import service as ordering
 from farwire.ordering.model import Action, ItemRequest, ItemState, OrderState, TaskKind, TaskState
@@ -293,7 +293,6 @@ async def test_the_worker_job_carries_orders_out(world):
 
 
 async def test_policy_decides_what_a_suspension_costs(world):
-    from farwire.inventory.model import SuspensionReason
     from farwire.ordering.model import Policy
 
     product = await world.mobile()
@@ -304,3 +303,25 @@ async def test_policy_decides_what_a_suspension_costs(world):
     world.clock.advance(timedelta(hours=1))
     await world.done(ItemRequest(action=Action.SUSPEND, product_id=product.id, reason=SuspensionReason.FRAUD))
     assert (await world.product(product.id)).recurring_percent_at(world.clock.now()) == 25
+
+
+@pytest.mark.parametrize("adapter", ["hlr", "smdp", "charging"])
+async def test_a_cease_of_a_barred_line_is_cancelled_though_nobody_knows_whether_it_was_switched_off(
+    world, adapter
+):
+    product = await world.mobile()
+    world.clock.advance(timedelta(hours=1))
+    await world.done(ItemRequest(action=Action.SUSPEND, product_id=product.id, reason=SuspensionReason.FRAUD))
+    world.clock.advance(timedelta(hours=1))
+    await planted(world, adapter, FaultKind.FAIL, 1)
+    order = await world.place(ItemRequest(action=Action.CEASE, product_id=product.id))
+    await world.work()
+    await world.cancel(order)
+    await world.work()
+    assert await world.state(order) is OrderState.CANCELLED, [one.error for one in await world.fallout()]
+    async with world.db.transaction(world.tenant_id) as tx:
+        barred = await tx.fetchval(
+            "SELECT count(*) FROM activation.target WHERE tenant_id = $1 AND attributes ->> 'status' = 'suspended'",
+            tx.tenant_id,
+        )
+    assert barred == 3, "the line is barred as before"

@@ -229,6 +229,8 @@ def check_operation(operation: Operation) -> None:
 def intend(before: Mapping[str, str] | None, operation: Operation) -> Mapping[str, str] | None:
     """Return what should be there after the operation, where ``before`` is there; None for nothing.
 
+    What is provisioned again as it was serves again, though it was barred: who bars it does so afterwards.
+
     Raises ``Invalid`` (``activation.target_unknown``, ``activation.target_exists``).
     """
     asked = operation.attributes
@@ -236,7 +238,7 @@ def intend(before: Mapping[str, str] | None, operation: Operation) -> Mapping[st
         return None
     if operation.action is Action.PROVISION:
         wanted = {**asked, STATUS: ACTIVE}
-        if before is not None and dict(before) != wanted:
+        if before is not None and {**before, STATUS: ACTIVE} != wanted:
             raise _refused("the target is provisioned already, otherwise", "activation.target_exists")
         return wanted
     if before is None:
