@@ -118,15 +118,38 @@ async def bench(count: int, run: Run, folder: Path) -> None:
             check(done.done, count * steps)
             figure(f"orders of {steps} steps, in batches", count, cost.wall_s)
             figure("  CPU of it, this process and PostgreSQL", count, cost.cpu_s)
-        few = max(count // 10, 10)
+        await two_workers(db, clock, tenant_id, payers, count)
+        few = max(count // 5, 10)
+        await two_workers(db, clock, tenant_id, payers, few, batch=1)
         await place(db, clock, tenant_id, payers, "fibre", few)
         with costs(pid) as cost:
             done = await ordering.work(db=db, tenant_id=tenant_id, clock=clock, batch=1)
         check(done.done, few * 3)
         figure("orders of 3 steps, one task per transaction", few, cost.wall_s)
+        figure("  CPU of it, this process and PostgreSQL", few, cost.cpu_s)
         await bare(db, tenant_id, count)
     finally:
         await db.close()
+
+
+async def two_workers(
+    db: Database,
+    clock: MovableClock,
+    tenant_id: TenantId,
+    payers: Sequence[AccountId],
+    count: int,
+    *,
+    batch: int = ordering.BATCH,
+) -> None:
+    """The same by two workers at once, each on a connection of its own."""
+    await place(db, clock, tenant_id, payers, "fibre", count)
+    start = time.perf_counter()
+    one = (ordering.work(db=db, tenant_id=tenant_id, clock=clock, batch=batch) for _ in range(2))
+    done = await asyncio.gather(*one)
+    seconds = time.perf_counter() - start
+    check(sum(each.done for each in done), count * 3)
+    how = "in batches" if batch > 1 else "one task per transaction"
+    figure(f"orders of 3 steps, {how}, two workers", count, seconds)
 
 
 def check(found: int, wanted: int) -> None:
@@ -211,7 +234,7 @@ async def pools(tx, now, count: int) -> None:  # type: ignore[no-untyped-def]
         ("profiles", ResourceKind.ESIM_PROFILE),
     ):
         await inventory.create_pool(tx, name=name, kind=kind, quarantine_days=0, now=now)
-    await inventory.fill_pool(tx, pool="ports", values=[f"olt/{n}" for n in range(count * 2)])
+    await inventory.fill_pool(tx, pool="ports", values=[f"olt/{n}" for n in range(count * 3)])
     await inventory.fill_pool(tx, pool="numbers", values=[str(4915100000000 + n) for n in range(count)])
     profiles = [NewResource(str(10**19 * 8 + n), {"imsi": str(262010000000000 + n)}) for n in range(count)]
     await inventory.fill_pool(tx, pool="profiles", values=profiles)

@@ -13,7 +13,7 @@ from farwire.ordering.service.act import (
     release_verified,
     set_policy,
 )
-from farwire.ordering.service.engine import LIMIT, Worked, work
+from farwire.ordering.service.engine import BATCH, LIMIT, Worked, work
 from farwire.ordering.service.erasing import erase_orders
 from farwire.ordering.service.jeopardy import watch_due
 from farwire.ordering.service.place import (
@@ -38,6 +38,7 @@ from farwire.ordering.service.read import (
 )
 
 __all__ = [
+    "BATCH",
     "LIMIT",
     "Checked",
     "Decision",
