@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from farwire.base.storage import Database
@@ -15,7 +17,7 @@ from farwire.inventory.model import (
     NewLink,
     ResourceKind,
 )
-from farwire.kernel.errors import Invalid, NotFound
+from farwire.kernel.errors import Exhausted, Invalid, NotFound
 from farwire.kernel.ids import TenantId
 
 from .products import JUNE
@@ -100,3 +102,55 @@ async def test_elements_of_another_operator_are_unknown(
     assert unknown.value.code == "inventory.element_unknown"
     with pytest.raises(Invalid):
         await asked(db, tenant_id)
+
+
+async def test_a_port_is_reserved_in_the_element_that_serves_the_place(
+    db: Database, tenant_id: TenantId
+) -> None:
+    olt = await an_olt(db, tenant_id, ports=2)
+    async with db.transaction(tenant_id) as tx:
+        await service.fill_pool(tx, pool="pon", values=["a-port-elsewhere"])
+    for number in range(2):
+        async with db.transaction(tenant_id) as tx:
+            key = f"order-{number}"
+            (one,) = await service.reserve(tx, pool="pon", key=key, within=olt, now=NOW)
+            again = await service.reserve(tx, pool="pon", key=key, within=olt, now=NOW)
+        assert (one.value, again) == (f"olt-p{number}", (one,))
+    async with db.transaction(tenant_id) as tx:
+        with pytest.raises(Exhausted):
+            await service.reserve(tx, pool="pon", key="order-3", within=olt, now=NOW)
+        (other,) = await service.reserve(tx, pool="pon", key="order-4", now=NOW)
+        assert other.value == "a-port-elsewhere"
+
+
+async def test_orders_at_once_get_each_another_port_of_an_element(db: Database, tenant_id: TenantId) -> None:
+    olt = await an_olt(db, tenant_id, ports=6)
+
+    async def order(number: int) -> str:
+        async with db.transaction(tenant_id) as tx:
+            (one,) = await service.reserve(tx, pool="pon", key=f"order-{number}", within=olt, now=NOW)
+        return one.value
+
+    given = await asyncio.gather(*(order(number) for number in range(6)))
+    assert sorted(given) == [f"olt-p{number}" for number in range(6)]
+
+
+async def test_the_ports_of_an_element_come_into_a_pool_once_and_are_given_like_any_other(
+    db: Database, tenant_id: TenantId
+) -> None:
+    switch = await element(db, tenant_id, "switch", kind="switch")
+    for name in ("s-1", "s-2"):
+        await element(db, tenant_id, name, kind="port")
+        await link(db, tenant_id, "switch", "contains", name)
+    async with db.transaction(tenant_id) as tx:
+        await service.create_pool(tx, name="eth", kind=ResourceKind.PORT, quarantine_days=0, now=NOW)
+        added = [await service.pool_ports(tx, pool="eth", element="switch", now=NOW) for _ in range(2)]
+        await service.reserve(tx, pool="eth", key="order-1", within=switch.id, now=NOW)
+    assert added == [2, 0]
+    assert await asked(db, tenant_id, switch.id) == [(2, 1, ["s-2"])]
+    await element(db, tenant_id, "a name", kind="port")
+    await link(db, tenant_id, "switch", "contains", "a name")
+    async with db.transaction(tenant_id) as tx:
+        with pytest.raises(Invalid) as refused:
+            await service.pool_ports(tx, pool="eth", element="switch", now=NOW)
+    assert "row 1" in refused.value.message

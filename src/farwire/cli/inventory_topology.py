@@ -18,6 +18,7 @@ from farwire.cli.shell import (
     parse_moment,
     run,
 )
+from farwire.inventory import service
 from farwire.inventory.model import Element, LinkKind
 from farwire.kernel.page import PageRequest
 
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("needs")(show_needs)
     app.command("path")(show_path)
     app.command("trace")(show_trace)
+    app.command("ports")(show_ports)
 
 
 def _show_impact(session: Session, title: str, found: Impact, empty: str) -> None:
@@ -192,5 +194,32 @@ def show_trace(
         session.out.rows(f"Trace of {start}", columns, rows, empty="", right=("step",))
         if not found.second and not as_json:
             session.out.note("There is no second way.")
+
+    run(act, as_json)
+
+
+def show_ports(
+    tenant: TenantOption,
+    names: NamesArgument,
+    kind: Annotated[str, typer.Option("--kind", help="The kind of element that a port is.")] = "port",
+    as_json: JsonOption = False,
+) -> None:
+    """Show how many ports are in these elements, at any depth, how many of them are free, and the first free one.
+
+    Example: farwire inventory ports olt-7 --tenant acme
+    """
+
+    async def act(session: Session) -> None:
+        now = session.clock.now()
+        async with session.db.transaction(await session.tenant(tenant), read_only=True) as tx:
+            asked = [await service.element_named(tx, name=name, at=now) for name in names]
+            found = await service.free_ports(tx, element_ids=[one.id for one in asked], kind=kind, now=now)
+        rows: list[dict[str, object]] = []
+        for one in asked:
+            ports = found[one.id]
+            first = ports.first[0].element.name if ports.first else None
+            rows.append({"name": one.name, "ports": ports.total, "free": ports.free, "first_free": first})
+        columns = ("name", "ports", "free", "first_free")
+        session.out.rows("Ports", columns, rows, empty="", right=("ports", "free"))
 
     run(act, as_json)

@@ -159,28 +159,36 @@ def fill(
             help="CSV with the column value; other columns (imsi, matching_id) are what belongs to it.",
         ),
     ] = None,
+    ports: Annotated[
+        str, typer.Option("--ports", help="An element of the network: the ports in it, at any depth.")
+    ] = "",
     actor: ActorOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Put a range of numbers or a list from a file into a pool: all of it, or nothing where a row is wrong.
+    """Put a range of numbers, a list from a file or the ports of an element into a pool.
 
-    What the pool has already stays as it is, so a longer file may be sent again.
+    All of it, or nothing where a row is wrong. What the pool has already stays as it is, so a longer file may be sent
+    again.
 
     Example: farwire pool fill esim --file profiles.csv --tenant acme
     """
 
     async def act(session: Session) -> None:
         ranged = bool(first) and bool(last)
-        if ranged == (file is not None) or bool(first) != bool(last):
+        if ranged + (file is not None) + bool(ports) != 1 or bool(first) != bool(last):
             raise Invalid(
-                "give a range or a file",
+                "give a range, a file or an element",
                 code="inventory.fill_source",
                 field="file",
-                fix="either --first and --last, or --file",
+                fix="either --first and --last, or --file, or --ports",
             )
-        values = _listed(file) if file is not None else number_range(first, last)
         async with session.db.transaction(await session.tenant(tenant)) as tx:
-            added = await service.fill_pool(tx, pool=name, values=values)
+            if ports:
+                now = session.clock.now()
+                added = await service.pool_ports(tx, pool=name, element=ports, now=now)
+            else:
+                values = _listed(file) if file is not None else number_range(first, last)
+                added = await service.fill_pool(tx, pool=name, values=values)
             await _record(session, tx, actor, "inventory.fill_pool", name, {"added": added})
             counted = await service.count_pool(tx, pool=name)
         session.out.facts(f"Pool {name}", {"added": added, **_row(counted)})

@@ -143,6 +143,9 @@ def reserve(
     value: Annotated[
         list[str] | None, typer.Option("--value", help="This very one. Repeat it for more.")
     ] = None,
+    within: Annotated[
+        str, typer.Option("--within", help="Of ports: a free one in this element of the network.")
+    ] = "",
     until: Annotated[
         str, typer.Option("--until", help="A day or a time with a zone. Default: a day on.")
     ] = "",
@@ -161,8 +164,9 @@ def reserve(
             if value:
                 held = await service.reserve_chosen(tx, pool=name, key=key, values=value, now=now, until=ends)
             else:
+                inside = (await service.element_named(tx, name=within, at=now)).id if within else None
                 held = await service.reserve(
-                    tx, pool=name, key=key, count=count, now=now, until=ends, length=length
+                    tx, pool=name, key=key, count=count, now=now, until=ends, length=length, within=inside
                 )
             await audit.record(
                 tx,

@@ -24,7 +24,6 @@ from farwire.inventory.service.pools import (
     create_pool,
     fill_pool,
     free_due,
-    free_resources,
     left_in,
     list_pools,
     pool_named,
@@ -34,7 +33,7 @@ from farwire.inventory.service.pools import (
     reserve_each,
     reserved,
 )
-from farwire.inventory.service.ports import FreePorts, Port, free_ports
+from farwire.inventory.service.ports import FreePorts, Port, free_ports, pool_ports
 from farwire.inventory.service.products import (
     Overlap,
     add_products,
@@ -67,6 +66,7 @@ from farwire.inventory.service.resources import (
     return_resource,
     take_back,
 )
+from farwire.inventory.service.search import free_resources
 from farwire.inventory.service.services import (
     add_service,
     add_services,
@@ -155,6 +155,7 @@ __all__ = [
     "move_product",
     "offer",
     "pool_named",
+    "pool_ports",
     "pool_ranges",
     "products_by_account",
     "products_by_subscriber",

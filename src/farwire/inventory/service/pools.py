@@ -14,6 +14,7 @@ from farwire.inventory.model import (
     COUNTED,
     PREFIXES,
     RESERVED_FOR,
+    ElementId,
     NewResource,
     Pool,
     PoolCount,
@@ -28,11 +29,11 @@ from farwire.inventory.model import (
 )
 from farwire.inventory.service import ranges
 from farwire.inventory.store import left as left_store
+from farwire.inventory.store import ports, reservations
 from farwire.inventory.store import ranges as range_store
-from farwire.inventory.store import reservations
 from farwire.inventory.store import resources as store
 from farwire.kernel.errors import Conflict, Exhausted, Invalid, NotFound
-from farwire.kernel.ids import PoolId, TenantId, uuid7
+from farwire.kernel.ids import PoolId, ResourceId, TenantId, uuid7
 from farwire.kernel.page import Page, PageRequest
 
 FILL_BATCH: Final = 20_000
@@ -185,24 +186,6 @@ def _imsi_known() -> Conflict:
     )
 
 
-async def free_resources(tx: Tx, *, pool: str, pattern: str = "", page: PageRequest) -> Page[Resource]:
-    """Return available resources of the pool by value. In ``pattern``, ``*`` is any text and ``?`` one character.
-
-    A pattern without either is searched anywhere: "777". One that starts with digits is found by the index. Raises
-    ``NotFound``, ``Invalid`` (``inventory.pattern``).
-    """
-    if len(pattern) > 128 or "\x00" in pattern:
-        raise Invalid(
-            "a pattern has at most 128 characters", code="inventory.pattern", field="pattern", value=pattern
-        )
-    found = await pool_named(tx, pool)
-    wild = pattern if set(pattern) & {"*", "?"} else f"*{pattern}*"
-    escaped = wild.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    like = escaped.replace("*", "%").replace("?", "_")
-    items, total = await store.free_resources(tx, found, like, page.limit, page.offset)
-    return Page(tuple(items), total, page.offset, page.limit)
-
-
 async def reserve(
     tx: Tx,
     *,
@@ -212,10 +195,12 @@ async def reserve(
     now: datetime,
     until: datetime | None = None,
     length: int | None = None,
+    within: ElementId | None = None,
 ) -> tuple[Resource, ...]:
     """Reserve ``count`` (1 to 1,000) resources of the pool until ``until``, all or none; without it, for a day.
 
-    Which ones the pool's policy says; of a pool of prefixes, blocks of ``length`` bits, otherwise of its usual length.
+    Which ones the pool's policy says; of a pool of prefixes, blocks of ``length`` bits, otherwise of its usual length;
+    ``within``: free ports in that element of the network, at any depth (see ``free_ports``), of a pool without ranges.
     Safe beside any number of others: none is given twice, and nobody is refused while one is left. Idempotent by
     ``key``: the same key returns what it holds, assigned or not, and prolongs the reservation. Unused ones are freed
     by a job after ``until``, so a crash leaks nothing. Raises ``NotFound``, ``Invalid`` (``inventory.reservation``,
@@ -230,7 +215,9 @@ async def reserve(
         if found.kind in PREFIXES and any(one.value != _block(found, one, size) for one in held):
             raise _differs(key)
         return held
-    if ranges.is_ordered(found):
+    if within is not None:
+        taken = await _take_within(tx, found, key, count, ends, within)
+    elif ranges.is_ordered(found):
         taken = await ranges.take(tx, found, key, count, ends, size)
     else:
         taken = await _take_listed(tx, found, key, count, ends)
@@ -259,12 +246,30 @@ def _block(pool: Pool, one: Resource, size: int) -> str:
     return value_of(pool.kind, Span(first, first + size - 1))
 
 
-async def _take_listed(tx: Tx, pool: Pool, key: str, count: int, ends: datetime) -> list[Resource]:
+async def _take_listed(
+    tx: Tx, pool: Pool, key: str, count: int, ends: datetime, among: Sequence[ResourceId] | None = None
+) -> list[Resource]:
     if count > 1:
         await reservations.lock_pool(tx, pool)
-    taken = await reservations.take(tx, pool, key, count, ends, wait=False)
+    taken = await reservations.take(tx, pool, key, count, ends, wait=False, among=among)
     # The last ones may be in the hands of a transaction that will fail: only its end tells.
-    return taken or await reservations.take(tx, pool, key, count, ends, wait=True)
+    return taken or await reservations.take(tx, pool, key, count, ends, wait=True, among=among)
+
+
+async def _take_within(
+    tx: Tx, pool: Pool, key: str, count: int, ends: datetime, within: ElementId
+) -> list[Resource]:
+    if pool.kind in COUNTED:
+        raise Invalid(
+            f"{pool.kind} is no port: it stands nowhere",
+            code="inventory.reservation",
+            field="within",
+            value=within,
+            fix="a pool of ports or devices",
+        )
+    # As many again as may be taken at once: those that others are just taking are passed by.
+    free = await ports.free_within(tx, within, pool, 2 * MAX_COUNT)
+    return await _take_listed(tx, pool, key, count, ends, free)
 
 
 async def reserve_each(

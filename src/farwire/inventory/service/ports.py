@@ -1,4 +1,4 @@
-"""Ports: how many of those in an element nobody has, and which."""
+"""Ports: how many of those in an element nobody has, which, and how they come into a pool."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 
 from farwire.base.storage import Tx
 from farwire.inventory.model import Element, ElementId, Resource
-from farwire.inventory.service.network import element_unknown
+from farwire.inventory.service.network import element_named, element_unknown
+from farwire.inventory.service.pools import fill_pool, pool_named
 from farwire.inventory.store import network, ports, resources
 from farwire.kernel.errors import Invalid
 
@@ -70,3 +71,18 @@ async def free_ports(
         total, count, names = counted.get(one, (0, 0, []))
         answers[one] = FreePorts(total, count, tuple(found[name] for name in names))
     return answers
+
+
+async def pool_ports(tx: Tx, *, pool: str, element: str, kind: str = "port", now: datetime) -> int:
+    """Put the elements of a ``kind`` in an element, at any depth, into a pool; return how many are new in it.
+
+    Each becomes the resource with its name, so that it is reserved and given like any other. Those that are in a pool
+    stay as they are. Raises ``NotFound`` (``inventory.element_unknown``), and what ``fill_pool`` raises.
+    """
+    target = await pool_named(tx, pool)
+    await network.lock_network(tx)
+    root = await element_named(tx, name=element, at=now)
+    new = await ports.elements_to_pool(tx, root.id, kind)
+    added = await fill_pool(tx, pool=pool, values=[name for _, name in new])
+    await ports.tie(tx, target, [one for one, _ in new])
+    return added

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from farwire.base.storage import Tx
-from farwire.inventory.model import ElementId
+from farwire.inventory.model import ElementId, Pool
+from farwire.kernel.ids import ResourceId
 
 _INSIDE: Final = (
     "WITH RECURSIVE inside (root, element_id, works) AS ("
@@ -51,3 +52,39 @@ async def count_ports(
         *(tx.tenant_id, list(ids), kind, first),
     )
     return {ElementId(row["root"]): (row["total"], row["free"], row["first"]) for row in rows}
+
+
+async def free_within(tx: Tx, element_id: ElementId, pool: Pool, limit: int) -> list[ResourceId]:
+    """Return the first resources of the pool that are free ports in an element, by value."""
+    rows = await tx.fetch(
+        f"{_INSIDE} SELECT r.resource_id FROM inside i CROSS JOIN LATERAL ("
+        "SELECT p.element_id, p.resource_id FROM inventory.element p WHERE p.tenant_id = $1 "
+        "AND p.element_id = i.element_id AND p.resource_id IS NOT NULL OFFSET 0) AS e CROSS JOIN LATERAL ("
+        "SELECT q.resource_id, q.value, q.state FROM inventory.resource q WHERE q.tenant_id = $1 "
+        "AND q.resource_id = e.resource_id AND q.pool_id = $3 AND q.state = 'available' OFFSET 0) AS r "
+        f"WHERE i.works AND NOT ({_USED}) ORDER BY r.value LIMIT $4",
+        *(tx.tenant_id, [element_id], pool.id, limit),
+    )
+    return [ResourceId(row["resource_id"]) for row in rows]
+
+
+async def elements_to_pool(tx: Tx, element_id: ElementId, kind: str) -> list[tuple[ElementId, str]]:
+    """Return (id, name) of the elements of a kind in an element that are in no pool, by name."""
+    rows = await tx.fetch(
+        f"{_INSIDE} SELECT e.element_id, e.name FROM inside i CROSS JOIN LATERAL ("
+        "SELECT p.element_id, p.name FROM inventory.element p WHERE p.tenant_id = $1 "
+        "AND p.element_id = i.element_id AND p.kind = $3 AND p.layer <> 'service' AND p.ended_at IS NULL "
+        "AND p.resource_id IS NULL OFFSET 0) AS e ORDER BY e.name",
+        *(tx.tenant_id, [element_id], kind),
+    )
+    return [(ElementId(row["element_id"]), row["name"]) for row in rows]
+
+
+async def tie(tx: Tx, pool: Pool, ids: Sequence[ElementId]) -> None:
+    """Let each of the elements be the resource of the pool with its name."""
+    await tx.execute(
+        "UPDATE inventory.element e SET resource_id = r.resource_id FROM inventory.resource r "
+        "WHERE e.tenant_id = $1 AND e.element_id = ANY($3::bigint[]) AND r.tenant_id = $1 AND r.kind = $4 "
+        "AND r.scope = $5 AND r.number = 0 AND r.value = e.name AND r.pool_id = $2",
+        *(tx.tenant_id, pool.id, list(ids), pool.kind, pool.scope),
+    )

@@ -9,6 +9,7 @@ from typing import Final
 from farwire.base.storage import Tx
 from farwire.inventory.model import Pool, Resource, number_of
 from farwire.inventory.store.resources import resource_of
+from farwire.kernel.ids import ResourceId
 
 TAKEN: Final = (
     "RETURNING r.resource_id, r.pool_id, r.kind, r.value, r.attributes, r.state, r.reservation_key, r.until, "
@@ -16,14 +17,17 @@ TAKEN: Final = (
 )
 _TAKE: Final = (
     "WITH found AS MATERIALIZED (SELECT resource_id FROM inventory.resource "
-    "WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' ORDER BY number, value LIMIT $5 "
+    "WHERE tenant_id = $1 AND pool_id = $2 AND state = 'available' {among} ORDER BY number, value LIMIT $5 "
     "FOR NO KEY UPDATE {wait}) "
     "UPDATE inventory.resource r SET state = 'reserved', reservation_key = $3, until = $4 FROM found "
     "WHERE r.tenant_id = $1 AND r.resource_id = found.resource_id "
     f"AND (SELECT count(*) FROM found) = $5 {TAKEN}"
 )
-_SKIPPING: Final = _TAKE.format(wait="SKIP LOCKED")
-_WAITING: Final = _TAKE.format(wait="")
+_WAYS: Final = {True: "", False: "SKIP LOCKED"}
+_ANY: Final = {wait: _TAKE.format(wait=way, among="") for wait, way in _WAYS.items()}
+_AMONG: Final = {
+    wait: _TAKE.format(wait=way, among="AND resource_id = ANY($6::uuid[])") for wait, way in _WAYS.items()
+}
 _CHOSEN: Final = (
     "UPDATE inventory.resource r SET state = 'reserved', reservation_key = $3, until = $4 "
     "WHERE r.tenant_id = $1 AND r.pool_id = $2 AND r.kind = $5 AND r.value = ANY($6::text[]) "
@@ -87,12 +91,25 @@ async def close_reservation(tx: Tx, key: str) -> None:
     await tx.execute("DELETE FROM inventory.reservation WHERE tenant_id = $1 AND key = $2", tx.tenant_id, key)
 
 
-async def take(tx: Tx, pool: Pool, key: str, count: int, until: datetime, *, wait: bool) -> list[Resource]:
-    """Reserve the first ``count`` available resources, or none.
+async def take(
+    tx: Tx,
+    pool: Pool,
+    key: str,
+    count: int,
+    until: datetime,
+    *,
+    wait: bool,
+    among: Sequence[ResourceId] | None = None,
+) -> list[Resource]:
+    """Reserve the first ``count`` available resources, perhaps of those ``among``, or none.
 
     Those that another transaction is taking are passed by; with ``wait``, its end is waited for.
     """
-    rows = await tx.fetch(_WAITING if wait else _SKIPPING, tx.tenant_id, pool.id, key, until, count)
+    given = (tx.tenant_id, pool.id, key, until, count)
+    if among is None:
+        rows = await tx.fetch(_ANY[wait], *given)
+    else:
+        rows = await tx.fetch(_AMONG[wait], *given, list(among))
     return in_order(resource_of(row, pool.name) for row in rows)
 
 
