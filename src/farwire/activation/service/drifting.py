@@ -35,6 +35,8 @@ MAX_DRIFT: Final = 10_000
 """Differences that one look returns, and that are kept of an adapter."""
 BUDGET_S: Final = 20.0
 """For one look at all adapters of a tenant; the next one goes on."""
+BATCH_S: Final = 5.0
+"""For the questions of one batch, and again for its repairs: its transaction stays short where an element is slow."""
 AT_ONCE: Final = 3
 KEPT: Final = timedelta(days=90)
 """How long what ended is shown."""
@@ -46,7 +48,7 @@ async def drift(tx: Tx) -> tuple[Drift, ...]:
     for element in await list_elements(tx):
         line = await reach(tx, element.name)
         async for page in _pages(tx, line):
-            there = await line.read_many(tx, [target.name for target in page])
+            there, _ = await line.read_many(tx, [target.name for target in page])
             for target in page:
                 shown = there.get(target.name)
                 if different := differences(target.attributes, shown):
@@ -185,15 +187,20 @@ async def _batch(tx: Tx, adapter: str, now: datetime, actor: Actor) -> Looked | 
 async def _compare(tx: Tx, line: Line, watch: Watch, now: datetime, actor: Actor) -> tuple[Looked, Watch]:
     size = PAGE if line.reads_many else SLOW_PAGE
     page = await targets.targets_after(tx, line.name, watch.target_after, size)
-    there = await line.read_many(tx, [target.name for target in page]) if page else {}
+    more = len(page) == size
+    if page:
+        there, asked = await line.read_many(tx, [target.name for target in page], BATCH_S)
+        page, more = page[:asked], more or asked < len(page)
+    else:
+        there = {}
     differ = [target.id for target in page if differences(target.attributes, there.get(target.name))]
-    mending = Mending(line, watch, now)
+    mending = Mending(line, watch, now, repair_until=time.monotonic() + BATCH_S)
     if differ:
         await mending.see_to(tx, differ, actor)
     after = replace(
         watch.answered(),
         target_after=page[-1].id if page else watch.target_after,
-        shown_after=None if len(page) == size else "",
+        shown_after=None if more else "",
     )
     if mending.silent:
         after = replace(after, failures=watch.failures).failed(mending.silent, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -43,6 +44,8 @@ class Mending:
     line: Line
     watch: Watch
     now: datetime
+    repair_until: float = 0.0
+    """By ``time.monotonic``; what is left then is repaired in the next round."""
     found: int = 0
     repaired: int = 0
     silent: str = ""
@@ -56,7 +59,7 @@ class Mending:
         await store.keep_seen(
             tx, self.line.name, [one for one in differ if one not in ours], self.watch.round
         )
-        there = await self.line.read_many(tx, [target.name for target in free]) if free else {}
+        there, _ = await self.line.read_many(tx, [target.name for target in free]) if free else ({}, 0)
         known = await store.open_findings(tx, self.line.name, targets=list(ours))
         for target in free:
             shown = there.get(target.name)
@@ -104,7 +107,7 @@ class Mending:
 
     async def _see_to(self, tx: Tx, target: Target, one: Finding) -> None:
         self.found += 1
-        if self.watch.policy is Policy.REPAIR and one.attempts < MAX_REPAIRS and not self.silent:
+        if self._may_repair(one):
             problem = await self._repair(tx, target)
             if problem:
                 one = replace(one, attempts=one.attempts + 1, problem=problem)
@@ -114,6 +117,10 @@ class Mending:
                 self.repaired += 1
                 self._events.append(drift_repaired(tx.tenant_id, one, self.now))
         await store.save_finding(tx, one, self.watch.round)
+
+    def _may_repair(self, one: Finding) -> bool:
+        wanted = self.watch.policy is Policy.REPAIR and one.attempts < MAX_REPAIRS
+        return wanted and not self.silent and time.monotonic() < self.repair_until
 
     async def _repair(self, tx: Tx, target: Target) -> str:
         """Apply again what was applied; return the code of why it did not go, empty where it did."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final, TypeVar
 
 from farwire.activation.adapters import Element, adapter_of
@@ -57,16 +58,25 @@ class Line:
         """Return what the network shows of the target. Raises ``Unavailable``."""
         return await self._asked("read", self.port.read(tx, target))
 
-    async def read_many(self, tx: Tx, targets: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
-        """Return what the network shows of those of the targets that it knows. Raises ``Unavailable``."""
+    async def read_many(
+        self, tx: Tx, targets: Sequence[str], within_s: float = inf
+    ) -> tuple[Mapping[str, Mapping[str, str]], int]:
+        """Return what the network shows of those of the targets that it knows, and how many it was asked for.
+
+        Where each is asked for by itself, no further one is after ``within_s``. Raises ``Unavailable``.
+        """
         if isinstance(self.port, ReadingMany):
-            return await self._asked("read", self.port.read_many(tx, targets))
-        found = {}
+            return await self._asked("read", self.port.read_many(tx, targets)), len(targets)
+        found: dict[str, Mapping[str, str]] = {}
+        ends, asked = time.monotonic() + within_s, 0
         for target in targets:
             there = await self.read(tx, target)
+            asked += 1
             if there is not None:
                 found[target] = there
-        return found
+            if time.monotonic() >= ends:
+                break
+        return found, asked
 
     async def targets(self, tx: Tx, after: str, limit: int) -> Sequence[str]:
         """Return targets that the network knows, by name. Raises ``Unavailable``."""
