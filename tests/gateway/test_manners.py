@@ -10,6 +10,7 @@ import msgspec
 
 from farwire.gateway.diameter.codec import Avps, Header, Message, encode, encode_avp, encode_avps
 from farwire.gateway.diameter.dictionary import TGPP, key_of
+from farwire.gateway.diameter.serving import put_together
 from tests.gateway.test_application import granted, of_group
 from tests.gateway.test_telling import left, want
 from tests.gateway.world import (
@@ -27,10 +28,12 @@ from tests.gateway.world import (
     USED,
     Gateway,
     Wire,
+    a_node,
     ccr,
     connect,
     group,
     msisdn,
+    running,
 )
 
 MB: Final = 10**6
@@ -205,3 +208,26 @@ async def test_comverse_names_money_without_a_service(gateway: Gateway) -> None:
     assert await gateway.held() == EURO
     ended = await wire.ask(ccr(3, 1, Used_Service_Unit=[euros(1)], **comverse))
     assert (ended.avps[RESULT], await gateway.balance(), await gateway.held()) == ([2001], 0, 0)
+
+
+# ---- RFC 8506 to the letter
+
+
+async def test_a_client_may_say_at_the_beginning_only_whose_session_it_is(gateway: Gateway) -> None:
+    wire = await connect(gateway.server)
+    await wire.ask(ccr(1, 0, group(1, requested=10 * MB)))
+    update = ccr(2, 1, group(1, used=10 * MB, requested=10 * MB), Subscription_Id=[])
+    assert granted(await wire.ask(update)) == 10 * MB
+    await gateway.book.flush()
+    parts = put_together(
+        a_node(), db=gateway.db, clock=gateway.clock, operators=gateway.operators, asking=gateway.asking,
+        client=gateway.desk.client,
+    )  # fmt: skip
+    async with running(parts.server):
+        other = await connect(parts.server)
+        ended = await other.ask(ccr(3, 2, group(1, used=5 * MB), Subscription_Id=[]))
+        assert ended.avps[RESULT] == [2001]
+        for session in ("never;begun", "a\0b"):
+            asked = ccr(2, 1, group(1, used=1), session=session, Subscription_Id=[])
+            assert (await other.ask(asked)).avps[RESULT] == [5030]
+    assert (await gateway.balance(), await gateway.held()) == (EURO - 30 * CENT, 0)

@@ -67,6 +67,15 @@ class SessionBook:
         self._known.pop(key, None)
         self._change(key, None)
 
+    async def account_of(self, tenant_id: TenantId, protocol: Protocol, session: str) -> int | None:
+        """Return whose live session it is, or None where nobody knows it."""
+        known = self._known.get((tenant_id, protocol, session))
+        if known is not None or "\0" in session:
+            return None if known is None else known[0].account
+        async with self._db.transaction(tenant_id, read_only=True) as tx:
+            found = await store.get(tx, protocol, session)
+        return None if found is None else found.account
+
     def _change(self, key: _Key, one: LiveSession | None) -> None:
         self._changes.pop(key, None)
         if len(self._changes) >= BUFFERED_MOST:

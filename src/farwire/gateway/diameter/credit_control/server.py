@@ -13,6 +13,7 @@ from farwire.gateway.diameter.codec import Avps, Message, number_of
 from farwire.gateway.diameter.credit_control.answers import event_answer, head, session_answer
 from farwire.gateway.diameter.credit_control.requests import (
     EVENT,
+    INITIAL,
     TERMINATION,
     CreditControl,
     event_requests,
@@ -61,6 +62,8 @@ class CreditControlServer:
         subscriber = await self._asking.subscriber(operator, ccr.identities, ccr.service)
         if ccr.type == EVENT:
             return await self._event(ccr, subscriber, peer)
+        if not ccr.identities and ccr.type != INITIAL:
+            subscriber = await self._of_session(operator, ccr.session_id, subscriber)
         asked = session_request(ccr, subscriber.number, subscriber.currency)
         given = await self._asking.ask(operator, ccr.identities, subscriber, asked)
         now = microseconds(self._clock.now())
@@ -75,6 +78,13 @@ class CreditControlServer:
             if result not in _UNDECIDED and not one_of_several:
                 _note(self._book, one, ended=ended)
         return result, content
+
+    async def _of_session(self, operator: Operator, session: str, otherwise: Subscriber) -> Subscriber:
+        """Return whose session it is, where a later message does not say it again. Source: RFC 8506 §3.1."""
+        if self._book is None:
+            return otherwise
+        account = await self._book.account_of(operator.tenant_id, Protocol.DIAMETER, session)
+        return otherwise if account is None else Subscriber(account, operator.number, "")
 
     async def _event(self, ccr: CreditControl, subscriber: Subscriber, peer: Peer) -> tuple[Result, Avps]:
         asked = event_requests(ccr, subscriber.number, subscriber.currency)
