@@ -36,7 +36,19 @@ FARWIRE_DATABASE_URL to use your own. Exit codes: docs/cli.md.
 """
 
 _TOPICS: Final = (
-    *("tenant", "key", "country", "catalog", "deck", "party", "account", "inventory", "pool", "agreement"),
+    *(
+        "tenant",
+        "key",
+        "country",
+        "catalog",
+        "deck",
+        "party",
+        "account",
+        "inventory",
+        "pool",
+        "coverage",
+        "agreement",
+    ),
     *("order", "usage", "bill", "payment", "voucher", "charging", "gateway", "activation", "ledger"),
     *("message", "events", "tmf", "jobs", "audit", "db"),
 )

@@ -127,6 +127,10 @@ async def test_the_example_is_published_shown_retired_and_launched(farwire: Farw
     assert code == 0
     (tmp_path / "shop.toml").write_text(text)
     assert farwire("catalog", "check", "shop.toml")[1]["offerings"] == 2
+    code, refused = farwire("catalog", "publish", "shop.toml", "--as", "staff-7")
+    assert (code, refused["error"]["code"]) == (3, "catalog.pool_unknown")
+    for pool, kind in (("msisdn", "msisdn"), ("esim", "esim_profile")):
+        assert farwire("pool", "create", pool, "--kind", kind)[0] == 0
     code, published = farwire("catalog", "publish", "shop.toml", "--as", "staff-7")
     assert code == 0, published
     assert [(row["code"], row["new"]) for row in published["items"]][-2:] == [

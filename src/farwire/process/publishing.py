@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from farwire.activation import service as activation
 from farwire.base.clock import Clock
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
-from farwire.catalog.model import Catalogue, PricePlan
+from farwire.catalog.model import Catalogue, PricePlan, ServiceSpecification
 from farwire.catalog.service import OPERATOR
 from farwire.country.model import CountryPack
 from farwire.country.service import load_pack, pack_codes
+from farwire.inventory import service as inventory
 from farwire.kernel.errors import Invalid, NotFound
 from farwire.kernel.tenancy import Actor
 from farwire.rating import service as rating
@@ -57,10 +59,11 @@ async def publish_document(
 ) -> PublishedDocument:
     """Publish a price plan or a catalogue file, all of it or nothing; the same content again changes nothing.
 
-    Raises ``Invalid`` (``catalog.tax_category_unknown``), and what ``catalog.publish_plan``,
-    ``catalog.publish_catalogue`` and compiling a plan raise.
+    Raises ``Invalid`` (``catalog.tax_category_unknown``, ``catalog.adapter_unknown``, ``catalog.pool_unknown``), and
+    what ``catalog.publish_plan``, ``catalog.publish_catalogue`` and compiling a plan raise.
     """
     if isinstance(document, Catalogue):
+        await _check_network(tx, document)
         done = await catalog.publish_catalogue(tx=tx, clock=clock, file=document, name=name, actor=actor)
         versions = tuple(
             PublishedVersion(
@@ -80,6 +83,37 @@ async def publish_document(
     version = published.version
     one = PublishedVersion("price_plan", document.offering, version.number, version.digest, published.new)
     return PublishedDocument((one,), plan_version_id=version.id, missing_decks=tuple(missing))
+
+
+async def _check_network(tx: Tx, file: Catalogue) -> None:
+    """Refuse services that name an adapter or a pool that there is not; one named by a place is looked for later."""
+    for number, one in enumerate(file.service_specifications):
+        path = f"service_specifications[{number}]"
+        for i, operation in enumerate(one.operations):
+            try:
+                await activation.reach(tx, operation.adapter)
+            except Invalid as why:
+                code, message = (
+                    "catalog.adapter_unknown",
+                    f"{one.code}: there is no adapter {operation.adapter}",
+                )
+                field, value = f"{path}.operations[{i}].adapter", operation.adapter
+                raise Invalid(message, code=code, field=field, value=value, fix=why.fix) from None
+        await _check_pools(tx, path, one)
+
+
+async def _check_pools(tx: Tx, path: str, service: ServiceSpecification) -> None:
+    named = {
+        f"{path}.resources[{i}].{f'otherwise[{n - 1}]' if n else 'pool'}": pool
+        for i, need in enumerate(service.resources)
+        for n, pool in enumerate((need.pool, *need.otherwise))
+        if "{" not in pool
+    }
+    there = await inventory.left_in(tx, pools=sorted(set(named.values())), at_most=1)
+    for field, pool in named.items():
+        if pool not in there:
+            message, fix = f"{service.code}: there is no pool {pool}", f"farwire pool create {pool} --kind …"
+            raise Invalid(message, code="catalog.pool_unknown", field=field, value=pool, fix=fix)
 
 
 async def _check_taxes(tx: Tx, plan: PricePlan) -> None:
