@@ -3,7 +3,8 @@
 What is right goes in, what is wrong is named and left out. Idempotent: a row that says what is there changes nothing,
 so that a file can be sent again after it was mended, or after the import was killed: it goes on where it was. A row
 that says something else of a known element or link is refused: commands change the inventory, and keep its history.
-``BATCH`` rows are one transaction; memory is bounded by that, and by 16 octets per element while links are judged.
+``BATCH`` rows are one transaction; memory is bounded by that, and by the longest name and 32 octets for each element
+while links are judged.
 """
 
 from __future__ import annotations
