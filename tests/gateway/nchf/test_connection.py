@@ -187,7 +187,7 @@ def test_what_breaks_a_stream_ends_it_alone() -> None:
 
 def test_trailers_and_padding_are_read_past_and_a_length_must_be_true() -> None:
     one = begun(OPEN, frame(DATA, Flag.PADDED, 1, b"\x03abc\0\0\0"), headers(1, ALL, block(("x", "y"))))
-    assert (one.whole, one.streams[1].body) == ([1], b"abc")
+    assert (one.whole, one.streams[1].body) == ([1], bytearray(b"abc"))
     first = block(*POST, ("content-length", "2"))
     two = begun(headers(1, SOME, first), frame(DATA, Flag.END_STREAM, 1, b"abc"), headers(3, SOME))
     assert (resets(two), two.whole) == ({1: Error.PROTOCOL_ERROR}, [])

@@ -73,7 +73,6 @@ class Repository:
             }
             for address in nrf.addresses
         ]
-        prefix = {"apiPrefix": nrf.api_prefix} if nrf.api_prefix else {}
         found: dict[str, object] = {
             "nfInstanceId": self._node.instance,
             "nfType": "CHF",
@@ -89,7 +88,7 @@ class Repository:
                     "scheme": self._scheme,
                     "nfServiceStatus": "REGISTERED",
                     "ipEndPoints": endpoints,
-                    **prefix,
+                    **({"apiPrefix": nrf.api_prefix} if nrf.api_prefix else {}),
                 }
                 for name, (path, full) in SERVICES.items()
             ],

@@ -105,11 +105,6 @@ class Connection:
         elif (at and self._headers is None) or self.waiting_since is None:
             self.waiting_since = now
 
-    @property
-    def waits_with(self) -> int:
-        """How many octets are kept until the rest of their frame, or of their header block, has come."""
-        return len(self._rest) + (len(self._headers[2]) if self._headers is not None else 0)
-
     def _take(self, kind: int, flags: int, number: int, payload: bytes) -> None:
         self.idle_frames += 1
         if self._headers is not None and (kind != Kind.CONTINUATION or number != self._headers[0]):
@@ -205,7 +200,7 @@ class Connection:
         elif stream.taken > self._body_most + _BEYOND and self._agreed:
             self.reset(number, Error.FLOW_CONTROL_ERROR)
         else:
-            stream.body = stream.body + payload if stream.body else payload
+            stream.body += payload
             if flags & _END_STREAM:
                 self._complete(number)
 

@@ -10,7 +10,7 @@ class Stream:
 
     def __init__(self, headers: dict[str, str], now: int, window: int) -> None:
         self.headers = headers
-        self.body = b""
+        self.body = bytearray()
         self.taken = 0
         """Octets of the connection's window that the body has taken."""
         self.left = b""

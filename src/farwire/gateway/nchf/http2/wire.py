@@ -168,7 +168,7 @@ class Wire(asyncio.Protocol):
             http.idle_frames = 0
             headers = stream.headers
             request = Request(
-                headers[":method"], headers[":path"].partition("?")[0], headers, stream.body,
+                headers[":method"], headers[":path"].partition("?")[0], headers, bytes(stream.body),
                 headers[":scheme"], headers.get(":authority") or headers["host"], self._address, self._tls,
             )  # fmt: skip
             task = self._loop.create_task(self._serve(number, request))
