@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from farwire.base.clock import MovableClock
 from farwire.base.storage import Database
+from farwire.charging import service as charging
 from farwire.charging.model import CommandKind
+from farwire.charging.service.books import take_all
 from farwire.gateway.radius.access import ticket_of
 from farwire.gateway.radius.accounting import Meter, Report, advance, first_meter, requests_of
 from farwire.gateway.radius.dictionary import Code, Status, key_of
@@ -97,22 +100,39 @@ async def test_in_the_garden_neither_is_charged_and_after_it_both_are(
         assert (await world.balance(), await world.held()) == (EURO - 2 * A_MB - 5 * A_SECOND, 0)
 
 
+async def half_charged(world: World) -> tuple[bytes, charging.Client]:
+    """Have a Stop of 1 MB and 9 s of which only the volume is charged; return it, and the way to the shard."""
+    asking = world.gateway.metering._asking
+    real = asking._client
+    asking._client = away = Away(real)
+    away.away.update(one.charge_hi for one in await meters(world) if one.beside)
+    before = await world.balance()
+    octets = world.acct.send(world.acct.account_octets(Status.STOP, output=MB, seconds=9))
+    async with asyncio.timeout(60):
+        while await world.balance() == before or world.gateway.server.tasks:  # noqa: ASYNC110 - it is asked for
+            await asyncio.sleep(0.01)
+    assert await world.balance() == before - A_MB
+    assert world.acct.came.empty()
+    return octets, real
+
+
 async def test_a_report_of_which_one_half_was_charged_is_answered_when_the_other_one_is_too(
     both: World,
 ) -> None:
     await both.acct.account(Status.START)
-    asking = both.gateway.metering._asking
-    real = asking._client
-    asking._client = away = Away(real)
-    away.away.update(one.charge_hi for one in await meters(both) if one.beside)
-    octets = both.acct.send(both.acct.account_octets(Status.STOP, output=MB, seconds=9))
-    async with asyncio.timeout(30):
-        while await both.balance() == EURO or both.gateway.server.tasks:  # noqa: ASYNC110 - it is asked for
-            await asyncio.sleep(0.01)
-    assert await both.balance() == EURO - A_MB
-    assert both.acct.came.empty()
-    asking._client = real
+    octets, both.gateway.metering._asking._client = await half_charged(both)
     assert (await both.acct.answer(octets)).code == Code.ACCOUNTING_RESPONSE
+    assert (await both.balance(), await both.held()) == (EURO - A_MB - 9 * A_SECOND, 0)
+
+
+async def test_the_end_of_one_half_in_the_books_is_not_taken_for_that_of_the_other(
+    both: World, clock: MovableClock
+) -> None:
+    await both.acct.account(Status.START)
+    _, both.gateway.metering._asking._client = await half_charged(both)
+    await take_all(db=both.db, log=both.desk.runner.shard.log, clock=clock)
+    clock.advance(timedelta(days=3))
+    assert await both.gateway.settle_old() == 1
     assert (await both.balance(), await both.held()) == (EURO - A_MB - 9 * A_SECOND, 0)
 
 
