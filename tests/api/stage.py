@@ -161,10 +161,10 @@ def plan_as_json(text: str) -> dict[str, Any]:
 
 async def _offers(world: Any, keys: Keys, things: Things) -> None:
     await world.company()
-    await keys.post("catalogueDocuments", {"document": CATALOGUE, "name": "mobile.json"})
     plan = plan_as_json(sys.modules[type(world).__module__].FLEX_M)
-    await world.plan()
     await keys.post("pools", {"name": "numbers", "kind": "msisdn"})
+    await keys.post("catalogueDocuments", {"document": CATALOGUE, "name": "mobile.json"})
+    await world.plan()
     await keys.post("pools/numbers/resources", NUMBERS)
     await keys.post("pools/numbers/ranges", {"range": "4916000000000-4916000000009"})
     withheld = {"range": "4916000000000", "reason": "ours"}
