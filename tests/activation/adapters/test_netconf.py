@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable
@@ -70,9 +71,10 @@ async def done(router: Netconf, action: Action, **attributes: str) -> dict[str, 
 
 @pytest.mark.rigs
 async def test_a_line_goes_through_its_life_and_is_read_back(router: Netconf) -> None:
-    made = {"description": "Büro <1> & 2", "mtu": "1492", "status": "active"}
-    assert await done(router, Action.PROVISION, description="Büro <1> & 2", mtu="1492") == made
-    assert await done(router, Action.PROVISION, description="Büro <1> & 2", mtu="1492") == made
+    given = {"description": "Büro <1> & 2," + " long" * 40, "mtu": "1492"}
+    made = {**given, "status": "active"}
+    assert await done(router, Action.PROVISION, **given) == made
+    assert await done(router, Action.PROVISION, **given) == made
     assert await router.targets(TX, "", 10) == [LINE]
     assert await router.targets(TX, LINE, 10) == []
     assert await router.read_many(TX, ["vlan.0", LINE, "vlan.5"]) == {LINE: made}
@@ -113,6 +115,7 @@ async def test_what_the_device_refuses_is_invalid_leaves_nothing_and_repeats_not
         Operation("k1", Action.PROVISION, LINE, {"description": "fine", "mtu": "secret-mtu"}),
         Operation("k2", Action.CHANGE, LINE, {"description": "nobody"}),
         Operation("k3", Action.PROVISION, LINE, {"colour": "red"}),
+        Operation("k4", Action.PROVISION, LINE, {"description": " red "}),
     ):
         with pytest.raises(Invalid) as refused:
             await router.write(TX, operation)
@@ -150,6 +153,20 @@ async def test_a_write_whose_writer_died_is_taken_back_by_the_device(router: Net
     with pytest.raises(Unavailable):
         await router.confirm(TX, operation)
     assert await done(router, Action.PROVISION, description="whole") is not None
+
+
+@pytest.mark.rigs
+@pytest.mark.full
+async def test_a_write_whose_asker_went_away_is_taken_back(router: Netconf, element: Element) -> None:
+    operation = Operation("k1", Action.PROVISION, LINE, {"description": "late"})
+    asking = asyncio.create_task(router.write(TX, operation))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await done(router, Action.PROVISION, description="whole") is not None
+    assert await done(router, Action.TERMINATE) is None
+    assert not netconf._OPEN
 
 
 @pytest.mark.rigs

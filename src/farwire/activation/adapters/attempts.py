@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Final, TypeVar
 
@@ -22,7 +22,7 @@ WAITS_S: Final = (0.1, 0.3, 0.9)
 _SHARE: Final = 0.9
 """Of the element's time that the attempts may take: the reason comes before the one who asks gives up."""
 _LEAST_S: Final = 0.05
-"""With less time than that no further attempt is made."""
+"""For an attempt; with less no further one is made."""
 _THREADS: Final = ThreadPoolExecutor(16, thread_name_prefix="element")
 
 
@@ -36,12 +36,12 @@ async def attempted(element: Element, once: Callable[[float], Awaitable[T]]) -> 
     ends = loop.time() + element.timeout_s * _SHARE
     for wait in WAITS_S:
         try:
-            return await once(ends - loop.time())
+            return await once(max(ends - loop.time(), _LEAST_S))
         except Unavailable:
             if loop.time() + wait + _LEAST_S >= ends:
                 raise
         await asyncio.sleep(wait)
-    return await once(ends - loop.time())
+    return await once(max(ends - loop.time(), _LEAST_S))
 
 
 async def few_at_once(ask: Callable[[K], Awaitable[T]], of: Sequence[K], most: int) -> list[T]:
@@ -69,9 +69,9 @@ async def in_thread(work: Callable[[], T], late: Callable[[T], object] | None = 
         raise
 
 
-def _hand_over(late: Callable[[T], object], done: object) -> None:
-    if not done.cancelled() and done.exception() is None:  # type: ignore[attr-defined]
-        late(done.result())  # type: ignore[attr-defined]
+def _hand_over(late: Callable[[T], object], done: Future[T]) -> None:
+    if done.exception() is None:
+        late(done.result())
 
 
 def hush(*names: str) -> None:

@@ -65,7 +65,7 @@ class Server:
         try:
             async with self._web.stream(method, path, content=body or None, headers=headers) as answer:
                 octets = await self._read(answer)
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise no_answer(self._element, type(error).__name__) from None
         status = answer.status_code
         if status in _GONE:

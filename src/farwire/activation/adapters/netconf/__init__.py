@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from farwire.activation.adapters import Element
@@ -18,6 +19,7 @@ from farwire.activation.adapters.sessions import Sessions
 from farwire.activation.adapters.settings import host_and_port, no_answer, refused, settings_of
 from farwire.activation.model import Operation
 from farwire.base.storage import Tx
+from farwire.kernel.errors import FarwireError
 
 T = TypeVar("T")
 _REUSED: Final = 0.3
@@ -50,11 +52,12 @@ class Netconf:
         """Carry out the operation; it is open until it is confirmed or undone."""
         if why := self._settings.unknown(operation):
             raise refused(self._element, why)
-
-        def late(_: None) -> None:
-            self._finish(operation, keep=False)
-
-        await attempted(self._element, lambda left: in_thread(lambda: self._write(operation, left), late))
+        await attempted(
+            self._element,
+            lambda left: in_thread(
+                lambda: self._write(operation, left), lambda _: self._take_back(operation)
+            ),
+        )
 
     def _write(self, operation: Operation, left_s: float) -> None:
         self._finish(operation, keep=False)  # an attempt before this one, which nobody ended
@@ -64,7 +67,7 @@ class Netconf:
         except BaseException:
             session.close()
             raise
-        timer = threading.Timer(CONFIRM_S, self._finish, (operation,), {"keep": False})
+        timer = threading.Timer(CONFIRM_S, self._take_back, (operation,))
         timer.daemon = True
         with _OPEN_LOCK:
             _OPEN[self._element, operation.key] = session, timer
@@ -93,6 +96,11 @@ class Netconf:
             session.close()
             raise
         SESSIONS.give_back(self._element, session)
+
+    def _take_back(self, operation: Operation) -> None:
+        """Undo what nobody waits for any more; the end of the session does it where the device cannot."""
+        with suppress(FarwireError):
+            self._finish(operation, keep=False)
 
     async def read(self, tx: Tx, target: str) -> Mapping[str, str] | None:
         """Return what the device shows of the target."""

@@ -59,6 +59,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return "no leaf is named for " + ", ".join(more)
         if self.status is None and operation.action in (Action.SUSPEND, Action.RESUME):
             return "no leaf is named for the status"
+        for name, text in operation.attributes.items():
+            if text != text.strip():  # devices drop the space, and show another value for ever
+                return f"{name} begins or ends with a space"
         return ""
 
     def edit(self, operation: Operation) -> Any:
@@ -111,7 +114,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def shown(self, entry: Any) -> dict[str, str]:
         """Return what an entry says: the attributes that it has, and the status."""
         found = {name: entry.findtext(path, None, self.namespace) for name, path in self.attribute.items()}
-        attributes = {name: text.strip() for name, text in found.items() if text is not None}
+        attributes = {name: text for name, text in found.items() if text is not None}
         at = None if self.status is None else entry.findtext(self.status.at, None, self.namespace)
         status = ACTIVE if self.status is None else self.status.shown(at and at.strip())
         return {**attributes, STATUS: status}

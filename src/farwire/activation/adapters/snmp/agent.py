@@ -23,21 +23,26 @@ _ANSWER_SHARE: Final = 0.2
 _PASSING: Final = frozenset({"genErr", "resourceUnavailable", "commitFailed", "undoFailed"})
 _STRANGER: Final = frozenset(
     {
-        *(
-            "UnknownUserName",
-            "UnknownSecurityName",
-            "WrongDigest",
-            "AuthenticationFailure",
-            "AuthenticationError",
-        ),
-        *(
-            "DecryptionError",
-            "UnsupportedSecurityLevel",
-            "UnsupportedAuthProtocol",
-            "UnsupportedPrivProtocol",
-        ),
+        "UnknownUserName",
+        "UnknownSecurityName",
+        "WrongDigest",
+        "AuthenticationFailure",
+        "AuthenticationError",
+        "DecryptionError",
+        "UnsupportedSecurityLevel",
+        "UnsupportedAuthProtocol",
+        "UnsupportedPrivProtocol",
     }
 )
+"""Errors that say: not with these passphrases."""
+_PROOFS: Final = {
+    "sha": "HMACSHA",
+    "sha224": "HMAC128SHA224",
+    "sha256": "HMAC192SHA256",
+    "sha384": "HMAC256SHA384",
+    "sha512": "HMAC384SHA512",
+}
+"""What pysnmp calls the proofs. Source: RFC 7860."""
 
 
 class Agent:
@@ -140,12 +145,6 @@ def _credentials(element: Element, settings: Settings) -> Any:
     lines = [line.strip() for line in secret.splitlines()]
     if len(lines) != 2 or min(len(line) for line in lines) < 8:
         raise unusable("credentials", "version 3 needs two lines: passphrases of at least 8 characters")
-    sizes = {
-        "sha": "HMACSHA",
-        "sha224": "HMAC128SHA224",
-        "sha256": "HMAC192SHA256",
-        "sha384": "HMAC256SHA384",
-    }
-    proof = getattr(snmp, f"usm{sizes.get(settings.authentication, 'HMAC384SHA512')}AuthProtocol")
+    proof = getattr(snmp, f"usm{_PROOFS[settings.authentication]}AuthProtocol")
     cipher = getattr(snmp, f"usmAesCfb{settings.privacy.removeprefix('aes')}Protocol")
     return snmp.UsmUserData(settings.user, *lines, authProtocol=proof, privProtocol=cipher)
