@@ -27,7 +27,7 @@ Value = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]{0,256}$", max_le
 class ByAdapter(msgspec.Struct, frozen=True):
     """The path of one adapter, by the name that the catalogue calls."""
 
-    name: Name
+    name: Annotated[str, msgspec.Meta(max_length=63)]
 
 
 class DriftQuery(PageQuery, frozen=True, kw_only=True):
