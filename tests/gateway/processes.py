@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import IO
 
 MAIN = "from farwire.app import main; main()"
 WAIT_S = 120
+SIP = (5060, 5070, 5080)
 
 
 class Processes:
@@ -23,6 +25,7 @@ class Processes:
         self.folder = folder
         self.environment = environment
         self.started: list[tuple[subprocess.Popen[bytes], IO[bytes]]] = []
+        self.ports: dict[int, int] = {}
 
     def run(
         self, name: str, *words: str, until: str = "", cwd: Path | None = None
@@ -53,6 +56,18 @@ class Processes:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def port(self, named: int) -> int:
+        """Return the free port that this test has in the place of one that configurations of others name."""
+        while named not in self.ports:
+            found = free_port(socket.SOCK_DGRAM if named in SIP else socket.SOCK_STREAM)
+            if found not in self.ports.values():
+                self.ports[named] = found
+        return self.ports[named]
+
+    def moved(self, text: str) -> str:
+        """Return a configuration with free ports."""
+        return re.sub(r"\b(386[89]|387[01]|50[678]0)\b", lambda named: str(self.port(int(named[0]))), text)
 
     def said(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(errors="replace")

@@ -262,7 +262,6 @@ connect = ["127.0.0.1:3870"]
 @pytest.mark.rigs
 @pytest.mark.shared
 @pytest.mark.full
-@pytest.mark.xdist_group("diameter ports")
 @pytest.mark.parametrize("listen", ["", '"127.0.0.1:3868"'])
 def test_freediameter_is_connected_to_and_brings_requests_and_takes_ours(
     shop: None,
@@ -274,13 +273,15 @@ def test_freediameter_is_connected_to_and_brings_requests_and_takes_ours(
 ) -> None:
     """With a port of ours freeDiameter connects to us, too: one connection stays."""
     relay = require_rig("freeDiameterd")
-    (processes.folder / "ocs.toml").write_text(DIALS.format(identity="ocs.test.realm", listen=listen))
+    (processes.folder / "ocs.toml").write_text(
+        processes.moved(DIALS.format(identity="ocs.test.realm", listen=listen))
+    )
     processes.farwire("ocs", "gateway", "diameter", "serve", "ocs.toml", until="is served at")
     a_relay(processes, shared_data, relay)
     processes.wait(lambda: "diameter peer connected" in processes.said("ocs"), "relay")
     processes.farwire("worker", "worker", until="Working on")
     processes.wait(lambda: "gateway-sessions" in processes.call("events", "subscribers"), "worker")
-    client = clients("fd.test.realm", "test.realm", 3870, NUMBER)
+    client = clients("fd.test.realm", "test.realm", processes.port(3870), NUMBER)
     assert client.ask(1, 0, requested=2_000_000).result_code == 2001
     processes.call("charging", "account", "topup", NUMBER, "0.30", "--key", "told")
     processes.wait(lambda: client.told, "ocs")

@@ -16,7 +16,6 @@ from tests.gateway.processes import PROFILES, Processes, free_port
 from tests.gateway.python_diameter import Client
 
 NUMBER = "491701234567"
-pytestmark = pytest.mark.xdist_group("diameter ports")
 
 
 def balance(processes: Processes) -> str:
@@ -29,7 +28,7 @@ def a_relay(processes: Processes, shared: Path, program: Path) -> None:
     folder = processes.folder / "dia"
     folder.mkdir()
     for path in (shared / "peer-configs" / "freediameter").iterdir():
-        (folder / path.name).write_text(path.read_text().replace("RIG/dia", str(folder)))
+        (folder / path.name).write_text(processes.moved(path.read_text().replace("RIG/dia", str(folder))))
     subprocess.run(
         ["openssl", "req", "-new", "-x509", "-nodes", "-newkey", "rsa:2048", "-keyout", "fd.key", "-out", "fd.pem",
          "-days", "2", "-subj", "/CN=fd.test.realm"],
@@ -61,12 +60,12 @@ def test_a_request_whose_gateway_is_killed_is_answered_by_the_other_and_debited_
 ) -> None:
     relay = require_rig("freeDiameterd")
     port = free_port()
-    first = a_gateway(processes, "ocs.test.realm", 3868, "--metrics", f"127.0.0.1:{port}")
-    a_gateway(processes, "ocs2.test.realm", 3869)
+    first = a_gateway(processes, "ocs.test.realm", processes.port(3868), "--metrics", f"127.0.0.1:{port}")
+    a_gateway(processes, "ocs2.test.realm", processes.port(3869))
     a_relay(processes, shared_data, relay)
     for one in ("ocs.test.realm", "ocs2.test.realm"):
         processes.wait(lambda one=one: "diameter peer connected" in processes.said(one), "relay")  # type: ignore[misc]
-    client = clients("fd.test.realm", "test.realm", 3870, NUMBER)
+    client = clients("fd.test.realm", "test.realm", processes.port(3870), NUMBER)
     begun = client.ask(1, 0, requested=2_000_000)
     assert (begun.result_code, begun.origin_host) == (2001, b"ocs.test.realm")
     shard = processes.started[0][0]
@@ -95,12 +94,12 @@ def test_a_client_behind_a_relay_is_told_of_a_top_up_by_whoever_runs(
     shared_data: Path,
 ) -> None:
     relay = require_rig("freeDiameterd")
-    a_gateway(processes, "ocs.test.realm", 3868)
+    a_gateway(processes, "ocs.test.realm", processes.port(3868))
     a_relay(processes, shared_data, relay)
     processes.wait(lambda: "diameter peer connected" in processes.said("ocs.test.realm"), "relay")
     processes.farwire("worker", "worker", until="Working on")
     processes.wait(lambda: "gateway-sessions" in processes.call("events", "subscribers"), "worker")
-    client = clients("fd.test.realm", "test.realm", 3870, NUMBER)
+    client = clients("fd.test.realm", "test.realm", processes.port(3870), NUMBER)
     assert client.ask(1, 0, requested=2_000_000).result_code == 2001
     processes.call("charging", "account", "topup", NUMBER, "0.30", "--key", "told")
     processes.wait(lambda: client.told, "ocs.test.realm")

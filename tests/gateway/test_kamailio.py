@@ -21,7 +21,6 @@ pytestmark = [
     pytest.mark.rigs,
     pytest.mark.shared,
     pytest.mark.full,
-    pytest.mark.xdist_group("diameter ports"),
 ]
 CALLER = "491701234567"
 VIENNA = "4319999999"
@@ -39,7 +38,8 @@ class Phones:
             # The machine may be busy: charging is waited for longer than in a network.
             text = text.replace('TransactionTimeout="5"', 'TransactionTimeout="60"')
             # Two processes would let a 200 pass the 180 before it, and the caller would hang up.
-            (self.folder / path.name).write_text(text.replace("children=2", "children=1"))
+            text = text.replace("children=2", "children=1")
+            (self.folder / path.name).write_text(processes.moved(text))
         called = subprocess.run(
             [programs["sipp"], "-sd", "uas"], capture_output=True, text=True, check=False
         ).stdout
@@ -59,19 +59,21 @@ class Phones:
         )
         self.processes.run("kamailio", *words, cwd=self.folder)
         self.processes.wait(lambda: "diameter peer connected" in self.processes.said("gateway"), "kamailio")
-        words = (str(self.programs["sipp"]), "-sf", "uas.xml", "-i", "127.0.0.1", "-p", "5080", "-nostdin")
-        called = psutil.Process(self.processes.run("uas", *words, cwd=self.folder).pid)
+        words = (str(self.programs["sipp"]), "-sf", "uas.xml", "-i", "127.0.0.1", "-nostdin", "-p")
+        port = self.processes.port(5080)
+        called = psutil.Process(self.processes.run("uas", *words, str(port), cwd=self.folder).pid)
         self.processes.wait(
-            lambda: any(one.laddr.port == 5080 for one in called.net_connections("udp")), "uas"
+            lambda: any(one.laddr.port == port for one in called.net_connections("udp")), "uas"
         )
 
     def call(self, seconds: int, caller: str = CALLER, called: str = "4930123456") -> int:
         """Make a call; return how it ended: 0 is well."""
         scenario = (self.folder / "uac.xml").read_text().replace(CALLER, caller)
         (self.folder / "one.xml").write_text(scenario)
+        ours, theirs = self.processes.port(5070), self.processes.port(5060)
         words = [
-            str(self.programs["sipp"]), "-sf", "one.xml", "-i", "127.0.0.1", "-p", "5070", "-s", called,
-            "-m", "1", "-d", str(seconds * 1_000), "-nostdin", "-timeout", "180", "127.0.0.1:5060",
+            str(self.programs["sipp"]), "-sf", "one.xml", "-i", "127.0.0.1", "-p", str(ours), "-s", called,
+            "-m", "1", "-d", str(seconds * 1_000), "-nostdin", "-timeout", "180", f"127.0.0.1:{theirs}",
         ]  # fmt: skip
         with (self.folder / "uac.log").open("wb") as log:
             return subprocess.run(
@@ -95,7 +97,7 @@ def phones(
     shop: None, processes: Processes, require_rig: Callable[[str], Path], shared_data: Path, tmp_path: Path
 ) -> Phones:
     found = Phones(processes, shared_data, {name: require_rig(name) for name in ("kamailio", "sipp")})
-    (tmp_path / "peers.toml").write_text(PROFILES.format(identity="localhost", port=3868))
+    (tmp_path / "peers.toml").write_text(PROFILES.format(identity="localhost", port=processes.port(3868)))
     processes.farwire("gateway", "gateway", "diameter", "serve", "peers.toml", until="is served at")
     found.start()
     return found
