@@ -9,16 +9,35 @@ import pytest
 from farwire.account import service as accounts
 from farwire.account.model import TermsChange
 from farwire.activation import service as activation
+from farwire.catalog import service as catalog
+from farwire.catalog.model import read_catalogue, read_plan
 from farwire.inventory import service as inventory
 from farwire.inventory.model import ResourceKind, ServiceState, SuspensionReason
 from farwire.kernel.ids import ProductId
 from farwire.ordering import service as ordering
 from farwire.ordering.model import Action, ItemRequest, OrderRefused, OrderState
 from farwire.qualification import service as qualification
+from farwire.qualification.model import Answer, Asker
 
 from .test_demo_products import demo
 from .world import World, add, operator
 
+SLOWER = """
+valid_from = 2026-06-01T00:00:00+02:00
+[[offerings]]
+code = "fibre-100"
+name = "Fibre 100"
+product_specification = "fibre"
+"""
+SLOW_PLAN = """
+offering = "fibre-100"
+name = "Fibre 100"
+valid_from = 2026-06-01T00:00:00+02:00
+currency = "EUR"
+zone = "Europe/Berlin"
+prices_include_tax = false
+recurring = [{ id = "monthly", label = "Monthly", price = 30.00 }]
+"""
 HOME, OTHER, BARE = "Deichstraße 5", "Elbchaussee 1", "Heide 9"
 
 
@@ -230,3 +249,30 @@ async def test_an_order_is_amended_before_it_begins(world: World) -> None:
     assert await world.state(order) is OrderState.COMPLETED
     view = await world.view(order.id)
     assert "pon-olt-1/1" in await held(world, view.order.items[0].product_id)
+
+
+async def test_a_place_without_a_free_port_is_not_qualified_and_a_slower_offering_is_proposed(
+    world: World,
+) -> None:
+    asker = Asker("DE", "residential", "shop")
+
+    async def answer(place: str, down: int) -> Answer:
+        async with world.db.transaction(world.tenant_id) as tx:
+            wish = qualification.Wish("fibre-250", place=place, values={"down": down})
+            now = world.clock.now()
+            (found,) = await qualification.qualify(tx, asker=asker, wishes=[wish], alternatives=True, now=now)
+        return found
+
+    assert (await answer(HOME, 250)).reasons == ()
+    await fibre(world, HOME)
+    full = await answer(HOME, 250)
+    assert {one.code for one in full.reasons} == {"qualification.not_deliverable"}
+    assert "gpon-line: no port is left in pon-olt-9" in [one.label for one in full.reasons]
+    bare = await answer(BARE, 250)
+    assert "gpon-line: place.olt is not known" in [one.label for one in bare.reasons]
+    async with world.db.transaction(world.tenant_id) as tx:
+        slower = read_catalogue(SLOWER)
+        await catalog.publish_catalogue(tx=tx, clock=world.clock, file=slower)
+        await catalog.publish_plan(tx=tx, clock=world.clock, plan=read_plan(SLOW_PLAN))
+    too_fast = await answer(OTHER, 9999)
+    assert [one.code for one in too_fast.alternatives] == ["fibre-100"]

@@ -21,6 +21,7 @@ class Result(StrEnum):
 
 UNKNOWN_PLACE: Final = "qualification.place_unknown"
 NOT_COVERED: Final = "qualification.not_covered"
+NOT_DELIVERABLE: Final = "qualification.not_deliverable"
 NOT_HELD: Final = "qualification.not_held"
 NOTHING_NAMED: Final = "qualification.nothing_named"
 SPECIFICATION_UNKNOWN: Final = "qualification.specification_unknown"

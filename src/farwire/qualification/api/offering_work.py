@@ -14,7 +14,17 @@ from farwire.base.tmf_work import served
 from farwire.catalog import service as catalog
 from farwire.catalog.model import offering_id_of
 from farwire.kernel.errors import NotFound
-from farwire.qualification.api.reading import asking, items_of, places_of, text_at, time_of, told, where
+from farwire.qualification.api.reading import (
+    asking,
+    items_of,
+    place_named,
+    places_of,
+    text_at,
+    time_of,
+    told,
+    values_of,
+    where,
+)
 from farwire.qualification.model import NOTHING_NAMED, Answer, Named, Reason, Result, overall
 from farwire.qualification.service import Wish, qualified_offerings, qualify
 
@@ -74,7 +84,8 @@ async def _wish(tx: Tx, item: Document) -> Wish:
     product = text_at(item, "product", "id") if leaves else None
     gone = str(item.get("action")).lower() in ("delete", "remove", "cease")
     code = None if key is None or gone else await _code(tx, key)
-    return Wish(code, product, leaves, time_of(item, "expectedActivationDate"))
+    at = time_of(item, "expectedActivationDate")
+    return Wish(code, product, leaves, at, place_named(item, item.get("product")), values_of(item))
 
 
 async def _code(tx: Tx, key: str) -> str:

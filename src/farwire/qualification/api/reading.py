@@ -67,6 +67,21 @@ def places_of(*things: object) -> list[Mapping[str, Any]]:
     return found
 
 
+def place_named(*things: object) -> str:
+    """Return the first place of things as coverage names it: its name, else its id; "" without one."""
+    names = (text_at(one, "name") or text_at(one, "id") for one in places_of(*things))
+    return next((one for one in names if one), "")
+
+
+def values_of(item: Document) -> dict[str, bool | int | str]:
+    """Return the characteristics of an item's product that are plain values."""
+    product = item.get("product")
+    given = product.get("productCharacteristic") if isinstance(product, Mapping) else None
+    listed = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+    found = {str(one.get("name")): one.get("value") for one in listed}
+    return {name: value for name, value in found.items() if isinstance(value, bool | int | str)}
+
+
 async def where(tx: Tx, places: Sequence[Mapping[str, Any]]) -> tuple[str, tuple[Reason, ...]]:
     """Return the region of the first place that has one, and why a place is not known."""
     region, reasons = "", []

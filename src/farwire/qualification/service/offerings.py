@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from farwire.base.storage import Tx
 from farwire.catalog import service as catalog
-from farwire.catalog.model import Kind, Offered, Sellable
+from farwire.catalog.model import Kind, Offered, Sellable, Value
 from farwire.kernel.errors import FarwireError
 from farwire.kernel.page import PageRequest
 from farwire.qualification.model import NOT_HELD, Answer, Asker, Named, Reason
+from farwire.qualification.service.delivery import against_delivery
 
 MOST: Final = 100
 """Offerings that a query answers with."""
@@ -29,6 +30,10 @@ class Wish:
     leaves: bool = False
     """Whether the product goes, or becomes the offering."""
     at: datetime | None = None
+    place: str = ""
+    """Where it is to be: as coverage names places."""
+    values: Mapping[str, Value] = field(default_factory=dict)
+    """The characteristics that are asked for."""
 
 
 async def qualify(
@@ -45,10 +50,18 @@ async def qualify(
     found = []
     for wish, one, answer in zip(wishes, sold, answers, strict=True):
         more = against.get(one.offering.code, ()) if isinstance(one, Sellable) else ()
-        whole = replace(answer, reasons=(*answer.reasons, *more))
+        missing = await _delivered(tx, wish, one)
+        whole = replace(answer, reasons=(*answer.reasons, *more, *missing))
         others = await _instead(tx, asker, wish, stays, now) if whole.reasons and alternatives else ()
         found.append(replace(whole, alternatives=others))
     return found
+
+
+async def _delivered(tx: Tx, wish: Wish, one: Sellable | tuple[Reason, ...] | None) -> tuple[Reason, ...]:
+    """Return why what is sold cannot be delivered. What a product has already is no reason against what it becomes."""
+    if not isinstance(one, Sellable) or wish.product is not None:
+        return ()
+    return await against_delivery(tx, sold=one, place=wish.place, values=wish.values)
 
 
 def _not_held(asker: Asker, wish: Wish) -> tuple[Reason, ...]:
@@ -126,4 +139,7 @@ async def _instead(tx: Tx, asker: Asker, wish: Wish, held: Sequence[str], at: da
         for one in await _for_sale(tx, asker, at)
         if one.offering.product_specification in of and one.offering.code != wish.offering
     }
-    return tuple(await _compatible(tx, dict(list(names.items())[:PROPOSED]), held, at))
+    possible = await _compatible(tx, dict(list(names.items())[:PROPOSED]), held, at)
+    sold = await catalog.as_sold(tx, codes=[one.code for one in possible], at=at) if possible else {}
+    asked = replace(wish, values={})
+    return tuple([one for one in possible if not await _delivered(tx, asked, sold[one.code])])
