@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,8 @@ async def test_a_line_goes_through_its_life_and_is_read_back(router: Netconf) ->
     given = {"description": "Büro <1> & 2," + " long" * 40, "mtu": "1492"}
     made = {**given, "status": "active"}
     assert await done(router, Action.PROVISION, **given) == made
+    netconf.SESSIONS.close()  # what was not confirmed would go with its session
+    assert await router.read(TX, LINE) == made
     assert await done(router, Action.PROVISION, **given) == made
     assert await router.targets(TX, "", 10) == [LINE]
     assert await router.targets(TX, LINE, 10) == []
@@ -157,16 +160,26 @@ async def test_a_write_whose_writer_died_is_taken_back_by_the_device(router: Net
 
 @pytest.mark.rigs
 @pytest.mark.full
-async def test_a_write_whose_asker_went_away_is_taken_back(router: Netconf, element: Element) -> None:
-    operation = Operation("k1", Action.PROVISION, LINE, {"description": "late"})
-    asking = asyncio.create_task(router.write(TX, operation))
-    await asyncio.sleep(0.05)
+async def test_a_write_whose_asker_went_away_is_taken_back(
+    router: Netconf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over, take_back = threading.Event(), Netconf._take_back
+
+    def watched(self: Netconf, operation: Operation) -> None:
+        take_back(self, operation)
+        over.set()
+
+    monkeypatch.setattr(Netconf, "_take_back", watched)
+    asking = asyncio.create_task(
+        router.write(TX, Operation("k1", Action.PROVISION, LINE, {"description": "late"}))
+    )
+    await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert await done(router, Action.PROVISION, description="whole") is not None
-    assert await done(router, Action.TERMINATE) is None
+    assert await asyncio.to_thread(over.wait, 60)
     assert not netconf._OPEN
+    assert await router.read(TX, LINE) is None
 
 
 @pytest.mark.rigs
