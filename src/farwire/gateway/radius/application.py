@@ -113,7 +113,7 @@ class RadiusServer:
         if not verdicts:
             ticket, verdicts = await self._begin(client, operator, identities, subscriber, packet)
         verdict = worst(verdicts)
-        message = ACCEPT if ticket.restricted else access_answer(verdict.result)
+        message = ACCEPT if verdict.garden(client) else access_answer(verdict.result)
         if message == ACCEPT:
             return Code.ACCESS_ACCEPT, accept_pairs(self._node, client, ticket, verdicts)
         _log.info("radius access refused", client=client.name, result=verdict.result)
@@ -138,7 +138,7 @@ class RadiusServer:
                 await self._asking.ask(operator, identities, subscriber, returned(one))
         limits = [0 if refused or not is_told(client, one) else one.granted for one in verdicts]
         head = asked[0].account, asked[0].session_hi, asked[0].session_lo
-        return Ticket(*head, limits[0], worst(verdicts).garden(client), sum(limits[1:])), verdicts
+        return Ticket(*head, limits[0], refused, sum(limits[1:])), verdicts
 
     async def _go_on(
         self, client: Client, operator: Operator, account: int, packet: Packet
@@ -151,12 +151,12 @@ class RadiusServer:
         if not readings:
             return ticket, []
         verdicts = [verdict for _, verdict in readings]
-        garden, refused = worst(verdicts).garden(client), worst(verdicts).refused
+        refused = worst(verdicts).refused
         limits = [0] * len(readings) if refused else limits_of(client, readings)
         keys = [meter.key for meter, _ in readings]
-        await self._metering.set_told(operator, keys, limits, restricted=garden)
+        await self._metering.set_told(operator, keys, limits, restricted=worst(verdicts).garden(client))
         head = ticket.account, ticket.charge_hi, ticket.charge_lo
-        return Ticket(*head, limits[0], garden, sum(limits[1:])), verdicts
+        return Ticket(*head, limits[0], refused, sum(limits[1:])), verdicts
 
     # ---- accounting
 
