@@ -41,7 +41,7 @@ ELSEWHERE = Element(
 )
 
 
-@pytest.fixture(scope="module", params=["candidate", pytest.param("running", marks=pytest.mark.full)])
+@pytest.fixture(scope="module", params=["candidate", "running"])
 def device(request: pytest.FixtureRequest, programs: Processes, require_rig: Callable[[str], Path]) -> Ssh:
     return start_netconf(programs, require_rig, request.param)
 
@@ -71,6 +71,7 @@ async def done(router: Netconf, action: Action, **attributes: str) -> dict[str, 
 
 
 @pytest.mark.rigs
+@pytest.mark.full
 async def test_a_line_goes_through_its_life_and_is_read_back(router: Netconf) -> None:
     given = {"description": "Büro <1> & 2," + " long" * 40, "mtu": "1492"}
     made = {**given, "status": "active"}
