@@ -17,7 +17,7 @@ from farwire.activation.port import Adapter
 from farwire.kernel.errors import Invalid
 from farwire.kernel.ids import TenantId
 
-ADAPTERS: Final = ("http", "netconf", "radius", "snmp", "ssh")
+ADAPTERS: Final = ("http", "netconf", "snmp")
 """Packages beside this file."""
 TIMEOUT_S: Final = 5.0
 
@@ -36,7 +36,7 @@ class Element:
     address: str
     credentials: str = ""
     settings: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What the adapter's page in docs/activation.md lists."""
+    """What docs/activation-adapters.md lists for the adapter."""
     timeout_s: float = TIMEOUT_S
     """For one answer. The one who asks gives up after it, whatever the adapter does."""
 
