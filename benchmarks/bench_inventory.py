@@ -170,7 +170,10 @@ async def ask(settings: Settings, tenant_id: TenantId) -> None:
 
 
 def show_graph(found: Topology, region: int) -> Whole:
-    """Ask the snapshot, and return what the region's end hits. The limit of each question is one look at every link that it has to look at."""
+    """Ask the snapshot, and return what the region's end hits.
+
+    The limit of each question is one look at every link that it has to look at.
+    """
     first, last = int(found.elements[0]), int(found.elements[-1])
     seen = np.zeros(len(found.elements), bool)
     hit, took = best(lambda: found.impact([region]).hit)

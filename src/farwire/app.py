@@ -86,7 +86,6 @@ _APIS: Final = (
     "farwire.inventory.api.resources",
     "farwire.inventory.api.pool_ranges",
     "farwire.inventory.api.network",
-    "farwire.inventory.api.topology",
     "farwire.usage.api.tmf635",
     "farwire.billing.api.tmf678",
     "farwire.billing.api.bills",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
-
-import msgspec
+from typing import Final
 
 from farwire.base import audit
 from farwire.base.authz import Permission, Principal
@@ -17,13 +15,15 @@ from farwire.base.web import (
     Nothing,
     Reply,
     Route,
-    asked_moment,
     moment,
     page_reply,
 )
 from farwire.inventory import service
+from farwire.inventory.api import topology
 from farwire.inventory.api.documents import BASE
 from farwire.inventory.api.network_documents import (
+    TAG,
+    ByElement,
     ElementAmend,
     ElementCreate,
     ElementDetailDocument,
@@ -36,30 +36,10 @@ from farwire.inventory.api.network_documents import (
     LinkQuery,
     element_document,
     link_document,
+    past,
     standing_document,
 )
-from farwire.inventory.model import ElementId, NewElement, NewLink
-
-TAG: Final = "Network"
-_DIGITS: Final = 18
-
-
-class ByElement(msgspec.Struct, frozen=True):
-    """The path of one element."""
-
-    id: Annotated[str, msgspec.Meta(max_length=40)]
-
-    @property
-    def element_id(self) -> ElementId:
-        """Return the id. Raises ``NotFound`` for what is none."""
-        if not (self.id.isascii() and self.id.isdigit() and len(self.id) <= _DIGITS):
-            raise service.element_unknown("element", self.id)
-        return ElementId(int(self.id))
-
-
-def past(at: datetime | None) -> datetime | None:
-    """Return the time that is asked about; None where it is now."""
-    return None if at is None else asked_moment(at)
+from farwire.inventory.model import NewElement, NewLink
 
 
 def _stated(at: datetime | None) -> datetime | None:
@@ -262,4 +242,5 @@ ROUTES: Final[tuple[AnyRoute, ...]] = (
         errors=("404", "409"),
         description="That it held is kept.",
     ),
+    *topology.ROUTES,
 )

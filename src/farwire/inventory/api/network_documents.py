@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from farwire.base.web import PageQuery, timestamp
+from farwire.base.web import PageQuery, asked_moment, timestamp
 from farwire.inventory.api.documents import BASE, Time
-from farwire.inventory.model import Element, ElementStanding, ElementState, Layer, Link, LinkKind
+from farwire.inventory.model import Element, ElementId, ElementStanding, ElementState, Layer, Link, LinkKind
+from farwire.inventory.service import element_unknown
 
 if TYPE_CHECKING:
     from farwire.inventory.service.topology import Hit, Trace
+
+TAG: Final = "Network"
+_DIGITS: Final = 18
+
+
+class ByElement(msgspec.Struct, frozen=True):
+    """The path of one element."""
+
+    id: Annotated[str, msgspec.Meta(max_length=40)]
+
+    @property
+    def element_id(self) -> ElementId:
+        """Return the id. Raises ``NotFound`` for what is none."""
+        if not (self.id.isascii() and self.id.isdigit() and len(self.id) <= _DIGITS):
+            raise element_unknown("element", self.id)
+        return ElementId(int(self.id))
+
+
+def past(at: datetime | None) -> datetime | None:
+    """Return the time that is asked about; None where it is now."""
+    return None if at is None else asked_moment(at)
+
 
 ElementName = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,126}[!-~])?$", max_length=128)]
 Prefix = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{0,128}$", max_length=128)]

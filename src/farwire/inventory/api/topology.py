@@ -11,8 +11,9 @@ from farwire.base.authz import Permission
 from farwire.base.web import AnyRoute, Call, Method, Reply, Route, page_reply
 from farwire.inventory import service
 from farwire.inventory.api.documents import BASE
-from farwire.inventory.api.network import TAG, ByElement, past
 from farwire.inventory.api.network_documents import (
+    TAG,
+    ByElement,
     ElementDocument,
     HitDocument,
     ImpactQuery,
@@ -22,6 +23,7 @@ from farwire.inventory.api.network_documents import (
     TraceQuery,
     element_document,
     hit_document,
+    past,
     step_documents,
 )
 from farwire.kernel.page import Page

@@ -158,7 +158,9 @@ class Topology:
         What connects is walked both ways, and so is what contains; the others from their first end to their second.
         """
         back = (LinkKind.CONTAINS,) if LinkKind.CONTAINS in over else ()
-        return self._search(self.places([start]), self.places([end]), over, back, closed=self.places(without))
+        return self._search(
+            self.places([start]), self.places([end]), (over, back), closed=self.places(without)
+        )
 
     def trace(self, start: int, ends: Sequence[int], *, without: Sequence[int] = ()) -> tuple[Way, Way]:
         """Return how an element gets to the nearest of ``ends`` over what it needs, and a second way, if there are.
@@ -169,18 +171,17 @@ class Topology:
         """
         goals, closed = self.places(ends), self.places(without)
         begin = self.places([start])
-        first = self._search(begin, goals, _ACROSS, _WORKING, closed=closed)
-        first = first or self._search(begin, goals, _ACROSS, _NEEDED, closed=closed)
+        first = self._search(begin, goals, (_ACROSS, _WORKING), closed=closed)
+        first = first or self._search(begin, goals, (_ACROSS, _NEEDED), closed=closed)
         used = self.places(first[1:] if len(goals) > 1 else first[1:-1])
-        second = self._search(begin, goals, _ACROSS, _NEEDED, closed=closed, avoided=used)
+        second = self._search(begin, goals, (_ACROSS, _NEEDED), closed=closed, avoided=used)
         return first, () if second == first else second
 
     def _search(
         self,
         begin: Whole,
         goals: Whole,
-        down: Sequence[LinkKind],
-        up: Sequence[LinkKind],
+        walked: tuple[Sequence[LinkKind], Sequence[LinkKind]],
         *,
         closed: Whole,
         avoided: Whole | None = None,
@@ -190,13 +191,18 @@ class Topology:
         came[closed] = closed
         if not (len(begin) and len(goals)) or came[begin[0]] >= 0 or (came[goals] >= 0).all():
             return ()
-        is_goal, costs = np.zeros(len(came), bool), np.zeros(len(came), bool)
-        is_goal[goals] = True
-        costs[goals if avoided is None else avoided] = avoided is not None
+        is_goal, costs = (
+            _marked(goals, len(came)),
+            _marked(closed[:0] if avoided is None else avoided, len(came)),
+        )
         came[begin] = begin
-        kinds = (self.down, _allowed(down)), (self.up, _allowed(up))
-        # Those that begin with so many avoided ones, by how long the way to them is; then those with one more.
-        entered: dict[int, list[Whole]] = {0: [begin]}
+        codes = [np.array([CODES[kind] for kind in each], np.int64) for each in walked]
+        kinds = [
+            (rows, _marked(one, len(KINDS))) for rows, one in zip((self.down, self.up), codes, strict=True)
+        ]
+        entered: dict[int, list[Whole]] = {
+            0: [begin]
+        }  # by how long the way to them is; then with one more avoided
         while entered:
             later: dict[int, list[Whole]] = {}
             front, length = begin[:0], 0
@@ -206,18 +212,20 @@ class Topology:
                 found = front[is_goal[front]]
                 if len(found):
                     return self._way(came, int(begin[0]), int(found[0]))
-                steps = [self._step(rows, taken, front) for rows, taken in kinds]
-                reached = np.concatenate([to for to, _ in steps])
-                origin = np.concatenate([by for _, by in steps])
-                new = came[reached] < 0
-                came[reached[new]] = origin[new]
-                front, length = _once(reached[new], len(came)), length + 1
-                dear = costs[front]
-                if dear.any():
+                front, length = self._next(front, kinds, came), length + 1
+                if (dear := costs[front]).any():
                     later.setdefault(length, []).append(front[dear])
                     front = front[~dear]
             entered = later
         return ()
+
+    def _next(self, front: Whole, kinds: Sequence[tuple[Rows, NDArray[np.bool_]]], came: Whole) -> Whole:
+        """Return the places that are reached from the front for the first time, and write down from where."""
+        steps = [self._step(rows, taken, front) for rows, taken in kinds]
+        reached, origin = (np.concatenate(one) for one in zip(*steps, strict=True))
+        new = came[reached] < 0
+        came[reached[new]] = origin[new]
+        return _once(reached[new], len(came))
 
     def _step(self, rows: Rows, kinds: NDArray[np.bool_], front: Whole) -> tuple[Whole, Whole]:
         if not kinds.any():
@@ -310,19 +318,17 @@ class Topology:
         return (int(start[0]), int(end[0])) if len(start) and len(end) else None
 
 
-def _allowed(kinds: Sequence[LinkKind]) -> NDArray[np.bool_]:
-    allowed = np.zeros(len(KINDS), bool)
-    allowed[[CODES[kind] for kind in kinds]] = True
-    return allowed
-
-
 def _once(places: Whole | Small, count: int) -> Whole:
     """Return the places, each once, ascending. Many of ``count`` are marked rather than sorted."""
     if 16 * len(places) < count:
         return np.unique(places).astype(np.int64)
+    return np.flatnonzero(_marked(places, count)).astype(np.int64)
+
+
+def _marked(places: Whole | Small, count: int) -> NDArray[np.bool_]:
     marked = np.zeros(count, bool)
     marked[places] = True
-    return np.flatnonzero(marked).astype(np.int64)
+    return marked
 
 
 def _with(rows: Rows, start: int, end: int, code: int, group: int) -> Rows:
