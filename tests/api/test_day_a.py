@@ -87,11 +87,7 @@ async def test_day_a_is_played_over_http_and_ends_paid(
 
 
 async def launch(staff: Staff) -> None:
-    """The product manager publishes, the network's people fill the pools."""
-    for name in ("catalogue/mobile.toml", "catalogue/offers-de.toml", "flex-m.toml"):
-        document = as_json(tomllib.loads((DATA / name).read_text(encoding="utf-8")))
-        body = {"document": document, "name": name}
-        await staff.post(Role.PRODUCT_MANAGER, f"{V1}/catalogueDocuments", body)
+    """The network's people fill the pools, the product manager publishes what takes from them."""
     esim = {"value": "8900101234567800001", "attributes": {"imsi": "001010000000001", "matching_id": "FW-1"}}
     for pool, kind, content in (
         ("msisdn", "msisdn", {"first": "4917139200000", "last": "4917139200019"}),
@@ -99,6 +95,10 @@ async def launch(staff: Staff) -> None:
     ):
         await staff.post(Role.NOC, f"{V1}/pools", {"name": pool, "kind": kind})
         await staff.post(Role.NOC, f"{V1}/pools/{pool}/resources", content)
+    for name in ("catalogue/mobile.toml", "catalogue/offers-de.toml", "flex-m.toml"):
+        document = as_json(tomllib.loads((DATA / name).read_text(encoding="utf-8")))
+        body = {"document": document, "name": name}
+        await staff.post(Role.PRODUCT_MANAGER, f"{V1}/catalogueDocuments", body)
 
 
 def as_json(document: dict[str, Any]) -> Any:
