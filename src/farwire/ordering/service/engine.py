@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -47,10 +47,16 @@ from farwire.ordering.store.policy import load_policy
 log = get_logger(__name__)
 
 LEASE: Final = timedelta(seconds=60)
-BATCH: Final = 200
+BATCH: Final = 500
+OUTSIDE: Final = 20
+"""How many operations of the network are in one transaction: where one fails, all of them are asked for again."""
 LIMIT: Final = 100_000
 _TASKS: Final = counter(
     "farwire_order_tasks_total", "Attempts of order tasks by kind and outcome.", ("kind", "outcome")
+)
+
+_NETWORK: Final = frozenset(
+    {TaskKind.ACTIVATE, TaskKind.ALTER, TaskKind.BAR, TaskKind.UNBAR, TaskKind.DEACTIVATE}
 )
 
 Key = tuple[OrderId, OrderItemId]
@@ -83,7 +89,7 @@ async def work(
     lease: timedelta = LEASE,
     worker: str = "",
 ) -> Worked:
-    """Do what is due, up to ``limit`` attempts, and return how much that was.
+    """Do what is due, up to ``limit`` attempts and ``batch`` tasks in a transaction, and return how much that was.
 
     Any number of workers may run at once: each takes tasks that no other one has. Where nothing is due it returns at
     once. Raises ``Unavailable`` where the database does not answer; what was done before is kept.
@@ -92,13 +98,23 @@ async def work(
     total = Worked()
     while total.attempts < limit:
         now = clock.now()
-        size = min(batch, limit - total.attempts)
+        size = min(max(batch, OUTSIDE), limit - total.attempts)
         async with db.transaction(tenant_id) as tx:
             tasks = await task_store.lease(tx, worker=name, now=now, until=now + lease, limit=size)
         if not tasks:
             break
-        total += await run_leased(db, tenant_id, clock, tasks)
+        for part in _parts(tasks, batch):
+            total += await run_leased(db, tenant_id, clock, part)
     return total
+
+
+def _parts(tasks: Sequence[Task], batch: int) -> Iterator[Sequence[Task]]:
+    """Return the tasks in parts that are done in one transaction each."""
+    outside = [task for task in tasks if task.step.kind in _NETWORK]
+    inside = [task for task in tasks if task.step.kind not in _NETWORK]
+    for some, size in ((inside, batch), (outside, min(batch, OUTSIDE))):
+        for start in range(0, len(some), size):
+            yield some[start : start + size]
 
 
 async def run_leased(db: Database, tenant_id: TenantId, clock: Clock, tasks: Sequence[Task]) -> Worked:
