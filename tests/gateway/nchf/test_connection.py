@@ -290,6 +290,13 @@ def test_any_octets_are_read_as_another_decoder_reads_them_or_refused(octets: li
         assert one.decode(part) == wanted
 
 
+def test_a_table_that_was_made_empty_has_no_entries_when_it_grows_again() -> None:
+    one = Decoder(1_024)
+    assert one.decode(b"\x40\1a\1b") == one.decode(b"\xbe") == [("a", "b")]
+    with pytest.raises(BadBlock):
+        one.decode(b"\x20\x3f\xe1\x1f\xbe")
+
+
 @given(
     status=st.sampled_from([200, 201, 204, 404, 418, 503]), length=st.integers(0, 10**6),
     value=st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=300),
