@@ -69,7 +69,6 @@ def _document(one: Service) -> Document:
     document: Document = {
         "id": str(one.id),
         "@type": "Service",
-        "category": "CFS" if one.supports is None else "RFS",
         "state": one.state.value,
         "serviceSpecification": {"id": one.specification},
         "relatedEntity": [
