@@ -6,7 +6,7 @@ CREATE TABLE activation.element (
     address     text NOT NULL,
     credentials text NOT NULL,
     settings    jsonb NOT NULL,
-    timeout_s   double precision NOT NULL CHECK (timeout_s BETWEEN 0.1 AND 60),
+    timeout_ms  integer NOT NULL CHECK (timeout_ms BETWEEN 100 AND 60000),
     changed_at  timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, name)
 );

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from asyncpg import Record
 
 _ELEMENTS: Final = (
-    "SELECT name, adapter, address, credentials, settings, timeout_s "
+    "SELECT name, adapter, address, credentials, settings, timeout_ms "
     "FROM activation.element WHERE tenant_id = $1"
 )
 
@@ -28,7 +28,7 @@ def element_of(tx: Tx, row: Record) -> Element:
         row["address"],
         row["credentials"],
         json.loads(row["settings"]),
-        row["timeout_s"],
+        row["timeout_ms"] / 1_000,
     )
 
 
@@ -46,12 +46,12 @@ async def elements(tx: Tx) -> list[Element]:
 async def save_element(tx: Tx, one: Element, now: datetime) -> None:
     """Insert or replace the element."""
     await tx.execute(
-        "INSERT INTO activation.element (tenant_id, name, adapter, address, credentials, settings, timeout_s, "
+        "INSERT INTO activation.element (tenant_id, name, adapter, address, credentials, settings, timeout_ms, "
         "changed_at) VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8) ON CONFLICT (tenant_id, name) DO UPDATE "
         "SET adapter = excluded.adapter, address = excluded.address, credentials = excluded.credentials, "
-        "settings = excluded.settings, timeout_s = excluded.timeout_s, changed_at = excluded.changed_at",
+        "settings = excluded.settings, timeout_ms = excluded.timeout_ms, changed_at = excluded.changed_at",
         *(tx.tenant_id, one.name, one.adapter, one.address, one.credentials),
-        *(json.dumps(dict(one.settings)), one.timeout_s, now),
+        *(json.dumps(dict(one.settings)), round(one.timeout_s * 1_000), now),
     )
 
 

@@ -40,7 +40,7 @@ async def applied(
     """
     row = await tx.fetchrow(
         "SELECT o.adapter AS applied_by, o.action, o.applied_at, e.name, e.adapter, e.address, e.credentials, "
-        "e.settings, e.timeout_s FROM (SELECT $1::uuid AS tenant_id) AS t "
+        "e.settings, e.timeout_ms FROM (SELECT $1::uuid AS tenant_id) AS t "
         "LEFT JOIN activation.operation AS o ON o.tenant_id = t.tenant_id AND o.key = $2 "
         "LEFT JOIN activation.element AS e ON e.tenant_id = t.tenant_id AND e.name = $3",
         *(tx.tenant_id, key, adapter),
