@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Final, Literal
 
 import msgspec
 
 from farwire.gateway.addresses import listen_address, remote_address, within
-from farwire.kernel.errors import Invalid
+from farwire.gateway.profiles import Profiles
 
 ServiceKind = Literal["data", "voice", "message", "event"]
-_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
+_PROFILES: Final = Profiles("diameter")
 _NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9._-]{1,250}|\*")
 _NO_WORDS: Final[Mapping[str, str]] = {}
 _NO_CONTEXTS: Final[Mapping[str, ServiceKind]] = {}
@@ -103,68 +102,44 @@ def read_profiles(text: str) -> Node:
 
     Raises ``Invalid`` (``diameter.profiles``) with the path of the field.
     """
-    try:
-        node = msgspec.convert(tomllib.loads(text), Node)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        path = _PATH.search(str(error))
-        raise _wrong(path[1] if path else "", _PATH.sub("", str(error))) from None
+    node = _PROFILES.read(text, Node)
     _check(node)
     return node
 
 
 def _check(node: Node) -> None:
-    for field, low, most in (
+    _PROFILES.bounded(
+        node,
         ("watchdog_s", 6, 3_600),
         ("greeting_s", 1, 3_600),
         ("connections", 1, 100_000),
         ("message_octets", 1_024, 1 << 20),
-    ):
-        if not low <= getattr(node, field) <= most:
-            raise _wrong(field, f"is not from {low} to {most}")
+    )
     for field in ("identity", "realm"):
         if not _NAME.fullmatch(getattr(node, field)) or "*" in getattr(node, field):
-            raise _wrong(field, "is no name of a host")
+            raise _PROFILES.wrong(field, "is no name of a host")
     for field in ("listen", "listen_tls"):
-        for place, address in enumerate(getattr(node, field)):
-            _checked(f"{field}[{place}]", address, listen_address)
+        _PROFILES.each(field, getattr(node, field), listen_address)
     if node.listen_tls and not (node.certificate and node.private_key):
-        raise _wrong("certificate", "is missing, or private_key: TLS needs both")
+        raise _PROFILES.wrong("certificate", "is missing, or private_key: TLS needs both")
     for place, peer in enumerate(node.peers):
         _check_peer(f"peers[{place}]", peer, certified=bool(node.authorities))
 
 
 def _check_peer(path: str, peer: Peer, *, certified: bool) -> None:
     if not _NAME.fullmatch(peer.host):
-        raise _wrong(f"{path}.host", "is no name of a host")
-    for place, address in enumerate(peer.addresses):
-        _checked(f"{path}.addresses[{place}]", address, ip_network)
-    for place, address in enumerate(peer.connect):
-        _checked(f"{path}.connect[{place}]", address, remote_address)
+        raise _PROFILES.wrong(f"{path}.host", "is no name of a host")
+    _PROFILES.each(f"{path}.addresses", peer.addresses, ip_network)
+    _PROFILES.each(f"{path}.connect", peer.connect, remote_address)
     if peer.connect and "*" in peer.host:
-        raise _wrong(f"{path}.host", "is not one name: we can connect to one node only")
+        raise _PROFILES.wrong(f"{path}.host", "is not one name: we can connect to one node only")
     for field in ("connections", "pending"):
         if not 1 <= getattr(peer, field) <= 10_000:
-            raise _wrong(f"{path}.{field}", "is not from 1 to 10000")
+            raise _PROFILES.wrong(f"{path}.{field}", "is not from 1 to 10000")
     if not peer.addresses and not (peer.tls and certified):  # a name is no proof: whoever knows it can say it
-        raise _wrong(
+        raise _PROFILES.wrong(
             f"{path}.addresses", "is missing: anybody could connect; name networks, or tls and authorities"
         )
-
-
-def _checked(path: str, value: str, read: Callable[[str], object]) -> None:
-    try:
-        read(value)
-    except ValueError as error:
-        raise _wrong(path, str(error)) from None
-
-
-def _wrong(path: str, why: str) -> Invalid:
-    return Invalid(
-        f"the profiles cannot be used: {path or 'document'} {why}",
-        code="diameter.profiles",
-        field=path or None,
-        fix="see docs/gateway-diameter.md",
-    )
 
 
 def peer_of(node: Node, *, host: str, realm: str, address: str, tls: bool) -> Peer | None:

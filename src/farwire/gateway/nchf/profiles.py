@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_network
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from farwire.gateway.addresses import listen_address, within
 from farwire.gateway.nchf.keys import Key, verifiers_of
-from farwire.kernel.errors import Invalid
+from farwire.gateway.profiles import Profiles
 
-_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
+_PROFILES: Final = Profiles("nchf")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_T = TypeVar("_T")
 _LEEWAY_MOST_S: Final = 300
 _NO_WORDS: Final[Mapping[str, str]] = {}
 
@@ -135,31 +133,25 @@ def read_profiles(text: str) -> Node:
 
     Raises ``Invalid`` (``nchf.profiles``) with the path of the field.
     """
-    try:
-        node = msgspec.convert(tomllib.loads(text), Node)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        path = _PATH.search(str(error))
-        raise _wrong(path[1] if path else "", _PATH.sub("", str(error))) from None
+    node = _PROFILES.read(text, Node)
     _check(node)
     return node
 
 
 def _check(node: Node) -> None:
-    for field, low, most in (
+    _PROFILES.bounded(
+        node,
         ("connections", 1, 100_000), ("streams", 1, 10_000), ("body_octets", 1_024, 1 << 24),
         ("header_octets", 1_024, 1 << 20), ("greeting_s", 1, 3_600), ("idle_s", 1, 86_400),
-    ):  # fmt: skip
-        if not low <= getattr(node, field) <= most:
-            raise _wrong(field, f"is not from {low} to {most}")
+    )  # fmt: skip
     for field in ("listen", "listen_tls"):
-        for place, address in enumerate(getattr(node, field)):
-            _checked(f"{field}[{place}]", address, listen_address)
+        _PROFILES.each(field, getattr(node, field), listen_address)
     if node.listen_tls and not (node.certificate and node.private_key):
-        raise _wrong("certificate", "is missing, or private_key: TLS needs both")
+        raise _PROFILES.wrong("certificate", "is missing, or private_key: TLS needs both")
     if node.api_root and not _is_uri(node.api_root):
-        raise _wrong("api_root", "is no http address")
+        raise _PROFILES.wrong("api_root", "is no http address")
     if (node.nrf or node.tokens) and not _UUID.fullmatch(node.instance):
-        raise _wrong("instance", "is no UUID: the NRF and access tokens name us by it")
+        raise _PROFILES.wrong("instance", "is no UUID: the NRF and access tokens name us by it")
     if node.tokens is not None:
         _check_tokens(node.tokens)
     if node.nrf is not None:
@@ -170,39 +162,35 @@ def _check(node: Node) -> None:
 
 def _check_tokens(tokens: Tokens) -> None:
     if not tokens.keys and not tokens.file:
-        raise _wrong("tokens.keys", "is empty, and there is no file: no token could be believed")
+        raise _PROFILES.wrong("tokens.keys", "is empty, and there is no file: no token could be believed")
     if not 0 <= tokens.leeway_s <= _LEEWAY_MOST_S:
-        raise _wrong("tokens.leeway_s", f"is not from 0 to {_LEEWAY_MOST_S}")
-    for place, key in enumerate(tokens.keys):
-        _checked(f"tokens.keys[{place}]", key, verifiers_of)
+        raise _PROFILES.wrong("tokens.leeway_s", f"is not from 0 to {_LEEWAY_MOST_S}")
+    _PROFILES.each("tokens.keys", tokens.keys, verifiers_of)
 
 
 def _check_nrf(nrf: Nrf) -> None:
     if not _is_uri(nrf.uri):
-        raise _wrong("nrf.uri", "is no http address")
+        raise _PROFILES.wrong("nrf.uri", "is no http address")
     if not nrf.addresses:
-        raise _wrong("nrf.addresses", "is empty: nobody could reach us")
-    for place, address in enumerate(nrf.addresses):
-        _checked(
-            f"nrf.addresses[{place}]", f"{address}:0" if "." in address else f"[{address}]:0", listen_address
-        )
+        raise _PROFILES.wrong("nrf.addresses", "is empty: nobody could reach us")
+    hosts = [f"{address}:0" if "." in address else f"[{address}]:0" for address in nrf.addresses]
+    _PROFILES.each("nrf.addresses", hosts, listen_address)
     if not 0 < nrf.port < 65_536 or not 1 <= nrf.heartbeat_s <= 3_600:
-        raise _wrong("nrf.port", "is no port, or heartbeat_s is not from 1 to 3600")
+        raise _PROFILES.wrong("nrf.port", "is no port, or heartbeat_s is not from 1 to 3600")
 
 
 def _check_consumer(path: str, consumer: Consumer, *, proved: bool) -> None:
     for field in ("addresses", "callbacks"):
-        for place, network in enumerate(getattr(consumer, field)):
-            _checked(f"{path}.{field}[{place}]", network, ip_network)
+        _PROFILES.each(f"{path}.{field}", getattr(consumer, field), ip_network)
     if not consumer.addresses and not (
         consumer.tls and proved
     ):  # a server's TLS proves nothing of its client
-        raise _wrong(
+        raise _PROFILES.wrong(
             f"{path}.addresses",
             "is missing: anybody could ask; name networks, or tls and authorities or tokens",
         )
     if not 0 <= consumer.quota_holding_s <= 86_400:
-        raise _wrong(f"{path}.quota_holding_s", "is not from 0 to 86400")
+        raise _PROFILES.wrong(f"{path}.quota_holding_s", "is not from 0 to 86400")
 
 
 def _is_uri(text: str) -> bool:
@@ -211,22 +199,6 @@ def _is_uri(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and not text.endswith("/")
     except ValueError:
         return False
-
-
-def _checked(path: str, value: _T, read: Callable[[_T], object]) -> None:
-    try:
-        read(value)
-    except ValueError as error:
-        raise _wrong(path, str(error)) from None
-
-
-def _wrong(path: str, why: str) -> Invalid:
-    return Invalid(
-        f"the profiles cannot be used: {path or 'document'} {why}",
-        code="nchf.profiles",
-        field=path or None,
-        fix="see docs/gateway-nchf.md",
-    )
 
 
 def consumer_of(node: Node, *, address: str, tls: bool) -> Consumer | None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
-from typing import Annotated, Final, Literal, TypeAlias, TypeVar
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 
 from farwire.gateway.addresses import listen_address, within
+from farwire.gateway.profiles import Profiles
 from farwire.gateway.radius.codec import Pair, octets_of
 from farwire.gateway.radius.dictionary import BY_NAME, SIZES, Attribute, Kind
-from farwire.kernel.errors import Invalid
 
 Values: TypeAlias = "str | int | tuple[str | int, ...]"
 Source: TypeAlias = Literal["user_name", "calling_station", "imsi"]
 Measure: TypeAlias = Literal["volume", "time"]
-_T = TypeVar("_T")
-_PATH: Final = re.compile(r" - at `\$\.?(.*)`$")
+_PROFILES: Final = Profiles("radius")
 _NOTHING: Final[Mapping[str, Values]] = {}
 SECRET_LEAST: Final = 8
 """Octets. RFC 2865 §3 wants at least 16 that cannot be guessed; shorter ones are found in the field."""
@@ -135,17 +132,13 @@ def read_profiles(text: str) -> Node:
 
     Raises ``Invalid`` (``radius.profiles``) with the path of the field.
     """
-    try:
-        node = msgspec.convert(tomllib.loads(text), Node)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
-        path = _PATH.search(str(error))
-        raise _wrong(path[1] if path else "", _PATH.sub("", str(error))) from None
+    node = _PROFILES.read(text, Node)
     for field in ("listen", "listen_accounting"):
-        _each(field, getattr(node, field), listen_address)
+        _PROFILES.each(field, getattr(node, field), listen_address)
     names: set[str] = set()
     for place, client in enumerate(node.clients):
         if not client.name or client.name in names:
-            raise _wrong(f"clients[{place}].name", "is empty, or the name of another one")
+            raise _PROFILES.wrong(f"clients[{place}].name", "is empty, or the name of another one")
         names.add(client.name)
         _check_client(node, client, f"clients[{place}]")
     return node
@@ -153,55 +146,42 @@ def read_profiles(text: str) -> Node:
 
 def _check_client(node: Node, client: Client, path: str) -> None:
     if not client.addresses:
-        raise _wrong(f"{path}.addresses", "is empty: nobody could ask")
-    _each(f"{path}.addresses", client.addresses, ip_network)
-    _each(f"{path}.changes_address", filter(None, [client.changes_address]), ip_address)
-    _each(f"{path}.accept", [client.accept], node.pairs)
-    _each(f"{path}.restricted", [client.restricted], node.pairs)
-    _each(f"{path}.names", client.names, node.attribute)
+        raise _PROFILES.wrong(f"{path}.addresses", "is empty: nobody could ask")
+    _PROFILES.each(f"{path}.addresses", client.addresses, ip_network)
+    _PROFILES.each(f"{path}.changes_address", filter(None, [client.changes_address]), ip_address)
+    _PROFILES.each(f"{path}.accept", [client.accept], node.pairs)
+    _PROFILES.each(f"{path}.restricted", [client.restricted], node.pairs)
+    _PROFILES.each(f"{path}.names", client.names, node.attribute)
     for place, limit in enumerate(client.limits):
         named = filter(None, (limit.attribute, limit.gigawords))
-        _each(f"{path}.limits[{place}]", named, lambda name: _number(node.attribute(name)))
+        _PROFILES.each(f"{path}.limits[{place}]", named, lambda name: _number(node.attribute(name)))
     for field, secret in (
         ("secret", client.secret),
         ("changes_secret", client.changes_secret or client.secret),
     ):
         if len(secret.encode()) < SECRET_LEAST:
-            raise _wrong(f"{path}.{field}", f"has less than {SECRET_LEAST} octets")
+            raise _PROFILES.wrong(f"{path}.{field}", f"has less than {SECRET_LEAST} octets")
     _check_manners(client, path)
 
 
 def _check_manners(client: Client, path: str) -> None:
     if client.renewal != "interim" and "volume" in client.measures and not client.limits:
-        raise _wrong(
+        raise _PROFILES.wrong(
             f"{path}.limits", 'is empty: name the attributes that limit octets, or let renewal be "interim"'
         )
     if client.renewal != "login" and not (client.changes_port and client.interim_s):
-        raise _wrong(f"{path}.renewal", "needs changes_port and interim_s: nothing else would end a session")
+        raise _PROFILES.wrong(
+            f"{path}.renewal", "needs changes_port and interim_s: nothing else would end a session"
+        )
     if client.restricted and not client.changes_port:
-        raise _wrong(f"{path}.restricted", "needs changes_port: nothing would lead out of the garden")
+        raise _PROFILES.wrong(
+            f"{path}.restricted", "needs changes_port: nothing would lead out of the garden"
+        )
 
 
 def _number(attribute: Attribute) -> None:
     if attribute.kind not in SIZES:
         raise ValueError(f"{attribute.name} is no number")
-
-
-def _each(path: str, values: Iterable[_T], read: Callable[[_T], object]) -> None:
-    for place, value in enumerate(values):
-        try:
-            read(value)
-        except ValueError as error:
-            raise _wrong(f"{path}[{place}]", str(error)) from None
-
-
-def _wrong(path: str, why: str) -> Invalid:
-    return Invalid(
-        f"the profiles cannot be used: {path or 'document'} {why}",
-        code="radius.profiles",
-        field=path or None,
-        fix="see docs/gateway-radius.md",
-    )
 
 
 def client_of(node: Node, address: str) -> Client | None:
