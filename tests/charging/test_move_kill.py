@@ -82,9 +82,12 @@ class Installation:
         said = await process.stdout.readline()
         assert said == b"ready\n", (self.folder / f"{shard}.log").read_text()[-2_000:]
 
-    def live(self) -> None:
-        """Begin the load."""
+    async def live(self) -> None:
+        """Begin the load, and wait until all accounts are open: of one that is not there nothing is handed over."""
         self.lives = [asyncio.ensure_future(one.live()) for one in self.subscribers]
+        while not all(one.said for one in self.subscribers):
+            assert not any(life.done() for life in self.lives)
+            await asyncio.sleep(0.01)
 
     async def kill(self, shard: int) -> None:
         kill(self.processes[shard])
@@ -174,7 +177,7 @@ class Killed(BaseException):
 async def test_a_new_process_gets_its_part_under_load(db, database_env, tmp_path):
     async with installation(db, tmp_path, database_env) as world:
         await world.start(0, "0")
-        world.live()
+        await world.live()
         await world.start(1, "0")
         assert [(one.shard, one.vshards, one.live) for one in await list_shards(db=db)] == [
             (0, 4_096, True),
@@ -202,7 +205,7 @@ async def test_a_death_at_any_step_of_a_move_leaves_one_owner_and_loses_nothing(
     async with installation(db, tmp_path, database_env) as world:
         for shard in (0, 1):
             await world.start(shard)
-        world.live()
+        await world.live()
         for vshard, step in enumerate(STEPS, 1):
             source = (await homes(db=db))[vshard].shard
             dies = {"source": source, "target": 1 - source}.get(victim)
@@ -260,7 +263,7 @@ async def test_a_command_that_is_killed_is_simply_given_again(db, database_env, 
     async with installation(db, tmp_path, database_env) as world:
         for shard in (0, 1):
             await world.start(shard)
-        world.live()
+        await world.live()
         for kill_at in (1, ACCOUNTS // 2, None):
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", MOVER, "charging", "move", f"1-{ACCOUNTS}", "--to", "1", "--json"),
