@@ -47,7 +47,7 @@ include-method = "PUT"
 include-path-regex = "^/tmf-api/"
 checks.positive_data_acceptance.enabled = false
 [[operations]]
-include-path-regex = "/farwire/v1/resources$"
+include-path-regex = "/farwire/v1/(resources|elements/.*/traces)$"
 checks.positive_data_acceptance.enabled = false
 """
 
